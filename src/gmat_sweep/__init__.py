@@ -1,0 +1,169 @@
+"""Parameter sweeps and Monte Carlo dispersions over NASA GMAT missions, orchestrated by Prefect."""
+
+import importlib as _importlib
+import logging as _logging
+import sys as _sys
+import types as _types
+import typing as _typing
+
+from gmat_sweep.errors import (
+    BackendError,
+    GmatSweepError,
+    ManifestCorruptError,
+    RunFailed,
+    SweepConfigError,
+)
+
+if _typing.TYPE_CHECKING:
+    from gmat_sweep.aggregate import (
+        lazy_contacts,
+        lazy_ephemerides,
+        lazy_extra_outputs,
+        lazy_fused_reports,
+        lazy_multiindex,
+        lazy_solver_convergence,
+        lazy_solver_runs,
+    )
+    from gmat_sweep.api import latin_hypercube, monte_carlo, sweep
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+    from gmat_sweep.distributions import DistSpec
+    from gmat_sweep.grids import (
+        expand_grid_to_run_specs,
+        expand_latin_hypercube_to_run_specs,
+        expand_monte_carlo_extension_to_run_specs,
+        expand_monte_carlo_to_run_specs,
+        expand_samples_to_run_specs,
+        full_factorial,
+        full_factorial_size,
+        iter_grid_run_specs,
+        latin_hypercube_samples,
+    )
+    from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
+    from gmat_sweep.mission_script import canonical_script_sha256
+    from gmat_sweep.plans import parameter_spec_from_runs
+    from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
+    from gmat_sweep.sweep import Sweep
+
+    __version__: str
+
+# Where each public name lives. Modules are imported when a name of theirs is first used, so that
+# `import gmat_sweep` and the command line's --help answer at once.
+_HOMES = {
+    "DistSpec": "distributions",
+    "LocalJoblibPool": "backends.joblib",
+    "MANIFEST_SCHEMA_VERSION": "manifest",
+    "Manifest": "manifest",
+    "ManifestEntry": "manifest",
+    "Pool": "backends.base",
+    "PostprocessStatus": "spec",
+    "RunOutcome": "spec",
+    "RunSpec": "spec",
+    "RunStatus": "spec",
+    "Sweep": "sweep",
+    "SweepSpec": "spec",
+    "canonical_script_sha256": "mission_script",
+    "expand_grid_to_run_specs": "grids",
+    "expand_latin_hypercube_to_run_specs": "grids",
+    "expand_monte_carlo_extension_to_run_specs": "grids",
+    "expand_monte_carlo_to_run_specs": "grids",
+    "expand_samples_to_run_specs": "grids",
+    "full_factorial": "grids",
+    "full_factorial_size": "grids",
+    "iter_grid_run_specs": "grids",
+    "latin_hypercube": "api",
+    "latin_hypercube_samples": "grids",
+    "lazy_contacts": "aggregate",
+    "lazy_ephemerides": "aggregate",
+    "lazy_extra_outputs": "aggregate",
+    "lazy_fused_reports": "aggregate",
+    "lazy_multiindex": "aggregate",
+    "lazy_solver_convergence": "aggregate",
+    "lazy_solver_runs": "aggregate",
+    "monte_carlo": "api",
+    "parameter_spec_from_runs": "plans",
+    "sweep": "api",
+}
+
+__all__ = [
+    "MANIFEST_SCHEMA_VERSION",
+    "BackendError",
+    "DistSpec",
+    "GmatSweepError",
+    "LocalJoblibPool",
+    "Manifest",
+    "ManifestCorruptError",
+    "ManifestEntry",
+    "Pool",
+    "PostprocessStatus",
+    "RunFailed",
+    "RunOutcome",
+    "RunSpec",
+    "RunStatus",
+    "Sweep",
+    "SweepConfigError",
+    "SweepSpec",
+    "__version__",
+    "canonical_script_sha256",
+    "expand_grid_to_run_specs",
+    "expand_latin_hypercube_to_run_specs",
+    "expand_monte_carlo_extension_to_run_specs",
+    "expand_monte_carlo_to_run_specs",
+    "expand_samples_to_run_specs",
+    "full_factorial",
+    "full_factorial_size",
+    "iter_grid_run_specs",
+    "latin_hypercube",
+    "latin_hypercube_samples",
+    "lazy_contacts",
+    "lazy_ephemerides",
+    "lazy_extra_outputs",
+    "lazy_fused_reports",
+    "lazy_multiindex",
+    "lazy_solver_convergence",
+    "lazy_solver_runs",
+    "monte_carlo",
+    "parameter_spec_from_runs",
+    "sweep",
+]
+
+if _logging.getLogger(__name__).level == _logging.NOTSET:
+    _logging.getLogger(__name__).setLevel(_logging.WARNING)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    _importlib.import_module(f"{__name__}.engine").offer_wheel()
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("gmat-sweep")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+class _Package(_types.ModuleType):
+    """Keeps ``gmat_sweep.sweep`` the function, although a submodule of that name exists.
+
+    The import system binds a submodule on its package; this refuses that one binding.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "sweep" and isinstance(value, _types.ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+_sys.modules[__name__].__class__ = _Package

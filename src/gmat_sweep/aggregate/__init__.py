@@ -1,0 +1,46 @@
+"""Frames from the files of a sweep: one row per report line, tagged with its run and status.
+
+Every function folds the manifest's entries (the last one of a run counts), reads each Parquet
+file once, unifies column types across runs, stacks everything in one Arrow concatenation and
+converts to pandas at the end. The frame is a function of the entries as a set: the order in which
+runs completed does not show in it.
+
+* `lazy_multiindex`, `lazy_ephemerides`, `lazy_contacts`: what GMAT wrote.
+* `lazy_fused_reports`: several reports side by side on one time axis.
+* `lazy_extra_outputs`: what a postprocess hook registered.
+* `lazy_solver_runs`, `lazy_solver_convergence`: what the solvers did.
+
+A run without rows (failed, skipped, lacking that output, or with an empty file) is one marker row:
+its data are missing and ``__status`` says how the run ended. Marker rows change the type of a
+column only where it has no missing value: integers become float64 and booleans become pandas'
+nullable ``boolean``; floats, strings, dates and durations keep theirs. Columns of that kind are
+compared across runs too: integers and floats meet as float64, timestamps at the finer unit, and a
+column that holds no value in a run fits anything. Types with nothing in common, such as text in
+one run and numbers in another, are refused with the column, the types and the runs.
+
+Columns named ``run_id`` or ``__status`` inside a file are dropped: the frame's own take their
+place. Index levels that pandas stored in a file come back as columns.
+"""
+
+from gmat_sweep.aggregate.extras import extra_outputs, lazy_extra_outputs
+from gmat_sweep.aggregate.fused import lazy_fused_reports
+from gmat_sweep.aggregate.outputs import lazy_contacts, lazy_ephemerides, lazy_multiindex
+from gmat_sweep.aggregate.solvers import (
+    lazy_solver_convergence,
+    lazy_solver_runs,
+    solver_convergence,
+    solver_runs,
+)
+
+__all__ = [
+    "extra_outputs",
+    "lazy_contacts",
+    "lazy_ephemerides",
+    "lazy_extra_outputs",
+    "lazy_fused_reports",
+    "lazy_multiindex",
+    "lazy_solver_convergence",
+    "lazy_solver_runs",
+    "solver_convergence",
+    "solver_runs",
+]

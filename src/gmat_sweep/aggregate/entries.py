@@ -1,0 +1,86 @@
+"""What aggregation needs of a manifest, and the order in which it reads it.
+
+`latest_entries` gives one entry per run, by ascending ``run_id``; everything downstream keeps that
+order, so that no frame depends on the order in which runs completed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["EntryLike", "ManifestLike", "anchors_of", "latest_entries", "read_manifest"]
+
+
+class EntryLike(Protocol):
+    """The part of a manifest entry that says what a run left behind."""
+
+    @property
+    def run_id(self) -> int:
+        """Identity of the run."""
+
+    @property
+    def status(self) -> str:
+        """``"ok"``, ``"failed"`` or ``"skipped"``."""
+
+    @property
+    def output_paths(self) -> Mapping[str, Path]:
+        """Parquet files by ``report__``, ``ephemeris__`` or ``contact__`` key."""
+
+    @property
+    def extra_outputs(self) -> Mapping[str, Path]:
+        """Files of the postprocess hook, by the hook's keys."""
+
+    @property
+    def solver_paths(self) -> Mapping[str, Path]:
+        """Parquet iteration histories by solver name."""
+
+    @property
+    def converged(self) -> Mapping[str, bool]:
+        """Whether each solver reached its goal."""
+
+
+class ManifestLike(Protocol):
+    """A manifest as aggregation sees it: its file and its entries."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file it was read from or is written to."""
+
+    @property
+    def output_dir(self) -> Path | None:
+        """The sweep folder, where it is not the manifest's own."""
+
+    @property
+    def entries(self) -> Sequence[EntryLike]:
+        """Entries in the order they were written."""
+
+
+def latest_entries(manifest: ManifestLike) -> list[EntryLike]:
+    """Return the last entry of each run, by ascending ``run_id``."""
+    latest = {entry.run_id: entry for entry in manifest.entries}
+    return [latest[run_id] for run_id in sorted(latest)]
+
+
+def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ...]:
+    """Return the folders that a relative path may be relative to, in the order to look.
+
+    First `output_dir`, then the sweep folder the manifest names, then the manifest's own.
+    """
+    own = None if manifest.path is None else manifest.path.parent
+    folders = (Path(output_dir), manifest.output_dir, own)
+    return tuple(dict.fromkeys(folder for folder in folders if folder is not None))
+
+
+def read_manifest(
+    manifest_path: Path | str, output_dir: Path | str | None
+) -> tuple[ManifestLike, Path]:
+    """Load a manifest; return it and the sweep folder, `output_dir` where it is given."""
+    from gmat_sweep.manifest import Manifest
+
+    path = Path(manifest_path)
+    manifest: ManifestLike = Manifest.load(path)
+    return manifest, Path(output_dir or manifest.output_dir or path.parent)

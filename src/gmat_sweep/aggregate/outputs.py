@@ -1,0 +1,349 @@
+"""Frames of what GMAT wrote: reports, ephemerides and contacts.
+
+Each public function returns one row per row of every run's file, sorted by run and by time or
+interval, and one marker row for each run without any. ``__status`` is the last column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from gmat_sweep.aggregate.entries import EntryLike, ManifestLike, anchors_of, latest_entries
+from gmat_sweep.aggregate.fragments import Fragment, read_fragment
+from gmat_sweep.aggregate.frames import (
+    STATUS,
+    check_engine,
+    in_engine,
+    interval_level,
+    level_key,
+    pandas_columns,
+    row_order,
+    status_column,
+    time_level,
+)
+from gmat_sweep.aggregate.stacking import Piece, stack
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = [
+    "RESERVED",
+    "RunRows",
+    "frame_of",
+    "lazy_contacts",
+    "lazy_ephemerides",
+    "lazy_multiindex",
+    "output_rows",
+    "rows_of",
+]
+
+RESERVED = frozenset({"run_id", STATUS})
+
+
+@overload
+def lazy_multiindex(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: Literal["pandas"] = "pandas",
+) -> pd.DataFrame: ...
+@overload
+def lazy_multiindex(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: str,
+) -> Any: ...
+def lazy_multiindex(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: str = "pandas",
+) -> Any:
+    """Return the ``(run_id, time)`` frame of a report over all runs.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep's manifest. Its entries say which runs there are and where their files lie.
+    output_dir : Path or str
+        The sweep folder, the anchor of relative paths. A file that is not where the manifest says
+        is looked for in ``<output_dir>/run-<id>/``.
+    name : str, optional
+        Name of the GMAT ReportFile. May be left out where the sweep has one report only.
+    spool : bool
+        Decode each file one record batch at a time (True) or as a whole (False). The frame is
+        the same.
+    engine : {"pandas", "polars"}
+        Frame library. In polars (experimental) ``run_id`` and ``time`` are the leading columns
+        and every missing value is null.
+
+    Returns
+    -------
+    pandas.DataFrame or polars.DataFrame
+        Index ``run_id`` (int64) and ``time`` (datetime64[ns], UTC or the report's own scale).
+        Columns as GMAT names them, in GMAT's units, and ``__status`` (``"ok"``, ``"failed"``,
+        ``"skipped"``). A run without rows is one row with ``time`` NaT and missing data.
+
+    Raises
+    ------
+    SweepConfigError
+        `engine` is unknown; `name` is needed or names no report of the sweep; a column has types
+        without a common one.
+    ValueError
+        An ``ok`` entry lists no file of any kind, no run has a ``time`` column, or a file cannot
+        be read.
+    FileNotFoundError
+        A file is missing; the message names the run and the report.
+    TypeError
+        ``time`` has a time zone or is no date.
+    """
+    return _frame(manifest, output_dir, "report", "time", name, spool=spool, engine=engine)
+
+
+@overload
+def lazy_ephemerides(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: Literal["pandas"] = "pandas",
+) -> pd.DataFrame: ...
+@overload
+def lazy_ephemerides(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: str,
+) -> Any: ...
+def lazy_ephemerides(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: str = "pandas",
+) -> Any:
+    """Return the ``(run_id, time)`` frame of an ephemeris over all runs.
+
+    Parameters, result and errors are those of `lazy_multiindex`, with `name` the GMAT
+    EphemerisFile. ``time`` is the epoch of each state; positions and velocities are in the
+    ephemeris file's frame and units (km, km/s).
+    """
+    return _frame(manifest, output_dir, "ephemeris", "time", name, spool=spool, engine=engine)
+
+
+@overload
+def lazy_contacts(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    engine: Literal["pandas"] = "pandas",
+) -> pd.DataFrame: ...
+@overload
+def lazy_contacts(
+    manifest: ManifestLike, output_dir: Path | str, *, name: str | None = None, engine: str
+) -> Any: ...
+def lazy_contacts(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    engine: str = "pandas",
+) -> Any:
+    """Return the ``(run_id, interval_id)`` frame of a contact locator over all runs.
+
+    Parameters, result and errors are those of `lazy_multiindex`, with `name` the GMAT
+    ContactLocator. ``interval_id`` counts the intervals of a run from 0, as nullable Int64; it is
+    NA for a run without intervals.
+    """
+    return _frame(manifest, output_dir, "contact", "interval_id", name, spool=True, engine=engine)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """The rows of one output over all runs, before they are sorted.
+
+    Attributes
+    ----------
+    run_ids : ndarray of int64
+        Run of each row.
+    statuses : ndarray of object
+        Status of each row's run.
+    has_rows : ndarray of bool
+        False on the one row that stands for a run without rows.
+    data : pyarrow.Table
+        The columns of the files.
+    """
+
+    run_ids: NDArray[np.int64]
+    statuses: NDArray[np.object_]
+    has_rows: NDArray[np.bool_]
+    data: pa.Table
+
+    def level(self, name: str) -> pa.ChunkedArray:
+        """Return column `name`, all null where there is none."""
+        import pyarrow as pa
+
+        if name in self.data.column_names:
+            return self.data.column(name)
+        return pa.chunked_array([pa.nulls(len(self.run_ids))])
+
+
+def output_rows(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    kind: str,
+    level: str,
+    name: str | None,
+    *,
+    spool: bool,
+) -> RunRows:
+    """Return the rows of the output `name` of a `kind`, which must have the column `level`.
+
+    Raises as `lazy_multiindex` does.
+    """
+    entries = latest_entries(manifest)
+    for entry in entries:
+        if entry.status == "ok" and not (
+            entry.output_paths or entry.solver_paths or entry.extra_outputs
+        ):
+            raise ValueError(
+                f"run {entry.run_id} is ok but has no output_paths, nor any other file. Add a "
+                "ReportFile or another output to the mission and run the sweep again."
+            )
+    key = f"{kind}__{_chosen_name(entries, kind, name)}"
+    rows = rows_of(
+        entries,
+        [
+            Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]))
+            if entry.status == "ok" and key in entry.output_paths
+            else None
+            for entry in entries
+        ],
+        anchors_of(manifest, output_dir),
+        spool=spool,
+    )
+    if rows.has_rows.any() and level not in rows.data.column_names:
+        raise ValueError(
+            f"{key} has no column {level!r} in any run, which the index needs. "
+            "Report an epoch such as <spacecraft>.UTCGregorian, or write that column."
+        )
+    return rows
+
+
+def rows_of(
+    entries: Sequence[EntryLike],
+    fragments: Sequence[Fragment | None],
+    anchors: Sequence[Path],
+    *,
+    spool: bool,
+) -> RunRows:
+    """Read and stack one file per entry; None stands for a run without one."""
+    import numpy as np
+
+    stacked = stack(
+        [
+            Piece(
+                entry.run_id,
+                read_fragment(fragment, anchors, spool=spool, reserved=RESERVED)
+                if fragment is not None
+                else None,
+            )
+            for entry, fragment in zip(entries, fragments, strict=True)
+        ]
+    )
+
+    return RunRows(
+        run_ids=np.repeat(
+            np.array([entry.run_id for entry in entries], dtype=np.int64), stacked.counts
+        ),
+        statuses=np.repeat(
+            np.array([entry.status for entry in entries], dtype=object), stacked.counts
+        ),
+        has_rows=np.repeat(stacked.has_rows, stacked.counts),
+        data=stacked.table,
+    )
+
+
+def frame_of(rows: RunRows, level: str | None) -> pd.DataFrame:
+    """Return `rows` sorted and indexed by ``run_id`` and `level`, or by ``run_id`` alone."""
+    import pandas as pd
+
+    data = rows.data
+    if level is None:
+        index: pd.Index[Any] = pd.Index(rows.run_ids, name="run_id")
+        order = None
+    else:
+        column = rows.level(level)
+        second = (
+            time_level(column, len(rows.run_ids)) if level == "time" else interval_level(column)
+        )
+        order = row_order(rows.run_ids, level_key(second))
+        index = pd.MultiIndex.from_arrays([rows.run_ids, second], names=["run_id", level])
+        if level in data.column_names:
+            data = data.drop_columns([level])
+    frame = pandas_columns(data, len(rows.run_ids))
+    frame[STATUS] = status_column(rows.statuses)
+    frame.index = index
+    return frame if order is None else frame.take(order)
+
+
+def _frame(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    kind: str,
+    level: str,
+    name: str | None,
+    *,
+    spool: bool,
+    engine: str,
+) -> Any:
+    check_engine(engine)
+    rows = output_rows(manifest, output_dir, kind, level, name, spool=spool)
+    return in_engine(frame_of(rows, level), engine)
+
+
+def _chosen_name(entries: Sequence[EntryLike], kind: str, name: str | None) -> str | None:
+    """Return the output to read: `name`, or the only one; None where the sweep has none."""
+    ok = [entry for entry in entries if entry.status == "ok"]
+    prefix = f"{kind}__"
+    names = sorted(
+        {
+            key.removeprefix(prefix)
+            for entry in ok
+            for key in entry.output_paths
+            if key.startswith(prefix)
+        }
+    )
+    if name is None:
+        if len(names) > 1:
+            raise SweepConfigError(
+                f"the sweep has {len(names)} {kind} outputs: {', '.join(names)}. "
+                "Choose one with name=."
+            )
+        return names[0] if names else None
+    if ok and name not in names:
+        raise SweepConfigError(
+            f"no {kind} output named {name!r}; there are: {', '.join(names) or '(none)'}. "
+            "Choose one of these with name=."
+        )
+    return name

@@ -1,0 +1,311 @@
+"""A mission and what to vary in, one frame out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.mission_script import output_names
+from gmat_sweep.plans import (
+    Plan,
+    grid_plan,
+    latin_hypercube_plan,
+    monte_carlo_plan,
+    samples_plan,
+)
+from gmat_sweep.sweep import Sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.distributions import DistSpec
+
+__all__ = ["latin_hypercube", "monte_carlo", "sweep"]
+
+FrameEngine = Literal["pandas", "polars"]
+
+
+def sweep(
+    mission: str | Path,
+    *,
+    grid: Mapping[str, Iterable[Any]] | None = None,
+    samples: pd.DataFrame | None = None,
+    backend: Pool | None = None,
+    out: str | Path | None = None,
+    postprocess: str | None = None,
+    seed: int | None = None,
+    progress: bool = True,
+    fsync_each: bool = True,
+    fsync_batch: int = 50,
+    engine: FrameEngine = "pandas",
+    name: str | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+) -> pd.DataFrame:
+    """Run a mission over a grid, or over explicit rows, and return one frame.
+
+    Parameters
+    ----------
+    mission : str or Path
+        The GMAT script.
+    grid : mapping of str to iterable, optional
+        GMAT dotted path to the values it takes, in GMAT's units; every combination is run.
+    samples : pandas.DataFrame, optional
+        One run per row, one column per field; the alternative to `grid`.
+    backend : Pool, optional
+        Where to run; all cores of this machine by default. A pool passed in is not closed.
+    out : str or Path, optional
+        The sweep folder. By default a temporary one that lives as long as the returned frame.
+    postprocess : str, optional
+        Import path ``"package.module:function"`` of a hook called after each successful run.
+    seed : int, optional
+        Recorded in the manifest; nothing is drawn.
+    progress : bool
+        Whether to draw a progress bar on standard error.
+    fsync_each, fsync_batch
+        Whether each manifest line is fsynced, or else after how many.
+    engine : {"pandas", "polars"}
+        Library of the frame that is returned.
+    name : str, optional
+        Which ReportFile to return, where the mission has several.
+    timeout : float, optional
+        Seconds a run may take before its worker is killed and the run fails.
+    retries : int
+        How often a run is tried again after an infrastructure fault.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``(run_id, time)``: the report's columns in GMAT's units, and ``__status``. A
+        run without data is one row whose ``__status`` says why.
+
+    Raises
+    ------
+    SweepConfigError
+        The sweep cannot be started as asked; no run has been started.
+
+    Examples
+    --------
+    >>> frame = sweep("leo.script", grid={"Sat.SMA": [7000, 7100]})  # doctest: +SKIP
+    """
+    if grid is not None and samples is not None:
+        raise SweepConfigError("sweep() takes grid= or samples=, not both.")
+    if grid is None and samples is None:
+        raise SweepConfigError("sweep() needs one of grid= or samples=.")
+
+    def plan(script: Path, folder: Path) -> Plan:
+        if grid is not None:
+            return grid_plan(grid, script, folder, seed)
+        assert samples is not None
+        return samples_plan(samples, script, folder, seed)
+
+    return _run(
+        mission,
+        plan,
+        backend=backend,
+        out=out,
+        engine=engine,
+        name=name,
+        postprocess=postprocess,
+        progress=progress,
+        fsync_each=fsync_each,
+        fsync_batch=fsync_batch,
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def monte_carlo(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    seed: int | None = None,
+    backend: Pool | None = None,
+    out: str | Path | None = None,
+    postprocess: str | None = None,
+    progress: bool = True,
+    fsync_each: bool = True,
+    fsync_batch: int = 50,
+    engine: FrameEngine = "pandas",
+    name: str | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+) -> pd.DataFrame:
+    """Run a mission `n` times with independent draws of the perturbed fields.
+
+    A field's draws depend on the seed, the run and the field's own name only: adding another field
+    or more runs changes none of them.
+
+    Parameters
+    ----------
+    mission : str or Path
+        The GMAT script.
+    n : int
+        How many runs.
+    perturb : mapping of str to DistSpec
+        GMAT dotted path to its distribution, in GMAT's units: ``("normal", mean, sigma)``,
+        ``("uniform", low, high)``, ``("lognormal", mu, sigma)`` of the logarithm, or a frozen
+        scipy.stats distribution.
+    seed : int, optional
+        The sweep's seed; one is drawn and recorded in the manifest by default.
+    backend, out, postprocess, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+        As for `sweep`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As for `sweep`.
+
+    Raises
+    ------
+    SweepConfigError
+        The sweep cannot be started as asked; no run has been started.
+
+    Examples
+    --------
+    >>> frame = monte_carlo(  # doctest: +SKIP
+    ...     "leo.script", n=50, perturb={"Sat.SMA": ("normal", 7100, 50)}, seed=42
+    ... )
+    """
+    return _run(
+        mission,
+        lambda script, folder: monte_carlo_plan(perturb, n, seed, script, folder),
+        backend=backend,
+        out=out,
+        engine=engine,
+        name=name,
+        postprocess=postprocess,
+        progress=progress,
+        fsync_each=fsync_each,
+        fsync_batch=fsync_batch,
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def latin_hypercube(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    seed: int | None = None,
+    backend: Pool | None = None,
+    out: str | Path | None = None,
+    postprocess: str | None = None,
+    progress: bool = True,
+    fsync_each: bool = True,
+    fsync_batch: int = 50,
+    engine: FrameEngine = "pandas",
+    name: str | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+) -> pd.DataFrame:
+    """Run a mission over `n` Latin hypercube samples of the perturbed fields.
+
+    Each field's distribution is cut into `n` strata of equal probability and every stratum is
+    sampled once, which covers each axis better than independent draws when `n` is small.
+
+    Parameters
+    ----------
+    mission, n, perturb, seed
+        As for `monte_carlo`.
+    backend, out, postprocess, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+        As for `sweep`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As for `sweep`.
+
+    Raises
+    ------
+    SweepConfigError
+        The sweep cannot be started as asked; no run has been started.
+    """
+    return _run(
+        mission,
+        lambda script, folder: latin_hypercube_plan(perturb, n, seed, script, folder),
+        backend=backend,
+        out=out,
+        engine=engine,
+        name=name,
+        postprocess=postprocess,
+        progress=progress,
+        fsync_each=fsync_each,
+        fsync_batch=fsync_batch,
+        timeout=timeout,
+        retries=retries,
+    )
+
+
+def _run(
+    mission: str | Path,
+    make_plan: Callable[[Path, Path], Plan],
+    *,
+    backend: Pool | None,
+    out: str | Path | None,
+    engine: FrameEngine,
+    name: str | None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Plan, run and aggregate; whatever is wrong with the arguments is said first."""
+    from gmat_sweep.aggregate.frames import check_engine
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+
+    check_engine(engine)
+    script = Path(mission).expanduser().absolute()
+    _check_report_name(script, name)
+    temporary = None
+    if out is None:
+        temporary = Path(tempfile.mkdtemp(prefix="gmat-sweep-"))
+    folder = (temporary or Path(str(out)).expanduser()).resolve()
+    try:
+        plan = make_plan(script, folder)
+        pool = LocalJoblibPool() if backend is None else backend
+        try:
+            frame = (
+                Sweep(
+                    runs=plan.runs,
+                    backend=pool,
+                    manifest_path=folder / "manifest.jsonl",
+                    output_dir=folder,
+                    script_path=script,
+                    parameter_spec=plan.parameter_spec,
+                    sweep_seed=plan.seed,
+                    **options,
+                )
+                .run()
+                .to_dataframe(name, engine=engine)
+            )
+        finally:
+            if backend is None:
+                pool.close()
+    except BaseException:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if temporary is not None:
+        weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
+    return frame
+
+
+def _check_report_name(script: Path, name: str | None) -> None:
+    """Refuse an ambiguous or unknown report before anything is run."""
+    reports = output_names(script).get("ReportFile", [])
+    if name is None and len(reports) > 1:
+        raise SweepConfigError(
+            f"{script.name} has {len(reports)} ReportFiles: {', '.join(sorted(reports))}. Pass "
+            "name= to say which one to return; all of them are kept in the sweep folder."
+        )
+    if name is not None and name not in reports:
+        known = ", ".join(sorted(reports)) or "none"
+        raise SweepConfigError(
+            f"{script.name} has no report output named {name!r}; it has: {known}. Correct name=."
+        )

@@ -1,0 +1,23 @@
+"""Where runs execute: one module per back end.
+
+A back end's own library is imported when the back end is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+
+__all__ = ["LocalJoblibPool", "Pool"]
+
+_HOMES = {"LocalJoblibPool": "joblib", "Pool": "base"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,57 @@
+"""The program of a worker process: one GMAT engine, one request at a time.
+
+Requests and replies are JSON, one per line, on two pipes whose numbers are given on the command
+line; standard output and standard error go to a file the parent reads when something dies. The
+process ends when the request pipe closes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import faulthandler
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+
+def main(request_fd: int, reply_fd: int) -> None:
+    """Serve requests until the parent closes the pipe."""
+    faulthandler.enable()
+    with os.fdopen(request_fd, "r", encoding="utf-8") as requests, os.fdopen(
+        reply_fd, "w", encoding="utf-8"
+    ) as replies:
+        # The parent sends work only after this line: a start-up failure is then never taken for
+        # the failure of a run.
+        _import_engine()
+        _reply(replies, {"ready": os.getpid()})
+        for line in requests:
+            _reply(replies, _answer(json.loads(line)))
+
+
+def _import_engine() -> None:
+    import gmat_run
+    import pyarrow.parquet
+
+    from gmat_sweep import worker
+
+    assert gmat_run and pyarrow.parquet and worker
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.worker import inspect_mission, run_one
+
+    if request["kind"] == "run":
+        # One run's output must not be mistaken for another's, nor grow without bound.
+        os.ftruncate(sys.stderr.fileno(), 0)
+        return {"outcome": run_one(RunSpec.from_dict(request["spec"])).to_dict()}
+    script = request["script_path"]
+    facts = inspect_mission(None if script is None else Path(script), request["overrides"])
+    return {"facts": {**dataclasses.asdict(facts), "resource_types": sorted(facts.resource_types)}}
+
+
+def _reply(replies: IO[str], message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()

@@ -1,0 +1,227 @@
+"""A long-lived, isolated worker process, seen from the process that drives it.
+
+`WorkerProcess.run` returns the run's outcome or raises: `WorkerTimedOutError` when the time is up
+and the worker has been killed, `WorkerDiedError` when it ended by itself. In both cases the process
+group is gone, and only the one run is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep import engine
+from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.errors import BackendError
+from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.worker import MissionFacts
+
+__all__ = ["WorkerDiedError", "WorkerProcess", "WorkerTimedOutError"]
+
+START_TIMEOUT_S = 120.0
+_TAIL_BYTES = 8192
+_PROGRAM = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from gmat_sweep.backends.worker_main import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+class WorkerDiedError(BackendError):
+    """A worker process ended while it had work: an infrastructure fault, not an answer of GMAT's.
+
+    Attributes
+    ----------
+    returncode : int or None
+        As of `subprocess.Popen`: negative for a signal.
+    """
+
+    def __init__(self, message: str, returncode: int | None) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+
+
+class WorkerTimedOutError(WorkerDiedError):
+    """A run did not end in its time, and its worker was killed."""
+
+
+class WorkerProcess:
+    """One worker process with its pipes, its scratch folder and its output file.
+
+    The process is started by the constructor and gets ready in the background; the first request
+    waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="gmat-sweep-worker-"))
+        REAPER.add_folder(self._scratch)
+        self._output = self._scratch / "output.txt"
+        request_read, self._request_fd = os.pipe()
+        self._reply_fd, reply_write = os.pipe()
+        environment = {**os.environ, engine.SCRATCH_VARIABLE: str(self._scratch)}
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            # As many workers as cores run side by side: threads inside each would only contend.
+            environment.setdefault(variable, "1")
+        command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)]
+        try:
+            with self._output.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [*command, str(request_read), str(reply_write)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=environment,
+                    pass_fds=(request_read, reply_write),
+                    # A group of its own: killed as a whole, and out of reach of the terminal.
+                    start_new_session=True,
+                )
+        finally:
+            os.close(request_read)
+            os.close(reply_write)
+        REAPER.add_group(self._process.pid)
+        self._received = bytearray()
+        self._ready = False
+        self._closed = False
+        self._ending = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also that of its process group."""
+        return self._process.pid
+
+    def run(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+        """Run one spec.
+
+        Parameters
+        ----------
+        spec : RunSpec
+            The run.
+        timeout_s : float, optional
+            Seconds after which the worker is killed; no limit by default.
+
+        Raises
+        ------
+        WorkerTimedOutError
+            The time was up.
+        WorkerDiedError
+            The process ended first.
+        """
+        self._become_ready()
+        reply = self._ask({"kind": "run", "spec": spec.to_dict()}, timeout_s)
+        return RunOutcome.from_dict(reply["outcome"])
+
+    def inspect(self, script_path: Path | None, overrides: dict[str, Any]) -> MissionFacts:
+        """Load a script and try overrides on it, without running it."""
+        self._become_ready()
+        path = None if script_path is None else str(script_path)
+        request = {"kind": "inspect", "script_path": path, "overrides": overrides}
+        facts = self._ask(request, START_TIMEOUT_S)["facts"]
+        return MissionFacts(
+            resource_types=frozenset(facts["resource_types"]),
+            problems=tuple(facts["problems"]),
+            engine_log=facts["engine_log"],
+        )
+
+    def kill(self) -> None:
+        """Kill the process group; whoever waits for its reply then gets `WorkerDiedError`."""
+        with self._ending:
+            if not self._closed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Kill the process group and remove the scratch folder. Calling it again does nothing."""
+        self.kill()
+        with self._ending:
+            if self._closed:
+                return
+            self._closed = True
+        self._process.wait()
+        REAPER.discard_group(self._process.pid)
+        os.close(self._request_fd)
+        os.close(self._reply_fd)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        REAPER.discard_folder(self._scratch)
+
+    def _become_ready(self) -> None:
+        if self._ready:
+            return
+        deadline = time.monotonic() + START_TIMEOUT_S
+        if self._receive(deadline) is None:
+            raise self._died(
+                f"A worker process did not start within {START_TIMEOUT_S:.0f} s"
+            )
+        self._ready = True
+
+    def _ask(self, request: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        message = (json.dumps(request) + "\n").encode()
+        try:
+            while message:
+                message = message[os.write(self._request_fd, message) :]
+        except BrokenPipeError:
+            raise self._died("The worker process ended before the run") from None
+        reply = self._receive(deadline)
+        if reply is None:
+            self.close()
+            raise WorkerTimedOutError(
+                f"The run did not end within its timeout of {timeout_s:g} s and its worker process "
+                "was killed. Raise the timeout if the case is meant to take longer.",
+                None,
+            )
+        return reply
+
+    def _receive(self, deadline: float | None) -> dict[str, Any] | None:
+        """Return the next reply, or None when the deadline passes first."""
+        poll = select.poll()
+        poll.register(self._reply_fd, select.POLLIN)
+        while (end := self._received.find(b"\n")) < 0:
+            wait_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            if not poll.poll(wait_ms):
+                return None
+            chunk = os.read(self._reply_fd, 65536)
+            if not chunk:
+                raise self._died("The worker process ended during the run")
+            self._received += chunk
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def _died(self, what: str) -> WorkerDiedError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        returncode = self._process.poll()
+        tail = self._output_tail()
+        self.close()
+        how = _how_it_ended(returncode)
+        said = f"\n--- its last output ---\n{tail}" if tail else ""
+        return WorkerDiedError(f"{what}: {how}{said}", returncode)
+
+    def _output_tail(self) -> str:
+        with self._output.open("rb") as output:
+            size = output.seek(0, os.SEEK_END)
+            output.seek(max(0, size - _TAIL_BYTES))
+            return output.read().decode("utf-8", errors="replace").strip()
+
+
+def _how_it_ended(returncode: int | None) -> str:
+    if returncode is None:
+        return "its pipe closed"
+    if returncode < 0:
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:
+            name = f"signal {-returncode}"
+        return f"killed by {name}"
+    return f"it exited with code {returncode}"

@@ -1,0 +1,118 @@
+"""What a manifest says, in words: the one-line summary, the table of runs, one run in full."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.causes import headline
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest import ManifestEntry
+
+__all__ = ["detail_table", "failure_lines", "run_page", "summary_line"]
+
+_STATUS_ORDER = ("failed", "skipped", "ok")
+_SUMMARY_ORDER = ("ok", "failed", "skipped")
+_CAUSE_WIDTH = 60
+_NOTHING = "—"
+
+
+def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
+    """Return ``N runs (A ok, B failed) in T s — output: FOLDER``; T adds up the runs' seconds."""
+    counts = Counter(entry.status for entry in entries)
+    listed = [f"{counts[status]} {status}" for status in _SUMMARY_ORDER if counts[status]]
+    seconds = sum(entry.duration_s for entry in entries)
+    return (
+        f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — "
+        f"output: {folder}"
+    )
+
+
+def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
+    """Return one line per cause of failure, the commonest first, each with the runs it cost."""
+    by_cause: dict[str, list[int]] = {}
+    for entry in entries:
+        if entry.status == "failed":
+            by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
+                entry.run_id
+            )
+    ranked = sorted(by_cause.items(), key=lambda item: (-len(item[1]), item[1][0]))
+    lines = [f"{len(ids)} x {cause} (run {_ids(ids)})" for cause, ids in ranked[:most]]
+    if len(ranked) > most:
+        lines.append(f"... and {len(ranked) - most} further causes")
+    return lines
+
+
+def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) -> str:
+    """Return a table of runs, failed first; `status` keeps only runs of that status."""
+    rows = [("run_id", "status", "duration_s", "stderr_summary", "log_path")]
+    chosen = [entry for entry in entries if status in (None, entry.status)]
+    for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id)):
+        rows.append(
+            (
+                str(entry.run_id),
+                entry.status,
+                f"{entry.duration_s:.2f}",
+                _cut(headline(entry.stderr)) or _NOTHING,
+                str(entry.log_path) if entry.log_path else _NOTHING,
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def run_page(entry: ManifestEntry) -> str:
+    """Return everything the manifest says of one run."""
+    facts: list[tuple[str, object]] = [
+        ("status", entry.status),
+        ("cause", headline(entry.stderr) or None),
+        ("duration_s", f"{entry.duration_s:.2f}"),
+        ("started_at", entry.started_at.isoformat()),
+        ("ended_at", entry.ended_at.isoformat()),
+        ("host", entry.host),
+        ("postprocess_status", entry.postprocess_status),
+        ("attempts", len(entry.attempts) + 1),
+        ("log_path", entry.log_path or _NOTHING),
+    ]
+    shown = [(name, value) for name, value in facts if value is not None]
+    width = max(len(name) for name, _ in shown) + 1
+    lines = [f"run_id: {entry.run_id}"]
+    lines += [f"{name + ':':<{width}} {value}" for name, value in shown]
+    lines += ["", "overrides:"]
+    lines += _mapping_lines({name: repr(value) for name, value in entry.overrides.items()})
+    for title, paths in (
+        ("output_paths", entry.output_paths),
+        ("solver_paths", entry.solver_paths),
+        ("extra_outputs", entry.extra_outputs),
+    ):
+        if paths:
+            lines += ["", f"{title}:", *_mapping_lines(paths)]
+    if entry.converged:
+        lines += ["", "converged:", *_mapping_lines(entry.converged)]
+    if entry.context:
+        context = {name: repr(value) for name, value in entry.context.items()}
+        lines += ["", "context:", *_mapping_lines(context)]
+    for number, attempt in enumerate(entry.attempts, 1):
+        lines += ["", f"attempt {number}:", f"  {attempt.get('cause', 'no cause recorded')}"]
+    lines += ["", "stderr:", entry.stderr.rstrip() if entry.stderr else "(no stderr)"]
+    return "\n".join(lines)
+
+
+def _mapping_lines(mapping: object) -> list[str]:
+    assert isinstance(mapping, dict)
+    return [f"  {name} = {mapping[name]}" for name in sorted(mapping)] or ["  (none)"]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CAUSE_WIDTH else text[: _CAUSE_WIDTH - 3] + "..."
+
+
+def _ids(run_ids: Sequence[int], most: int = 8) -> str:
+    listed = ", ".join(str(run_id) for run_id in run_ids[:most])
+    return f"{listed}, ..." if len(run_ids) > most else listed

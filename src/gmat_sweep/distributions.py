@@ -1,0 +1,512 @@
+"""Distributions, seeds and draws: the arithmetic every stochastic sweep rests on.
+
+The same seed gives the same numbers, bit for bit:
+
+* the seed of run `i` depends on the sweep's seed and `i` alone, so a longer sweep starts with the
+  runs of a shorter one;
+* the seed of a parameter depends on its run's seed and the parameter's name alone, so adding a
+  parameter leaves the draws of the others as they were;
+* a draw is that of the frozen scipy distribution under a fresh ``numpy.random.default_rng``.
+
+A perturbation is checked as a whole before the first draw, and what is checked can be written to
+a manifest and read back without changing a draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import operator
+import secrets
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy.stats.distributions import rv_frozen
+
+__all__ = [
+    "DistSpec",
+    "checked_count",
+    "checked_perturb",
+    "checked_seed",
+    "derive_param_seed",
+    "derive_run_seeds",
+    "draw_function",
+    "fresh_seed",
+    "latin_hypercube_unit",
+    "perturb_from_json",
+    "perturb_to_json",
+    "sample",
+    "to_rv_frozen",
+]
+
+type DistSpec = tuple[str, float, float] | rv_frozen[Any, Any]
+"""``("normal", mu, sigma)``, ``("uniform", lo, hi)``, ``("lognormal", mu, sigma)`` - the last with
+`mu` and `sigma` of the logarithm - or a frozen ``scipy.stats`` distribution."""
+
+_SHORTHANDS = {
+    "normal": "('normal', mu, sigma)",
+    "uniform": "('uniform', lo, hi)",
+    "lognormal": "('lognormal', mu, sigma)",
+}
+_TRIAL_SEEDS = (0, 1, 2)
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system's entropy, below 2**63.
+
+    A sweep started without a seed draws one here and records it, so that it can be resumed,
+    extended and repeated like any other.
+    """
+    return secrets.randbits(63)
+
+
+def _integer(value: Any) -> int | None:
+    """Return `value` as an int if it is one of any library's integers, else None."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def checked_count(value: Any, name: str, caller: str, minimum: int = 1) -> int:
+    """Return the count `value` as an int of at least `minimum`.
+
+    Raises
+    ------
+    SweepConfigError
+        `value` is not an integer (a bool and a float are not), or is too small.
+    """
+    count = _integer(value)
+    if count is None:
+        raise SweepConfigError(
+            f"{caller} requires {name} to be an integer, got {type(value).__name__}: {value!r}. "
+            f"Pass {name} as an int."
+        )
+    if count < minimum:
+        raise SweepConfigError(
+            f"{caller} requires {name} >= {minimum}, got {count}. "
+            f"Pass {name} as an int of at least {minimum}."
+        )
+    return count
+
+
+def checked_seed(seed: Any, name: str = "seed") -> int | None:
+    """Return `seed` as a Python int, or None for None.
+
+    Any non-negative integer will do, numpy's included, and of any size.
+
+    Raises
+    ------
+    SweepConfigError
+        `seed` is not an integer, or is negative.
+    """
+    if seed is None:
+        return None
+    value = _integer(seed)
+    if value is None:
+        raise SweepConfigError(
+            f"{name} must be an integer or None, got {type(seed).__name__}: {seed!r}. "
+            "Pass a non-negative int."
+        )
+    if value < 0:
+        raise SweepConfigError(f"{name} must not be negative, got {value}. Pass an int >= 0.")
+    return value
+
+
+def derive_run_seeds(parent: int | None, n: int) -> list[int]:
+    """Return the seeds of runs 0 to n-1 of a sweep seeded with `parent`.
+
+    Seed `i` is the first 32-bit word of child `i` of ``numpy.random.SeedSequence(parent)`` and
+    does not depend on `n`.
+
+    Parameters
+    ----------
+    parent : int or None
+        The sweep's seed; None takes entropy from the operating system.
+    n : int
+        How many.
+
+    Raises
+    ------
+    SweepConfigError
+        `n` is negative or no integer, or `parent` is no valid seed.
+    """
+    import numpy as np
+
+    count = checked_count(n, "n", "derive_run_seeds", minimum=0)
+    children = np.random.SeedSequence(checked_seed(parent)).spawn(count)
+    return [int(child.generate_state(1)[0]) for child in children]
+
+
+@cache
+def _name_hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:4], "big")
+
+
+def derive_param_seed(run_seed: int, name: str) -> int:
+    """Return the seed for drawing parameter `name` in the run seeded with `run_seed`.
+
+    It is the first 32-bit word of ``SeedSequence([run_seed, h])``, where `h` is the first four
+    bytes of the SHA-256 of the name, big-endian.
+
+    Raises
+    ------
+    SweepConfigError
+        `run_seed` is negative or no integer.
+    """
+    import numpy as np
+
+    seed = checked_seed(run_seed, "run_seed")
+    if seed is None:
+        raise SweepConfigError("run_seed must be an integer, got None. Pass the seed of the run.")
+    return int(np.random.SeedSequence([seed, _name_hash(name)]).generate_state(1)[0])
+
+
+def to_rv_frozen(spec: DistSpec, name: str | None = None) -> rv_frozen[Any, Any]:
+    """Return `spec` as a frozen scipy distribution; one that is frozen already comes back as is.
+
+    Parameters
+    ----------
+    spec : DistSpec
+        The distribution.
+    name : str, optional
+        The parameter it belongs to, for the message of an error.
+
+    Raises
+    ------
+    SweepConfigError
+        `spec` is neither a shorthand tuple nor frozen, its parameters are not finite numbers in
+        their range, or scipy cannot draw a finite number from it.
+    """
+    import scipy.stats
+    from scipy.stats.distributions import rv_frozen
+
+    rv: rv_frozen[Any, Any]
+    if isinstance(spec, rv_frozen):
+        rv = spec
+    else:
+        tag, first, second = _checked_shorthand(spec, name)
+        if tag == "normal":
+            rv = scipy.stats.norm(loc=first, scale=second)
+        elif tag == "uniform":
+            rv = scipy.stats.uniform(loc=first, scale=second - first)
+        else:
+            rv = scipy.stats.lognorm(s=second, scale=math.exp(first))
+    _trial_draws(rv, name)
+    return rv
+
+
+def _refuse(name: str | None, problem: str, remedy: str) -> NoReturn:
+    where = "" if name is None else f"perturb[{name!r}]: "
+    raise SweepConfigError(f"{where}{problem}. {remedy}.")
+
+
+def _checked_shorthand(spec: Any, name: str | None) -> tuple[str, float, float]:
+    """Return the tag and the two parameters as floats, or raise SweepConfigError."""
+    forms = f"Use one of {', '.join(_SHORTHANDS.values())}"
+    if not isinstance(spec, tuple):
+        _refuse(
+            name,
+            "a distribution must be a shorthand tuple or scipy rv_frozen, "
+            f"got {type(spec).__name__}: {spec!r}",
+            f"{forms} or a frozen one such as scipy.stats.norm(7100.0, 50.0)",
+        )
+    if not spec:
+        _refuse(name, "the distribution spec tuple is empty", forms)
+    tag = spec[0]
+    if not isinstance(tag, str) or tag not in _SHORTHANDS:
+        _refuse(name, f"unknown distribution shorthand tag {tag!r}", forms)
+    if len(spec) != 3:
+        _refuse(
+            name,
+            f"a {tag!r} distribution spec must be a length-3 tuple, got {spec!r}",
+            f"Write {_SHORTHANDS[tag]}",
+        )
+    # numpy's bool prints its name as "bool" as well; float() would take either without a word
+    if any(type(parameter).__name__ in {"bool", "bool_"} for parameter in spec[1:]):
+        _refuse_parameters(name, tag, "numeric", spec)
+    try:
+        first, second = float(spec[1]), float(spec[2])
+    except (TypeError, ValueError, OverflowError):
+        _refuse_parameters(name, tag, "numeric", spec)
+    if not (math.isfinite(first) and math.isfinite(second)):
+        _refuse_parameters(name, tag, "finite", spec)
+    if tag == "uniform":
+        if second <= first:
+            _refuse(
+                name,
+                f"a 'uniform' distribution requires hi > lo, got {spec!r}",
+                "Give the lower bound first",
+            )
+        if not math.isfinite(second - first):
+            _refuse_parameters(name, tag, "finite in their difference", spec)
+    elif second <= 0:
+        _refuse(
+            name,
+            f"a {tag!r} distribution sigma must be > 0, got {second!r}",
+            "Give the standard deviation, not the variance or a signed bound",
+        )
+    if tag == "lognormal":
+        _check_lognormal_scale(name, first)
+    return str(tag), first, second
+
+
+def _check_lognormal_scale(name: str | None, mu: float) -> None:
+    try:
+        scale = math.exp(mu)
+    except OverflowError:
+        scale = math.inf
+    if not 0 < scale < math.inf:
+        _refuse(
+            name,
+            f"exp(mu) of the 'lognormal' distribution is not representable, mu is {mu!r}",
+            "Give mu as the mean of the logarithm, for example math.log(100.0)",
+        )
+
+
+def _refuse_parameters(
+    name: str | None, tag: str, expected: str, spec: tuple[Any, ...]
+) -> NoReturn:
+    _refuse(
+        name,
+        f"the {tag!r} distribution parameters must be {expected}, got {spec!r}",
+        f"Write {_SHORTHANDS[tag]} with two finite numbers",
+    )
+
+
+def _trial_draws(rv: rv_frozen[Any, Any], name: str | None) -> list[float]:
+    """Return one draw per trial seed: scipy finds most faults of a distribution only here."""
+    try:
+        draws = [_scipy_draw(rv, seed) for seed in _TRIAL_SEEDS]
+    except (TypeError, ValueError) as error:
+        _refuse(
+            name,
+            f"scipy.stats.{rv.dist.name} cannot draw with args {rv.args!r} and kwds {rv.kwds!r}: "
+            f"{error}",
+            "Freeze it with scalar parameters inside the distribution's domain",
+        )
+    if not all(map(math.isfinite, draws)):
+        _refuse(
+            name,
+            f"scipy.stats.{rv.dist.name} with args {rv.args!r} and kwds {rv.kwds!r} does not draw "
+            "finite numbers",
+            "Freeze it with finite parameters",
+        )
+    return draws
+
+
+def _scipy_draw(rv: rv_frozen[Any, Any], sub_seed: int) -> float:
+    import numpy as np
+
+    return float(rv.rvs(size=1, random_state=np.random.default_rng(sub_seed))[0])
+
+
+def draw_function(spec: DistSpec, name: str | None = None) -> Callable[[int], float]:
+    """Return the function that takes a parameter's seed to its draw, checking `spec` once.
+
+    Every draw equals ``rv.rvs(size=1, random_state=default_rng(seed))[0]`` of the frozen
+    distribution, bit for bit. For shorthand tuples it is computed without scipy, which halves the
+    time of a draw.
+
+    Raises
+    ------
+    SweepConfigError
+        As `to_rv_frozen`.
+    """
+    import numpy as np
+
+    rv = to_rv_frozen(spec, name)
+    if not isinstance(spec, tuple):
+        return lambda sub_seed: _scipy_draw(rv, sub_seed)
+
+    tag, first, second = _checked_shorthand(spec, name)
+    generator = np.random.default_rng
+    if tag == "normal":
+        return lambda sub_seed: first + second * generator(sub_seed).standard_normal()
+    if tag == "uniform":
+        width = second - first
+        return lambda sub_seed: generator(sub_seed).random() * width + first
+    scale = math.exp(first)
+    # Generator.lognormal and math.exp both round differently from scipy, which uses numpy's exp
+    return lambda sub_seed: float(np.exp(second * generator(sub_seed).standard_normal())) * scale
+
+
+def sample(spec: DistSpec, sub_seed: int) -> float:
+    """Return the draw of `spec` under the parameter seed `sub_seed`.
+
+    For many draws from one distribution, `draw_function` checks it once.
+
+    Raises
+    ------
+    SweepConfigError
+        As `to_rv_frozen`, or `sub_seed` is no valid seed.
+    """
+    seed = checked_seed(sub_seed, "sub_seed")
+    if seed is None:
+        raise SweepConfigError("sub_seed must be an integer, got None. Pass derive_param_seed's.")
+    return draw_function(spec)(seed)
+
+
+def latin_hypercube_unit(n: int, d: int, seed: int | None) -> NDArray[np.float64]:
+    """Return `n` points of a Latin hypercube in the unit cube, as an array of shape ``(n, d)``.
+
+    Each column has exactly one point in each of the `n` equal strata of ``(0, 1]``. The numbers
+    are those of ``scipy.stats.qmc.LatinHypercube(d, seed=seed).random(n)`` under scipy's legacy
+    integer seeding, written out here because that keyword is on its way out of scipy: with U
+    uniform on ``[0, 1)`` and P a permutation of 1..n per column, drawn after U from the same
+    generator, the points are ``(P - U) / n`` (McKay, Beckman and Conover, Technometrics 21, 1979).
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    offsets = generator.uniform(size=(n, d))
+    strata = np.tile(np.arange(1, n + 1), (d, 1))
+    for row in strata:
+        generator.shuffle(row)
+    points: NDArray[np.float64] = (strata.T - offsets) / n
+    return points
+
+
+def checked_perturb(perturb: Any, caller: str) -> dict[str, DistSpec]:
+    """Return `perturb` in the order of its sorted names, which is the order of the draws.
+
+    Raises
+    ------
+    SweepConfigError
+        It is no mapping, is empty, or has a name that is not a string.
+    """
+    if not isinstance(perturb, Mapping):
+        raise SweepConfigError(
+            f"{caller} requires perturb to be a mapping, got {type(perturb).__name__}. "
+            "Pass a dict such as {'Sat.SMA': ('normal', 7100.0, 50.0)}."
+        )
+    if not perturb:
+        raise SweepConfigError(
+            f"{caller} requires a non-empty perturb. "
+            "Name at least one field, such as {'Sat.SMA': ('normal', 7100.0, 50.0)}."
+        )
+    for name in perturb:
+        if not isinstance(name, str):
+            raise SweepConfigError(
+                f"{caller} requires perturb names to be strings, got {type(name).__name__}: "
+                f"{name!r}. Use GMAT's dotted names, such as 'Sat.SMA'."
+            )
+    return {name: perturb[name] for name in sorted(perturb)}
+
+
+def perturb_to_json(perturb: Mapping[str, DistSpec], caller: str = "a sweep") -> dict[str, Any]:
+    """Return `perturb` as JSON data: a tuple as a list, a frozen distribution as an object.
+
+    Numpy scalars become Python ones. Reading the result back with `perturb_from_json` gives
+    distributions with equal draws; this is tried before it is promised.
+
+    Parameters
+    ----------
+    perturb : mapping of str to DistSpec
+        What to disperse, by GMAT's dotted names.
+    caller : str
+        Who asks, for the message of an error.
+
+    Raises
+    ------
+    SweepConfigError
+        `perturb` is empty, or a distribution is invalid or cannot be rebuilt from a name and
+        numbers.
+    """
+    checked = checked_perturb(perturb, caller)
+    return {name: _to_json(spec, name) for name, spec in checked.items()}
+
+
+def _to_json(spec: DistSpec, name: str) -> Any:
+    rv = to_rv_frozen(spec, name)
+    if isinstance(spec, tuple):
+        tag, *parameters = spec
+        return [
+            str(tag),
+            *(value if type(value) in {int, float, str} else float(value) for value in parameters),
+        ]
+    record = {
+        "name": rv.dist.name,
+        "args": [_json_numbers(value, name) for value in rv.args],
+        "kwds": {key: _json_numbers(value, name) for key, value in rv.kwds.items()},
+    }
+    rebuilt = _rv_from_json(record, name)
+    same_kind = type(rebuilt.dist) is type(rv.dist)
+    if not same_kind or _trial_draws(rebuilt, name) != _trial_draws(rv, name):
+        _refuse(
+            name,
+            f"scipy.stats.{rv.dist.name} rebuilt from {record!r} does not draw what the given "
+            "distribution draws, so the sweep could not be resumed",
+            "Use a distribution of scipy.stats by its name, with float parameters",
+        )
+    return record
+
+
+def _json_numbers(value: Any, name: str) -> Any:
+    """Return a number, or a sequence of them, as JSON data."""
+    import numpy as np
+
+    plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if isinstance(plain, list | tuple):
+        return [_json_numbers(item, name) for item in plain]
+    if not isinstance(plain, int | float):
+        _refuse(
+            name,
+            f"the parameter {value!r} of the frozen distribution cannot be written as JSON, "
+            f"it is of type {type(value).__name__}",
+            "Freeze the distribution with plain numbers",
+        )
+    return plain
+
+
+def perturb_from_json(record: Mapping[str, Any]) -> dict[str, DistSpec]:
+    """Return the perturbation that `perturb_to_json` wrote.
+
+    Raises
+    ------
+    SweepConfigError
+        An entry has another shape, or names no distribution of ``scipy.stats``.
+    """
+    return {name: _from_json(entry, name) for name, entry in record.items()}
+
+
+def _from_json(entry: Any, name: str) -> DistSpec:
+    if isinstance(entry, list):
+        _checked_shorthand(tuple(entry), name)
+        return tuple(entry)
+    if isinstance(entry, Mapping) and "name" in entry:
+        return _rv_from_json(entry, name)
+    _refuse(
+        name,
+        f"the distribution has an unrecognised serialised shape: {entry!r}",
+        "Expected [tag, number, number] or an object with name, args and kwds",
+    )
+
+
+def _rv_from_json(entry: Mapping[str, Any], name: str) -> rv_frozen[Any, Any]:
+    import scipy.stats
+
+    dist = getattr(scipy.stats, str(entry["name"]), None)
+    if not isinstance(dist, scipy.stats.rv_continuous | scipy.stats.rv_discrete):
+        _refuse(
+            name,
+            f"unknown scipy.stats distribution {entry['name']!r}",
+            "Only distributions that scipy.stats has by name can be kept in a manifest",
+        )
+    try:
+        rv: rv_frozen[Any, Any] = dist(*entry.get("args", ()), **entry.get("kwds", {}))
+    except TypeError as error:
+        _refuse(
+            name,
+            f"scipy.stats.{entry['name']} does not take the recorded parameters {entry!r}: {error}",
+            "Restore the manifest's parameter_spec",
+        )
+    return rv

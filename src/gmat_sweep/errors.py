@@ -1,0 +1,113 @@
+"""Every exception this package raises on purpose.
+
+::
+
+    GmatSweepError                 anything below
+    ├── SweepConfigError           the sweep cannot be started as asked
+    │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
+    │   └── MissionScriptError     the mission script cannot run on this engine
+    ├── SweepFolderInUseError      another process is writing to the sweep folder
+    ├── BackendError               where runs execute is broken or misused
+    ├── ManifestCorruptError       a manifest cannot be read
+    └── RunFailed                  one run failed, for callers who want an exception
+
+A run that fails inside GMAT is not an exception: it is a ``failed`` outcome, a row of the frame
+and an entry of the manifest.
+"""
+
+from pathlib import Path
+
+__all__ = [
+    "BackendError",
+    "EngineError",
+    "GmatSweepError",
+    "ManifestCorruptError",
+    "MissionScriptError",
+    "RunFailed",
+    "SweepConfigError",
+    "SweepFolderInUseError",
+]
+
+
+class GmatSweepError(Exception):
+    """Base class of every error raised by this package."""
+
+
+class SweepConfigError(GmatSweepError):
+    """The sweep is misconfigured; no run has been started."""
+
+
+class EngineError(SweepConfigError):
+    """No usable GMAT engine was found, or the one asked for is not one."""
+
+
+class MissionScriptError(SweepConfigError):
+    """The mission script cannot be run on the engine at hand.
+
+    Attributes
+    ----------
+    path : Path
+        The script.
+    line_number : int or None
+        1-based line of the offending statement, where there is one.
+    """
+
+    def __init__(self, message: str, path: Path, line_number: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line_number = line_number
+
+
+class SweepFolderInUseError(GmatSweepError):
+    """Another process holds the sweep folder for writing.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    holder : str
+        Who holds it, as that process described itself.
+    """
+
+    def __init__(self, message: str, path: Path, holder: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.holder = holder
+
+
+class BackendError(GmatSweepError):
+    """An execution back end failed or was used against its contract."""
+
+
+class ManifestCorruptError(GmatSweepError):
+    """A manifest cannot be parsed.
+
+    Attributes
+    ----------
+    path : Path
+        The manifest.
+    line_number : int or None
+        1-based line; None where the file as a whole is at fault.
+    """
+
+    def __init__(self, message: str, path: Path, line_number: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line_number = line_number
+
+
+class RunFailed(GmatSweepError):  # noqa: N818 - the name is part of the public contract
+    """A single run failed, for callers who prefer an exception to a ``failed`` row.
+
+    Attributes
+    ----------
+    run_id : int
+        The run.
+    stderr : str or None
+        The cause as the worker recorded it.
+    """
+
+    def __init__(self, message: str, run_id: int, stderr: str | None = None) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.stderr = stderr

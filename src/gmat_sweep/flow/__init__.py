@@ -1,0 +1,1 @@
+"""The flow ``gmat-sweep``: the one package that imports Prefect."""

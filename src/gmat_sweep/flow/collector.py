@@ -1,0 +1,87 @@
+"""The collector: one fsynced manifest line per outcome, in completion order, and the progress bar.
+
+An outcome is counted and shown only after its line is in the manifest.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from gmat_sweep.manifest import ManifestEntry
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from gmat_sweep.flow.job import SweepJob
+    from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Appends outcomes to a sweep's manifest and advances its progress bar.
+
+    Parameters
+    ----------
+    job : SweepJob
+        The pass whose outcomes are collected.
+    """
+
+    def __init__(self, job: SweepJob) -> None:
+        from tqdm import tqdm
+
+        self._job = job
+        self.done = 0
+        self.failed = 0
+        description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
+        self._bar: tqdm[Any] = tqdm(
+            total=job.count,
+            desc=description,
+            unit="run",
+            disable=not job.progress,
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def add(self, spec: RunSpec, outcome: RunOutcome, attempts: list[dict[str, Any]]) -> None:
+        """Record what came of one run.
+
+        Parameters
+        ----------
+        spec : RunSpec
+            The run.
+        outcome : RunOutcome
+            How it ended.
+        attempts : list of dict
+            Earlier attempts that an infrastructure fault ended: cause, started_at, ended_at.
+        """
+        self._job.manifest.append_entry(
+            ManifestEntry.from_outcome(
+                outcome,
+                overrides=spec.overrides,
+                context=spec.context,
+                log_path=spec.output_dir / "worker.log",
+                seed=spec.seed,
+                run_options=spec.run_options,
+                attempts=attempts,
+            )
+        )
+        self.done += 1
+        self.failed += outcome.status == "failed"
+        self._bar.set_postfix(failed=self.failed, refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Self:
+        """Return the collector."""
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the bar and make what is in the manifest durable."""
+        self._bar.close()
+        self._job.manifest.close()

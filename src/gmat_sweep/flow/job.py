@@ -1,0 +1,76 @@
+"""`SweepJob`: all the flow needs to know of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from gmat_sweep.backends.base import Pool
+from gmat_sweep.manifest import Manifest
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["RunsOnDemand", "SweepJob"]
+
+
+@runtime_checkable
+class RunsOnDemand(Protocol):
+    """A pool whose workers each take one spec at a time from a waiting thread."""
+
+    def warm_up(self) -> None:
+        """Start the workers."""
+
+    def execute(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+        """Run one spec; raise `WorkerDiedError` when its worker dies."""
+
+    def interrupt(self) -> None:
+        """Kill the workers that are busy; each of their runs ends with `WorkerDiedError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepJob:
+    """One pass over a list of runs, and where its outcomes go.
+
+    Attributes
+    ----------
+    specs : iterable of RunSpec
+        What to run, consumed lazily.
+    count : int
+        How many specs there are.
+    pool : Pool
+        Where they run.
+    manifest : Manifest
+        Bound to its file; every outcome is appended to it.
+    folder : Path
+        The sweep folder.
+    mission : Path
+        The mission script as the user named it.
+    kind : str
+        ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
+    action : {"run", "resume", "extend"}
+        Why these specs are run.
+    timeout_s : float or None
+        Seconds a run may take before its worker is killed.
+    retries : int
+        How often a run is tried again after an infrastructure fault.
+    progress : bool
+        Whether to draw a progress bar on standard error.
+    """
+
+    specs: Iterable[RunSpec]
+    count: int
+    pool: Pool
+    manifest: Manifest
+    folder: Path
+    mission: Path
+    kind: str
+    action: str = "run"
+    timeout_s: float | None = None
+    retries: int = 1
+    progress: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the flow run is called: the mission, what is varied, how many runs."""
+        return f"{self.mission.stem} {self.action} {self.kind.replace('_', '-')} n={self.count}"

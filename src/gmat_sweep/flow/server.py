@@ -1,0 +1,197 @@
+"""Where flow runs are recorded.
+
+With ``PREFECT_API_URL`` configured, that server is used. Without it a server of our own runs beside
+the sweep, on loopback and on the profile's own database, and is kept for later sweeps of the same
+process. The stock temporary server stops before its batches are written and loses most task runs;
+this one is stopped only after the server has counted every finished task run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.errors import BackendError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ["LocalServer", "flow_run_place", "recorded_on", "wait_until_recorded"]
+
+START_TIMEOUT_S = 120.0
+_RECORD_TIMEOUT_S = 60.0
+_FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+# What a server that lives as long as one process needs not do, and how often it writes.
+_SERVER_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
+}
+
+
+class LocalServer:
+    """A Prefect server process on loopback, on the database of the profile in use.
+
+    Started at once and in the background by the constructor; `wait` returns its API address.
+    """
+
+    def __init__(self) -> None:
+        import prefect
+        from prefect.settings import get_current_settings
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.api_url = f"http://127.0.0.1:{port}/api"
+        descriptor, name = tempfile.mkstemp(prefix="gmat-sweep-prefect-", suffix=".log")
+        self._log = Path(name)
+        assert prefect.__file__ is not None
+        settings = get_current_settings().to_environment_variables(exclude_unset=True)
+        with os.fdopen(descriptor, "wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "uvicorn"),
+                    *("--app-dir", str(Path(prefect.__file__).parent)),
+                    *("--factory", "prefect.server.api.server:create_app"),
+                    *("--host", "127.0.0.1", "--port", str(port)),
+                    *("--log-level", "error", "--lifespan", "on"),
+                ],
+                env={**os.environ, **settings, **_SERVER_ENVIRONMENT},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A terminal's Ctrl-C ends the sweep, and the server only after it is written down.
+                start_new_session=True,
+            )
+        REAPER.add_group(self._process.pid)
+        self._answers = False
+
+    def wait(self) -> str:
+        """Return the API address once the server answers.
+
+        Raises
+        ------
+        BackendError
+            It ended, or did not answer in time.
+        """
+        import httpx
+
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with httpx.Client(trust_env=False) as client:
+            while not self._answers:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    said = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
+                    self.stop()
+                    raise BackendError(
+                        "The local Prefect server did not start. Its last output was:\n"
+                        f"{said}\nFix what it names, or set PREFECT_API_URL to a running server."
+                    )
+                with contextlib.suppress(httpx.TransportError):
+                    self._answers = client.get(f"{self.api_url}/health").status_code == 200
+                if not self._answers:
+                    time.sleep(0.05)
+        return self.api_url
+
+    def stop(self) -> None:
+        """End the server process. Calling it again does nothing."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        REAPER.discard_group(self._process.pid)
+        self._log.unlink(missing_ok=True)
+
+
+_server: LocalServer | None = None
+_server_lock = threading.Lock()
+
+
+def start_local_server() -> LocalServer | None:
+    """Start the process's own server if no API is configured and none runs; do not wait for it."""
+    global _server
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
+        return None
+    with _server_lock:
+        if _server is None or _server._process.poll() is not None:
+            _server = LocalServer()
+            atexit.register(_server.stop)
+        return _server
+
+
+@contextlib.contextmanager
+def recorded_on() -> Iterator[str]:
+    """Have flow runs of the block recorded on a server that answers; yield its API address."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    server = start_local_server()
+    if server is None:
+        yield str(PREFECT_API_URL.value())
+        return
+    with temporary_settings({PREFECT_API_URL: server.wait()}):
+        yield server.api_url
+
+
+def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
+    """Wait until the server counts `finished` task runs of a flow run in a final state.
+
+    Task-run states travel to the server as events and are written in batches; what a summary or a
+    UI reads before they are written is incomplete.
+
+    Returns
+    -------
+    int
+        How many are recorded; fewer than `finished` when the server stops making headway.
+    """
+    from prefect.client.orchestration import get_client
+
+    body: dict[str, Any] = {
+        "flow_runs": {"id": {"any_": [str(flow_run_id)]}},
+        "task_runs": {"state": {"type": {"any_": list(_FINAL_STATES)}}},
+    }
+    recorded = -1
+    with get_client(sync_client=True) as client:
+        last_headway = time.monotonic()
+        while time.monotonic() - last_headway < _RECORD_TIMEOUT_S:
+            count = int(client.request("POST", "/task_runs/count", json=body).json())
+            if count >= finished:
+                return count
+            if count > recorded:
+                recorded, last_headway = count, time.monotonic()
+            time.sleep(0.1)
+    return recorded
+
+
+def flow_run_place(flow_run_id: UUID) -> str:
+    """Return a sentence part that says where a flow run can be looked at."""
+    from prefect.settings import PREFECT_HOME, PREFECT_UI_URL
+
+    path = f"runs/flow-run/{flow_run_id}"
+    configured = PREFECT_UI_URL.value()
+    if _server is None and configured:
+        return f"{str(configured).rstrip('/')}/{path}"
+    return (
+        f"http://127.0.0.1:4200/{path} (once `prefect server start` runs; recorded in "
+        f"{PREFECT_HOME.value()})"
+    )

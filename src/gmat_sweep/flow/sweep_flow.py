@@ -1,0 +1,280 @@
+"""The flow ``gmat-sweep``: one Prefect task per run, a bounded number in flight.
+
+The flow maps the task over a job's specs, hands every outcome to the collector as its run ends, and
+computes its final state from what was collected. A run that GMAT refuses is a failed task run and
+an entry in the manifest; the flow goes on. Only infrastructure faults are retried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.logging.configuration import setup_logging
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.causes import headline
+from gmat_sweep.flow.collector import Collector
+from gmat_sweep.flow.job import RunsOnDemand, SweepJob
+from gmat_sweep.flow.server import recorded_on, wait_until_recorded
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+if TYPE_CHECKING:
+    from prefect.tasks import Task
+
+__all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
+
+FLOW_NAME = "gmat-sweep"
+RUN_FAILED = "RunFailed"
+"""Name of the state of a task run whose outcome is ``failed``: an answer, never retried."""
+
+_job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
+_report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one pass of the flow did.
+
+    Attributes
+    ----------
+    flow_run_id : UUID or None
+        The flow run.
+    done, failed : int
+        Runs recorded, and how many of them failed.
+    duration_s : float
+        Seconds from the first submission to the last manifest line.
+    error : BaseException or None
+        What ended the pass early.
+    """
+
+    flow_run_id: UUID | None = None
+    done: int = 0
+    failed: int = 0
+    duration_s: float = 0.0
+    error: BaseException | None = None
+
+
+def run_job(job: SweepJob) -> SweepReport:
+    """Run a job through the flow ``gmat-sweep`` and return what it did.
+
+    The caller's own exceptions come back as themselves: what the flow raised is raised again.
+    """
+    report = SweepReport()
+    job_token, report_token = _job.set(job), _report.set(report)
+    if isinstance(job.pool, RunsOnDemand):
+        job.pool.warm_up()
+    try:
+        with _quiet_console(), recorded_on():
+            runner = ThreadPoolTaskRunner(max_workers=_threads(job))
+            gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
+                mission=str(job.mission),
+                folder=str(job.folder),
+                kind=job.kind,
+                runs=job.count,
+                action=job.action,
+                return_state=True,
+            )
+            if report.error is None and report.flow_run_id is not None:
+                wait_until_recorded(report.flow_run_id, report.done)
+    finally:
+        _job.reset(job_token)
+        _report.reset(report_token)
+    if report.error is not None:
+        raise report.error
+    return report
+
+
+@flow(name=FLOW_NAME, persist_result=False, validate_parameters=False)
+def gmat_sweep_flow(mission: str, folder: str, kind: str, runs: int, action: str) -> State[None]:
+    """Run the sweep that the caller handed over; the parameters say which one it is."""
+    job, report = _job.get(), _report.get()
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    report.flow_run_id = context.flow_run.id
+    try:
+        orchestrate(job, report)
+    except BaseException as error:
+        report.error = error
+        raise
+    if report.failed:
+        return Completed(
+            name="CompletedWithFailures",
+            message=f"{report.done - report.failed} of {report.done} runs ok, "
+            f"{report.failed} failed",
+        )
+    return Completed(message=f"{report.done} runs ok")
+
+
+def orchestrate(job: SweepJob, report: SweepReport) -> None:
+    """Map the run task over the job's specs inside the current flow run."""
+    started = time.monotonic()
+    with Collector(job) as collector, _quiet_task_runs():
+        for spec, outcome, attempts in _Mapping(job).outcomes():
+            collector.add(spec, outcome, attempts)
+            report.done, report.failed = collector.done, collector.failed
+            report.duration_s = time.monotonic() - started
+
+
+def _threads(job: SweepJob) -> int:
+    # While one task run is being written down by Prefect, its worker should have the next run.
+    return job.pool.max_workers + 2
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a run between its submission and its collection."""
+
+    spec: RunSpec
+    outcome: RunOutcome | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Mapping:
+    """One task run per spec, with a bounded number in flight."""
+
+    def __init__(self, job: SweepJob) -> None:
+        if not isinstance(job.pool, RunsOnDemand):
+            raise TypeError(f"{type(job.pool).__name__} cannot run specs on demand")
+        self._job = job
+        self._execute = job.pool.execute
+        self._interrupt = job.pool.interrupt
+        self._in_flight: dict[int, _Progress] = {}
+        self._stopping = False
+        self._task: Task[[int], State[None]] = task(
+            self._run,
+            name="run",
+            task_run_name="run-{run_id}",
+            retries=job.retries,
+            retry_condition_fn=self._is_fault,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+
+    def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
+        """Submit every spec and yield outcomes as task runs end."""
+        ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
+        specs = iter(self._job.specs)
+        window = 2 * _threads(self._job)
+        try:
+            while True:
+                while len(self._in_flight) < window and (spec := next(specs, None)) is not None:
+                    self._in_flight[spec.run_id] = _Progress(spec)
+                    future = self._task.submit(spec.run_id)
+                    run_id = spec.run_id
+                    future.add_done_callback(lambda done, run_id=run_id: ended.put((run_id, done)))
+                if not self._in_flight:
+                    return
+                run_id, done = ended.get()
+                progress = self._in_flight.pop(run_id)
+                outcome = progress.outcome or _lost(progress, done)
+                yield progress.spec, outcome, progress.attempts
+        finally:
+            self._stopping = True
+            if self._in_flight:
+                self._interrupt()
+
+    def _run(self, run_id: int) -> State[None]:
+        """Run one spec on a worker; the body of the task ``run-<id>``."""
+        progress = self._in_flight[run_id]
+        spec = progress.spec
+        if self._stopping:
+            return Cancelled(message="the sweep was stopped before this run began")
+        if progress.attempts:
+            spec = _over_its_leftovers(spec)
+        started_at, started = datetime.now(UTC), time.monotonic()
+        try:
+            outcome = self._execute(spec, timeout_s=self._job.timeout_s)
+        except WorkerDiedError as error:
+            if self._stopping:
+                return Cancelled(message="the sweep was stopped during this run")
+            progress.attempts.append(
+                {
+                    "cause": str(error),
+                    "started_at": started_at.isoformat(),
+                    "ended_at": datetime.now(UTC).isoformat(),
+                    "duration_s": time.monotonic() - started,
+                }
+            )
+            raise
+        progress.outcome = outcome
+        if outcome.status == "failed":
+            return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
+        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
+
+    def _is_fault(self, _task: object, _task_run: TaskRun, state: State[Any]) -> bool:
+        return state.name != RUN_FAILED and not self._stopping
+
+
+def _over_its_leftovers(spec: RunSpec) -> RunSpec:
+    import dataclasses
+
+    return dataclasses.replace(spec, run_options={**spec.run_options, "overwrite": True})
+
+
+def _lost(progress: _Progress, done: PrefectFuture[Any]) -> RunOutcome:
+    """Return the outcome of a run whose every attempt was ended by an infrastructure fault."""
+    if not progress.attempts:
+        # Prefect itself failed to run the task: nothing is known of the run, and it is not lost
+        # on resume.
+        raise RuntimeError(f"task run of run {progress.spec.run_id} ended as {done.state!r}")
+    last = progress.attempts.pop()
+    return RunOutcome.failed(
+        run_id=progress.spec.run_id,
+        stderr=last["cause"],
+        started_at=datetime.fromisoformat(last["started_at"]),
+        ended_at=datetime.fromisoformat(last["ended_at"]),
+        duration_s=last["duration_s"],
+    )
+
+
+@contextlib.contextmanager
+def _quiet_task_runs() -> Iterator[None]:
+    """Keep the log to lines of the sweep: a line per task run would bury them."""
+    task_runs = logging.getLogger("prefect.task_runs")
+    before = task_runs.level
+    task_runs.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        task_runs.setLevel(before)
+
+
+@contextlib.contextmanager
+def _quiet_console() -> Iterator[None]:
+    """Leave the terminal to the progress bar; the server still gets the flow's own log."""
+    # Prefect installs its handlers when the first flow starts, which would be too late.
+    setup_logging()
+    consoles = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, PrefectConsoleHandler)
+    ]
+    for console in consoles:
+        console.addFilter(_is_not_of_a_run)
+    try:
+        yield
+    finally:
+        for console in consoles:
+            console.removeFilter(_is_not_of_a_run)
+
+
+def _is_not_of_a_run(record: logging.LogRecord) -> bool:
+    return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))

@@ -1,0 +1,187 @@
+"""One writer per sweep folder, held by a kernel lock.
+
+A second writer fails at once and is told who holds the folder. The lock goes with the process
+that holds it, however that ends; the file left behind means nothing and never needs to be
+removed. Programs started by the holder do not inherit the lock. Readers need no lock.
+
+It rests on ``flock`` of a local file system. `fcntl` is used directly: a lock that another
+thread, or another object in this process, may take again is no lock for this purpose.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import platform
+import shlex
+import sys
+import weakref
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["LOCK_FILE_NAME", "FolderLock"]
+
+LOCK_FILE_NAME = ".gmat-sweep.lock"
+"""Name of the lock file in a sweep folder."""
+
+_LONGEST_COMMAND = 500
+_held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
+
+
+class FolderLock:
+    """The right to write in one sweep folder, from `acquire` to `release`.
+
+    Parameters
+    ----------
+    folder : Path
+        The sweep folder; `acquire` creates it.
+
+    Examples
+    --------
+    >>> with FolderLock(Path("sweep")):  # doctest: +SKIP
+    ...     manifest.append_entry(entry)
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._descriptor: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The lock file."""
+        return self.folder / LOCK_FILE_NAME
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the folder."""
+        return self._descriptor is not None
+
+    def acquire(self) -> None:
+        """Take the folder, without waiting.
+
+        Raises
+        ------
+        SweepFolderInUseError
+            It is taken, by another process, or by this one through this object or another.
+        SweepConfigError
+            The folder cannot be written to, or its file system has no locks.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = self._lock()
+        except OSError as error:
+            raise SweepConfigError(
+                f"the sweep folder {self.folder} cannot be locked for writing ({error.strerror}). "
+                "Use a folder that you may write to, on a local file system."
+            ) from error
+        self._descriptor = descriptor
+        _held.add(self)
+
+    def release(self) -> None:
+        """Give the folder back; harmless when it is not held."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        _held.discard(self)
+        # Unlocking reaches every copy of the descriptor, closing only this one.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()
+
+    def _lock(self) -> int:
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, _own_description())
+                    return descriptor
+            except BlockingIOError:
+                holder = _described(descriptor)
+                os.close(descriptor)
+                raise SweepFolderInUseError(
+                    f"the sweep folder {self.folder} is in use by {holder}. Wait until that has "
+                    "ended or stop it, or use another folder.",
+                    self.folder,
+                    holder,
+                ) from None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the locked file is still the one at `path`, and not one deleted meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _forget(self) -> None:
+        """Close the copy of the lock that a forked child was born with."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+def _own_description() -> bytes:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    description = {
+        "pid": os.getpid(),
+        "host": platform.node(),
+        "user": user,
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(sys.orig_argv)[:_LONGEST_COMMAND],
+    }
+    return json.dumps(description).encode() + b"\n"
+
+
+def _described(descriptor: int) -> str:
+    """Return who holds the lock, as that process wrote it down."""
+    try:
+        found = json.loads(os.pread(descriptor, 1 << 16, 0))
+        own = " (this process)" if found["pid"] == os.getpid() else ""
+        return (
+            f"process {found['pid']}{own} on {found['host']}, user {found['user']}, "
+            f"since {found['since']}, command: {found['command']}"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "a process that has not described itself"
+
+
+def _forget_in_child() -> None:
+    for lock in list(_held):
+        lock._forget()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,418 @@
+"""Designs: from what to vary to one `RunSpec` per run.
+
+Each function checks its whole input before the first run exists, and every override that leaves
+here is JSON data: numpy scalars have become Python ones, and a value that a manifest cannot hold
+(a datetime, an array, an object) is refused with the name of its field and its place.
+
+Runs are numbered from 0 in the order of the design and write to ``<output_dir>/run-<run_id>``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.distributions import (
+    DistSpec,
+    checked_count,
+    checked_perturb,
+    checked_seed,
+    derive_param_seed,
+    derive_run_seeds,
+    draw_function,
+    latin_hypercube_unit,
+    to_rv_frozen,
+)
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.json_values import jsonable
+from gmat_sweep.spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "expand_grid_to_run_specs",
+    "expand_latin_hypercube_to_run_specs",
+    "expand_monte_carlo_extension_to_run_specs",
+    "expand_monte_carlo_to_run_specs",
+    "expand_samples_to_run_specs",
+    "full_factorial",
+    "full_factorial_size",
+    "iter_grid_run_specs",
+    "latin_hypercube_samples",
+    "materialise_grid",
+    "plain_value",
+]
+
+_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
+_RESERVED_GRID_KEY = "_kind"
+
+
+def plain_value(value: Any, field: str, place: str) -> Any:
+    """Return the override `value` as the plain JSON value that a manifest records.
+
+    As `json_values.jsonable`, but a date, time or duration is refused with what GMAT wants in
+    its stead.
+
+    Parameters
+    ----------
+    value : object
+        The value of an override.
+    field : str
+        The GMAT field it is for.
+    place : str
+        Where it was given (``"run 3"``, ``"samples row 3"``), for the message of an error.
+
+    Raises
+    ------
+    SweepConfigError
+        `value` cannot be written as JSON; the message names `field` and `place`.
+    """
+    if type(value) in _PLAIN_TYPES:
+        return value
+    where = f"{place}: the value for {field!r}"
+    if _is_time(value):
+        raise SweepConfigError(
+            f"{where} is a {type(value).__name__} ({value!r}), which JSON cannot hold. Pass what "
+            "GMAT reads: epochs are strings such as '01 Jan 2026 12:00:00.000', durations numbers."
+        )
+    return jsonable(value, where)
+
+
+def _is_time(value: Any) -> bool:
+    if isinstance(value, date | time | timedelta):
+        return True
+    import numpy as np
+
+    return isinstance(value, np.datetime64 | np.timedelta64)
+
+
+def materialise_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
+    """Return `grid` checked, with each field's values as a list of plain values.
+
+    Each iterable is read exactly once, so one-shot generators work; the fields keep their order.
+
+    Raises
+    ------
+    SweepConfigError
+        A key is not a string or is reserved, or a value is empty, is a single value instead of
+        a list, or holds something that cannot be written as JSON.
+    """
+    if not isinstance(grid, Mapping):
+        raise SweepConfigError(
+            f"grid must be a mapping of field to values, got {type(grid).__name__}. "
+            "Pass a dict such as {'Sat.SMA': [7000.0, 7100.0]}."
+        )
+    return {_checked_grid_key(key): _listed(key, values) for key, values in grid.items()}
+
+
+def _checked_grid_key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise SweepConfigError(
+            f"grid keys must be strings, got {type(key).__name__}: {key!r}. "
+            "Use GMAT's dotted names, such as 'Sat.SMA'."
+        )
+    if key == _RESERVED_GRID_KEY:
+        raise SweepConfigError(
+            f"grid key {key!r} is reserved: the manifest keeps the kind of the sweep under it. "
+            "Use a GMAT field, such as 'Sat.SMA'."
+        )
+    return key
+
+
+def _listed(key: str, values: Any) -> list[Any]:
+    single = isinstance(values, str | bytes | bytearray | Mapping)
+    if single or not isinstance(values, Iterable):
+        raise SweepConfigError(
+            f"grid value for {key!r} must be a list of values, got {type(values).__name__}: "
+            f"{values!r}. Wrap a single value in a list: {{{key!r}: [{values!r}]}}."
+        )
+    plain = [plain_value(value, key, f"grid value {i}") for i, value in enumerate(values)]
+    if not plain:
+        raise SweepConfigError(
+            f"grid value for {key!r} is empty. Give at least one value or leave the field out."
+        )
+    return plain
+
+
+def full_factorial(grid: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the values in `grid`, one dict of field to value each.
+
+    Fields are taken in sorted order, the first varying slowest. An empty grid has exactly one
+    combination, the empty one.
+
+    Parameters
+    ----------
+    grid : mapping of str to iterable
+        Values by field; each iterable is read once.
+
+    Raises
+    ------
+    SweepConfigError
+        As `materialise_grid`, when the first combination is asked for.
+    """
+    values = materialise_grid(grid)
+    fields = sorted(values)
+    for combination in itertools.product(*(values[field] for field in fields)):
+        yield dict(zip(fields, combination, strict=True))
+
+
+def full_factorial_size(grid: Mapping[str, Iterable[Any]]) -> int:
+    """Return how many combinations `full_factorial` yields, without building them.
+
+    A one-shot iterable in `grid` is used up; `materialise_grid` gives a grid that can be counted
+    and expanded.
+
+    Raises
+    ------
+    SweepConfigError
+        As `materialise_grid`.
+    """
+    return math.prod(len(values) for values in materialise_grid(grid).values())
+
+
+def _run_spec(
+    run_id: int,
+    overrides: dict[str, Any],
+    script_path: Path,
+    output_dir: Path,
+    seed: int | None = None,
+) -> RunSpec:
+    return RunSpec(
+        script_path=script_path,
+        overrides=overrides,
+        output_dir=output_dir / f"run-{run_id}",
+        run_id=run_id,
+        seed=seed,
+        run_options={},
+    )
+
+
+def iter_grid_run_specs(
+    grid: Mapping[str, Iterable[Any]], script_path: Path, output_dir: Path
+) -> Iterator[RunSpec]:
+    """Yield one run per combination of `full_factorial`, without holding them all.
+
+    Raises
+    ------
+    SweepConfigError
+        As `materialise_grid`, when the first run is asked for.
+    """
+    script, out = Path(script_path), Path(output_dir)
+    for run_id, overrides in enumerate(full_factorial(grid)):
+        yield _run_spec(run_id, overrides, script, out)
+
+
+def expand_grid_to_run_specs(
+    grid: Mapping[str, Iterable[Any]], script_path: Path, output_dir: Path
+) -> list[RunSpec]:
+    """Return the runs of `iter_grid_run_specs` as a list.
+
+    Raises
+    ------
+    SweepConfigError
+        As `materialise_grid`.
+    """
+    return list(iter_grid_run_specs(grid, script_path, output_dir))
+
+
+def expand_samples_to_run_specs(
+    samples: pd.DataFrame, script_path: Path, output_dir: Path
+) -> list[RunSpec]:
+    """Return one run per row of `samples`, whose columns are the fields to override.
+
+    A NaN in a single cell is kept and reaches the run; a missing cell of a column that has no NaN
+    (strings, nullable integers) is None or NaN, as pandas has it. A frame without rows gives no
+    runs.
+
+    Parameters
+    ----------
+    samples : pandas.DataFrame
+        Columns are GMAT's dotted names; the index is the default one.
+    script_path : Path
+        The GMAT script.
+    output_dir : Path
+        Folder under which each run gets its own.
+
+    Raises
+    ------
+    SweepConfigError
+        `samples` is not such a frame, has duplicate or all-NaN columns, or a cell cannot be
+        written as JSON.
+    """
+    _check_samples(samples)
+    script, out = Path(script_path), Path(output_dir)
+    specs = []
+    for run_id, row in enumerate(samples.to_dict(orient="records")):
+        place = f"samples row {run_id}"
+        overrides = {str(name): plain_value(cell, str(name), place) for name, cell in row.items()}
+        specs.append(_run_spec(run_id, overrides, script, out))
+    return specs
+
+
+def _check_samples(samples: Any) -> None:
+    import pandas as pd
+
+    if not isinstance(samples, pd.DataFrame):
+        raise SweepConfigError(
+            f"samples must be a pandas.DataFrame, got {type(samples).__name__}. "
+            "Wrap it: pandas.DataFrame(samples)."
+        )
+    unnamed = [column for column in samples.columns if not isinstance(column, str)]
+    if unnamed:
+        raise SweepConfigError(
+            f"samples column names must be strings, got {unnamed!r}. "
+            "Rename them to GMAT's dotted names, such as 'Sat.SMA'."
+        )
+    duplicates = sorted(set(samples.columns[samples.columns.duplicated()]))
+    if duplicates:
+        raise SweepConfigError(
+            f"samples has duplicate column names: {duplicates!r}. Keep one column per field."
+        )
+    if not samples.index.equals(pd.RangeIndex(len(samples))):
+        raise SweepConfigError(
+            "samples must have the default RangeIndex, because the row number is the run_id. "
+            "Call samples.reset_index(drop=True) first."
+        )
+    if len(samples) == 0:
+        return
+    empty = [str(column) for column, is_empty in samples.isna().all().items() if is_empty]
+    if empty:
+        raise SweepConfigError(
+            f"samples has all-NaN columns: {empty!r}. Drop them or fill them in."
+        )
+
+
+def expand_monte_carlo_to_run_specs(
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script_path: Path,
+    output_dir: Path,
+) -> list[RunSpec]:
+    """Return `n` runs whose overrides are independent draws from `perturb`.
+
+    Run `i` carries ``derive_run_seeds(seed, n)[i]`` as its seed, and each of its overrides is
+    drawn under ``derive_param_seed(run_seed, name)``: a run is the same in a sweep of any size,
+    and a parameter's draws do not depend on which others there are.
+
+    Parameters
+    ----------
+    perturb : mapping of str to DistSpec
+        A distribution for each field, in GMAT's units.
+    n : int
+        How many runs.
+    seed : int or None
+        The sweep's seed. None draws one that is not kept; pass `distributions.fresh_seed()` and
+        record it to be able to repeat the sweep.
+    script_path : Path
+        The GMAT script.
+    output_dir : Path
+        Folder under which each run gets its own.
+
+    Raises
+    ------
+    SweepConfigError
+        `perturb` is empty or holds an invalid distribution, or `n` or `seed` is out of range.
+    """
+    drawn = checked_perturb(perturb, "monte_carlo")
+    count = checked_count(n, "n", "monte_carlo")
+    return _monte_carlo_runs(drawn, 0, count, seed, Path(script_path), Path(output_dir))
+
+
+def expand_monte_carlo_extension_to_run_specs(
+    perturb: Mapping[str, DistSpec],
+    old_n: int,
+    n: int,
+    seed: int | None,
+    script_path: Path,
+    output_dir: Path,
+) -> list[RunSpec]:
+    """Return runs `old_n` to ``old_n + n - 1`` of a Monte Carlo sweep that has `old_n` already.
+
+    They equal the last `n` runs of a fresh sweep of ``old_n + n`` runs with the same seed.
+
+    Raises
+    ------
+    SweepConfigError
+        As `expand_monte_carlo_to_run_specs`, or `old_n` is negative.
+    """
+    drawn = checked_perturb(perturb, "monte_carlo_extend")
+    first = checked_count(old_n, "old_n", "monte_carlo_extend", minimum=0)
+    count = checked_count(n, "n", "monte_carlo_extend")
+    return _monte_carlo_runs(drawn, first, count, seed, Path(script_path), Path(output_dir))
+
+
+def _monte_carlo_runs(
+    perturb: Mapping[str, DistSpec],
+    first: int,
+    count: int,
+    seed: int | None,
+    script_path: Path,
+    output_dir: Path,
+) -> list[RunSpec]:
+    draws = {name: draw_function(spec, name) for name, spec in perturb.items()}
+    specs = []
+    for run_id, run_seed in enumerate(derive_run_seeds(seed, first + count)[first:], first):
+        overrides = {name: draw(derive_param_seed(run_seed, name)) for name, draw in draws.items()}
+        specs.append(_run_spec(run_id, overrides, script_path, output_dir, run_seed))
+    return specs
+
+
+def latin_hypercube_samples(
+    perturb: Mapping[str, DistSpec], n: int, seed: int | None
+) -> pd.DataFrame:
+    """Return `n` samples of `perturb`, stratified in every parameter.
+
+    Parameters
+    ----------
+    perturb : mapping of str to DistSpec
+        A distribution for each field, in GMAT's units.
+    n : int
+        How many samples, and strata.
+    seed : int or None
+        The sweep's seed; None draws one that is not kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `n` rows of float64, columns in sorted order. Column `j` is the quantile function of its
+        distribution at column `j` of `distributions.latin_hypercube_unit`.
+
+    Raises
+    ------
+    SweepConfigError
+        `perturb` is empty or holds an invalid distribution, or `n` or `seed` is out of range.
+    """
+    import pandas as pd
+
+    drawn = checked_perturb(perturb, "latin_hypercube")
+    count = checked_count(n, "n", "latin_hypercube")
+    distributions = {name: to_rv_frozen(spec, name) for name, spec in drawn.items()}
+    unit = latin_hypercube_unit(count, len(distributions), checked_seed(seed))
+    columns = {name: rv.ppf(unit[:, j]) for j, (name, rv) in enumerate(distributions.items())}
+    return pd.DataFrame(columns, dtype="float64")
+
+
+def expand_latin_hypercube_to_run_specs(
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script_path: Path,
+    output_dir: Path,
+) -> list[RunSpec]:
+    """Return one run per row of `latin_hypercube_samples`.
+
+    The runs have no seed of their own: a stratified design is drawn as a whole.
+
+    Raises
+    ------
+    SweepConfigError
+        As `latin_hypercube_samples`.
+    """
+    samples = latin_hypercube_samples(perturb, n, seed)
+    return expand_samples_to_run_specs(samples, script_path, output_dir)

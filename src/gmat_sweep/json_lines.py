@@ -1,0 +1,109 @@
+"""Sealed JSON lines: one object per line, each with its position and a checksum.
+
+A line is ``json.dumps(record, sort_keys=True)`` in ASCII and a newline, with two added keys:
+``seq``, the number of lines before it, and last ``~crc``, the CRC-32 of the line as it is
+without that key, in eight hexadecimal digits. The checksum is verified on the bytes as read, so
+that a flipped bit anywhere in a line is found. Lines with neither key, as other programs write
+them, are accepted as they are.
+
+Bytes after the last newline are what a killed writer left; reading stops before them.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.errors import ManifestCorruptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["RESERVED_KEYS", "read_records", "seal", "unseal"]
+
+RESERVED_KEYS = frozenset({"seq", "~crc"})
+
+_encode = json.JSONEncoder(sort_keys=True).encode
+_SEAL = b', "~crc": "'
+_SEAL_LENGTH = len(_SEAL) + len(b'00000000"}\n')
+_REPAIR = "Restore the file from a copy, or rebuild it from the run folders."
+
+
+def seal(record: Mapping[str, Any], seq: int) -> bytes:
+    """Return the line for `record`, to stand after `seq` other lines.
+
+    `record` holds JSON values only (see `gmat_sweep.json_values.jsonable`), and none of
+    `RESERVED_KEYS`.
+    """
+    body = _encode({**record, "seq": seq}).encode("ascii")
+    return b'%b%b%08x"}\n' % (body[:-1], _SEAL, zlib.crc32(body))
+
+
+def unseal(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
+    """Return the record of one complete line, without `RESERVED_KEYS`.
+
+    Parameters
+    ----------
+    line : bytes
+        The line with its newline.
+    path : Path
+        The file it is from, for the error.
+    line_number : int
+        Its 1-based number in that file.
+
+    Raises
+    ------
+    ManifestCorruptError
+        The line is not UTF-8, not a JSON object, was changed after it was written, or is not at
+        the place it was written to.
+    """
+
+    def corrupt(problem: str) -> ManifestCorruptError:
+        return ManifestCorruptError(
+            f"{path}, line {line_number}: {problem}. {_REPAIR}", path, line_number
+        )
+
+    start = len(line) - _SEAL_LENGTH
+    sealed = start > 0 and line.startswith(_SEAL, start)
+    if sealed:
+        written = line[start + len(_SEAL) : start + len(_SEAL) + 8]
+        if written != b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:start])):
+            raise corrupt("the line does not match its checksum, so it was damaged or edited")
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise corrupt(f"not UTF-8 text (byte {error.start + 1})") from error
+    except (ValueError, RecursionError) as error:
+        raise corrupt(f"not valid JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise corrupt(f"a JSON object was expected, not a {type(record).__name__}")
+    crc = record.pop("~crc", None)
+    seq = record.pop("seq", None)
+    if sealed:
+        if seq != line_number - 1:
+            raise corrupt(
+                f"the line was written as number {seq} after the header, so a line before it "
+                "was lost, repeated or added"
+            )
+    elif crc is not None or seq is not None:
+        raise corrupt("the line's checksum is missing or damaged")
+    return record
+
+
+def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the 1-based number and the record of each complete line, reading as it goes.
+
+    Raises
+    ------
+    ManifestCorruptError
+        A complete line is bad; lines before it have been yielded.
+    FileNotFoundError
+        There is no such file.
+    """
+    with path.open("rb") as file:
+        for line_number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            yield line_number, unseal(line, path, line_number)

@@ -1,0 +1,418 @@
+"""The manifest: what a sweep was, and what came of each run, in one file that is only appended to.
+
+``manifest.jsonl`` holds a header line and one line per finished run (see
+`gmat_sweep.json_lines`). `Manifest.save` puts a whole manifest in place or none;
+`Manifest.append_entry` adds one line, fsynced before it returns unless asked otherwise, and
+never harms what is there. What a killed writer left after the last newline is ignored by readers
+and set aside before the next append. Any other damage is a `ManifestCorruptError` with the line
+number.
+
+A run that is tried again gets another line; the last one counts. Paths below the sweep folder
+are written relative to it, so that the folder can be moved. Keys that this version does not know
+are kept in `extra` and written back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self, overload
+
+from gmat_sweep.durable import AppendLog, write_file
+from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
+from gmat_sweep.json_lines import read_records, seal, unseal
+from gmat_sweep.json_values import NULL, jsonable, take
+from gmat_sweep.manifest_entry import (
+    ManifestEntry,
+    check_extra,
+    line_record,
+    path_prefixes,
+    portable,
+    unknown_keys,
+)
+from gmat_sweep.mission_script import canonical_script_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = [
+    "MANIFEST_SCHEMA_VERSION",
+    "Manifest",
+    "ManifestEntry",
+    "canonical_script_sha256",
+]
+
+MANIFEST_SCHEMA_VERSION: int = 1
+"""Schema version written and read. New keys are added without raising it."""
+
+_HEADER_KEYS = frozenset(
+    {
+        "schema_version", "script_sha256", "gmat_sweep_version", "gmat_run_version",
+        "gmat_install_version", "python_version", "os_platform", "sweep_seed", "parameter_spec",
+        "run_count", "backend", "postprocess", "output_dir",
+    }
+)  # fmt: skip
+
+
+class _FindFailedHere(Protocol):
+    def __call__(self, path: str | Path | None = None) -> list[int]: ...
+
+
+class _FindFailedInFile(Protocol):
+    def __call__(self, path: str | Path) -> list[int]: ...
+
+
+class _FindMissingInFile(Protocol):
+    def __call__(self, path: str | Path, expected_run_ids: Iterable[int]) -> list[int]: ...
+
+
+class _FindMissingHere(Protocol):
+    @overload
+    def __call__(self, expected_run_ids: Iterable[int]) -> list[int]: ...
+    @overload
+    def __call__(self, path: str | Path, expected_run_ids: Iterable[int]) -> list[int]: ...
+
+
+class _FindFailed:
+    """``manifest.find_failed()`` of the entries in memory, ``Manifest.find_failed(path)`` of a
+    file: the run ids whose latest entry is ``failed``, in the order of first appearance.
+    """  # noqa: D205
+
+    @overload
+    def __get__(self, manifest: None, kind: type[Manifest]) -> _FindFailedInFile: ...
+    @overload
+    def __get__(self, manifest: Manifest, kind: type[Manifest]) -> _FindFailedHere: ...
+    def __get__(
+        self, manifest: Manifest | None, kind: type[Manifest]
+    ) -> _FindFailedInFile | _FindFailedHere:
+        def find_failed(path: str | Path | None = None) -> list[int]:
+            entries = _entries_of(manifest, kind, path)
+            latest = {entry.run_id: entry.status for entry in entries}
+            return [run_id for run_id, status in latest.items() if status == "failed"]
+
+        return find_failed
+
+
+class _FindMissing:
+    """``manifest.find_missing(expected_run_ids)`` of the entries in memory,
+    ``Manifest.find_missing(path, expected_run_ids)`` of a file: the expected run ids without an
+    entry, in the order given.
+    """  # noqa: D205
+
+    @overload
+    def __get__(self, manifest: None, kind: type[Manifest]) -> _FindMissingInFile: ...
+    @overload
+    def __get__(self, manifest: Manifest, kind: type[Manifest]) -> _FindMissingHere: ...
+    def __get__(
+        self, manifest: Manifest | None, kind: type[Manifest]
+    ) -> _FindMissingInFile | _FindMissingHere:
+        def find_missing(path: Any = None, expected_run_ids: Iterable[int] | None = None) -> Any:
+            if manifest is not None and expected_run_ids is None:
+                path, expected_run_ids = None, path
+            if expected_run_ids is None:
+                raise TypeError("find_missing() needs the expected run ids. Pass expected_run_ids.")
+            recorded = {entry.run_id for entry in _entries_of(manifest, kind, path)}
+            return [run_id for run_id in expected_run_ids if run_id not in recorded]
+
+        return find_missing
+
+
+def _entries_of(
+    manifest: Manifest | None, kind: type[Manifest], path: str | Path | None
+) -> Iterable[ManifestEntry]:
+    if path is not None:
+        return kind.iter_entries(path)
+    if manifest is None:
+        raise TypeError("called on the class Manifest, so it needs a file. Pass the path of one.")
+    return manifest.entries
+
+
+@dataclass(slots=True)
+class Manifest:
+    """A sweep: what it was made of, and an entry for each finished run.
+
+    Attributes
+    ----------
+    script_sha256 : str
+        `gmat_sweep.canonical_script_sha256` of the mission script.
+    gmat_sweep_version, gmat_run_version, gmat_install_version, python_version, os_platform : str
+        What the sweep ran on.
+    sweep_seed : int or None
+        The sweep's seed.
+    parameter_spec : dict
+        What was varied and how, tagged by ``_kind``.
+    run_count : int
+        Number of runs when the sweep was started.
+    backend : str
+        Class name of the pool that ran it.
+    postprocess : str or None
+        The sweep's hook, as ``"package.module:function"``.
+    schema_version : int
+        Version of the file format.
+    entries : list of ManifestEntry
+        One per finished run; after `load`, one per run id.
+    fsync_each : bool
+        Whether each appended entry is on disk before `append_entry` returns.
+    fsync_batch : int
+        Without `fsync_each`, every how many entries the file is fsynced.
+    extra : dict
+        Further header keys, such as ``created_by`` and ``entropy``, written beside the others.
+    output_dir : Path or None
+        The sweep folder, to which relative paths belong; None means the manifest's own folder.
+    """
+
+    script_sha256: str
+    gmat_sweep_version: str
+    gmat_run_version: str
+    gmat_install_version: str
+    python_version: str
+    os_platform: str
+    sweep_seed: int | None
+    parameter_spec: dict[str, Any]
+    run_count: int
+    backend: str = "unknown"
+    postprocess: str | None = None
+    schema_version: int = MANIFEST_SCHEMA_VERSION
+    entries: list[ManifestEntry] = field(default_factory=list)
+    fsync_each: bool = field(default=True, compare=False)
+    fsync_batch: int = field(default=50, compare=False)
+    extra: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    output_dir: Path | None = field(default=None, kw_only=True, compare=False)
+    _log: AppendLog | None = field(default=None, init=False, repr=False, compare=False)
+
+    find_failed = _FindFailed()
+    find_missing = _FindMissing()
+
+    @property
+    def path(self) -> Path | None:
+        """The file this manifest was saved to or loaded from."""
+        return None if self._log is None else self._log.path
+
+    @property
+    def extension_run_count(self) -> int:
+        """Number of Monte Carlo runs added after the sweep was started; 0 for other sweeps."""
+        if self.parameter_spec.get("_kind") != "monte_carlo":
+            return 0
+        return max(0, self._next_run_id() - int(self.parameter_spec["n"]))
+
+    @property
+    def total_run_count(self) -> int:
+        """Number of runs, those added later included."""
+        return max(self.run_count, self._next_run_id())
+
+    def _next_run_id(self) -> int:
+        return max((entry.run_id for entry in self.entries), default=-1) + 1
+
+    def save(self, path: str | Path) -> None:
+        """Write header and entries as the file `path`, whole and on disk; append there from now.
+
+        A reader finds the old file or the new one, never a part. Folders are created.
+
+        Raises
+        ------
+        SweepConfigError
+            A value cannot be written as JSON or is of the wrong type; its key path is named and
+            nothing is written.
+        DurabilityError
+            The file could not be written; what was there before still is.
+        """
+        path = Path(path)
+        prefixes = path_prefixes(self.output_dir or path.parent)
+        header = seal(self._header(path.parent), 0)
+        lines = (seal(line_record(each, prefixes), seq) for seq, each in enumerate(self.entries, 1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, itertools.chain((header,), lines))
+        self._log = AppendLog(path, _check_appendable)
+
+    def append_entry(self, entry: ManifestEntry) -> None:
+        """Append `entry` to the file, and then to `entries`.
+
+        On disk before this returns with `fsync_each`, else with every `fsync_batch`-th entry and
+        `close`.
+
+        Raises
+        ------
+        RuntimeError
+            The manifest has no file yet.
+        SweepConfigError
+            A value cannot be written as JSON or is of the wrong type; its key path is named and
+            nothing is written.
+        DurabilityError
+            The entry was not written; the file and `entries` are as before, and a later call
+            may succeed.
+        ManifestCorruptError
+            The file's last line is damaged, or it has no header.
+        FileNotFoundError
+            The file is gone.
+        """
+        if self._log is None:
+            raise RuntimeError(
+                "the manifest has no file to append to. Call save() or load() first."
+            )
+        record = line_record(entry, path_prefixes(self.output_dir or self._log.path.parent))
+        sync = self.fsync_each or (len(self.entries) + 1) % max(1, self.fsync_batch) == 0
+        self._log.append(functools.partial(seal, record), sync=sync)
+        self.entries.append(entry)
+
+    def close(self) -> None:
+        """Put every appended entry on disk and release the file; appending opens it again.
+
+        Raises
+        ------
+        DurabilityError
+            The last entries may not be on disk.
+        """
+        if self._log is not None:
+            self._log.close()
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a manifest; of several entries for one run the last counts, at the first's place.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ManifestCorruptError
+            The file is empty, newer than this version, or a complete line is damaged; a last
+            line without its newline is ignored.
+        """
+        path = Path(path)
+        records = read_records(path)
+        manifest = cls._from_header(records, path)
+        entries: dict[int, ManifestEntry] = {}
+        with _no_garbage_collection():
+            for line_number, record in records:
+                entry = _entry_from(record, path, line_number)
+                entries[entry.run_id] = entry
+        manifest.entries = list(entries.values())
+        manifest._log = AppendLog(path, _check_appendable)
+        return manifest
+
+    @classmethod
+    def iter_entries(cls, path: str | Path) -> Iterator[ManifestEntry]:
+        """Yield every entry of the file as it is read, repeated runs included.
+
+        Raises
+        ------
+        FileNotFoundError, ManifestCorruptError
+            As `load`, when the reading gets there.
+        """
+        path = Path(path)
+        records = read_records(path)
+        cls._from_header(records, path)
+        for line_number, record in records:
+            yield _entry_from(record, path, line_number)
+
+    def _header(self, folder: Path) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "schema_version": self.schema_version,
+            "script_sha256": self.script_sha256,
+            "gmat_sweep_version": self.gmat_sweep_version,
+            "gmat_run_version": self.gmat_run_version,
+            "gmat_install_version": self.gmat_install_version,
+            "python_version": self.python_version,
+            "os_platform": self.os_platform,
+            "sweep_seed": self.sweep_seed,
+            "parameter_spec": self.parameter_spec,
+            "run_count": self.run_count,
+            "backend": self.backend,
+            "postprocess": self.postprocess,
+        }
+        check_extra(self.extra, _HEADER_KEYS)
+        if self.output_dir is not None and self.output_dir.resolve() != folder.resolve():
+            sweep_folder = self.output_dir.absolute().as_posix()
+            record["output_dir"] = portable(sweep_folder, path_prefixes(folder))
+        header: dict[str, Any] = jsonable({**self.extra, **record}, "")
+        try:
+            _header_fields(header)
+        except ValueError as error:
+            raise SweepConfigError(f"the manifest's header cannot be written: {error}.") from None
+        return header
+
+    @classmethod
+    def _from_header(cls, records: Iterator[tuple[int, dict[str, Any]]], path: Path) -> Self:
+        _, record = next(records, (0, None))
+        if record is None:
+            torn = path.stat().st_size > 0
+            problem = "the header line is not complete" if torn else "the file is empty"
+            raise ManifestCorruptError(
+                f"{path}: {problem}. No run was recorded in it; delete it and start again.",
+                path,
+                1 if torn else None,
+            )
+        version = record.setdefault("schema_version", 1)
+        problem = ""
+        if not isinstance(version, int) or isinstance(version, bool):
+            problem = f"schema_version must be an integer, not {version!r}. Restore the file."
+        elif version > MANIFEST_SCHEMA_VERSION:
+            problem = (
+                f"schema_version {version} is newer than supported ({MANIFEST_SCHEMA_VERSION}). "
+                "Upgrade gmat-sweep."
+            )
+        elif version < MANIFEST_SCHEMA_VERSION:
+            problem = f"schema_version {version} has no migration path. Restore the file."
+        if problem:
+            raise ManifestCorruptError(f"{path}, line 1: {problem}", path, 1)
+        try:
+            fields = _header_fields(record)
+        except ValueError as error:
+            raise _malformed(path, 1, error) from error
+        manifest = cls(**fields, extra=unknown_keys(record, _HEADER_KEYS))
+        if record.get("output_dir") is not None:
+            manifest.output_dir = path.parent / record["output_dir"]
+        return manifest
+
+
+def _header_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a header line, or raise ValueError naming the key that is wrong."""
+    take(record, "output_dir", str, NULL, default=None)
+    return {
+        "script_sha256": take(record, "script_sha256", str),
+        "gmat_sweep_version": take(record, "gmat_sweep_version", str),
+        "gmat_run_version": take(record, "gmat_run_version", str),
+        "gmat_install_version": take(record, "gmat_install_version", str),
+        "python_version": take(record, "python_version", str),
+        "os_platform": take(record, "os_platform", str),
+        "sweep_seed": take(record, "sweep_seed", int, NULL),
+        "parameter_spec": take(record, "parameter_spec", dict),
+        "run_count": take(record, "run_count", int),
+        "backend": take(record, "backend", str, default="unknown"),
+        "postprocess": take(record, "postprocess", str, NULL, default=None),
+        "schema_version": record["schema_version"],
+    }
+
+
+def _malformed(path: Path, line_number: int, error: ValueError) -> ManifestCorruptError:
+    message = f"{path}, line {line_number}: {error}. Restore the file from a copy."
+    return ManifestCorruptError(message, path, line_number)
+
+
+def _entry_from(record: dict[str, Any], path: Path, line_number: int) -> ManifestEntry:
+    try:
+        return ManifestEntry.from_dict(record)
+    except ValueError as error:
+        raise _malformed(path, line_number, error) from error
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from walking all entries again and again while they are being read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _check_appendable(path: Path, line_number: int, line: bytes) -> None:
+    if line_number == 0:
+        message = f"{path}: the file has no header line, so nothing can be appended. Save it anew."
+        raise ManifestCorruptError(message, path, 1)
+    unseal(line, path, line_number)

@@ -1,0 +1,344 @@
+"""One run's record in the manifest, and how it is written on a line.
+
+Paths below the sweep folder are written relative to it, with ``/``. Keys that this version does
+not know are kept in `ManifestEntry.extra`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.json_lines import RESERVED_KEYS
+from gmat_sweep.json_values import NULL, jsonable, take, take_members
+from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunStatus, checked_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "ManifestEntry",
+    "check_extra",
+    "line_record",
+    "path_prefixes",
+    "portable",
+    "unknown_keys",
+]
+
+_ENTRY_TYPES: dict[str, tuple[type, ...]] = {
+    "run_id": (int,),
+    "overrides": (dict,),
+    "status": (str,),
+    "output_paths": (dict,),
+    "started_at": (str,),
+    "ended_at": (str,),
+    "duration_s": (float, int),
+    "stderr": (str, NULL),
+    "log_path": (str, NULL),
+    "extra_outputs": (dict,),
+    "solver_paths": (dict,),
+    "converged": (dict,),
+    "postprocess_status": (str,),
+    "context": (dict,),
+    "seed": (int, NULL),
+    "run_options": (dict,),
+    "attempts": (list,),
+    "host": (str, NULL),
+    "files": (dict,),
+    "postprocess": (str, NULL),
+    "output_dir": (str, NULL),
+}
+_ENTRY_KEYS = frozenset(_ENTRY_TYPES)
+_STATUSES = frozenset(get_args(RunStatus))
+_POSTPROCESS_STATUSES = frozenset(get_args(PostprocessStatus))
+_REQUIRED_KEYS = frozenset(list(_ENTRY_TYPES)[:9])
+
+
+def _paths(record: Mapping[str, Any], key: str) -> dict[str, Path]:
+    texts = record.get(key)
+    if not texts:
+        return {}
+    try:
+        return {name: Path(text) for name, text in texts.items()}
+    except TypeError:
+        raise ValueError(f"{key} must hold text, not {record[key]!r}") from None
+
+
+def _time(record: Mapping[str, Any], key: str) -> datetime:
+    try:
+        return datetime.fromisoformat(record[key])
+    except ValueError:
+        raise ValueError(f"{key} must be an ISO 8601 time, not {record[key]!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """What one run was and what came of it.
+
+    Attributes
+    ----------
+    run_id : int
+        Identity of the run within its sweep.
+    overrides : dict
+        GMAT dotted path to the value the run was given, in GMAT's own units.
+    status : {"ok", "failed", "skipped"}
+        How the run ended.
+    output_paths : dict of str to Path
+        Parquet files by key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
+        A relative path, here and below, is relative to the sweep folder.
+    started_at, ended_at : datetime
+        Wall-clock bounds, UTC.
+    duration_s : float
+        Seconds the run took, on a monotonic clock.
+    stderr : str or None
+        Cause of a failure.
+    log_path : Path or None
+        The run's log.
+    extra_outputs : dict of str to Path
+        Files the postprocess hook registered.
+    solver_paths : dict of str to Path
+        Iteration histories by solver name.
+    converged : dict of str to bool
+        Whether each solver reached its goal.
+    postprocess_status : {"none", "ok", "failed"}
+        How the hook ended.
+    context : dict
+        The run's JSON data for the hook.
+    seed : int or None
+        The run's own seed.
+    run_options : dict
+        Keywords passed to ``gmat_run.Mission.run``.
+    attempts : list of dict
+        Earlier attempts at this run, oldest first: ``cause``, ``started_at``, ``ended_at``.
+    host : str or None
+        The machine it ran on.
+    files : dict of str to dict
+        ``size`` in bytes and ``sha256`` of each listed file, by the text of its path.
+    postprocess : str or None
+        The run's hook, as ``"package.module:function"``.
+    output_dir : str or None
+        The run's folder.
+    extra : dict
+        Further keys of the line, written beside the others.
+    """
+
+    run_id: int
+    overrides: dict[str, Any]
+    status: RunStatus
+    output_paths: dict[str, Path]
+    started_at: datetime
+    ended_at: datetime
+    duration_s: float
+    stderr: str | None
+    log_path: Path | None
+    extra_outputs: dict[str, Path] = field(default_factory=dict)
+    solver_paths: dict[str, Path] = field(default_factory=dict)
+    converged: dict[str, bool] = field(default_factory=dict)
+    postprocess_status: PostprocessStatus = "none"
+    context: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = field(default=None, kw_only=True)
+    run_options: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    attempts: list[dict[str, Any]] = field(default_factory=list, kw_only=True)
+    host: str | None = field(default=None, kw_only=True)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
+    postprocess: str | None = field(default=None, kw_only=True)
+    output_dir: str | None = field(default=None, kw_only=True)
+    extra: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @classmethod
+    def from_outcome(
+        cls,
+        outcome: RunOutcome,
+        *,
+        overrides: dict[str, Any],
+        context: dict[str, Any] | None = None,
+        log_path: Path | None = None,
+        **facts: Any,
+    ) -> Self:
+        """Return the entry for a worker's `outcome`.
+
+        Parameters
+        ----------
+        outcome : RunOutcome
+            What came of the run.
+        overrides : dict
+            What the run was given.
+        context : dict, optional
+            The run's data for the hook; ``{}`` without it.
+        log_path : Path, optional
+            The run's log.
+        **facts
+            Any of ``seed``, ``run_options``, ``attempts``, ``host``, ``files``, ``postprocess``,
+            ``output_dir`` and ``extra``.
+        """
+        return cls(
+            run_id=outcome.run_id,
+            overrides=overrides,
+            status=outcome.status,
+            output_paths=outcome.output_paths,
+            started_at=outcome.started_at,
+            ended_at=outcome.ended_at,
+            duration_s=outcome.duration_s,
+            stderr=outcome.stderr,
+            log_path=log_path,
+            extra_outputs=outcome.extra_outputs,
+            solver_paths=outcome.solver_paths,
+            converged=outcome.converged,
+            postprocess_status=outcome.postprocess_status,
+            context={} if context is None else context,
+            **facts,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry with paths as POSIX text and times in ISO 8601.
+
+        ``seed`` and the attributes after it are left out where they have their default; the keys
+        of `extra` stand beside the others.
+        """
+
+        def as_text(paths: Mapping[str, Path]) -> dict[str, str]:
+            return {name: Path(path).as_posix() for name, path in paths.items()}
+
+        record: dict[str, Any] = {
+            "run_id": self.run_id,
+            "overrides": self.overrides,
+            "context": self.context,
+            "status": self.status,
+            "output_paths": as_text(self.output_paths),
+            "extra_outputs": as_text(self.extra_outputs),
+            "solver_paths": as_text(self.solver_paths),
+            "converged": self.converged,
+            "postprocess_status": self.postprocess_status,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+            "duration_s": self.duration_s,
+            "stderr": self.stderr,
+            "log_path": None if self.log_path is None else Path(self.log_path).as_posix(),
+        }
+        optional = {
+            "seed": self.seed,
+            "host": self.host,
+            "postprocess": self.postprocess,
+            "output_dir": self.output_dir,
+        }
+        record.update((key, value) for key, value in optional.items() if value is not None)
+        collections = {
+            "run_options": self.run_options,
+            "attempts": self.attempts,
+            "files": self.files,
+        }
+        record.update((key, value) for key, value in collections.items() if value)
+        return {**self.extra, **record}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return the entry that `to_dict` gave; unknown keys go to `extra`.
+
+        Raises
+        ------
+        ValueError
+            A required key is missing or a value is not what it must be; the message names the
+            key.
+        """
+        # One pass over the keys that are there: a manifest may have very many lines.
+        extra = {}
+        for key, value in record.items():
+            types = _ENTRY_TYPES.get(key)
+            if types is None:
+                extra[key] = value
+            elif type(value) not in types:
+                take(record, key, *types)
+        if missing := _REQUIRED_KEYS - record.keys():
+            raise ValueError(f"{', '.join(sorted(missing))} is missing")
+        status, log_path = record["status"], record["log_path"]
+        postprocess_status = record.get("postprocess_status", "none")
+        if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
+            checked_choice("status", status, RunStatus)
+            checked_choice("postprocess_status", postprocess_status, PostprocessStatus)
+        return cls(
+            run_id=record["run_id"],
+            overrides=record["overrides"],
+            status=status,
+            output_paths=_paths(record, "output_paths"),
+            started_at=_time(record, "started_at"),
+            ended_at=_time(record, "ended_at"),
+            duration_s=float(record["duration_s"]),
+            stderr=record["stderr"],
+            log_path=None if log_path is None else Path(log_path),
+            extra_outputs=_paths(record, "extra_outputs"),
+            solver_paths=_paths(record, "solver_paths"),
+            converged=take_members(record, "converged", bool, {}),
+            postprocess_status=postprocess_status,
+            context=record.get("context", {}),
+            seed=record.get("seed"),
+            run_options=record.get("run_options", {}),
+            attempts=take_members(record, "attempts", dict, []),
+            host=record.get("host"),
+            files=take_members(record, "files", dict, {}),
+            postprocess=record.get("postprocess"),
+            output_dir=record.get("output_dir"),
+            extra=extra,
+        )
+
+
+def unknown_keys(record: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """Return the part of `record` whose keys are not `known`."""
+    return {} if record.keys() <= known else {k: v for k, v in record.items() if k not in known}
+
+
+def check_extra(extra: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise SweepConfigError if `extra` holds a key that a line has anyway."""
+    if taken := sorted(extra.keys() & (known | RESERVED_KEYS)):
+        raise SweepConfigError(
+            f"extra holds {', '.join(taken)}, which the manifest writes itself. Rename the key."
+        )
+
+
+def line_record(entry: ManifestEntry, prefixes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what is written for `entry`, with paths below the sweep folder relative to it.
+
+    Raises
+    ------
+    SweepConfigError
+        The line could not be written, or not be read again; run and key path are named.
+    """
+    try:
+        check_extra(entry.extra, _ENTRY_KEYS)
+        record: dict[str, Any] = jsonable(entry.to_dict(), "")
+        ManifestEntry.from_dict(record)
+    except (SweepConfigError, ValueError) as error:
+        raise SweepConfigError(f"run {entry.run_id}: {error}") from None
+    for key in ("output_paths", "extra_outputs", "solver_paths"):
+        record[key] = {name: portable(text, prefixes) for name, text in record[key].items()}
+    for key in ("log_path", "output_dir"):
+        if record.get(key) is not None:
+            record[key] = portable(record[key], prefixes)
+    if "files" in record:
+        record["files"] = {portable(text, prefixes): v for text, v in record["files"].items()}
+    return record
+
+
+def path_prefixes(folder: Path) -> tuple[str, ...]:
+    """Return the texts, ending in ``/``, that a path below `folder` may begin with."""
+    return _absolute_prefixes(folder.absolute())
+
+
+@functools.lru_cache(maxsize=64)
+def _absolute_prefixes(folder: Path) -> tuple[str, ...]:
+    texts = dict.fromkeys((folder.as_posix(), folder.resolve().as_posix()))
+    return tuple(text.rstrip("/") + "/" for text in texts)
+
+
+def portable(text: str, prefixes: tuple[str, ...]) -> str:
+    """Return the path `text` relative to the first of `prefixes` that it lies under."""
+    for prefix in prefixes:
+        if text + "/" == prefix:
+            return "."
+        if text.startswith(prefix):
+            rest = text[len(prefix) :]
+            return text if ".." in rest.split("/") else rest
+    return text

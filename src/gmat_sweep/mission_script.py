@@ -1,0 +1,266 @@
+"""What a mission script is and declares: its hash, its resources and its outputs.
+
+Nothing here writes a file or needs an engine. ``#Include`` is followed as GMAT R2026a does: a
+relative path starts from the folder of the *main* script, in nested includes as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.errors import MissionScriptError
+from gmat_sweep.script_text import ScriptText, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+__all__ = [
+    "DISPLAY_ONLY_TYPES",
+    "OUTPUT_TYPES",
+    "SOLVER_TYPES",
+    "Resource",
+    "canonical_script_sha256",
+    "check_resources",
+    "created_resources",
+    "included_file",
+    "is_file",
+    "is_member",
+    "lacking_resource_error",
+    "output_names",
+    "statements_of",
+]
+
+DISPLAY_ONLY_TYPES = frozenset(
+    {
+        # The OpenFrames plugin: the GUI saves these into nearly every mission.
+        "OpenFramesInterface",
+        "OpenFramesSensorMask",
+        "OpenFramesVector",
+        "OpenFramesView",
+        # GMAT's own, which engines without a GUI usually accept and ignore.
+        "DynamicDataDisplay",
+        "Enhanced3DView",
+        "GroundTrackPlot",
+        "OpenGLPlot",
+        "OrbitView",
+        "XYPlot",
+    }
+)
+"""Resource types that only draw: leaving them out of a mission changes none of its numbers."""
+
+OUTPUT_TYPES = ("ReportFile", "EphemerisFile", "ContactLocator")
+"""Resource types whose files become data frames."""
+
+SOLVER_TYPES = (
+    "DifferentialCorrector",
+    "FminconOptimizer",
+    "SNOPT",
+    "VF13ad",
+    "Yukon",
+    "BatchEstimator",
+    "ExtendedKalmanFilter",
+    "Simulator",
+    "Smoother",
+)
+"""Resource types that iterate and write a ``.data`` file about it."""
+
+# What a script calls a type where the engine's own list of types has another word for it.
+_ENGINE_NAMES = {"Propagator": "PropSetup"}
+
+
+def canonical_script_sha256(path: Path | str) -> str:
+    r"""Hash a script so that its encoding mark and line ends do not matter.
+
+    Every leading byte order mark is taken off, CRLF and CR become LF, and the text ends in exactly
+    one newline; all other white space counts. Included files do not.
+
+    Parameters
+    ----------
+    path : Path or str
+        The script. It need not be UTF-8: the rules touch only ASCII bytes and the UTF-8 byte
+        order mark, so they are applied to the bytes. A UTF-8 script hashes as if it had been
+        decoded first; a script in Latin-1 hashes as well, by the bytes it has.
+
+    Returns
+    -------
+    str
+        SHA-256 as 64 hexadecimal digits. An empty script hashes as ``"\n"``.
+    """
+    content = Path(path).read_bytes()
+    while content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return hashlib.sha256(content.rstrip(b"\n") + b"\n").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource that a script creates.
+
+    Attributes
+    ----------
+    name : str
+        Its name, without the size of an Array.
+    type : str
+        Its type as the script calls it.
+    line_number : int
+        1-based line of its ``Create``.
+    path : Path
+        The file of its ``Create``: the script, or a file it includes.
+    """
+
+    name: str
+    type: str
+    line_number: int
+    path: Path
+
+
+def statements_of(path: Path | str) -> Iterator[Statement]:
+    """Yield the statements of a mission, those of an included file after its ``#Include``.
+
+    Each file is read once. An include that GMAT would not find is passed over: GMAT names it when
+    it loads the script.
+
+    Raises
+    ------
+    OSError
+        The script cannot be read.
+    """
+    main = ScriptText.read(path)
+    seen = {main.path.resolve()}
+
+    def walk(script: ScriptText) -> Iterator[Statement]:
+        for statement in script.statements:
+            yield statement
+            target = included_file(statement, main.path)
+            if target and target.resolve() not in seen:
+                seen.add(target.resolve())
+                yield from walk(ScriptText.read(target))
+
+    yield from walk(main)
+
+
+def included_file(statement: Statement, main: Path) -> Path | None:
+    """Return the file that an ``#Include`` of a mission names, None where there is none.
+
+    Parameters
+    ----------
+    statement : Statement
+        Any statement.
+    main : Path
+        The main script of the mission, whose folder relative paths start from.
+    """
+    if statement.included is None:
+        return None
+    target = main.resolve().parent / statement.included.replace("\\", "/")
+    return target if is_file(target) else None
+
+
+def is_file(path: Path) -> bool:
+    """Say whether a path taken from a script is that of a file; one too long for a name is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def created_resources(path: Path | str) -> list[Resource]:
+    """List the resources of a mission in the order in which GMAT creates them.
+
+    Parameters
+    ----------
+    path : Path or str
+        The script; ``#Include`` is followed.
+
+    Raises
+    ------
+    OSError
+        The script cannot be read.
+    """
+    return [
+        Resource(name, created[0], statement.line_number, statement.path)
+        for statement in statements_of(path)
+        if (created := statement.created)
+        for name in created[1]
+    ]
+
+
+def output_names(path: Path | str) -> dict[str, list[str]]:
+    """Name the outputs a mission declares.
+
+    Returns
+    -------
+    dict
+        Each of `OUTPUT_TYPES` and `SOLVER_TYPES` that occurs, with the names of its resources in
+        the order of their ``Create`` statements.
+
+    Raises
+    ------
+    OSError
+        The script cannot be read.
+    """
+    resources = created_resources(path)
+    names = {
+        kind: list(dict.fromkeys(item.name for item in resources if item.type == kind))
+        for kind in (*OUTPUT_TYPES, *SOLVER_TYPES)
+    }
+    return {kind: found for kind, found in names.items() if found}
+
+
+def is_member(type_name: str, types: Callable[[str], bool] | Collection[str]) -> bool:
+    """Say whether a script's word for a type is among an engine's types.
+
+    ``Propagator`` is also found as ``PropSetup``, the engine's own word for it.
+    """
+    words = [type_name, _ENGINE_NAMES.get(type_name, type_name)]
+    return any(types(word) if callable(types) else word in types for word in words)
+
+
+def check_resources(path: Path | str, known_types: Callable[[str], bool] | Collection[str]) -> None:
+    """Refuse a mission that creates a resource the engine cannot.
+
+    Parameters
+    ----------
+    path : Path or str
+        The script; ``#Include`` is followed.
+    known_types : callable or collection of str
+        What the engine can create.
+
+    Raises
+    ------
+    MissionScriptError
+        It names every such resource. `DISPLAY_ONLY_TYPES` are let pass: a headless copy leaves
+        them out.
+    OSError
+        The script cannot be read.
+    """
+    lacking = [
+        resource
+        for resource in created_resources(path)
+        if resource.type not in DISPLAY_ONLY_TYPES and not is_member(resource.type, known_types)
+    ]
+    if lacking:
+        raise lacking_resource_error(lacking)
+
+
+def lacking_resource_error(lacking: Sequence[Resource]) -> MissionScriptError:
+    """Make the error that says which resources the engine cannot create.
+
+    Parameters
+    ----------
+    lacking : sequence of Resource
+        At least one; the error's `path` and `line_number` are those of the first.
+    """
+    first = lacking[0]
+    listed = ", ".join(
+        f"{item.type} {item.name} ({item.path}, line {item.line_number})" for item in lacking
+    )
+    return MissionScriptError(
+        f"this GMAT engine cannot create {listed}: the plugin is not part of it. Set GMAT_ROOT to "
+        "the folder of a full GMAT installation, or take the resource out of the script.",
+        first.path,
+        first.line_number,
+    )

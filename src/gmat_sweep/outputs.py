@@ -1,0 +1,110 @@
+"""From what GMAT wrote to durable Parquet files.
+
+A file appears under its final name only when it is whole: it is written beside, fsynced, renamed,
+and the folder is fsynced.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep import durable
+
+if TYPE_CHECKING:
+    import logging
+
+    import gmat_run
+    import pandas as pd
+
+__all__ = ["WrittenOutputs", "write_outputs"]
+
+
+@dataclass(slots=True)
+class WrittenOutputs:
+    """The files one run left.
+
+    Attributes
+    ----------
+    outputs : dict of str to Path
+        By key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
+    solvers : dict of str to Path
+        By solver name.
+    """
+
+    outputs: dict[str, Path] = field(default_factory=dict)
+    solvers: dict[str, Path] = field(default_factory=dict)
+
+
+def write_outputs(
+    results: gmat_run.Results, folder: Path, log: logging.Logger
+) -> WrittenOutputs:
+    """Write every report, ephemeris, contact and solver table of `results` as Parquet.
+
+    Reports and ephemerides get a ``time`` column, a copy of their first datetime column; contacts
+    get an ``interval_id`` column that counts from 0.
+
+    Parameters
+    ----------
+    results : gmat_run.Results
+        What one `Mission.run` gave.
+    folder : Path
+        Where to write ``<kind>__<name>.parquet``.
+    log : logging.Logger
+        The run's log, told of column labels that had to be renamed.
+    """
+    written = WrittenOutputs()
+    for kind, tables in (("report", results.reports), ("ephemeris", results.ephemerides)):
+        for name in tables:
+            frame = _with_time(tables[name])
+            written.outputs[f"{kind}__{name}"] = _write(frame, folder, kind, name, log)
+    for name in results.contacts:
+        frame = results.contacts[name].reset_index(drop=True)
+        frame["interval_id"] = range(len(frame))
+        written.outputs[f"contact__{name}"] = _write(frame, folder, "contact", name, log)
+    for name in results.solver_runs:
+        frame = results.solver_runs[name]
+        written.solvers[name] = _write(frame, folder, "solver", name, log)
+    return written
+
+
+def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
+    if "time" in frame.columns:
+        return frame
+    for position, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "M":
+            copy = frame.copy(deep=False)
+            copy["time"] = frame.iloc[:, position].array
+            return copy
+    return frame
+
+
+def _write(frame: pd.DataFrame, folder: Path, kind: str, name: str, log: logging.Logger) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frame = _with_unique_labels(frame, kind, name, log)
+    path = folder / f"{kind}__{name}.parquet"
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(frame), sink)
+    durable.write_file(path, sink.getvalue())
+    return path
+
+
+def _with_unique_labels(
+    frame: pd.DataFrame, kind: str, name: str, log: logging.Logger
+) -> pd.DataFrame:
+    if frame.columns.is_unique:
+        return frame
+    seen: Counter[str] = Counter()
+    labels = []
+    for label in map(str, frame.columns):
+        labels.append(f"{label}.{seen[label]}" if seen[label] else label)
+        seen[label] += 1
+    repeated = sorted(label for label, count in seen.items() if count > 1)
+    log.warning("%s %s repeats the columns %s; repeats are numbered", kind, name, repeated)
+    renamed = frame.copy(deep=False)
+    renamed.columns = labels
+    return renamed

@@ -1,0 +1,275 @@
+"""What to run, written down: a plan is a list of runs and the header record they come back from.
+
+`rebuild_runs` gives bit-equal runs from the record alone, so a resumed sweep draws what the first
+one drew. A sweep without a seed gets one from the operating system, which the record keeps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.distributions import (
+    DistSpec,
+    checked_seed,
+    fresh_seed,
+    perturb_from_json,
+    perturb_to_json,
+)
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.grids import (
+    expand_grid_to_run_specs,
+    expand_latin_hypercube_to_run_specs,
+    expand_monte_carlo_extension_to_run_specs,
+    expand_monte_carlo_to_run_specs,
+    expand_samples_to_run_specs,
+    materialise_grid,
+)
+from gmat_sweep.json_values import jsonable
+from gmat_sweep.spec import RunSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmat_sweep.manifest import Manifest
+
+__all__ = [
+    "EXPLICIT_RUNS_KEY",
+    "KINDS",
+    "Plan",
+    "explicit_record",
+    "grid_plan",
+    "kind_of",
+    "latin_hypercube_plan",
+    "monte_carlo_plan",
+    "parameter_spec_from_runs",
+    "rebuild_runs",
+    "samples_plan",
+]
+
+KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
+EXPLICIT_RUNS_KEY = "explicit_runs"
+"""Header key under which runs that no rule generates are kept one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The runs of a sweep and the record that rebuilds them.
+
+    Attributes
+    ----------
+    runs : list of RunSpec
+        In ascending ``run_id``.
+    parameter_spec : dict
+        The manifest header's ``parameter_spec``; ``_kind`` says which of `KINDS` it is.
+    seed : int or None
+        The sweep's seed, drawn from the operating system where the caller gave none.
+    """
+
+    runs: list[RunSpec]
+    parameter_spec: dict[str, Any]
+    seed: int | None = None
+
+
+def grid_plan(
+    grid: Mapping[str, Iterable[Any]], script: Path, folder: Path, seed: int | None = None
+) -> Plan:
+    """Plan the full factorial of `grid`; `seed` is recorded and not used."""
+    listed = materialise_grid(grid)
+    runs = expand_grid_to_run_specs(listed, script, folder)
+    return Plan(runs, {"_kind": "grid", **listed}, checked_seed(seed))
+
+
+def samples_plan(
+    samples: pd.DataFrame, script: Path, folder: Path, seed: int | None = None
+) -> Plan:
+    """Plan one run per row of `samples`; `seed` is recorded and not used."""
+    runs = expand_samples_to_run_specs(samples, script, folder)
+    record = {
+        "_kind": "explicit",
+        "columns": [str(name) for name in samples.columns],
+        "rows": [list(run.overrides.values()) for run in runs],
+    }
+    return Plan(runs, record, checked_seed(seed))
+
+
+def monte_carlo_plan(
+    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
+) -> Plan:
+    """Plan `n` runs with independent draws from `perturb`."""
+    return _random_plan("monte_carlo", perturb, n, seed, script, folder)
+
+
+def latin_hypercube_plan(
+    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
+) -> Plan:
+    """Plan `n` runs stratified in every parameter of `perturb`."""
+    return _random_plan("latin_hypercube", perturb, n, seed, script, folder)
+
+
+def _random_plan(
+    kind: str,
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script: Path,
+    folder: Path,
+) -> Plan:
+    record = {"_kind": kind, "perturb": perturb_to_json(perturb, kind), "n": n}
+    seed = fresh_seed() if seed is None else checked_seed(seed)
+    expand = (
+        expand_monte_carlo_to_run_specs
+        if kind == "monte_carlo"
+        else expand_latin_hypercube_to_run_specs
+    )
+    runs = expand(perturb, n, seed, script, folder)
+    return Plan(runs, {**record, "n": len(runs), "seed": seed}, seed)
+
+
+def parameter_spec_from_runs(runs: Iterable[RunSpec]) -> dict[str, Any]:
+    """Return the ``explicit`` record of hand-made runs.
+
+    Parameters
+    ----------
+    runs : iterable of RunSpec
+        Their overrides become rows; their context is not part of the record.
+
+    Returns
+    -------
+    dict
+        ``columns``, the override names in the order first seen, and ``rows``, with None where a
+        run does not set a column.
+    """
+    rows = [run.overrides for run in runs]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return {
+        "_kind": "explicit",
+        "columns": columns,
+        "rows": [[row.get(name) for name in columns] for row in rows],
+    }
+
+
+def explicit_record(runs: Sequence[RunSpec], folder: Path) -> list[dict[str, Any]]:
+    """Return hand-made runs as the header keeps them, folders relative to the sweep's.
+
+    Raises
+    ------
+    SweepConfigError
+        A value cannot be written as JSON; the message names the run and the place.
+    """
+    records = []
+    for run in runs:
+        record = run.to_dict()
+        del record["script_path"]
+        if run.output_dir.is_relative_to(folder):
+            record["output_dir"] = run.output_dir.relative_to(folder).as_posix()
+        records.append(jsonable(record, f"run {run.run_id}"))
+    return records
+
+
+def kind_of(parameter_spec: Mapping[str, Any]) -> str:
+    """Return which of `KINDS` a header's ``parameter_spec`` is.
+
+    Raises
+    ------
+    SweepConfigError
+        It is none of them.
+    """
+    # The oldest manifests hold a bare grid.
+    kind = parameter_spec.get("_kind", "grid")
+    if kind not in KINDS:
+        raise SweepConfigError(
+            f"The manifest has an unknown parameter_spec _kind {kind!r}; this version knows "
+            f"{', '.join(KINDS)}. Use the version of gmat-sweep that wrote it."
+        )
+    return str(kind)
+
+
+def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
+    """Return the runs of a sweep from its manifest's header, extensions included.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The loaded manifest.
+    script : Path
+        The mission script.
+    folder : Path
+        The sweep folder, under which runs have their folders.
+
+    Raises
+    ------
+    SweepConfigError
+        The header's ``parameter_spec`` is of an unknown kind or damaged.
+    """
+    record = manifest.parameter_spec
+    kind = kind_of(record)
+    try:
+        if kind == "grid":
+            grid = {name: values for name, values in record.items() if name != "_kind"}
+            return expand_grid_to_run_specs(grid, script, folder)
+        if kind == "explicit":
+            return _rebuild_explicit(manifest, script, folder)
+        return _rebuild_random(kind, manifest, script, folder)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SweepConfigError(
+            f"The manifest's parameter_spec of kind {kind!r} is damaged: {error!r}. Restore the "
+            "manifest from a copy."
+        ) from error
+
+
+def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
+    kept = manifest.extra.get(EXPLICIT_RUNS_KEY)
+    if kept is not None:
+        return [
+            RunSpec.from_dict(
+                {
+                    **record,
+                    "script_path": str(script),
+                    "output_dir": str(folder / record["output_dir"]),
+                }
+            )
+            for record in kept
+        ]
+    columns = manifest.parameter_spec["columns"]
+    return [
+        RunSpec(
+            script_path=script,
+            # A column that a run does not set is not an override of it.
+            overrides={
+                name: value
+                for name, value in zip(columns, row, strict=True)
+                if value is not None
+            },
+            output_dir=folder / f"run-{run_id}",
+            run_id=run_id,
+            seed=None,
+            run_options={},
+        )
+        for run_id, row in enumerate(manifest.parameter_spec["rows"])
+    ]
+
+
+def _rebuild_random(kind: str, manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
+    record = manifest.parameter_spec
+    perturb = perturb_from_json(record["perturb"])
+    n, seed = record["n"], record["seed"]
+    if seed is None:
+        warnings.warn(
+            "The manifest does not record the seed its sweep drew, so missing and failed runs are "
+            "drawn anew and differ from what the first attempt would have drawn.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        seed = fresh_seed()
+    if kind == "latin_hypercube":
+        return expand_latin_hypercube_to_run_specs(perturb, n, seed, script, folder)
+    runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
+    if manifest.extension_run_count:
+        runs += expand_monte_carlo_extension_to_run_specs(
+            perturb, n, manifest.extension_run_count, seed, script, folder
+        )
+    return runs

@@ -1,0 +1,150 @@
+"""What can be known before the first run is checked before the first run.
+
+`prepare_mission` asks the engine itself, in a worker process, so that a script which crashes the
+engine costs that worker and not the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
+from gmat_sweep.causes import engine_errors
+from gmat_sweep.errors import MissionScriptError, SweepConfigError
+from gmat_sweep.headless import HeadlessScript, headless_copy
+from gmat_sweep.mission_script import check_resources
+
+if TYPE_CHECKING:
+    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.worker import MissionFacts
+
+__all__ = ["HEADLESS_FOLDER", "check_folder", "prepare_mission"]
+
+HEADLESS_FOLDER = "headless"
+"""Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
+
+_log = logging.getLogger("gmat_sweep")
+
+
+class _Inspector(Protocol):
+    def inspect(self, script_path: Path | None, overrides: dict[str, Any]) -> MissionFacts: ...
+
+
+def check_folder(folder: Path, manifest_path: Path) -> None:
+    """Refuse a folder that already holds a sweep, or that cannot be written to.
+
+    Raises
+    ------
+    SweepConfigError
+        The message says how to resume, or where to write instead.
+    """
+    if manifest_path.exists():
+        raise SweepConfigError(
+            f"{manifest_path} already holds a sweep. Resume it with `gmat-sweep resume "
+            f"{manifest_path} --script SCRIPT` or Sweep.from_manifest(...).resume(), or write to "
+            "another folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".gmat-sweep-write-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SweepConfigError(
+            f"The output folder {folder} cannot be written to: {error.strerror}. Choose one that "
+            "can."
+        ) from error
+
+
+def prepare_mission(
+    script: Path, runs: Iterable[RunSpec], folder: Path, pool: object
+) -> Path:
+    """Check a mission and its overrides on the engine and return the script to run.
+
+    Parameters
+    ----------
+    script : Path
+        The user's script.
+    runs : iterable of RunSpec
+        The runs; every field that any of them overrides is tried once, with the first value.
+    folder : Path
+        The sweep folder, which gets the headless copy where one is needed.
+    pool : object
+        Where to ask; a pool that can `inspect` is used, else a worker process of its own.
+
+    Returns
+    -------
+    Path
+        `script` itself, or its headless copy.
+
+    Raises
+    ------
+    MissionScriptError
+        The engine lacks a resource that matters, or cannot parse the script; GMAT's own message
+        is in it.
+    SweepConfigError
+        An override names an unknown field or has a value of the wrong type.
+    """
+    overrides: dict[str, Any] = {}
+    for run in runs:
+        for name, value in run.overrides.items():
+            overrides.setdefault(name, value)
+    with _inspector(pool) as inspector:
+        try:
+            types = inspector.inspect(None, {}).resource_types
+            check_resources(script, types)
+            headless = headless_copy(script, lambda name: name not in types)
+            runnable = headless.write(folder / HEADLESS_FOLDER)
+            _say_what_was_left_out(headless, script)
+            facts = inspector.inspect(runnable, overrides)
+        except WorkerDiedError as error:
+            raise MissionScriptError(
+                f"GMAT crashed while loading {script}: {error}\nLoad the script in GMAT itself and "
+                "mend what it reports.",
+                script,
+            ) from error
+    if facts.engine_log:
+        reasons = engine_errors(facts.engine_log) or list(facts.problems)
+        listed = "\n".join(f"  - {reason}" for reason in reasons)
+        raise MissionScriptError(
+            f"GMAT cannot parse {script}:\n{listed}\nMend the script where GMAT says.", script
+        )
+    if facts.problems:
+        listed = "\n".join(f"  - {problem}" for problem in facts.problems)
+        raise SweepConfigError(
+            f"{script} cannot take these overrides:\n{listed}\n"
+            "Name fields as GMAT does, such as 'Sat.SMA', with values of the field's type."
+        )
+    return runnable
+
+
+@contextmanager
+def _inspector(pool: object) -> Iterator[_Inspector]:
+    inspect = getattr(pool, "inspect", None)
+    if callable(inspect):
+        yield pool  # type: ignore[misc]
+        return
+    worker = WorkerProcess()
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:
+    if not headless.is_needed:
+        return
+    listed = ", ".join(
+        f"{resource.name} ({resource.type}, line {resource.line_number})"
+        for resource in headless.dropped
+    )
+    _log.warning(
+        "%s runs without its display-only resources, which this engine does not have: %s. "
+        "The copy that runs is kept in the sweep folder.",
+        script.name,
+        listed,
+    )

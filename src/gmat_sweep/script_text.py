@@ -1,0 +1,230 @@
+"""Lines and statements of a GMAT script, read without GMAT.
+
+Nothing is lost in reading: a file is decoded as UTF-8 with ``surrogateescape``, so that the bytes
+of a Latin-1 script come back unchanged, and the line ends and byte order marks are kept.
+
+The reader follows GMAT R2026a as it was observed to read scripts:
+
+* one statement a line; a line that ends in ``...`` goes on in the next line that is not blank,
+  even where the ``...`` stands inside a ``%`` comment;
+* ``%`` starts a comment, except between single quotes; there are no block comments;
+* ``GMAT`` before a statement means nothing.
+
+It is tolerant: what GMAT would refuse is read as far as it can be, and left for GMAT to report.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ScriptText", "Statement", "masked", "string_spans"]
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_PREFIX = re.compile(r"[ \t]*(?:GMAT[ \t]+)?(?:'+[ \t]*)?")
+_CREATE = re.compile(r"Create[ \t]+(?P<type>\w+)(?P<names>[^;]*)", re.ASCII)
+_SIZES = re.compile(r"\[[^\]]*\]|\([^)]*\)")
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_INCLUDE = re.compile(r"#Include[ \t]+")
+_ASSIGNMENT = re.compile(
+    r"(?P<root>[A-Za-z_]\w*)(?P<fields>(?:\.\w+|\([^()]*\))*)[ \t]*=(?!=)", re.ASCII
+)
+
+
+def string_spans(text: str) -> list[tuple[int, int]]:
+    """Find the single-quoted strings of one statement, up to its comment.
+
+    Returns
+    -------
+    list of tuple
+        ``(start, end)`` of each string, quotes included. A quote without a partner, the transpose
+        of a matrix, opens no string.
+    """
+    spans = []
+    position = 0
+    while position < len(text) and text[position] != "%":
+        end = text.find("'", position + 1) if text[position] == "'" else -1
+        if end >= 0:
+            spans.append((position, end + 1))
+            position = end
+        position += 1
+    return spans
+
+
+def masked(text: str) -> str:
+    """Blot out what is not code, keeping every position.
+
+    Returns
+    -------
+    str
+        `text` with each single-quoted string turned into quotes throughout, and its comment into
+        blanks: as long as `text`.
+    """
+    parts = []
+    position = 0
+    for start, end in string_spans(text):
+        parts += [text[position:start], "'" * (end - start)]
+        position = end
+    code, percent, comment = text[position:].partition("%")
+    return "".join([*parts, code, " " * len(percent + comment)])
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One logical statement.
+
+    Attributes
+    ----------
+    path : Path
+        The file it stands in.
+    line_numbers : tuple of int
+        1-based numbers of its physical lines; blank lines inside a continuation are not among
+        them.
+    text : str
+        Its lines, each ``...`` replaced by a blank, with indentation and comment.
+    """
+
+    path: Path
+    line_numbers: tuple[int, ...]
+    text: str
+
+    @property
+    def line_number(self) -> int:
+        """1-based number of the line it starts on."""
+        return self.line_numbers[0]
+
+    @property
+    def start(self) -> int:
+        """Position in `text` after indentation, the ``GMAT`` prefix and a label before it."""
+        match = _PREFIX.match(masked(self.text))
+        return match.end() if match else 0
+
+    @property
+    def code(self) -> str:
+        """The statement itself: no indentation, prefix, comment or final semicolon."""
+        end = len(masked(self.text).rstrip(" \t"))
+        return self.text[self.start : end].rstrip("; \t")
+
+    @property
+    def word(self) -> str:
+        """The first word: ``Create``, ``Toggle``, or the name that is assigned to."""
+        match = _NAME.match(self.code)
+        return match.group() if match else ""
+
+    @property
+    def created(self) -> tuple[str, tuple[str, ...]] | None:
+        """Type and names of a ``Create`` statement, None of any other."""
+        match = _CREATE.match(masked(self.text), self.start)
+        if match is None:
+            return None
+        return match["type"], tuple(_NAME.findall(_SIZES.sub(" ", match["names"])))
+
+    @property
+    def assigned(self) -> tuple[str, str] | None:
+        """Name and last field of an assignment, None of any other statement.
+
+        ``Sat.SMA = 7000`` gives ``("Sat", "SMA")``, ``A(1, 1) = 3`` gives ``("A", "")``.
+        """
+        match = _ASSIGNMENT.match(masked(self.text), self.start)
+        if match is None:
+            return None
+        fields = re.findall(r"\.(\w+)", match["fields"], re.ASCII)
+        return match["root"], fields[-1] if fields else ""
+
+    @property
+    def value_start(self) -> int:
+        """Position in `text` after the equals sign of an assignment."""
+        match = _ASSIGNMENT.match(masked(self.text), self.start)
+        return match.end() if match else len(self.text)
+
+    @property
+    def include_span(self) -> tuple[int, int] | None:
+        """Where the path of an ``#Include`` stands in `text`, quotes included."""
+        code = masked(self.text)
+        match = _INCLUDE.match(code, self.start)
+        if match is None:
+            return None
+        return match.end(), max(match.end(), len(code.rstrip("; \t")))
+
+    @property
+    def included(self) -> str | None:
+        """The path of an ``#Include`` as it is written, None of any other statement."""
+        span = self.include_span
+        return self.text[slice(*span)].strip("'") if span else None
+
+
+class ScriptText:
+    """A script file as lines and statements, from which its bytes can be had again.
+
+    Parameters
+    ----------
+    path : Path
+        The file; also what its statements give as their place.
+    content : bytes
+        Its bytes.
+
+    Attributes
+    ----------
+    path : Path
+        As given.
+    lines : list of str
+        The physical lines without their ends and without a leading byte order mark.
+    statements : list of Statement
+        The logical statements, in order.
+    """
+
+    __slots__ = ("_ends", "_marks", "lines", "path", "statements")
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path = path
+        text = content.decode("utf-8", "surrogateescape")
+        body = text.lstrip("\ufeff")
+        self._marks = text[: len(text) - len(body)]
+        self.lines = _NEWLINE.split(body)
+        self._ends = [*_NEWLINE.findall(body), ""]
+        self.statements = list(self._read_statements())
+
+    @classmethod
+    def read(cls, path: Path | str) -> ScriptText:
+        """Read a file.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        """
+        return cls(Path(path), Path(path).read_bytes())
+
+    def with_lines(self, changed: dict[int, str]) -> bytes:
+        """Return the file's bytes with some lines exchanged.
+
+        Parameters
+        ----------
+        changed : dict
+            1-based line number to its new text; line ends stay as they are.
+        """
+        parts = [self._marks]
+        for number, (line, end) in enumerate(zip(self.lines, self._ends, strict=True), start=1):
+            parts += [changed.get(number, line), end]
+        return "".join(parts).encode("utf-8", "surrogateescape")
+
+    def _read_statements(self) -> Iterator[Statement]:
+        pieces: list[str] = []
+        numbers: list[int] = []
+        for number, line in enumerate(self.lines, start=1):
+            stripped = line.strip(" \t")
+            if not stripped or stripped.startswith("%"):
+                continue
+            numbers.append(number)
+            if stripped.endswith("..."):
+                pieces.append(line.rstrip(" \t")[:-3])
+                continue
+            yield Statement(self.path, tuple(numbers), " ".join([*pieces, line]))
+            pieces, numbers = [], []
+        if numbers:
+            yield Statement(self.path, tuple(numbers), " ".join(pieces))

@@ -1,0 +1,315 @@
+"""The records that travel: what to run, and what came of it.
+
+All of them are immutable and cross a process boundary as JSON: ``from_dict(to_dict())`` gives an
+equal record back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+__all__ = [
+    "PostprocessStatus",
+    "RunOutcome",
+    "RunSpec",
+    "RunStatus",
+    "SweepSpec",
+    "checked_choice",
+]
+
+RunStatus = Literal["ok", "failed", "skipped"]
+PostprocessStatus = Literal["none", "ok", "failed"]
+
+
+def checked_choice(name: str, value: object, choices: object) -> Any:
+    """Return `value` if it is one of the ``Literal`` `choices`, else raise ValueError naming it."""
+    valid = get_args(choices)
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}")
+    return value
+
+
+def _checked(record: Mapping[str, Any], key: str, expected: str, ok: Callable[[Any], bool]) -> Any:
+    value = record[key]
+    if not ok(value):
+        raise ValueError(f"{key} must be {expected}, got {type(value).__name__}: {value!r}")
+    return value
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run: a script, the fields to override, and where to write.
+
+    Attributes
+    ----------
+    script_path : Path
+        The GMAT script to load.
+    overrides : dict
+        GMAT dotted path (``"Sat.SMA"``) to the value it gets before the run, in GMAT's own units.
+    output_dir : Path
+        Folder of this run's outputs.
+    run_id : int
+        Identity of the run within its sweep.
+    seed : int or None
+        The run's own seed, where the sweep is stochastic. Recorded, not applied to GMAT.
+    run_options : dict
+        Keywords passed to ``gmat_run.Mission.run`` (``overwrite``).
+    postprocess : str or None
+        Import path ``"package.module:function"`` of a hook called after a successful run.
+    context : dict
+        JSON data for the hook; never applied to the mission.
+    """
+
+    script_path: Path
+    overrides: dict[str, Any]
+    output_dir: Path
+    run_id: int
+    seed: int | None
+    run_options: dict[str, Any]
+    postprocess: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record with paths as text; mappings are not copied."""
+        return {
+            "script_path": str(self.script_path),
+            "overrides": self.overrides,
+            "output_dir": str(self.output_dir),
+            "run_id": self.run_id,
+            "seed": self.seed,
+            "run_options": self.run_options,
+            "postprocess": self.postprocess,
+            "context": self.context,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> RunSpec:
+        """Rebuild a spec from `to_dict`'s mapping.
+
+        Raises
+        ------
+        ValueError
+            A value has the wrong type; the message names the field.
+        KeyError
+            A key other than ``postprocess`` and ``context`` is absent.
+        """
+
+        def text(key: str) -> str:
+            return cast("str", _checked(record, key, "a string", lambda v: isinstance(v, str)))
+
+        def mapping(key: str) -> dict[str, Any]:
+            value = _checked(record, key, "an object", lambda v: isinstance(v, dict))
+            return cast("dict[str, Any]", value)
+
+        return cls(
+            script_path=Path(text("script_path")),
+            overrides=mapping("overrides"),
+            output_dir=Path(text("output_dir")),
+            run_id=_checked(record, "run_id", "an integer", _is_int),
+            seed=_checked(
+                record, "seed", "an integer or null", lambda v: v is None or _is_int(v)
+            ),
+            run_options=mapping("run_options"),
+            postprocess=(
+                _checked(
+                    record,
+                    "postprocess",
+                    "a string or null",
+                    lambda v: v is None or isinstance(v, str),
+                )
+                if "postprocess" in record
+                else None
+            ),
+            context=mapping("context") if "context" in record else {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSpec:
+    """A whole sweep: the mission, its runs, the back end and where it writes."""
+
+    mission_script_path: Path
+    runs: tuple[RunSpec, ...]
+    backend: str
+    backend_kwargs: dict[str, Any]
+    output_dir: Path
+    manifest_path: Path
+    sweep_seed: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record with paths as text and runs as a list of mappings."""
+        return {
+            "mission_script_path": str(self.mission_script_path),
+            "runs": [run.to_dict() for run in self.runs],
+            "backend": self.backend,
+            "backend_kwargs": self.backend_kwargs,
+            "output_dir": str(self.output_dir),
+            "manifest_path": str(self.manifest_path),
+            "sweep_seed": self.sweep_seed,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> SweepSpec:
+        """Rebuild a sweep from `to_dict`'s mapping."""
+        return cls(
+            mission_script_path=Path(record["mission_script_path"]),
+            runs=tuple(RunSpec.from_dict(run) for run in record["runs"]),
+            backend=record["backend"],
+            backend_kwargs=record["backend_kwargs"],
+            output_dir=Path(record["output_dir"]),
+            manifest_path=Path(record["manifest_path"]),
+            sweep_seed=record.get("sweep_seed"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What came of one run.
+
+    Attributes
+    ----------
+    run_id : int
+        The run.
+    status : {"ok", "failed", "skipped"}
+        How it ended.
+    output_paths : dict of str to Path
+        Parquet files by key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
+    extra_outputs : dict of str to Path
+        Files the postprocess hook registered, by the hook's own keys.
+    solver_paths : dict of str to Path
+        Parquet iteration histories by solver name.
+    converged : dict of str to bool
+        Whether each solver reached its goal.
+    postprocess_status : {"none", "ok", "failed"}
+        How the hook ended.
+    duration_s : float
+        Seconds the run took, on a monotonic clock.
+    stderr : str or None
+        Cause of a failure.
+    started_at, ended_at : datetime
+        Wall-clock bounds, UTC.
+    """
+
+    run_id: int
+    status: RunStatus
+    output_paths: dict[str, Path]
+    extra_outputs: dict[str, Path]
+    solver_paths: dict[str, Path]
+    converged: dict[str, bool]
+    postprocess_status: PostprocessStatus
+    duration_s: float
+    stderr: str | None
+    started_at: datetime
+    ended_at: datetime
+
+    @classmethod
+    def ok(
+        cls,
+        *,
+        run_id: int,
+        output_paths: dict[str, Path],
+        started_at: datetime,
+        ended_at: datetime,
+        duration_s: float,
+        extra_outputs: dict[str, Path] | None = None,
+        solver_paths: dict[str, Path] | None = None,
+        converged: dict[str, bool] | None = None,
+        postprocess_status: PostprocessStatus = "none",
+    ) -> RunOutcome:
+        """Return the outcome of a run that succeeded."""
+        return cls(
+            run_id=run_id,
+            status="ok",
+            output_paths=output_paths,
+            extra_outputs=extra_outputs or {},
+            solver_paths=solver_paths or {},
+            converged=converged or {},
+            postprocess_status=postprocess_status,
+            duration_s=duration_s,
+            stderr=None,
+            started_at=started_at,
+            ended_at=ended_at,
+        )
+
+    @classmethod
+    def failed(
+        cls,
+        *,
+        run_id: int,
+        stderr: str | None,
+        started_at: datetime,
+        ended_at: datetime,
+        duration_s: float,
+        postprocess_status: PostprocessStatus = "none",
+    ) -> RunOutcome:
+        """Return the outcome of a run that failed, with its cause in `stderr`."""
+        return cls(
+            run_id=run_id,
+            status="failed",
+            output_paths={},
+            extra_outputs={},
+            solver_paths={},
+            converged={},
+            postprocess_status=postprocess_status,
+            duration_s=duration_s,
+            stderr=stderr,
+            started_at=started_at,
+            ended_at=ended_at,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record with paths as text and times in ISO 8601."""
+
+        def as_text(paths: Mapping[str, Path]) -> dict[str, str]:
+            return {key: str(path) for key, path in paths.items()}
+
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "output_paths": as_text(self.output_paths),
+            "extra_outputs": as_text(self.extra_outputs),
+            "solver_paths": as_text(self.solver_paths),
+            "converged": dict(self.converged),
+            "postprocess_status": self.postprocess_status,
+            "duration_s": self.duration_s,
+            "stderr": self.stderr,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> RunOutcome:
+        """Rebuild an outcome from `to_dict`'s mapping.
+
+        Raises
+        ------
+        ValueError
+            ``status`` or ``postprocess_status`` is not a known value.
+        """
+
+        def paths(key: str) -> dict[str, Path]:
+            return {name: Path(path) for name, path in record.get(key, {}).items()}
+
+        return cls(
+            run_id=record["run_id"],
+            status=checked_choice("status", record["status"], RunStatus),
+            output_paths={name: Path(path) for name, path in record["output_paths"].items()},
+            extra_outputs=paths("extra_outputs"),
+            solver_paths=paths("solver_paths"),
+            converged=dict(record.get("converged", {})),
+            postprocess_status=checked_choice(
+                "postprocess_status", record.get("postprocess_status", "none"), PostprocessStatus
+            ),
+            duration_s=record["duration_s"],
+            stderr=record["stderr"],
+            started_at=datetime.fromisoformat(record["started_at"]),
+            ended_at=datetime.fromisoformat(record["ended_at"]),
+        )

@@ -1,0 +1,474 @@
+"""`Sweep`: runs, a pool and a manifest, bound into something to run, resume and read.
+
+Everything a sweep executes goes through the flow ``gmat-sweep``; every outcome is in the manifest
+before it is counted.
+"""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmat_sweep.errors import BackendError, SweepConfigError
+from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.json_values import jsonable
+from gmat_sweep.manifest import Manifest
+from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.plans import (
+    EXPLICIT_RUNS_KEY,
+    explicit_record,
+    kind_of,
+    parameter_spec_from_runs,
+    rebuild_runs,
+)
+from gmat_sweep.preflight import check_folder, prepare_mission
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.flow.sweep_flow import SweepReport
+    from gmat_sweep.spec import RunSpec
+
+__all__ = ["Sweep"]
+
+
+class Sweep:
+    """A list of runs bound to a pool, a manifest and a folder.
+
+    Parameters
+    ----------
+    runs : sequence of RunSpec
+        What to run. ``run_id`` must be unique.
+    backend : Pool
+        Where to run. Its lifetime is the caller's.
+    manifest_path : Path
+        The manifest to write.
+    output_dir : Path
+        The sweep folder: relative paths in the manifest are relative to it.
+    script_path : Path
+        The mission script, whose hash the manifest records.
+    parameter_spec : mapping, optional
+        What was varied, as the manifest header records it; made from `runs` by default.
+    sweep_seed : int, optional
+        Recorded in the manifest.
+    progress : bool
+        Whether to draw a progress bar on standard error.
+    allow_unisolated_pool : bool
+        Whether a pool that runs in the calling process is accepted.
+    fsync_each : bool
+        Whether each manifest line is on disk before the next run is counted.
+    fsync_batch : int
+        Without `fsync_each`, after how many lines the manifest is fsynced.
+    expected_run_count : int, optional
+        How many runs there are, where `runs` is not a sequence.
+    postprocess : str, optional
+        Import path ``"package.module:function"`` of a hook called after each successful run.
+    timeout : float, optional
+        Seconds a run may take before its worker is killed and the run fails.
+    retries : int
+        How often a run is tried again after an infrastructure fault (a crashed or killed worker,
+        a timeout). What GMAT refuses is never retried.
+
+    Raises
+    ------
+    BackendError
+        The pool does not isolate GMAT in worker processes.
+    SweepConfigError
+        The arguments cannot make a sweep.
+    """
+
+    def __init__(
+        self,
+        *,
+        runs: Sequence[RunSpec] | Iterable[RunSpec],
+        backend: Pool,
+        manifest_path: str | Path,
+        output_dir: str | Path,
+        script_path: str | Path,
+        parameter_spec: Mapping[str, Any] | None = None,
+        sweep_seed: int | None = None,
+        progress: bool = True,
+        allow_unisolated_pool: bool = False,
+        fsync_each: bool = True,
+        fsync_batch: int = 50,
+        expected_run_count: int | None = None,
+        postprocess: str | None = None,
+        timeout: float | None = None,
+        retries: int = 1,
+    ) -> None:
+        _check_isolation(backend, allow_unisolated_pool)
+        if fsync_batch < 1:
+            raise SweepConfigError(f"fsync_batch must be at least 1, got {fsync_batch}.")
+        if timeout is not None and not timeout > 0:
+            raise SweepConfigError(f"timeout must be a positive number of seconds, got {timeout}.")
+        if retries < 0:
+            raise SweepConfigError(f"retries must be 0 or more, got {retries}.")
+        self._runs = _listed(runs, expected_run_count, parameter_spec)
+        self._given_spec = parameter_spec is not None
+        self._parameter_spec = dict(
+            parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self._runs)
+        )
+        self._pool = backend
+        self._manifest_path = Path(manifest_path).absolute()
+        self._output_dir = Path(output_dir).absolute()
+        self._script_path = Path(script_path).absolute()
+        self._sweep_seed = sweep_seed
+        self._progress = progress
+        self._fsync_each = fsync_each
+        self._fsync_batch = fsync_batch
+        self._postprocess = postprocess
+        self._timeout = timeout
+        self._retries = retries
+        self._manifest: Manifest | None = None
+        self._from_manifest = False
+        self.report: SweepReport | None = None
+
+    def run(self) -> Sweep:
+        """Run everything and return self.
+
+        The header is on disk before the first run starts, and each outcome's line before the
+        outcome counts. An interruption leaves a manifest that `resume` continues.
+
+        Raises
+        ------
+        SweepConfigError
+            The folder holds a sweep already, the script cannot be parsed or lacks a resource, an
+            override does not fit, a value cannot be recorded. No run has been started.
+        SweepFolderInUseError
+            Another process is writing to the folder.
+        """
+        digest = canonical_script_sha256(self._script_path)
+        check_folder(self._output_dir, self._manifest_path)
+        runs = self._checked_runs()
+        with FolderLock(self._manifest_path.parent):
+            self._warm_up()
+            runnable = prepare_mission(self._script_path, runs, self._output_dir, self._pool)
+            check_folder(self._output_dir, self._manifest_path)
+            manifest = self._header(digest)
+            manifest.save(self._manifest_path)
+            self._manifest = manifest
+            self._execute(runs, runnable, "run")
+        return self
+
+    @classmethod
+    def from_manifest(
+        cls,
+        manifest_path: str | Path,
+        script_path: str | Path,
+        *,
+        backend: Pool,
+        output_dir: str | Path | None = None,
+        allow_script_drift: bool = False,
+        context_provider: Callable[[int], dict[str, Any]] | None = None,
+        progress: bool = True,
+        fsync_each: bool = True,
+        fsync_batch: int = 50,
+        timeout: float | None = None,
+        retries: int = 1,
+    ) -> Sweep:
+        """Rebuild a sweep from the manifest of an earlier one, to `resume` it.
+
+        Parameters
+        ----------
+        manifest_path : str or Path
+            The manifest.
+        script_path : str or Path
+            The mission script; its hash must be the one recorded.
+        backend : Pool
+            Where to run.
+        output_dir : str or Path, optional
+            The sweep folder, where it is not the manifest's own.
+        allow_script_drift : bool
+            Whether a changed script is accepted, with a RuntimeWarning.
+        context_provider : callable, optional
+            Gives the hook's context for a run id that has no entry in the manifest.
+        progress, fsync_each, fsync_batch, timeout, retries
+            As for the constructor.
+
+        Raises
+        ------
+        SweepConfigError
+            The folder does not exist, the script has changed, or the header cannot be understood.
+        ManifestCorruptError
+            The manifest cannot be read.
+        """
+        path = Path(manifest_path).absolute()
+        script = Path(script_path).absolute()
+        folder = path.parent if output_dir is None else Path(output_dir).absolute()
+        if not folder.is_dir():
+            raise SweepConfigError(
+                f"The resume output directory does not exist: {folder}. Pass the folder that holds "
+                "the sweep's runs as output_dir."
+            )
+        manifest = Manifest.load(path)
+        manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
+        manifest.output_dir = folder
+        _check_drift(script, manifest.script_sha256, allow=allow_script_drift)
+        runs = _with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
+        sweep = cls(
+            runs=runs,
+            backend=backend,
+            manifest_path=path,
+            output_dir=folder,
+            script_path=script,
+            parameter_spec=manifest.parameter_spec,
+            sweep_seed=manifest.sweep_seed,
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            postprocess=manifest.postprocess,
+            timeout=timeout,
+            retries=retries,
+        )
+        sweep._manifest = manifest
+        sweep._from_manifest = True
+        return sweep
+
+    def resume(self) -> Sweep:
+        """Run what is failed or missing in the manifest, in ascending ``run_id``, and return self.
+
+        Raises
+        ------
+        RuntimeError
+            The sweep does not come from `from_manifest`.
+        """
+        manifest = self._manifest
+        if manifest is None or not self._from_manifest:
+            raise RuntimeError("resume() needs a sweep made by Sweep.from_manifest().")
+        with FolderLock(self._manifest_path.parent):
+            failed = set(Manifest.find_failed(self._manifest_path))
+            expected = [run.run_id for run in self._runs]
+            wanted = failed | set(Manifest.find_missing(self._manifest_path, expected))
+            runs = [
+                replace(run, run_options={**run.run_options, "overwrite": True})
+                for run in sorted(self._checked_runs(), key=lambda run: run.run_id)
+                if run.run_id in wanted
+            ]
+            if runs:
+                self._warm_up()
+                runnable = prepare_mission(self._script_path, runs, self._output_dir, self._pool)
+                self._execute(runs, runnable, "resume")
+            self._reload()
+        return self
+
+    def to_manifest(self) -> Manifest:
+        """Return the manifest.
+
+        Raises
+        ------
+        RuntimeError
+            The sweep has not run.
+        """
+        if self._manifest is None:
+            raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
+        return self._manifest
+
+    def to_dataframe(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' reports as one frame indexed by ``(run_id, time)``.
+
+        Parameters
+        ----------
+        name : str, optional
+            Which ReportFile, where the mission has several.
+        engine : {"pandas", "polars"}
+            Library of the frame that is returned.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The report's columns in GMAT's units, and ``__status``. A run without data is one row.
+        """
+        from gmat_sweep.aggregate import lazy_multiindex
+
+        return lazy_multiindex(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def _checked_runs(self) -> list[RunSpec]:
+        """Return the runs as they will be dispatched, after checking what is known already."""
+        seen: set[int] = set()
+        checked = []
+        for run in self._runs:
+            if run.run_id in seen:
+                raise SweepConfigError(
+                    f"run_id {run.run_id} occurs more than once. Give every run its own."
+                )
+            seen.add(run.run_id)
+            where = f"run {run.run_id}"
+            checked.append(
+                replace(
+                    run,
+                    overrides=jsonable(run.overrides, f"{where} overrides"),
+                    context=jsonable(run.context, f"{where} context"),
+                    run_options=jsonable(run.run_options, f"{where} run_options"),
+                    output_dir=run.output_dir.absolute(),
+                    postprocess=self._postprocess or run.postprocess,
+                )
+            )
+        for hook in {run.postprocess for run in checked if run.postprocess is not None}:
+            check_hook(hook)
+        return checked
+
+    def _warm_up(self) -> None:
+        """Start what takes seconds, so that it gets ready side by side."""
+        from gmat_sweep.flow.job import RunsOnDemand
+        from gmat_sweep.flow.server import start_local_server
+
+        start_local_server()
+        if isinstance(self._pool, RunsOnDemand):
+            self._pool.warm_up()
+
+    def _execute(self, runs: Sequence[RunSpec], runnable: Path, action: str) -> None:
+        from gmat_sweep.flow.job import SweepJob
+        from gmat_sweep.flow.server import flow_run_place
+        from gmat_sweep.flow.sweep_flow import run_job
+
+        job = SweepJob(
+            specs=(replace(run, script_path=runnable) for run in runs),
+            count=len(runs),
+            pool=self._pool,
+            manifest=self.to_manifest(),
+            folder=self._output_dir,
+            mission=self._script_path,
+            kind=kind_of(self._parameter_spec),
+            action=action,
+            timeout_s=self._timeout,
+            retries=self._retries,
+            progress=self._progress,
+        )
+        self.report = run_job(job)
+        if self._progress and self.report.flow_run_id is not None:
+            place = flow_run_place(self.report.flow_run_id)
+            print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
+
+    def _header(self, digest: str) -> Manifest:
+        from importlib.metadata import version
+
+        from gmat_sweep.engine import find_engine
+
+        extra: dict[str, Any] = {
+            "created_by": {"user": getpass.getuser(), "host": socket.gethostname()},
+            "mission": self._script_path.name,
+        }
+        if not self._given_spec:
+            extra[EXPLICIT_RUNS_KEY] = explicit_record(self._runs, self._output_dir)
+        return Manifest(
+            script_sha256=digest,
+            gmat_sweep_version=version("gmat-sweep"),
+            gmat_run_version=version("gmat-run"),
+            gmat_install_version=find_engine().version,
+            python_version=platform.python_version(),
+            os_platform=platform.platform(),
+            sweep_seed=self._sweep_seed,
+            parameter_spec=jsonable(self._parameter_spec, "parameter_spec"),
+            run_count=len(self._runs),
+            backend=type(self._pool).__name__,
+            postprocess=self._postprocess,
+            fsync_each=self._fsync_each,
+            fsync_batch=self._fsync_batch,
+            extra=extra,
+            output_dir=self._output_dir,
+        )
+
+    def _reload(self) -> None:
+        manifest = Manifest.load(self._manifest_path)
+        manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
+        manifest.output_dir = self._output_dir
+        self._manifest = manifest
+
+
+def check_hook(path: str) -> None:
+    """Refuse a postprocess hook that a worker could not call.
+
+    Raises
+    ------
+    SweepConfigError
+        The path is malformed, or names nothing that can be imported and called.
+    """
+    from gmat_sweep.worker import load_hook
+
+    try:
+        load_hook(path)
+    except ImportError as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} is not importable: {error}. Put its module on sys.path."
+        ) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} cannot be used: {error}. Name a module-level function "
+            "as 'package.module:function'."
+        ) from error
+
+
+def _check_isolation(pool: Pool, allow_unisolated_pool: bool) -> None:
+    value = pool.subprocess_isolated
+    if value is not True and not allow_unisolated_pool:
+        raise BackendError(
+            f"{type(pool).__name__}.subprocess_isolated is {value!r}: it runs GMAT in the calling "
+            "process. Pass allow_unisolated_pool=True if that is what you want."
+        )
+
+
+def _listed(
+    runs: Iterable[RunSpec], expected: int | None, parameter_spec: Mapping[str, Any] | None
+) -> list[RunSpec]:
+    if isinstance(runs, Sequence):
+        return list(runs)
+    if expected is None:
+        raise SweepConfigError(
+            "runs is not a sequence, so its length is not known. Pass expected_run_count."
+        )
+    if expected < 0:
+        raise SweepConfigError(f"expected_run_count must be 0 or more, got {expected}.")
+    if parameter_spec is None:
+        raise SweepConfigError(
+            "runs is a streaming iterator, so parameter_spec cannot be made from it. Pass it."
+        )
+    listed = list(runs)
+    if len(listed) != expected:
+        raise SweepConfigError(
+            f"expected_run_count is {expected}, but runs gave {len(listed)}. Correct the count."
+        )
+    return listed
+
+
+def _check_drift(script: Path, recorded: str, *, allow: bool) -> None:
+    found = canonical_script_sha256(script)
+    if found == recorded:
+        return
+    message = (
+        f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. Results of "
+        "two different scripts would be mixed: restore the script, or pass allow_script_drift=True "
+        "(--allow-script-drift) if the change does not matter."
+    )
+    if not allow:
+        raise SweepConfigError(message)
+    warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def _with_context(
+    runs: Iterable[RunSpec],
+    manifest: Manifest,
+    provider: Callable[[int], dict[str, Any]] | None,
+) -> list[RunSpec]:
+    recorded = {entry.run_id: entry.context for entry in manifest.entries}
+    completed = []
+    for run in runs:
+        context: Any = recorded.get(run.run_id, run.context)
+        if run.run_id not in recorded and provider is not None:
+            context = provider(run.run_id)
+            if not isinstance(context, dict):
+                raise SweepConfigError(
+                    f"context_provider({run.run_id}) returned {type(context).__name__}. Return a "
+                    "dict."
+                )
+        completed.append(replace(run, context=dict(context)))
+    return completed
