@@ -49,7 +49,7 @@ def _last_exception(text: str) -> str | None:
     if "Traceback (most recent call last)" not in text:
         return None
     found = None
-    for line in text.split("--- GMAT engine log ---")[0].splitlines():
+    for line in text.split("--- GMAT engine log ---", maxsplit=1)[0].splitlines():
         match = _EXCEPTION_LINE.match(line)
         if match:
             kind = match["kind"].rpartition(".")[2]

@@ -14,7 +14,6 @@ derived from what it presents, so a changed wheel or data folder gets one of its
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -36,7 +35,15 @@ from gmat_sweep.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DATA_VARIABLE", "SCRATCH_VARIABLE", "NOTABLE_TYPES", "Engine", "activate", "find_engine", "offer_wheel"]
+__all__ = [
+    "DATA_VARIABLE",
+    "NOTABLE_TYPES",
+    "SCRATCH_VARIABLE",
+    "Engine",
+    "activate",
+    "find_engine",
+    "offer_wheel",
+]
 
 ROOT_VARIABLE = "GMAT_ROOT"
 DATA_VARIABLE = "GMAT_SWEEP_DATA"
@@ -273,8 +280,13 @@ def offer_wheel() -> None:
 
 def _install_candidates() -> Iterator[str]:
     """Yield what gmat-run would examine, without the half second that importing it costs."""
-    for pattern in ("~/gmat-*", "/opt/gmat-*", "/Applications/GMAT*", "~/Applications/GMAT*"):
-        yield from glob.glob(str(Path(pattern).expanduser()))
+    for folder, pattern in (
+        ("~", "gmat-*"),
+        ("/opt", "gmat-*"),
+        ("/Applications", "GMAT*"),
+        ("~/Applications", "GMAT*"),
+    ):
+        yield from map(str, Path(folder).expanduser().glob(pattern))
     for program in ("GmatConsole", "GMAT", "gmat"):
         found = shutil.which(program)
         if found:

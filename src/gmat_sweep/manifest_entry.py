@@ -266,7 +266,7 @@ class ManifestEntry:
             output_paths=_paths(record, "output_paths"),
             started_at=_time(record, "started_at"),
             ended_at=_time(record, "ended_at"),
-            duration_s=float(record["duration_s"]),
+            duration_s=record["duration_s"],
             stderr=record["stderr"],
             log_path=None if log_path is None else Path(log_path),
             extra_outputs=_paths(record, "extra_outputs"),

@@ -38,9 +38,7 @@ class WrittenOutputs:
     solvers: dict[str, Path] = field(default_factory=dict)
 
 
-def write_outputs(
-    results: gmat_run.Results, folder: Path, log: logging.Logger
-) -> WrittenOutputs:
+def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) -> WrittenOutputs:
     """Write every report, ephemeris, contact and solver table of `results` as Parquet.
 
     Reports and ephemerides get a ``time`` column, a copy of their first datetime column; contacts

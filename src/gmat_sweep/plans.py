@@ -240,9 +240,7 @@ def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[Ru
             script_path=script,
             # A column that a run does not set is not an override of it.
             overrides={
-                name: value
-                for name, value in zip(columns, row, strict=True)
-                if value is not None
+                name: value for name, value in zip(columns, row, strict=True) if value is not None
             },
             output_dir=folder / f"run-{run_id}",
             run_id=run_id,

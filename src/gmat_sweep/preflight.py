@@ -60,9 +60,7 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
         ) from error
 
 
-def prepare_mission(
-    script: Path, runs: Iterable[RunSpec], folder: Path, pool: object
-) -> Path:
+def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: object) -> Path:
     """Check a mission and its overrides on the engine and return the script to run.
 
     Parameters

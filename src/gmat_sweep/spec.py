@@ -114,9 +114,7 @@ class RunSpec:
             overrides=mapping("overrides"),
             output_dir=Path(text("output_dir")),
             run_id=_checked(record, "run_id", "an integer", _is_int),
-            seed=_checked(
-                record, "seed", "an integer or null", lambda v: v is None or _is_int(v)
-            ),
+            seed=_checked(record, "seed", "an integer or null", lambda v: v is None or _is_int(v)),
             run_options=mapping("run_options"),
             postprocess=(
                 _checked(

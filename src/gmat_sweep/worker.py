@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import engine
+from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
@@ -72,7 +74,6 @@ def run_one(spec: RunSpec) -> RunOutcome:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a run's failure is data
         if isinstance(error, _HookFailed):
             postprocess_status = "failed"
-            error = error.__cause__ or error
         outcome = RunOutcome.failed(
             run_id=spec.run_id,
             stderr=_describe(error),
@@ -81,7 +82,7 @@ def run_one(spec: RunSpec) -> RunOutcome:
             duration_s=time.monotonic() - started,
             postprocess_status=postprocess_status,
         )
-        log.error("%s", outcome.stderr)
+        log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
     finally:
         if handler is not None:
             _log_end(log, spec, locals().get("outcome"))
@@ -106,10 +107,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     if spec.seed is not None:
         log.info("seed=%d", spec.seed)
 
-    mission = load_mission(spec.script_path)
-    for path, value in spec.overrides.items():
-        mission[path] = value
-    results = mission.run(working_dir=spec.output_dir, **spec.run_options)
+    results = _results(spec, log)
     written = write_outputs(results, spec.output_dir, log)
     if results.log:
         log.info("GMAT log\n%s", results.log)
@@ -137,6 +135,39 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
     )
+
+
+def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
+    """Run GMAT, on the mission at hand where that has been shown to be exact."""
+    from gmat_run import GmatError
+
+    script, overrides = spec.script_path, spec.overrides
+    if not _KEEPER.can_restore(script, overrides):
+        return _fresh_results(spec)
+    kind = _KEEPER.kind(overrides)
+    if not _KEEPER.is_on_probation(kind):
+        with _KEEPER.restored(overrides) as mission:
+            return mission.run(working_dir=spec.output_dir, **spec.run_options)
+    restored = None
+    with tempfile.TemporaryDirectory(prefix="check-", dir=_scratch()) as folder:
+        try:
+            with _KEEPER.restored(overrides) as mission:
+                restored = tables_of(mission.run(working_dir=folder))
+        except GmatError as error:
+            log.info("not reused for this run: %s", error)
+    # What counts is the fresh load; the restored run is only compared with it.
+    results = _fresh_results(spec)
+    if restored is not None and same_tables(restored, tables_of(results)):
+        _KEEPER.passed(kind)
+    else:
+        log.warning("a restored mission did not repeat a freshly loaded one; loading every time")
+        _KEEPER.failed(script)
+    return results
+
+
+def _fresh_results(spec: RunSpec) -> gmat_run.Results:
+    with _KEEPER.fresh(spec.script_path, spec.overrides) as mission:
+        return mission.run(working_dir=spec.output_dir, **spec.run_options)
 
 
 # --- the mission ---------------------------------------------------------------------------------
@@ -167,16 +198,20 @@ def _engine_module() -> Any:
 @contextmanager
 def _engine_log(gmat: Any) -> Iterator[Path]:
     """Have the engine log to a file of this process's own while the block runs."""
-    import tempfile
-
-    folder = os.environ.get(engine.SCRATCH_VARIABLE)
-    with tempfile.TemporaryDirectory(prefix="load-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix="load-", dir=_scratch()) as scratch:
         path = Path(scratch) / "GmatLog.txt"
         gmat.UseLogFile(str(path))
         try:
             yield path
         finally:
             gmat.UseLogFile(os.devnull)
+
+
+def _scratch() -> str | None:
+    return os.environ.get(engine.SCRATCH_VARIABLE)
+
+
+_KEEPER = MissionKeeper(load_mission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +245,7 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     """
     from gmat_run import GmatFieldError, GmatLoadError
 
+    _KEEPER.forget()
     gmat = _engine_module()
     types = frozenset(map(str, gmat.Moderator.Instance().GetListOfAllFactoryItems()))
     if script_path is None:
@@ -290,6 +326,8 @@ def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:
 
 
 def _describe(error: BaseException) -> str:
+    if isinstance(error, _HookFailed) and error.__cause__ is not None:
+        error = error.__cause__
     text = "".join(traceback.format_exception(error))
     engine_log = getattr(error, "log", None)
     if engine_log:

@@ -13,10 +13,10 @@ runs completed does not show in it.
 A run without rows (failed, skipped, lacking that output, or with an empty file) is one marker row:
 its data are missing and ``__status`` says how the run ended. Marker rows change the type of a
 column only where it has no missing value: integers become float64 and booleans become pandas'
-nullable ``boolean``; floats, strings, dates and durations keep theirs. Columns of that kind are
-compared across runs too: integers and floats meet as float64, timestamps at the finer unit, and a
-column that holds no value in a run fits anything. Types with nothing in common, such as text in
-one run and numbers in another, are refused with the column, the types and the runs.
+nullable ``boolean``; floats, strings, dates and durations keep theirs. Types are unified across
+runs: integers and floats meet as float64, timestamps at the finer unit, and a column that holds no
+value in a run fits anything. Types with nothing in common, such as text in one run and numbers in
+another, are refused with the column, the types and the runs.
 
 Columns named ``run_id`` or ``__status`` inside a file are dropped: the frame's own take their
 place. Index levels that pandas stored in a file come back as columns.

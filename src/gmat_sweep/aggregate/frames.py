@@ -68,10 +68,7 @@ def in_engine(frame: pd.DataFrame, engine: str) -> Any:
     """
     if engine == "pandas":
         return frame
-    pl = _polars()
-    converted = pl.from_pandas(frame.reset_index())
-    # A frame without rows gives polars no value to take the type from.
-    return converted.with_columns(pl.col(name).cast(pl.String) for name in frame if name == STATUS)
+    return _polars().from_pandas(frame.reset_index())
 
 
 def pandas_columns(table: pa.Table, rows: int) -> pd.DataFrame:

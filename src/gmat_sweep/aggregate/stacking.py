@@ -86,7 +86,8 @@ def stack(pieces: Sequence[Piece]) -> Stack:
                 tables[position] = pieces[position].table
             continue
         # One cast per distinct schema, not per run; contiguous, or slicing it would be quadratic.
-        fitted = _fit(wholes[schema].combine_chunks(), target)
+        # Cast first: categories of many runs together may need the wider index type of `target`.
+        fitted = _fit(wholes[schema], target).combine_chunks()
         start = 0
         for position in positions:
             table = pieces[position].table

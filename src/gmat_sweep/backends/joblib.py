@@ -136,7 +136,9 @@ class LocalJoblibPool(Pool):
             )
         specs = {future: self._parked.pop(future) for future in wanted}
         with ThreadPoolExecutor(self._max_workers, "gmat-sweep-pool") as threads:
-            drained = {threads.submit(self._outcome, spec): future for future, spec in specs.items()}
+            drained = {
+                threads.submit(self._outcome, spec): future for future, spec in specs.items()
+            }
             for done in as_completed(drained):
                 outcome = done.result()
                 drained[done].set_result(outcome)
@@ -210,7 +212,12 @@ class LocalJoblibPool(Pool):
 
 def _resolved(max_workers: int | None) -> int:
     if max_workers is None or max_workers == -1:
-        return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        return max(
+            1,
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1,
+        )
     if max_workers < 1:
         raise BackendError(
             f"max_workers is {max_workers}. Pass a positive count, or -1 for one per core."

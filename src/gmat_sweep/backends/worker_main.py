@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import importlib
 import json
 import os
 import sys
@@ -19,9 +20,10 @@ from typing import IO, Any
 def main(request_fd: int, reply_fd: int) -> None:
     """Serve requests until the parent closes the pipe."""
     faulthandler.enable()
-    with os.fdopen(request_fd, "r", encoding="utf-8") as requests, os.fdopen(
-        reply_fd, "w", encoding="utf-8"
-    ) as replies:
+    with (
+        os.fdopen(request_fd, "r", encoding="utf-8") as requests,
+        os.fdopen(reply_fd, "w", encoding="utf-8") as replies,
+    ):
         # The parent sends work only after this line: a start-up failure is then never taken for
         # the failure of a run.
         _import_engine()
@@ -31,12 +33,8 @@ def main(request_fd: int, reply_fd: int) -> None:
 
 
 def _import_engine() -> None:
-    import gmat_run
-    import pyarrow.parquet
-
-    from gmat_sweep import worker
-
-    assert gmat_run and pyarrow.parquet and worker
+    for name in ("gmat_run", "pyarrow.parquet", "gmat_sweep.worker"):
+        importlib.import_module(name)
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -158,9 +158,7 @@ class WorkerProcess:
             return
         deadline = time.monotonic() + START_TIMEOUT_S
         if self._receive(deadline) is None:
-            raise self._died(
-                f"A worker process did not start within {START_TIMEOUT_S:.0f} s"
-            )
+            raise self._died(f"A worker process did not start within {START_TIMEOUT_S:.0f} s")
         self._ready = True
 
     def _ask(self, request: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:

@@ -205,9 +205,7 @@ def _execute(
     from gmat_sweep.cli.show import failure_lines, summary_line
 
     if parse_backend_args(arguments.backend_arg):
-        raise SweepConfigError(
-            "--backend-arg is not supported with --backend local. Leave it out."
-        )
+        raise SweepConfigError("--backend-arg is not supported with --backend local. Leave it out.")
     allowed = None if arguments.max_failed is None else max_failed(arguments.max_failed, total)
     options: dict[str, object] = {
         "progress": not arguments.quiet,
@@ -290,7 +288,9 @@ def _engine(arguments: argparse.Namespace) -> int:
     print(f"engine:  {engine.describe()}")
     print(f"version: {engine.version}")
     print(f"root:    {engine.root}")
-    print(f"data:    {engine.data_folder or 'as the engine came; add a folder with GMAT_SWEEP_DATA'}")
+    print(
+        f"data:    {engine.data_folder or 'as the engine came; add a folder with GMAT_SWEEP_DATA'}"
+    )
     print(f"lacks:   {', '.join(lacking) or 'nothing of note'}")
     return EXIT_OK
 

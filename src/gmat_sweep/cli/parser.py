@@ -99,7 +99,9 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--workers", type=int, default=-1, help="runs at once; -1 (default) is one per core"
     )
-    command.add_argument("--backend", choices=("local",), default="local", help="where runs execute")
+    command.add_argument(
+        "--backend", choices=("local",), default="local", help="where runs execute"
+    )
     command.add_argument(
         "--backend-arg",
         action="append",

@@ -22,12 +22,11 @@ _NOTHING = "—"
 
 def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     """Return ``N runs (A ok, B failed) in T s — output: FOLDER``; T adds up the runs' seconds."""
-    counts = Counter(entry.status for entry in entries)
+    counts: Counter[str] = Counter(entry.status for entry in entries)
     listed = [f"{counts[status]} {status}" for status in _SUMMARY_ORDER if counts[status]]
     seconds = sum(entry.duration_s for entry in entries)
     return (
-        f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — "
-        f"output: {folder}"
+        f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: {folder}"
     )
 
 
@@ -50,16 +49,16 @@ def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) ->
     """Return a table of runs, failed first; `status` keeps only runs of that status."""
     rows = [("run_id", "status", "duration_s", "stderr_summary", "log_path")]
     chosen = [entry for entry in entries if status in (None, entry.status)]
-    for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id)):
-        rows.append(
-            (
-                str(entry.run_id),
-                entry.status,
-                f"{entry.duration_s:.2f}",
-                _cut(headline(entry.stderr)) or _NOTHING,
-                str(entry.log_path) if entry.log_path else _NOTHING,
-            )
+    rows += [
+        (
+            str(entry.run_id),
+            entry.status,
+            f"{entry.duration_s:.2f}",
+            _cut(headline(entry.stderr)) or _NOTHING,
+            str(entry.log_path) if entry.log_path else _NOTHING,
         )
+        for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id))
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

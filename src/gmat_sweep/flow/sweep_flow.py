@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,8 @@ from uuid import UUID
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.context import FlowRunContext
-from prefect.futures import PrefectFuture
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
@@ -36,6 +35,8 @@ from gmat_sweep.flow.server import recorded_on, wait_until_recorded
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import TaskRun
+    from prefect.futures import PrefectFuture
     from prefect.tasks import Task
 
 __all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
@@ -82,7 +83,7 @@ def run_job(job: SweepJob) -> SweepReport:
         job.pool.warm_up()
     try:
         with _quiet_console(), recorded_on():
-            runner = ThreadPoolTaskRunner(max_workers=_threads(job))
+            runner: Any = ThreadPoolTaskRunner(max_workers=_threads(job))
             gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
                 mission=str(job.mission),
                 folder=str(job.folder),
@@ -104,6 +105,7 @@ def run_job(job: SweepJob) -> SweepReport:
 @flow(name=FLOW_NAME, persist_result=False, validate_parameters=False)
 def gmat_sweep_flow(mission: str, folder: str, kind: str, runs: int, action: str) -> State[None]:
     """Run the sweep that the caller handed over; the parameters say which one it is."""
+    del mission, folder, kind, runs, action  # for those who look at the flow run
     job, report = _job.get(), _report.get()
     context = FlowRunContext.get()
     assert context is not None
@@ -159,14 +161,13 @@ class _Mapping:
         self._in_flight: dict[int, _Progress] = {}
         self._stopping = False
         self._task: Task[[int], State[None]] = task(
-            self._run,
             name="run",
             task_run_name="run-{run_id}",
             retries=job.retries,
             retry_condition_fn=self._is_fault,
             cache_policy=NO_CACHE,
             persist_result=False,
-        )
+        )(self._run)
 
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
         """Submit every spec and yield outcomes as task runs end."""
@@ -178,8 +179,7 @@ class _Mapping:
                 while len(self._in_flight) < window and (spec := next(specs, None)) is not None:
                     self._in_flight[spec.run_id] = _Progress(spec)
                     future = self._task.submit(spec.run_id)
-                    run_id = spec.run_id
-                    future.add_done_callback(lambda done, run_id=run_id: ended.put((run_id, done)))
+                    future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
                 run_id, done = ended.get()
@@ -223,10 +223,14 @@ class _Mapping:
         return state.name != RUN_FAILED and not self._stopping
 
 
-def _over_its_leftovers(spec: RunSpec) -> RunSpec:
-    import dataclasses
+def _putting(
+    ended: SimpleQueue[tuple[int, PrefectFuture[Any]]], run_id: int
+) -> Callable[[PrefectFuture[Any]], None]:
+    return lambda done: ended.put((run_id, done))
 
-    return dataclasses.replace(spec, run_options={**spec.run_options, "overwrite": True})
+
+def _over_its_leftovers(spec: RunSpec) -> RunSpec:
+    return replace(spec, run_options={**spec.run_options, "overwrite": True})
 
 
 def _lost(progress: _Progress, done: PrefectFuture[Any]) -> RunOutcome:

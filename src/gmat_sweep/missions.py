@@ -1,0 +1,181 @@
+"""Loading a mission once and running it many times, bit for bit as if it were loaded each time.
+
+Loading a script takes as long as running a small one. When consecutive runs load the same script, a
+`MissionKeeper` undoes the overrides of the last run instead: a Spacecraft's orbit by its six
+Cartesian components as they were after loading (its elements are coupled through them, so writing
+old elements back gives other last bits), everything else by value.
+
+That is done only where it has been shown to be exact: for the fields in `RESTORABLE`, with
+spacecraft given in ``EarthMJ2000Eq``, and after the first runs of each kind have been checked on
+the spot against a fresh load. Everything else, and every run after a failed one, loads the script.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import gmat_run
+    import pandas as pd
+
+__all__ = ["PROBATION_RUNS", "RESTORABLE", "MissionKeeper", "same_tables", "tables_of"]
+
+PROBATION_RUNS = 2
+"""How many reused runs per set of overridden fields are checked against a fresh load."""
+
+_CARTESIAN = ("X", "Y", "Z", "VX", "VY", "VZ")
+_ELEMENTS = frozenset({"SMA", "ECC", "INC", "RAAN", "AOP", "TA", *_CARTESIAN})
+
+RESTORABLE: Mapping[str, frozenset[str]] = {
+    "Spacecraft": frozenset({*_ELEMENTS, "Epoch", "DryMass", "Cd", "Cr", "DragArea", "SRPArea"}),
+    "ChemicalTank": frozenset({"FuelMass", "Pressure", "Temperature"}),
+    "ChemicalThruster": frozenset({"C1", "DutyCycle", "ThrustScaleFactor"}),
+    "ImpulsiveBurn": frozenset({"Element1", "Element2", "Element3"}),
+    "ForceModel": frozenset({"GravityField.Earth.Degree", "GravityField.Earth.Order"}),
+    "DifferentialCorrector": frozenset({"MaximumIterations"}),
+    "Variable": frozenset({"Value"}),
+}
+"""Fields by resource type whose overrides can be undone exactly."""
+
+
+class MissionKeeper:
+    """The mission loaded on this process's engine, and how to bring it back to its script.
+
+    Parameters
+    ----------
+    load : callable
+        Loads a script on the engine.
+    """
+
+    def __init__(self, load: Callable[[Path], gmat_run.Mission]) -> None:
+        self._load = load
+        self._script: tuple[object, ...] | None = None
+        self._mission: gmat_run.Mission | None = None
+        self._pristine: dict[str, Any] = {}
+        self._overridden: list[str] = []
+        self._checked: Counter[frozenset[str]] = Counter()
+        self._distrusted: set[tuple[object, ...]] = set()
+
+    @contextmanager
+    def fresh(self, script: Path, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
+        """Lend the mission freshly loaded, with `overrides` applied."""
+        self.forget()
+        mission = self._load(script)
+        self._mission, self._script = mission, _identity(script)
+        self._pristine = {}
+        with self._lent(mission, overrides):
+            yield mission
+
+    @contextmanager
+    def restored(self, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
+        """Lend the mission brought back to its script, with `overrides` applied."""
+        mission = self._mission
+        assert mission is not None
+        with self._lent(mission, overrides):
+            yield mission
+
+    def can_restore(self, script: Path, overrides: Mapping[str, Any]) -> bool:
+        """Whether the mission at hand is `script` and both sets of overrides can be undone."""
+        if self._mission is None or self._script != _identity(script):
+            return False
+        if self._script in self._distrusted:
+            return False
+        return all(self._is_restorable(path) for path in (*self._overridden, *overrides))
+
+    def is_on_probation(self, kind: frozenset[str]) -> bool:
+        """Whether restored runs of this kind must still be checked against a fresh load."""
+        return self._checked[kind] < PROBATION_RUNS
+
+    def passed(self, kind: frozenset[str]) -> None:
+        """Note that a restored run equalled the freshly loaded one."""
+        self._checked[kind] += 1
+
+    def failed(self, script: Path) -> None:
+        """Note that a restored run differed: `script` is loaded for every run from now on."""
+        self._distrusted.add(_identity(script))
+
+    def kind(self, overrides: Mapping[str, Any]) -> frozenset[str]:
+        """Return what a check is valid for: the fields to undo and those to write."""
+        return frozenset((*self._overridden, *overrides))
+
+    def forget(self) -> None:
+        """Have the next run load its script."""
+        self._mission = self._script = None
+        self._overridden = []
+        self._pristine = {}
+
+    @contextmanager
+    def _lent(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> Iterator[None]:
+        try:
+            self._undo(mission)
+            self._record(mission, overrides)
+            for path, value in overrides.items():
+                mission[path] = value
+            self._overridden = list(overrides)
+            yield
+        except BaseException:
+            # What a failed run leaves behind is not known.
+            self.forget()
+            raise
+
+    def _record(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> None:
+        """Keep the script's own value of every field before it is first overridden."""
+        for path in overrides:
+            if not self._is_restorable(path):
+                continue
+            resource, _, field = path.partition(".")
+            if field in _ELEMENTS:
+                for component in _CARTESIAN:
+                    key = f"{resource}.{component}"
+                    if key not in self._pristine:
+                        self._pristine[key] = mission[key]
+            elif path not in self._pristine:
+                self._pristine[path] = mission[path]
+
+    def _undo(self, mission: gmat_run.Mission) -> None:
+        moved = []
+        for path in self._overridden:
+            resource, _, field = path.partition(".")
+            if field in _ELEMENTS:
+                moved.append(resource)
+            else:
+                mission[path] = self._pristine[path]
+        for resource in dict.fromkeys(moved):
+            for component in _CARTESIAN:
+                mission[f"{resource}.{component}"] = self._pristine[f"{resource}.{component}"]
+        self._overridden = []
+
+    def _is_restorable(self, path: str) -> bool:
+        assert self._mission is not None
+        resource, _, field = path.partition(".")
+        kind = str(self._mission.gmat.GetObject(resource).GetTypeName())
+        if field not in RESTORABLE.get(kind, ()):
+            return False
+        return (
+            kind != "Spacecraft" or self._mission[f"{resource}.CoordinateSystem"] == "EarthMJ2000Eq"
+        )
+
+
+def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
+    """Read every table a run left, by kind and name."""
+    kinds = ("reports", "ephemerides", "contacts", "solver_runs")
+    return {(kind, name): table for kind in kinds for name, table in getattr(results, kind).items()}
+
+
+def same_tables(
+    one: Mapping[tuple[str, str], pd.DataFrame], other: Mapping[tuple[str, str], pd.DataFrame]
+) -> bool:
+    """Whether two runs left the same tables, bit for bit."""
+    return one.keys() == other.keys() and all(
+        table.equals(other[key]) for key, table in one.items()
+    )
+
+
+def _identity(script: Path) -> tuple[object, ...]:
+    status = os.stat(script)  # noqa: PTH116 - on the path of every run
+    return (str(script), status.st_mtime_ns, status.st_size)

@@ -1,0 +1,59 @@
+"""Operating-system calls that fail, or end the process, on demand."""
+
+import errno
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+OS_CALLS = ("open", "pread", "write", "fsync", "ftruncate", "replace", "close")
+"""The calls by which files are written here."""
+
+KILLED = 9
+"""Exit code of a child that was ended by `killed_at_nth`."""
+
+
+def disk_error() -> NoReturn:
+    """Fail as a broken disk does."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@contextmanager
+def nth_call(name: str, nth: int, then: Callable[[], None]) -> Iterator[list[int]]:
+    """Call `then` at the `nth` call of ``os.<name>``; gives a list with the number of calls.
+
+    When `then` raises, nothing is done, except that ``close`` closes all the same, as it does.
+    """
+    original: Callable[..., Any] = getattr(os, name)
+    calls = [0]
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == nth:
+            if name == "close":
+                original(*args, **kwargs)
+            then()
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, name, counted)
+        yield calls
+
+
+def killed_at_nth(name: str, nth: int, action: Callable[[], object]) -> bool:
+    """Run `action` in a forked child that dies at the `nth` ``os.<name>``; whether it died."""
+    with warnings.catch_warnings():
+        # Forking a process with threads is deprecated; this child only runs `action`.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            with nth_call(name, nth, lambda: os._exit(KILLED)):
+                action()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == KILLED
