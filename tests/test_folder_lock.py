@@ -157,6 +157,21 @@ sys.stdin.read()
             os.kill(child, signal.SIGKILL)
 
 
+def test_release_gives_the_folder_back_even_where_a_copy_of_the_descriptor_lives_on(
+    tmp_path: Path,
+) -> None:
+    lock = FolderLock(tmp_path)
+    lock.acquire()
+    assert lock._descriptor is not None
+    copied = os.dup(lock._descriptor)
+    lock.release()
+    try:
+        with FolderLock(tmp_path) as second:
+            assert second.held
+    finally:
+        os.close(copied)
+
+
 def test_a_lock_file_deleted_while_being_locked_is_not_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -790,6 +790,7 @@ except DurabilityError as error:
             capture_output=True,
             text=True,
             check=True,
+            timeout=60,
         )
         code, appended = map(int, done.stdout.split())
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 __all__ = ["engine_errors", "headline"]
 
-_ENGINE_ERROR = re.compile(r"\*{2,} ?ERROR ?\*{2,}\s*(?P<text>.+)")
-_EXCEPTION_KIND = re.compile(r"^(?:\w+ )?(?:Interpreter )?Exception( Thrown)?:\s*", re.IGNORECASE)
-_EXCEPTION_LINE = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*): (?P<text>.+)$")
+_TRACEBACK = "Traceback (most recent call last)"
+# What follows one of these lines is evidence: the story is told before it.
+_EVIDENCE = re.compile(r"^--- (?:GMAT engine log|its last output) ---$", re.MULTILINE)
+_MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
+# A script that is refused has its errors marked; a mission that fails says only this.
+_UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
+_EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re.IGNORECASE)
+_OCCURRED = re.compile(r"This error occurred on (?P<line>line \d+) of file:")
+_RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: ?(?P<text>.*))?$")
 # What gmat-run says when the reason is in the engine's own log.
 _GENERIC = re.compile(r"RunScript returned status|check the GMAT log file")
 
 
 def engine_errors(log: str) -> list[str]:
-    """Return the errors that a GMAT log reports, in order, each with the script line it names."""
-    found = []
-    lines = log.splitlines()
-    for number, line in enumerate(lines):
-        match = _ENGINE_ERROR.search(line)
-        if not match:
-            continue
-        text = _EXCEPTION_KIND.sub("", match["text"].strip())
-        if text.endswith("in line:") and number + 1 < len(lines):
-            text = f"{text} {lines[number + 1].strip()}"
-        if text not in found:
-            found.append(text)
+    """Return the errors that a GMAT log reports, in order, each with the script line it names.
+
+    An error that GMAT spreads over several lines is one line here.
+    """
+    found: list[str] = []
+    for paragraph in re.split(r"\n[ \t]*\n", log):
+        for text in _errors_of(paragraph.splitlines()):
+            where = _OCCURRED.search(text)
+            if where and found:
+                found[-1] = f"{found[-1]} ({where['line']})"
+            elif not where and text not in found:
+                found.append(text)
     return found
 
 
@@ -37,21 +44,47 @@ def headline(stderr: str | None) -> str:
     """
     if not stderr or not stderr.strip():
         return ""
-    python_part = stderr
-    from_engine = engine_errors(stderr)
-    raised = _last_exception(python_part)
-    if from_engine and (raised is None or _GENERIC.search(raised)):
-        return from_engine[0]
-    return raised or stderr.strip().splitlines()[0]
+    evidence = _EVIDENCE.search(stderr)
+    story = stderr[: evidence.start()] if evidence else stderr
+    raised = _raised(story)
+    if raised is None or _GENERIC.search(raised):
+        from_engine = engine_errors(stderr[len(story) :] if raised else story)
+        if from_engine:
+            return from_engine[0]
+    return raised or stderr.strip().splitlines()[0].strip()
 
 
-def _last_exception(text: str) -> str | None:
-    if "Traceback (most recent call last)" not in text:
+def _errors_of(lines: list[str]) -> Iterator[str]:
+    """Yield the errors of a paragraph: from where one begins to where the next does."""
+    begun: list[str] = []
+    for line in lines:
+        before, *marked = _MARKED.split(line)
+        if marked or _UNMARKED.match(before) or _OCCURRED.search(before):
+            if begun:
+                yield _one_line(begun)
+            *whole, last = marked or [before]
+            yield from (_one_line([text]) for text in whole)
+            begun = [last]
+        elif begun:
+            begun.append(line)
+    if begun:
+        yield _one_line(begun)
+
+
+def _one_line(lines: list[str]) -> str:
+    return _EXCEPTION_KIND.sub("", " ".join(" ".join(lines).split()))
+
+
+def _raised(text: str) -> str | None:
+    """Return what the last traceback of a text ends in, None when there is no traceback."""
+    _, header, stack = text.rpartition(_TRACEBACK)
+    if not header:
         return None
-    found = None
-    for line in text.split("--- GMAT engine log ---", maxsplit=1)[0].splitlines():
-        match = _EXCEPTION_LINE.match(line)
+    for line in stack.splitlines()[1:]:
+        match = _RAISED.match(line)
         if match:
             kind = match["kind"].rpartition(".")[2]
-            found = match["text"] if kind.startswith("Gmat") else f"{kind}: {match['text']}"
-    return found
+            if not match["text"]:
+                return kind
+            return match["text"] if kind.startswith("Gmat") else f"{kind}: {match['text']}"
+    return None

@@ -33,7 +33,7 @@ import platformdirs
 from gmat_sweep.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "DATA_VARIABLE",
@@ -369,7 +369,7 @@ def _wheel_package() -> tuple[Path, str]:
 
 def _wheel_release(package: Path) -> str:
     """Read the GMAT release off the wheel's engine library, such as ``libGmatBase.so.R2026a``."""
-    for library in sorted((package / "_native").iterdir()):
+    for library in sorted((package / "_native").glob("*")):
         release = re.search(r"R20\d\d[a-z]", library.name)
         if release:
             return release.group(0)
@@ -377,17 +377,18 @@ def _wheel_release(package: Path) -> str:
 
 
 def _data_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(names):
             path = Path(parent, name)
-            yield path.relative_to(folder).as_posix(), path
+            if path.is_file():
+                yield path.relative_to(folder).as_posix(), path
 
 
 def _present_wheel(data_folder: Path | None) -> Engine:
     package, identity = _wheel_package()
     release = _wheel_release(package)
-    if not (package / "_native").is_dir() or release == "unknown":
+    if release == "unknown":
         raise EngineError(
             f"The gmatpy package at {package} holds no GMAT engine. Reinstall it with "
             "`pip install --force-reinstall gmatpy`."
@@ -403,8 +404,7 @@ def _present_wheel(data_folder: Path | None) -> Engine:
     cache = Path(platformdirs.user_cache_dir("gmat-sweep")) / "engine"
     root = cache / f"{release}-{digest}"
     engine = Engine(root, release, "wheel", data_folder)
-    marks = _read_presentation(root)
-    if marks is None or not marks.get("complete") or not _is_intact(root):
+    if not _is_intact(root, files):
         try:
             _present(root, package, release, files)
         except OSError as error:
@@ -423,9 +423,14 @@ def _read_presentation(root: Path) -> dict[str, object] | None:
     return marks if isinstance(marks, dict) else None
 
 
-def _is_intact(root: Path) -> bool:
-    needed = ("bin/gmatpy/__init__.py", "bin/api_startup_file.txt", "api/load_gmat.py", "data/time")
-    return all((root / name).exists() for name in needed)
+def _is_intact(root: Path, files: Iterable[str]) -> bool:
+    """Whether nothing of a presentation is missing, as after a cleaner has been at the cache."""
+    marks = _read_presentation(root)
+    if marks is None or not marks.get("complete"):
+        return False
+    needed = ("bin/gmatpy/__init__.py", "bin/api_startup_file.txt", "api/load_gmat.py")
+    data = (f"data/{name}" for name in files)
+    return all((root / name).exists() for name in (*needed, *_FOLDER_KEYS.values(), *data))
 
 
 def _present(root: Path, package: Path, release: str, files: Mapping[str, Path]) -> None:
@@ -434,13 +439,15 @@ def _present(root: Path, package: Path, release: str, files: Mapping[str, Path])
     building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         _write_tree(building, root, package, release, files)
-        if root.exists() and not _is_intact(root):
-            # Damaged: out of the way first, since a folder cannot be renamed over another.
-            root.rename(building.with_name(f"{building.name}-damaged-{time.time_ns()}"))
+        if root.exists() and not _is_intact(root, files):
+            # Damaged: out of the way first, since a folder cannot be renamed over another. Another
+            # process that mends it may have done so by now.
+            with contextlib.suppress(FileNotFoundError):
+                root.rename(building.with_name(f"{building.name}-damaged-{time.time_ns()}"))
         try:
             building.rename(root)
         except OSError:
-            if not _is_intact(root):
+            if not _is_intact(root, files):
                 raise
     finally:
         for leftover in root.parent.glob(f"{building.name}*"):

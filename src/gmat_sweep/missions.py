@@ -58,7 +58,7 @@ class MissionKeeper:
         self._mission: gmat_run.Mission | None = None
         self._pristine: dict[str, Any] = {}
         self._overridden: list[str] = []
-        self._checked: Counter[frozenset[str]] = Counter()
+        self._checked: Counter[tuple[object, frozenset[str]]] = Counter()
         self._distrusted: set[tuple[object, ...]] = set()
 
     @contextmanager
@@ -89,11 +89,11 @@ class MissionKeeper:
 
     def is_on_probation(self, kind: frozenset[str]) -> bool:
         """Whether restored runs of this kind must still be checked against a fresh load."""
-        return self._checked[kind] < PROBATION_RUNS
+        return self._checked[self._script, kind] < PROBATION_RUNS
 
     def passed(self, kind: frozenset[str]) -> None:
         """Note that a restored run equalled the freshly loaded one."""
-        self._checked[kind] += 1
+        self._checked[self._script, kind] += 1
 
     def failed(self, script: Path) -> None:
         """Note that a restored run differed: `script` is loaded for every run from now on."""
@@ -153,7 +153,11 @@ class MissionKeeper:
     def _is_restorable(self, path: str) -> bool:
         assert self._mission is not None
         resource, _, field = path.partition(".")
-        kind = str(self._mission.gmat.GetObject(resource).GetTypeName())
+        try:
+            kind = str(self._mission.gmat.GetObject(resource).GetTypeName())
+        except AttributeError:
+            # GMAT's binding says so of a resource that is not there; the load says it in words.
+            return False
         if field not in RESTORABLE.get(kind, ()):
             return False
         return (
@@ -172,8 +176,18 @@ def same_tables(
 ) -> bool:
     """Whether two runs left the same tables, bit for bit."""
     return one.keys() == other.keys() and all(
-        table.equals(other[key]) for key, table in one.items()
+        table.equals(other[key]) and _same_signs(table, other[key]) for key, table in one.items()
     )
+
+
+def _same_signs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Tell 0.0 from -0.0, which compare equal."""
+    import numpy as np
+
+    signs, other_signs = (
+        np.signbit(table.select_dtypes("float").to_numpy()) for table in (one, other)
+    )
+    return bool((signs == other_signs).all())
 
 
 def _identity(script: Path) -> tuple[object, ...]:

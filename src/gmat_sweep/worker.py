@@ -11,6 +11,7 @@ A GMAT engine is global to its process and not safe to interrupt, so the process
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import os
@@ -187,11 +188,11 @@ def load_mission(script_path: Path) -> gmat_run.Mission:
             raise
 
 
+@functools.cache
 def _engine_module() -> Any:
     from gmat_run import bootstrap, locate_gmat
 
-    if engine.ROOT_VARIABLE not in os.environ:
-        engine.activate()
+    engine.activate()
     return bootstrap(locate_gmat())
 
 

@@ -270,6 +270,8 @@ def _load(path: str) -> Manifest:
         return Manifest.load(Path(path))
     except FileNotFoundError:
         raise _ManifestProblem(f"manifest not found: {path}") from None
+    except OSError as error:
+        raise _ManifestProblem(f"manifest cannot be read: {path}: {error.strerror}") from error
 
 
 def _engine(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
@@ -52,14 +53,15 @@ def max_failed(text: str, total: int) -> int:
     """Return how many of `total` runs may fail, from a count (``3``) or a share (``5%``)."""
     number, percent = text.removesuffix("%"), text.endswith("%")
     try:
-        limit = float(number) if percent else int(number)
-    except ValueError:
-        limit = -1
-    if not (0 <= limit <= (100 if percent else math.inf)):
+        # In binary, 18.4 % of 375 is a little less than 69.
+        limit = Decimal(number) if percent else Decimal(int(number))
+    except (ValueError, InvalidOperation):
+        limit = Decimal(-1)
+    if not limit.is_finite() or limit < 0 or (percent and limit > 100):
         raise SweepConfigError(
             f"--max-failed {text!r} must be a count such as 3 or a percentage such as 5%."
         )
-    return math.floor(total * limit / 100) if percent else int(limit)
+    return int(total * limit // 100) if percent else int(limit)
 
 
 def _by_name[T](
@@ -111,15 +113,12 @@ def _axis(flag: str, text: str, value: str) -> list[Any]:
 def _grid_value(text: str, token: str) -> int | float | str:
     if not token:
         raise SweepConfigError(f"--grid {text!r} has an empty value. Remove the stray comma.")
-    for kind in (int, float):
-        try:
-            number = kind(token)
-        except ValueError:
-            continue
-        if not math.isfinite(number):
-            raise SweepConfigError(f"--grid {text!r} has the non-finite value {token!r}.")
-        return number
-    return token
+    value = _number_or_text(token)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SweepConfigError(
+            f"--grid {text!r} has the non-finite value {token!r}. Give finite numbers or text."
+        )
+    return value
 
 
 def _distribution(flag: str, text: str, value: str) -> tuple[str, float, float]:
@@ -153,12 +152,19 @@ def _number(where: str, token: str, what: str) -> float:
 def _option(text: str, value: str) -> Any:
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
-    for kind in (int, float):
+    option = _number_or_text(value)
+    if isinstance(option, float) and not math.isfinite(option):
+        raise SweepConfigError(
+            f"--backend-arg {text!r} has a non-finite value. Give a finite number or text."
+        )
+    return option
+
+
+def _number_or_text(token: str) -> int | float | str:
+    kinds: tuple[type[int], type[float]] = (int, float)
+    for kind in kinds:
         try:
-            number = kind(value)
+            return kind(token)
         except ValueError:
             continue
-        if not math.isfinite(number):
-            raise SweepConfigError(f"--backend-arg {text!r} has a non-finite value.")
-        return number
-    return value
+    return token

@@ -1,0 +1,144 @@
+"""How far off is the transfer orbit when the injection burn is not quite the one planned?
+
+A Monte Carlo over ``injection.script``: the burn's velocity-normal-binormal components are drawn
+from normal distributions, each run is flown on the GMAT engine, and the state two hours after the
+burn is summarised in a table and a picture.
+
+    python examples/injection_dispersion.py [--n 200] [--seed 42] [--out FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmat_sweep import Manifest, monte_carlo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MISSION = Path(__file__).resolve().parent / "injection.script"
+
+# One sigma of the burn's execution error, km/s: along the velocity, the orbit normal, and across.
+PERTURB = {
+    "Injection.Element1": ("normal", 2.4257, 0.006),
+    "Injection.Element2": ("normal", 0.0, 0.004),
+    "Injection.Element3": ("normal", 0.0, 0.004),
+}
+
+REPORTED = {
+    "Sat.Earth.SMA": ("semi-major axis", "km"),
+    "Sat.Earth.ECC": ("eccentricity", ""),
+    "Sat.EarthMJ2000Eq.INC": ("inclination", "deg"),
+    "Sat.Earth.RadApo": ("apogee radius", "km"),
+    "Sat.Earth.RadPer": ("perigee radius", "km"),
+    "Sat.EarthMJ2000Eq.X": ("X", "km"),
+    "Sat.EarthMJ2000Eq.Y": ("Y", "km"),
+    "Sat.EarthMJ2000Eq.Z": ("Z", "km"),
+    "Sat.EarthMJ2000Eq.VX": ("VX", "km/s"),
+    "Sat.EarthMJ2000Eq.VY": ("VY", "km/s"),
+    "Sat.EarthMJ2000Eq.VZ": ("VZ", "km/s"),
+}
+POSITION = ["Sat.EarthMJ2000Eq.X", "Sat.EarthMJ2000Eq.Y", "Sat.EarthMJ2000Eq.Z"]
+VELOCITY = ["Sat.EarthMJ2000Eq.VX", "Sat.EarthMJ2000Eq.VY", "Sat.EarthMJ2000Eq.VZ"]
+
+
+def final_states(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the last row of every run that succeeded, indexed by ``run_id``."""
+    ok = frame[frame["__status"] == "ok"]
+    return ok.groupby(level="run_id").tail(1).droplevel("time")
+
+
+def table(states: pd.DataFrame) -> str:
+    """Return mean, sigma and percentiles of the final state as text."""
+    lines = [
+        f"{'at the end of the run':<22}{'unit':>6}{'mean':>14}{'sigma':>12}"
+        f"{'5 %':>14}{'50 %':>14}{'95 %':>14}"
+    ]
+    for column, (name, unit) in REPORTED.items():
+        values = states[column]
+        low, middle, high = values.quantile([0.05, 0.5, 0.95])
+        lines.append(
+            f"{name:<22}{unit:>6}{values.mean():>14.6g}{values.std():>12.4g}"
+            f"{low:>14.6g}{middle:>14.6g}{high:>14.6g}"
+        )
+    return "\n".join(lines)
+
+
+def radial_in_track_cross_track(states: pd.DataFrame) -> np.ndarray:
+    """Return final positions relative to their mean, km, in the mean state's RIC frame.
+
+    Radial points outwards, cross-track along the orbit normal, in-track completes the frame.
+    """
+    position, velocity = states[POSITION].to_numpy(), states[VELOCITY].to_numpy()
+    mean = position.mean(axis=0)
+    radial = mean / np.linalg.norm(mean)
+    normal = np.cross(mean, velocity.mean(axis=0))
+    cross = normal / np.linalg.norm(normal)
+    axes = np.stack([radial, np.cross(cross, radial), cross])
+    return np.asarray((position - mean) @ axes.T)
+
+
+def picture(states: pd.DataFrame, path: Path) -> None:
+    """Draw the dispersion of the orbit and of the final position."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+
+    apogee = states["Sat.Earth.RadApo"]
+    left.hist(apogee, bins=25, color="steelblue")
+    for quantile, style in ((0.05, ":"), (0.5, "-"), (0.95, ":")):
+        left.axvline(apogee.quantile(quantile), color="black", linestyle=style, linewidth=1)
+    left.set(xlabel="apogee radius (km)", ylabel="runs", title="Apogee; lines at 5, 50 and 95 %")
+
+    points = middle.scatter(
+        apogee, states["Sat.EarthMJ2000Eq.INC"], c=states["Sat.Earth.RadPer"], s=14, cmap="viridis"
+    )
+    middle.set(xlabel="apogee radius (km)", ylabel="inclination (deg)", title="Transfer orbit")
+    figure.colorbar(points, ax=middle, label="perigee radius (km)")
+
+    offset = radial_in_track_cross_track(states)
+    points = right.scatter(offset[:, 1], offset[:, 0], c=offset[:, 2], s=14, cmap="coolwarm")
+    right.set(xlabel="in-track (km)", ylabel="radial (km)", title="Final position about its mean")
+    figure.colorbar(points, ax=right, label="cross-track (km)")
+
+    figure.suptitle(f"{MISSION.stem}: {len(states)} draws of the injection burn")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Run the dispersion and say what came of it."""
+    parser = argparse.ArgumentParser(description="Monte Carlo dispersion of an injection burn.")
+    parser.add_argument("--n", type=int, default=200, help="runs (default 200)")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the draws (default 42)")
+    parser.add_argument("--out", type=Path, help="sweep folder; a new one in demo-output by default")
+    arguments = parser.parse_args()
+    folder = arguments.out or Path("demo-output") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+    started = time.monotonic()
+    frame = monte_carlo(
+        MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder
+    )
+    manifest = Manifest.load(folder / "manifest.jsonl")
+    failed = manifest.find_failed()
+    states = final_states(frame)
+    image = folder / "dispersion.png"
+    picture(states, image)
+
+    print()
+    print(table(states))
+    print()
+    print(f"runs:     {len(manifest.entries)}, of which {len(failed)} failed")
+    print(f"manifest: {folder / 'manifest.jsonl'}")
+    print(f"picture:  {image}")
+    print(f"time:     {time.monotonic() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
