@@ -1,4 +1,4 @@
-"""How far off is the transfer orbit when the injection burn is not quite the one planned?
+"""Disperse an injection burn: how far off is the transfer orbit when it is not quite as planned.
 
 A Monte Carlo over ``injection.script``: the burn's velocity-normal-binormal components are drawn
 from normal distributions, each run is flown on the GMAT engine, and the state two hours after the
@@ -56,17 +56,12 @@ def final_states(frame: pd.DataFrame) -> pd.DataFrame:
 
 def table(states: pd.DataFrame) -> str:
     """Return mean, sigma and percentiles of the final state as text."""
-    lines = [
-        f"{'at the end of the run':<22}{'unit':>6}{'mean':>14}{'sigma':>12}"
-        f"{'5 %':>14}{'50 %':>14}{'95 %':>14}"
-    ]
+    heads = ("mean", "sigma", "5 %", "50 %", "95 %")
+    lines = [f"{'at the end of the run':<22}{'unit':>6}" + "".join(f"{head:>14}" for head in heads)]
     for column, (name, unit) in REPORTED.items():
         values = states[column]
-        low, middle, high = values.quantile([0.05, 0.5, 0.95])
-        lines.append(
-            f"{name:<22}{unit:>6}{values.mean():>14.6g}{values.std():>12.4g}"
-            f"{low:>14.6g}{middle:>14.6g}{high:>14.6g}"
-        )
+        numbers = [values.mean(), values.std(), *values.quantile([0.05, 0.5, 0.95])]
+        lines.append(f"{name:<22}{unit:>6}" + "".join(f"{number:>14.6g}" for number in numbers))
     return "\n".join(lines)
 
 
@@ -97,11 +92,8 @@ def picture(states: pd.DataFrame, path: Path) -> None:
         left.axvline(apogee.quantile(quantile), color="black", linestyle=style, linewidth=1)
     left.set(xlabel="apogee radius (km)", ylabel="runs", title="Apogee; lines at 5, 50 and 95 %")
 
-    points = middle.scatter(
-        apogee, states["Sat.EarthMJ2000Eq.INC"], c=states["Sat.Earth.RadPer"], s=14, cmap="viridis"
-    )
+    middle.scatter(apogee, states["Sat.EarthMJ2000Eq.INC"], s=14, color="steelblue")
     middle.set(xlabel="apogee radius (km)", ylabel="inclination (deg)", title="Transfer orbit")
-    figure.colorbar(points, ax=middle, label="perigee radius (km)")
 
     offset = radial_in_track_cross_track(states)
     points = right.scatter(offset[:, 1], offset[:, 0], c=offset[:, 2], s=14, cmap="coolwarm")
@@ -117,14 +109,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Monte Carlo dispersion of an injection burn.")
     parser.add_argument("--n", type=int, default=200, help="runs (default 200)")
     parser.add_argument("--seed", type=int, default=42, help="seed of the draws (default 42)")
-    parser.add_argument("--out", type=Path, help="sweep folder; a new one in demo-output by default")
+    parser.add_argument(
+        "--out", type=Path, help="sweep folder; a new one in demo-output by default"
+    )
     arguments = parser.parse_args()
     folder = arguments.out or Path("demo-output") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
     started = time.monotonic()
-    frame = monte_carlo(
-        MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder
-    )
+    frame = monte_carlo(MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder)
     manifest = Manifest.load(folder / "manifest.jsonl")
     failed = manifest.find_failed()
     states = final_states(frame)

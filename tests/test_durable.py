@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
-from gmat_sweep.durable import AppendLog, DurabilityError, atomic_path, fsync_dir, write_file
-from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.durable import AppendLog, atomic_path, fsync_dir, write_file
+from gmat_sweep.errors import DurabilityError, GmatSweepError
 
 
 def accept(path: Path, line_number: int, line: bytes) -> None:

@@ -1,6 +1,7 @@
 """The exceptions: their tree, and the data they carry."""
 
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gmat_sweep import errors
 from gmat_sweep.errors import (
     BackendError,
+    DurabilityError,
     GmatSweepError,
     ManifestCorruptError,
     MissionScriptError,
@@ -86,3 +88,23 @@ def test_a_folder_in_use_carries_its_path_and_holder() -> None:
     error = SweepFolderInUseError("busy", Path("out"), "pid 12 on host")
 
     assert (str(error), error.path, error.holder) == ("busy", Path("out"), "pid 12 on host")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GmatSweepError("m"),
+        RunFailed("m", 3, "why"),
+        ManifestCorruptError("m", Path("manifest.jsonl"), 4),
+        MissionScriptError("m", Path("a.script"), 5),
+        SweepFolderInUseError("m", Path("out"), "pid 1"),
+        DurabilityError(28, "No space left on device", "manifest.jsonl"),
+    ],
+)
+def test_an_error_crosses_a_process_boundary_whole(error: GmatSweepError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert type(error) is type(copy)
+    assert str(error) == str(copy)
+    assert vars(error) == vars(copy)
+    assert getattr(error, "errno", None) == getattr(copy, "errno", None)

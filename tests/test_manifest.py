@@ -24,8 +24,7 @@ from hypothesis import strategies as st
 
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
 from gmat_sweep import manifest as manifest_module
-from gmat_sweep.durable import DurabilityError
-from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
+from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
 from gmat_sweep.json_lines import seal
 from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
 from gmat_sweep.mission_script import canonical_script_sha256
@@ -768,7 +767,7 @@ class TestFaults:
         script = """
 import resource, sys
 sys.path.insert(0, sys.argv[2])
-from gmat_sweep.durable import DurabilityError
+from gmat_sweep.errors import DurabilityError
 from gmat_sweep.manifest import Manifest
 manifest = Manifest.load(sys.argv[1])
 (entry,) = manifest.entries

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["engine_errors", "headline"]
+__all__ = ["OUTPUT_MARK", "engine_errors", "headline"]
+
+OUTPUT_MARK = "--- its last output ---"
+"""Line between what is said of a worker process that ended and its own last words."""
 
 _TRACEBACK = "Traceback (most recent call last)"
 # What follows one of these lines is evidence: the story is told before it.
-_EVIDENCE = re.compile(r"^--- (?:GMAT engine log|its last output) ---$", re.MULTILINE)
+_EVIDENCE = re.compile(rf"^(?:--- GMAT engine log ---|{OUTPUT_MARK})$", re.MULTILINE)
 _MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
 # A script that is refused has its errors marked; a mission that fails says only this.
 _UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
@@ -72,7 +75,9 @@ def _errors_of(lines: list[str]) -> Iterator[str]:
 
 
 def _one_line(lines: list[str]) -> str:
-    return _EXCEPTION_KIND.sub("", " ".join(" ".join(lines).split()))
+    text = _EXCEPTION_KIND.sub("", " ".join(" ".join(lines).split()))
+    # GMAT pads the number of the line that it quotes.
+    return text.replace('in line: " ', 'in line: "')
 
 
 def _raised(text: str) -> str | None:

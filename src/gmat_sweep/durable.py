@@ -23,24 +23,16 @@ from collections.abc import Buffer
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.errors import DurabilityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["AppendLog", "DurabilityError", "atomic_path", "fsync_dir", "write_file"]
+__all__ = ["AppendLog", "atomic_path", "fsync_dir", "write_file"]
 
 _CHUNK = 1 << 20
 _NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
-
-
-class DurabilityError(GmatSweepError, OSError):
-    """The operating system refused to write a file or to put it on disk.
-
-    Both a `GmatSweepError` and an `OSError`: ``errno`` and ``filename`` are set, and the
-    original error is the ``__cause__``. What was in the file before is still there.
-    """
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
     │   └── MissionScriptError     the mission script cannot run on this engine
     ├── SweepFolderInUseError      another process is writing to the sweep folder
+    ├── DurabilityError            a file could not be put on disk (also an OSError)
     ├── BackendError               where runs execute is broken or misused
     ├── ManifestCorruptError       a manifest cannot be read
     └── RunFailed                  one run failed, for callers who want an exception
@@ -16,9 +17,11 @@ and an entry of the manifest.
 """
 
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "BackendError",
+    "DurabilityError",
     "EngineError",
     "GmatSweepError",
     "ManifestCorruptError",
@@ -30,7 +33,17 @@ __all__ = [
 
 
 class GmatSweepError(Exception):
-    """Base class of every error raised by this package."""
+    """Base class of every error raised by this package; all of them can be pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from message and attributes, whatever the constructor asks for."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(kind: type[GmatSweepError], args: tuple[Any, ...]) -> GmatSweepError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class SweepConfigError(GmatSweepError):
@@ -73,6 +86,17 @@ class SweepFolderInUseError(GmatSweepError):
         super().__init__(message)
         self.path = path
         self.holder = holder
+
+
+class DurabilityError(GmatSweepError, OSError):
+    """The operating system refused to write a file or to put it on disk.
+
+    Both a `GmatSweepError` and an `OSError`: ``errno`` and ``filename`` are set, and the
+    original error is the ``__cause__``. What was in the file before is still there.
+    """
+
+    # ``errno`` and ``filename`` are not among the attributes that the base class rebuilds.
+    __reduce__ = OSError.__reduce__
 
 
 class BackendError(GmatSweepError):

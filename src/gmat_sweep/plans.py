@@ -28,7 +28,7 @@ from gmat_sweep.grids import (
     expand_samples_to_run_specs,
     materialise_grid,
 )
-from gmat_sweep.json_values import jsonable
+from gmat_sweep.json_values import NULL, jsonable, take
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ __all__ = [
 KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
 EXPLICIT_RUNS_KEY = "explicit_runs"
 """Header key under which runs that no rule generates are kept one by one."""
+
+# Of rows without it, as the peer and `parameter_spec_from_runs` write them, nobody can tell a cell
+# that was set to nothing from one that was not set.
+_EVERY_CELL_IS_SET = "every_cell_is_set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,20 @@ def grid_plan(
 def samples_plan(
     samples: pd.DataFrame, script: Path, folder: Path, seed: int | None = None
 ) -> Plan:
-    """Plan one run per row of `samples`; `seed` is recorded and not used."""
+    """Plan one run per row of `samples`; `seed` is recorded and not used.
+
+    A missing cell is an override like any other, which GMAT refuses: that run fails, rather than
+    running with the script's own value and passing for a sample.
+    """
     runs = expand_samples_to_run_specs(samples, script, folder)
-    record = {
+    rows = [list(run.overrides.values()) for run in runs]
+    record: dict[str, Any] = {
         "_kind": "explicit",
         "columns": [str(name) for name in samples.columns],
-        "rows": [list(run.overrides.values()) for run in runs],
+        "rows": rows,
     }
+    if any(_is_missing(cell) for row in rows for cell in row):
+        record[_EVERY_CELL_IS_SET] = True
     return Plan(runs, record, checked_seed(seed))
 
 
@@ -164,8 +175,12 @@ def explicit_record(runs: Sequence[RunSpec], folder: Path) -> list[dict[str, Any
     for run in runs:
         record = run.to_dict()
         del record["script_path"]
-        if run.output_dir.is_relative_to(folder):
-            record["output_dir"] = run.output_dir.relative_to(folder).as_posix()
+        # As pairs: GMAT is given the overrides in their order, and a JSON object has none.
+        record["overrides"] = list(run.overrides.items())
+        place = run.output_dir.absolute()
+        if place.is_relative_to(folder.absolute()):
+            place = place.relative_to(folder.absolute())
+        record["output_dir"] = place.as_posix()
         records.append(jsonable(record, f"run {run.run_id}"))
     return records
 
@@ -204,6 +219,11 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     ------
     SweepConfigError
         The header's ``parameter_spec`` is of an unknown kind or damaged.
+
+    Notes
+    -----
+    In the rows of an ``explicit`` record that the peer wrote, null and NaN stand for a column that
+    the run does not set; a run rebuilt from them leaves it as the script has it.
     """
     record = manifest.parameter_spec
     kind = kind_of(record)
@@ -222,39 +242,47 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
 
 
 def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
-    kept = manifest.extra.get(EXPLICIT_RUNS_KEY)
+    kept = take(manifest.extra, EXPLICIT_RUNS_KEY, list, NULL, default=None)
     if kept is not None:
         return [
             RunSpec.from_dict(
                 {
                     **record,
+                    "overrides": dict(record["overrides"]),
                     "script_path": str(script),
                     "output_dir": str(folder / record["output_dir"]),
                 }
             )
             for record in kept
         ]
-    columns = manifest.parameter_spec["columns"]
+    columns = take(manifest.parameter_spec, "columns", list)
+    all_set = manifest.parameter_spec.get(_EVERY_CELL_IS_SET) is True
     return [
         RunSpec(
             script_path=script,
-            # A column that a run does not set is not an override of it.
             overrides={
-                name: value for name, value in zip(columns, row, strict=True) if value is not None
+                name: cell
+                for name, cell in zip(columns, row, strict=True)
+                if all_set or not _is_missing(cell)
             },
             output_dir=folder / f"run-{run_id}",
             run_id=run_id,
             seed=None,
             run_options={},
         )
-        for run_id, row in enumerate(manifest.parameter_spec["rows"])
+        for run_id, row in enumerate(take(manifest.parameter_spec, "rows", list))
     ]
+
+
+def _is_missing(cell: object) -> bool:
+    # NaN alone differs from itself.
+    return cell is None or cell != cell
 
 
 def _rebuild_random(kind: str, manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
     record = manifest.parameter_spec
-    perturb = perturb_from_json(record["perturb"])
-    n, seed = record["n"], record["seed"]
+    perturb = perturb_from_json(take(record, "perturb", dict))
+    n, seed = take(record, "n", int), take(record, "seed", int, NULL)
     if seed is None:
         warnings.warn(
             "The manifest does not record the seed its sweep drew, so missing and failed runs are "

@@ -318,10 +318,12 @@ class Sweep:
         return checked
 
     def _warm_up(self) -> None:
-        """Start what takes seconds, so that it gets ready side by side."""
+        """Find the engine, then start what takes seconds, so that it gets ready side by side."""
+        from gmat_sweep.engine import activate
         from gmat_sweep.flow.job import RunsOnDemand
         from gmat_sweep.flow.server import start_local_server
 
+        activate()
         start_local_server()
         if isinstance(self._pool, RunsOnDemand):
             self._pool.warm_up()

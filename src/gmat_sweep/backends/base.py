@@ -81,15 +81,19 @@ class Pool(ABC):
         ValueError
             ``in_flight`` is below 1.
         """
-        bound = max(1, 4 * self.max_workers) if in_flight is None else in_flight
-        if bound < 1:
-            raise ValueError(f"in_flight must be at least 1, got {in_flight}")
+        bound = self._in_flight_bound(in_flight)
         remaining = iter(specs)
         while batch := list(islice(remaining, bound)):
             by_id = {spec.run_id: spec for spec in batch}
             futures = [self.submit(spec) for spec in batch]
             for outcome in self.as_completed(futures):
                 yield by_id[outcome.run_id], outcome
+
+    def _in_flight_bound(self, in_flight: int | None) -> int:
+        bound = max(1, 4 * self.max_workers) if in_flight is None else in_flight
+        if bound < 1:
+            raise ValueError(f"in_flight must be at least 1, got {in_flight}")
+        return bound
 
     def __enter__(self) -> Self:
         """Return the pool."""

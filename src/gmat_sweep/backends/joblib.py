@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
@@ -27,6 +31,15 @@ if TYPE_CHECKING:
     from gmat_sweep.worker import MissionFacts
 
 __all__ = ["LocalJoblibPool"]
+
+_CLOSE_TIMEOUT_S = 10.0
+
+
+@dataclass(eq=False, slots=True)
+class _Drain:
+    """One iteration over outcomes, and whether its consumer has gone."""
+
+    given_up: bool = False
 
 
 class LocalJoblibPool(Pool):
@@ -69,7 +82,7 @@ class LocalJoblibPool(Pool):
         self._max_workers = _resolved(max_workers)
         self._reuse = reuse_gmat_context
         self._idle: list[WorkerProcess] = []
-        self._busy: set[WorkerProcess] = set()
+        self._busy: dict[WorkerProcess, _Drain | None] = {}
         self._changed = threading.Condition()
         self._parked: dict[Future[RunOutcome], RunSpec] = {}
         self._closed = False
@@ -121,6 +134,9 @@ class LocalJoblibPool(Pool):
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs and yield their outcomes as runs end.
 
+        A future that was cancelled is left out. When the iteration is given up before its end, its
+        runs are ended with it.
+
         Raises
         ------
         BackendError
@@ -128,21 +144,47 @@ class LocalJoblibPool(Pool):
         """
         self._check_open()
         wanted = list(futures)
-        strangers = [future for future in wanted if future not in self._parked]
-        if strangers:
+        unknown = len(wanted) - len(self._parked.keys() & set(wanted))
+        if unknown:
             raise BackendError(
-                f"{len(strangers)} of {len(wanted)} futures are not waiting in this pool. Pass "
+                f"{unknown} of {len(wanted)} futures are not waiting in this pool. Pass "
                 "each future that submit() returned once."
             )
-        specs = {future: self._parked.pop(future) for future in wanted}
-        with ThreadPoolExecutor(self._max_workers, "gmat-sweep-pool") as threads:
-            drained = {
-                threads.submit(self._outcome, spec): future for future, spec in specs.items()
-            }
-            for done in as_completed(drained):
-                outcome = done.result()
-                drained[done].set_result(outcome)
+        specs = [(future, self._parked.pop(future)) for future in wanted]
+        waiting = ((future, spec) for future, spec in specs if not future.cancelled())
+        try:
+            for future, outcome in self._drain(waiting, len(specs)):
+                if future.set_running_or_notify_cancel():
+                    future.set_result(outcome)
                 yield outcome
+        finally:
+            for future, _ in specs:
+                future.cancel()
+
+    def imap(
+        self, specs: Iterable[RunSpec], *, in_flight: int | None = None
+    ) -> Iterator[tuple[RunSpec, RunOutcome]]:
+        """Run specs from an iterable of any length, a bounded number at a time.
+
+        A run that takes long holds up no other: the next spec is taken as soon as a run is yielded.
+
+        Parameters
+        ----------
+        specs : iterable of RunSpec
+            Consumed lazily.
+        in_flight : int, optional
+            Specs taken and not yet yielded; four per worker by default.
+
+        Raises
+        ------
+        ValueError
+            ``in_flight`` is below 1.
+        BackendError
+            The pool is closed.
+        """
+        bound = self._in_flight_bound(in_flight)
+        self._check_open()
+        yield from self._drain(((spec, spec) for spec in specs), bound)
 
     def close(self) -> None:
         """Kill every worker and cancel what is parked. Calling it again does nothing."""
@@ -156,54 +198,106 @@ class LocalJoblibPool(Pool):
         for future in self._parked:
             future.cancel()
         self._parked.clear()
+        with self._changed:
+            # The threads that drive them see them end. One that is itself closing the pool, from a
+            # signal handler, would wait for itself.
+            self._changed.wait_for(lambda: not self._busy, timeout=_CLOSE_TIMEOUT_S)
 
     def interrupt(self) -> None:
         """Kill the workers that are busy; each of their runs ends with `WorkerDiedError`."""
+        self._interrupt(self._busy.keys())
+
+    def _interrupt(self, workers: Iterable[WorkerProcess]) -> None:
         with self._changed:
-            busy = list(self._busy)
-        for worker in busy:
+            chosen = list(workers)
+        for worker in chosen:
             worker.kill()
 
-    def _outcome(self, spec: RunSpec) -> RunOutcome:
+    def _drain[Key](
+        self, keyed: Iterator[tuple[Key, RunSpec]], bound: int
+    ) -> Iterator[tuple[Key, RunOutcome]]:
+        """Run specs, at most `bound` of them taken and not yielded; yield them as runs end."""
+        threads = ThreadPoolExecutor(self._max_workers, "gmat-sweep-pool")
+        drain = _Drain()
+        ended: SimpleQueue[Future[RunOutcome]] = SimpleQueue()
+        running: dict[Future[RunOutcome], Key] = {}
+        try:
+            while True:
+                for key, spec in islice(keyed, bound - len(running)):
+                    future = threads.submit(self._outcome, spec, drain)
+                    running[future] = key
+                    future.add_done_callback(ended.put)
+                if not running:
+                    return
+                done = ended.get()
+                yield running.pop(done), done.result()
+        finally:
+            with self._changed:
+                drain.given_up = True
+                self._changed.notify_all()
+            self._interrupt(worker for worker, of in self._busy.items() if of is drain)
+            threads.shutdown(cancel_futures=True)
+
+    def _outcome(self, spec: RunSpec, drain: _Drain) -> RunOutcome:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
-            return self.execute(spec)
-        except WorkerDiedError as error:
-            return RunOutcome.failed(
-                run_id=spec.run_id,
-                stderr=str(error),
-                started_at=started_at,
-                ended_at=datetime.now(UTC),
-                duration_s=time.monotonic() - started,
-            )
+            with self._worker(drain) as worker:
+                return worker.run(spec)
+        except Exception as error:
+            if self._closed or drain.given_up:
+                # Nothing is known of the case itself.
+                raise BackendError("The pool was closed before this run ended.") from error
+            died = isinstance(error, WorkerDiedError)
+            stderr = str(error) if died else traceback.format_exc()
+        return RunOutcome.failed(
+            run_id=spec.run_id,
+            stderr=stderr,
+            started_at=started_at,
+            ended_at=datetime.now(UTC),
+            duration_s=time.monotonic() - started,
+        )
 
     @contextmanager
-    def _worker(self) -> Iterator[WorkerProcess]:
+    def _worker(self, drain: _Drain | None = None) -> Iterator[WorkerProcess]:
         """Lend a worker; it comes back only if the block ends without an exception."""
         with self._changed:
             while True:
                 self._check_open()
-                if self._idle:
-                    worker = self._idle.pop()
-                    break
-                if len(self._busy) < self._max_workers:
-                    worker = WorkerProcess()
+                if drain is not None and drain.given_up:
+                    raise BackendError("The runs were given up before this one began.")
+                worker = self._free_worker()
+                if worker is not None:
                     break
                 self._changed.wait()
-            self._busy.add(worker)
+            self._busy[worker] = drain
         keep = False
         try:
             yield worker
             keep = self._reuse
         finally:
-            with self._changed:
-                self._busy.discard(worker)
-                keep = keep and not self._closed
-                if keep:
-                    self._idle.append(worker)
-                self._changed.notify()
-            if not keep:
-                worker.close()
+            self._take_back(worker, keep=keep)
+
+    def _free_worker(self) -> WorkerProcess | None:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                return worker
+            # What ended it had nothing to do with the run that comes now.
+            worker.close()
+        return WorkerProcess() if len(self._busy) < self._max_workers else None
+
+    def _take_back(self, worker: WorkerProcess, *, keep: bool) -> None:
+        with self._changed:
+            if keep and not self._closed:
+                del self._busy[worker]
+                self._idle.append(worker)
+                self._changed.notify_all()
+                return
+        # Until it is gone it counts as busy: its successor would be one process too many.
+        worker.close()
+        with self._changed:
+            del self._busy[worker]
+            self._changed.notify_all()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -9,6 +9,8 @@ driver, and does not reach grandchildren.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -17,19 +19,25 @@ from pathlib import Path
 __all__ = ["Reaper"]
 
 _PROGRAM = """\
-import os, shutil, signal, sys
+import os, shutil, signal, sys, time
 groups, folders = set(), set()
 for line in sys.stdin:
-    action, kind, value = line.rstrip("\\n").split(" ", 2)
+    if not line.endswith("\\n"):
+        break  # The driver ended while it was writing: half a number is another group.
+    action, kind, value = line[:-1].split(" ", 2)
     book = groups if kind == "group" else folders
     (book.add if action == "add" else book.discard)(value)
 for group in groups:
     try:
         os.killpg(int(group), signal.SIGKILL)
-    except ProcessLookupError:
-        continue
-for folder in folders:
-    shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        continue  # It has ended, or is no longer ours to kill.
+for attempt in range(50):
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not any(map(os.path.exists, folders)):
+        break
+    time.sleep(0.1)  # What is being killed may still be writing.
 """
 
 
@@ -37,13 +45,19 @@ class Reaper:
     """Kills registered process groups once this process is gone.
 
     One serves the whole process; it starts with the first registration and is started again, with
-    all that is registered, should it die.
+    all that is registered, should it die. A forked child of this process has none of it: it neither
+    keeps the pipe open nor answers for its parent's workers.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._registered: set[tuple[str, str]] = set()
+        os.register_at_fork(
+            before=self._lock.acquire,
+            after_in_parent=self._lock.release,
+            after_in_child=self._forget,
+        )
 
     def add_group(self, pid: int) -> None:
         """Have the process group of `pid` killed when this process is gone."""
@@ -67,28 +81,44 @@ class Reaper:
                 self._registered.add((kind, value))
             else:
                 self._registered.discard((kind, value))
-            process = self._running()
-            if process is None:
-                if not self._registered:
-                    return
-                process = self._start()
-                lines = [f"add {kind} {value}\n" for kind, value in sorted(self._registered)]
-            else:
-                lines = [f"{action} {kind} {value}\n"]
-            assert process.stdin is not None
-            process.stdin.writelines(lines)
-            process.stdin.flush()
+            if not self._told(f"{action} {kind} {value}\n") and self._registered:
+                self._start()
+                self._told("".join(f"add {kind} {value}\n" for kind, value in self._registered))
             if not self._registered:
+                self._let_go()
+
+    def _told(self, lines: str) -> bool:
+        """Write to the reaper; False, with nothing left of it, when there is none or it died."""
+        if self._process is None:
+            return False
+        assert self._process.stdin is not None
+        if self._process.poll() is None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(lines)
+                self._process.stdin.flush()
+                return True
+        self._let_go()
+        return False
+
+    def _let_go(self) -> None:
+        """Close the pipe and wait for the reaper, which has been told to forget everything."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-                process.wait()
-                self._process = None
+            process.wait()
 
-    def _running(self) -> subprocess.Popen[str] | None:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        return None
+    def _forget(self) -> None:
+        process, self._process = self._process, None
+        self._registered.clear()
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.poll()
+        self._lock.release()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
@@ -97,7 +127,6 @@ class Reaper:
             # Out of reach of the terminal's Ctrl-C: it must see the driver end first.
             start_new_session=True,
         )
-        return self._process
 
 
 REAPER = Reaper()

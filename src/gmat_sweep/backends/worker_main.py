@@ -7,19 +7,24 @@ process ends when the request pipe closes.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import faulthandler
 import importlib
 import json
 import os
-import sys
 from pathlib import Path
 from typing import IO, Any
+
+_STDERR_FD = 2
 
 
 def main(request_fd: int, reply_fd: int) -> None:
     """Serve requests until the parent closes the pipe."""
     faulthandler.enable()
+    for descriptor in (request_fd, reply_fd):
+        # A program that a hook leaves running must not hold the pipes open.
+        os.set_inheritable(descriptor, False)
     with (
         os.fdopen(request_fd, "r", encoding="utf-8") as requests,
         os.fdopen(reply_fd, "w", encoding="utf-8") as replies,
@@ -42,8 +47,10 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gmat_sweep.worker import inspect_mission, run_one
 
     if request["kind"] == "run":
-        # One run's output must not be mistaken for another's, nor grow without bound.
-        os.ftruncate(sys.stderr.fileno(), 0)
+        # One run's output must not be mistaken for another's, nor grow without bound. An earlier
+        # hook may have replaced or closed what Python calls sys.stderr.
+        with contextlib.suppress(OSError):
+            os.ftruncate(_STDERR_FD, 0)
         return {"outcome": run_one(RunSpec.from_dict(request["spec"])).to_dict()}
     script = request["script_path"]
     facts = inspect_mission(None if script is None else Path(script), request["overrides"])

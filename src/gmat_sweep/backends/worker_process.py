@@ -23,6 +23,7 @@ from typing import Any
 
 from gmat_sweep import engine
 from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
@@ -30,6 +31,7 @@ from gmat_sweep.worker import MissionFacts
 __all__ = ["WorkerDiedError", "WorkerProcess", "WorkerTimedOutError"]
 
 START_TIMEOUT_S = 120.0
+_LIVENESS_S = 1.0
 _TAIL_BYTES = 8192
 _PROGRAM = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
@@ -60,44 +62,74 @@ class WorkerProcess:
 
     The process is started by the constructor and gets ready in the background; the first request
     waits for it.
+
+    Raises
+    ------
+    WorkerDiedError
+        The operating system cannot start another process.
     """
 
     def __init__(self) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="gmat-sweep-worker-"))
-        REAPER.add_folder(self._scratch)
-        self._output = self._scratch / "output.txt"
-        request_read, self._request_fd = os.pipe()
-        self._reply_fd, reply_write = os.pipe()
-        environment = {**os.environ, engine.SCRATCH_VARIABLE: str(self._scratch)}
-        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            # As many workers as cores run side by side: threads inside each would only contend.
-            environment.setdefault(variable, "1")
-        command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)]
-        try:
-            with self._output.open("ab") as output:
-                self._process = subprocess.Popen(
-                    [*command, str(request_read), str(reply_write)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=environment,
-                    pass_fds=(request_read, reply_write),
-                    # A group of its own: killed as a whole, and out of reach of the terminal.
-                    start_new_session=True,
-                )
-        finally:
-            os.close(request_read)
-            os.close(reply_write)
-        REAPER.add_group(self._process.pid)
         self._received = bytearray()
         self._ready = False
         self._closed = False
         self._ending = threading.Lock()
+        with contextlib.ExitStack() as held:
+            try:
+                self._start(held)
+            except OSError as error:
+                raise WorkerDiedError(
+                    f"A worker process could not be started: {error}. Free what the machine is "
+                    "short of, or use fewer workers.",
+                    None,
+                ) from error
+            self._held = held.pop_all()
+
+    def _start(self, held: contextlib.ExitStack) -> None:
+        """Start the process; `held` gets what gives back each thing that is taken."""
+        self._scratch = Path(tempfile.mkdtemp(prefix="gmat-sweep-worker-"))
+        held.callback(REAPER.discard_folder, self._scratch)
+        held.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        REAPER.add_folder(self._scratch)
+        self._output = self._scratch / "output.txt"
+        environment = {**os.environ, engine.SCRATCH_VARIABLE: str(self._scratch)}
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            # As many workers as cores run side by side: threads inside each would only contend.
+            environment.setdefault(variable, "1")
+        with contextlib.ExitStack() as given_away:
+            request_read, self._request_fd = os.pipe()
+            given_away.callback(os.close, request_read)
+            held.callback(os.close, self._request_fd)
+            self._reply_fd, reply_write = os.pipe()
+            given_away.callback(os.close, reply_write)
+            held.callback(os.close, self._reply_fd)
+            output = given_away.enter_context(self._output.open("ab"))
+            # Unbuffered, so that the last words of one that crashes are in its output.
+            program = [sys.executable, "-u", "-c", _PROGRAM]
+            self._process = subprocess.Popen(
+                [*program, json.dumps(sys.path), str(request_read), str(reply_write)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                pass_fds=(request_read, reply_write),
+                # A group of its own: killed as a whole, and out of reach of the terminal.
+                start_new_session=True,
+            )
+        held.callback(REAPER.discard_group, self._process.pid)
+        held.callback(self._process.wait)
+        held.callback(self._kill_group)
+        REAPER.add_group(self._process.pid)
 
     @property
     def pid(self) -> int:
         """The process id, which is also that of its process group."""
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
 
     def run(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
         """Run one spec.
@@ -135,30 +167,28 @@ class WorkerProcess:
     def kill(self) -> None:
         """Kill the process group; whoever waits for its reply then gets `WorkerDiedError`."""
         with self._ending:
+            # Once it has been waited for, its number may be another's.
             if not self._closed:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
+                self._kill_group()
 
     def close(self) -> None:
         """Kill the process group and remove the scratch folder. Calling it again does nothing."""
-        self.kill()
         with self._ending:
-            if self._closed:
-                return
             self._closed = True
-        self._process.wait()
-        REAPER.discard_group(self._process.pid)
-        os.close(self._request_fd)
-        os.close(self._reply_fd)
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        REAPER.discard_folder(self._scratch)
+            held = self._held.pop_all()
+        held.close()
+
+    def _kill_group(self) -> None:
+        # Where the last process of the group has ended, some systems say so with PermissionError.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _become_ready(self) -> None:
         if self._ready:
             return
         deadline = time.monotonic() + START_TIMEOUT_S
-        if self._receive(deadline) is None:
-            raise self._died(f"A worker process did not start within {START_TIMEOUT_S:.0f} s")
+        if self._receive(deadline, "A worker process ended before it was ready") is None:
+            raise self._died(f"A worker process was not ready within {START_TIMEOUT_S:.0f} s")
         self._ready = True
 
     def _ask(self, request: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
@@ -169,7 +199,7 @@ class WorkerProcess:
                 message = message[os.write(self._request_fd, message) :]
         except BrokenPipeError:
             raise self._died("The worker process ended before the run") from None
-        reply = self._receive(deadline)
+        reply = self._receive(deadline, "The worker process ended during the run")
         if reply is None:
             self.close()
             raise WorkerTimedOutError(
@@ -179,18 +209,23 @@ class WorkerProcess:
             )
         return reply
 
-    def _receive(self, deadline: float | None) -> dict[str, Any] | None:
+    def _receive(self, deadline: float | None, if_it_ends: str) -> dict[str, Any] | None:
         """Return the next reply, or None when the deadline passes first."""
         poll = select.poll()
         poll.register(self._reply_fd, select.POLLIN)
         while (end := self._received.find(b"\n")) < 0:
-            wait_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-            if not poll.poll(wait_ms):
+            left = _LIVENESS_S if deadline is None else deadline - time.monotonic()
+            # The pipe of a worker that has ended stays open while a process it forked holds it.
+            alive = self.is_alive
+            if poll.poll(max(0.0, min(left, _LIVENESS_S)) * 1000):
+                chunk = os.read(self._reply_fd, 65536)
+                if not chunk:
+                    raise self._died(if_it_ends)
+                self._received += chunk
+            elif not alive:
+                raise self._died(if_it_ends)
+            elif left <= 0:
                 return None
-            chunk = os.read(self._reply_fd, 65536)
-            if not chunk:
-                raise self._died("The worker process ended during the run")
-            self._received += chunk
         line = bytes(self._received[:end])
         del self._received[: end + 1]
         reply: dict[str, Any] = json.loads(line)
@@ -203,19 +238,24 @@ class WorkerProcess:
         tail = self._output_tail()
         self.close()
         how = _how_it_ended(returncode)
-        said = f"\n--- its last output ---\n{tail}" if tail else ""
+        if returncode and returncode > 0 and tail and not self._ready:
+            how = f"{how} ({tail.splitlines()[-1]}). Mend what its output names"
+        said = f"\n{OUTPUT_MARK}\n{tail}" if tail else ""
         return WorkerDiedError(f"{what}: {how}{said}", returncode)
 
     def _output_tail(self) -> str:
-        with self._output.open("rb") as output:
-            size = output.seek(0, os.SEEK_END)
-            output.seek(max(0, size - _TAIL_BYTES))
-            return output.read().decode("utf-8", errors="replace").strip()
+        try:
+            with self._output.open("rb") as output:
+                size = output.seek(0, os.SEEK_END)
+                output.seek(max(0, size - _TAIL_BYTES))
+                return output.read().decode("utf-8", errors="replace").strip()
+        except OSError as error:
+            return f"(cannot be read: {error})"
 
 
 def _how_it_ended(returncode: int | None) -> str:
     if returncode is None:
-        return "its pipe closed"
+        return "it had to be killed"
     if returncode < 0:
         try:
             name = signal.Signals(-returncode).name

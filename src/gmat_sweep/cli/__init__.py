@@ -214,8 +214,12 @@ def _execute(
         "timeout": arguments.timeout,
         "retries": arguments.retries,
     }
-    with LocalJoblibPool(arguments.workers) as pool:
-        sweep = sweep_on(pool, options)
+    try:
+        with LocalJoblibPool(arguments.workers) as pool:
+            sweep = sweep_on(pool, options)
+    except KeyboardInterrupt:
+        _say_how_to_resume(arguments, folder)
+        raise
     entries = sweep.to_manifest().entries
     print(summary_line(entries, folder))
     failed = sum(entry.status == "failed" for entry in entries)
@@ -233,6 +237,22 @@ def _execute(
             EXIT_RUNS_FAILED,
         )
     return EXIT_OK
+
+
+def _say_how_to_resume(arguments: argparse.Namespace, folder: Path) -> None:
+    resuming = arguments.command == "resume"
+    manifest = Path(arguments.manifest) if resuming else folder / "manifest.jsonl"
+    if not manifest.exists():
+        return
+    from gmat_sweep.manifest import Manifest
+
+    recorded = len(Manifest.load(manifest).entries)
+    out = f" --out {arguments.out}" if resuming and arguments.out else ""
+    print(
+        f"\ngmat-sweep: {recorded} runs are recorded; go on with `gmat-sweep resume {manifest} "
+        f"--script {arguments.script}{out}`",
+        file=sys.stderr,
+    )
 
 
 def _existing_script(name: str) -> Path:

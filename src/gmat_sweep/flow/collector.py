@@ -5,6 +5,7 @@ An outcome is counted and shown only after its line is in the manifest.
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,6 +33,7 @@ class Collector:
         from tqdm import tqdm
 
         self._job = job
+        self._host = socket.gethostname()
         self.done = 0
         self.failed = 0
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
@@ -65,6 +67,8 @@ class Collector:
                 seed=spec.seed,
                 run_options=spec.run_options,
                 attempts=attempts,
+                host=self._host,
+                postprocess=spec.postprocess,
             )
         )
         self.done += 1

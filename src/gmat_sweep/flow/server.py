@@ -147,10 +147,23 @@ def recorded_on() -> Iterator[str]:
 
     server = start_local_server()
     if server is None:
+        _check_answers(str(PREFECT_API_URL.value()))
         yield str(PREFECT_API_URL.value())
         return
     with temporary_settings({PREFECT_API_URL: server.wait()}):
         yield server.api_url
+
+
+def _check_answers(api_url: str) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise BackendError(
+            f"No Prefect server answers at PREFECT_API_URL={api_url}: {problem}. Start it with "
+            "`prefect server start`, or unset PREFECT_API_URL to run with a local one."
+        )
 
 
 def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:

@@ -27,8 +27,9 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
+from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import RunsOnDemand, SweepJob
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
@@ -43,7 +44,9 @@ __all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
 RUN_FAILED = "RunFailed"
-"""Name of the state of a task run whose outcome is ``failed``: an answer, never retried."""
+TIMED_OUT = "TimedOut"
+# An answer of GMAT's, and a case that takes longer than it may, would only come out the same again.
+_NEVER_RETRIED = frozenset({RUN_FAILED, TIMED_OUT})
 
 _job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
 _report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
@@ -146,7 +149,34 @@ class _Progress:
 
     spec: RunSpec
     outcome: RunOutcome | None = None
-    attempts: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[RunOutcome] = field(default_factory=list)
+
+    def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
+        """Return the run's outcome once its task run has ended.
+
+        A run whose every attempt was ended by an infrastructure fault has the outcome of the last.
+        """
+        if self.outcome is None:
+            if not self.faults:
+                # Prefect itself could not run the task: nothing is known of the run, which stays
+                # missing in the manifest and is run on resume.
+                raise BackendError(
+                    f"The task run of run {self.spec.run_id} ended as {done.state!r} without "
+                    "running. Resume the sweep once its cause is mended."
+                )
+            self.outcome = self.faults.pop()
+        return self.outcome
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the earlier attempts as the manifest records them."""
+        return [
+            {
+                "cause": fault.stderr,
+                "started_at": fault.started_at.isoformat(),
+                "ended_at": fault.ended_at.isoformat(),
+            }
+            for fault in self.faults
+        ]
 
 
 class _Mapping:
@@ -184,8 +214,8 @@ class _Mapping:
                     return
                 run_id, done = ended.get()
                 progress = self._in_flight.pop(run_id)
-                outcome = progress.outcome or _lost(progress, done)
-                yield progress.spec, outcome, progress.attempts
+                outcome = progress.settle(done)
+                yield progress.spec, outcome, progress.attempts()
         finally:
             self._stopping = True
             if self._in_flight:
@@ -197,30 +227,33 @@ class _Mapping:
         spec = progress.spec
         if self._stopping:
             return Cancelled(message="the sweep was stopped before this run began")
-        if progress.attempts:
+        if progress.faults:
             spec = _over_its_leftovers(spec)
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             outcome = self._execute(spec, timeout_s=self._job.timeout_s)
-        except WorkerDiedError as error:
+        except (WorkerDiedError, OSError) as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
-            progress.attempts.append(
-                {
-                    "cause": str(error),
-                    "started_at": started_at.isoformat(),
-                    "ended_at": datetime.now(UTC).isoformat(),
-                    "duration_s": time.monotonic() - started,
-                }
+            outcome = RunOutcome.failed(
+                run_id=run_id,
+                stderr=str(error),
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
+                duration_s=time.monotonic() - started,
             )
-            raise
+            if not isinstance(error, WorkerTimedOutError):
+                progress.faults.append(outcome)
+                raise
+            progress.outcome = outcome
+            return Failed(name=TIMED_OUT, message=headline(outcome.stderr))
         progress.outcome = outcome
         if outcome.status == "failed":
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
         return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
 
     def _is_fault(self, _task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-        return state.name != RUN_FAILED and not self._stopping
+        return state.name not in _NEVER_RETRIED and not self._stopping
 
 
 def _putting(
@@ -231,22 +264,6 @@ def _putting(
 
 def _over_its_leftovers(spec: RunSpec) -> RunSpec:
     return replace(spec, run_options={**spec.run_options, "overwrite": True})
-
-
-def _lost(progress: _Progress, done: PrefectFuture[Any]) -> RunOutcome:
-    """Return the outcome of a run whose every attempt was ended by an infrastructure fault."""
-    if not progress.attempts:
-        # Prefect itself failed to run the task: nothing is known of the run, and it is not lost
-        # on resume.
-        raise RuntimeError(f"task run of run {progress.spec.run_id} ended as {done.state!r}")
-    last = progress.attempts.pop()
-    return RunOutcome.failed(
-        run_id=progress.spec.run_id,
-        stderr=last["cause"],
-        started_at=datetime.fromisoformat(last["started_at"]),
-        ended_at=datetime.fromisoformat(last["ended_at"]),
-        duration_s=last["duration_s"],
-    )
 
 
 @contextlib.contextmanager

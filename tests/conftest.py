@@ -1,0 +1,46 @@
+"""One Prefect home, one engine cache and one pool of workers for the whole session."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Prefect reads its home when it is imported: nothing may import it before this.
+_HOME = tempfile.TemporaryDirectory(prefix="gmat-sweep-tests-")
+os.environ["PREFECT_HOME"] = _HOME.name
+os.environ.pop("PREFECT_API_URL", None)
+os.environ["DO_NOT_TRACK"] = "1"
+
+import pytest  # noqa: E402
+
+from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+
+DATA = Path(__file__).parent / "data"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[LocalJoblibPool]:
+    """Two workers, shared by every test that does not break them."""
+    with LocalJoblibPool(2) as workers:
+        yield workers
+
+
+@pytest.fixture
+def leo_basic() -> Path:
+    """The point-mass LEO mission with elements in its report."""
+    return DATA / "leo_basic.script"
+
+
+@pytest.fixture
+def leo_short() -> Path:
+    """The point-mass LEO mission with the Cartesian state only."""
+    return DATA / "leo_short.script"
+
+
+@pytest.fixture
+def injection() -> Path:
+    """The mission of the demo."""
+    return EXAMPLES / "injection.script"

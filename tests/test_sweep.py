@@ -1,0 +1,541 @@
+"""`Sweep` and the functions users call, through the flow, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import gmat_sweep
+from gmat_sweep import (
+    LocalJoblibPool,
+    Manifest,
+    Sweep,
+    SweepConfigError,
+    expand_grid_to_run_specs,
+    latin_hypercube,
+    monte_carlo,
+    sweep,
+)
+from gmat_sweep.errors import EngineError, MissionScriptError, SweepFolderInUseError
+from gmat_sweep.folder_lock import FolderLock
+
+DATA = Path(__file__).parent / "data"
+SMA_7100_50 = {"Sat.SMA": ("normal", 7100, 50)}
+
+
+def last_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return each run's final row, indexed by run_id."""
+    return frame.groupby(level="run_id").tail(1).droplevel("time")
+
+
+def grid_sweep(pool: LocalJoblibPool, script: Path, folder: Path, values: list[float]) -> Sweep:
+    """Return a sweep over Sat.SMA that has not run."""
+    return Sweep(
+        runs=expand_grid_to_run_specs({"Sat.SMA": values}, script, folder),
+        backend=pool,
+        manifest_path=folder / "manifest.jsonl",
+        output_dir=folder,
+        script_path=script,
+        progress=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def frame(pool: LocalJoblibPool, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Fifty draws of the semi-major axis."""
+    return monte_carlo(
+        DATA / "leo_basic.script",
+        n=50,
+        perturb=SMA_7100_50,
+        seed=42,
+        backend=pool,
+        out=tmp_path_factory.mktemp("fifty"),
+        progress=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(pool: LocalJoblibPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a sweep whose middle run GMAT refuses: it takes no eccentricity of exactly 1."""
+    path = tmp_path_factory.mktemp("failing")
+    sweep(
+        DATA / "leo_basic.script",
+        grid={"Sat.ECC": [0.001, 1.0, 0.002]},
+        backend=pool,
+        out=path,
+        progress=False,
+    )
+    return path
+
+
+class TestMonteCarlo:
+    """The numbers the seeds promise, whatever runs them."""
+
+    def test_the_draws_are_those_of_the_seed(self, frame: pd.DataFrame) -> None:
+        reported = last_rows(frame)["Sat.Earth.SMA"]
+
+        assert reported.loc[[0, 1, 2]].tolist() == pytest.approx(
+            [7034.515242138367, 7029.214611587769, 7063.394937018423], rel=1e-12
+        )
+
+    def test_the_frame_has_a_row_per_run_and_time(self, frame: pd.DataFrame) -> None:
+        assert frame.index.names == ["run_id", "time"]
+        assert frame.index.get_level_values("run_id").nunique() == 50
+        assert frame.shape == (150, 7)
+        assert set(frame["__status"]) == {"ok"}
+
+    @pytest.mark.parametrize("workers", [1, 2, 4])
+    def test_the_frame_is_bit_equal_with_any_number_of_workers(
+        self, frame: pd.DataFrame, workers: int, leo_basic: Path
+    ) -> None:
+        with LocalJoblibPool(workers) as own:
+            again = monte_carlo(
+                leo_basic, n=50, perturb=SMA_7100_50, seed=42, backend=own, progress=False
+            )
+
+        pd.testing.assert_frame_equal(frame, again, check_exact=True)
+
+
+def test_the_overrides_in_the_manifest_are_the_exact_draws(
+    pool: LocalJoblibPool, leo_basic: Path, tmp_path: Path
+) -> None:
+    monte_carlo(
+        leo_basic, n=3, perturb=SMA_7100_50, seed=42, backend=pool, out=tmp_path, progress=False
+    )
+    entries = {e.run_id: e.overrides for e in Manifest.load(tmp_path / "manifest.jsonl").entries}
+
+    assert [entries[run]["Sat.SMA"] for run in range(3)] == [
+        7034.515242138367,
+        7029.214611587769,
+        7063.394937018423,
+    ]
+
+
+def test_a_sweep_without_a_seed_records_the_one_it_drew(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    first = monte_carlo(
+        leo_short, n=2, perturb=SMA_7100_50, backend=pool, out=tmp_path, progress=False
+    )
+    seed = Manifest.load(tmp_path / "manifest.jsonl").sweep_seed
+    assert seed is not None
+    again = monte_carlo(
+        leo_short, n=2, perturb=SMA_7100_50, seed=seed, backend=pool, progress=False
+    )
+
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+
+
+def test_a_latin_hypercube_runs_its_samples(pool: LocalJoblibPool, leo_basic: Path) -> None:
+    perturb = {"Sat.INC": ("uniform", 0.0, 90.0), "Sat.SMA": ("normal", 7100.0, 50.0)}
+    frame = latin_hypercube(leo_basic, n=4, perturb=perturb, seed=42, backend=pool, progress=False)
+
+    assert last_rows(frame).loc[0, "Sat.Earth.SMA"] == pytest.approx(7046.04697744106, rel=1e-12)
+
+
+def test_explicit_rows_run_in_their_order(pool: LocalJoblibPool, leo_basic: Path) -> None:
+    samples = pd.DataFrame({"Sat.SMA": [7000.5, 6800.25], "Sat.ECC": [0.0, 0.01]})
+    frame = last_rows(sweep(leo_basic, samples=samples, backend=pool, progress=False))
+
+    assert frame["Sat.Earth.SMA"].tolist() == pytest.approx([7000.5, 6800.25], rel=1e-12)
+
+
+def test_a_run_that_prints_integers_meets_runs_that_print_floats(
+    pool: LocalJoblibPool, leo_basic: Path
+) -> None:
+    # GMAT prints 7055 for exactly one of these, and gmat-run then types that run's column int64.
+    frame = sweep(leo_basic, grid={"Sat.SMA": [7054, 7055, 7055.5]}, backend=pool, progress=False)
+
+    assert frame["Sat.Earth.SMA"].dtype == "float64"
+
+
+def test_a_temporary_sweep_folder_lives_as_long_as_its_frame(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    frame = sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, progress=False)
+    kept = list(tmp_path.glob("gmat-sweep-*/manifest.jsonl"))
+    del frame
+
+    assert len(kept) == 1
+    assert not kept[0].exists()
+
+
+def test_a_pool_that_was_passed_in_stays_open(pool: LocalJoblibPool, leo_short: Path) -> None:
+    for _ in range(2):
+        sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, progress=False)
+
+
+def test_without_progress_nothing_is_written_to_standard_error(
+    pool: LocalJoblibPool, leo_short: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, progress=False)
+
+    assert capfd.readouterr().err == ""
+
+
+def test_progress_shows_runs_and_says_where_to_look(
+    pool: LocalJoblibPool, leo_short: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sweep(leo_short, grid={"Sat.SMA": [7000.0, 7001.0]}, backend=pool)
+    said = capfd.readouterr().err
+
+    assert "2/2" in said
+    assert "failed=0" in said
+    assert "run/s" in said
+    assert "/runs/flow-run/" in said
+
+
+class TestFailedRuns:
+    """GMAT saying no is an answer: a row, an entry, a failed task run."""
+
+    def test_the_other_runs_are_untouched(self, folder: Path) -> None:
+        manifest = Manifest.load(folder / "manifest.jsonl")
+
+        assert {e.run_id: e.status for e in manifest.entries} == {0: "ok", 1: "failed", 2: "ok"}
+
+    def test_the_cause_is_gmats_own(self, folder: Path) -> None:
+        (failed,) = (
+            e for e in Manifest.load(folder / "manifest.jsonl").entries if e.status == "failed"
+        )
+
+        assert 'The value of "1" for field "Eccentricity"' in (failed.stderr or "")
+
+    def test_the_failed_run_was_not_retried(self, folder: Path) -> None:
+        (failed,) = (
+            e for e in Manifest.load(folder / "manifest.jsonl").entries if e.status == "failed"
+        )
+
+        assert failed.attempts == []
+
+    def test_the_task_run_is_failed_with_the_cause_and_the_flow_goes_on(self, folder: Path) -> None:
+        database = sqlite3.connect(Path(os.environ["PREFECT_HOME"]) / "prefect.db")
+        (flow_run, state) = database.execute(
+            "select id, state_name from flow_run where name like 'leo_basic run grid n=3' "
+            "and state_name = 'CompletedWithFailures' order by created desc limit 1"
+        ).fetchone()
+        rows = database.execute(
+            "select task_run.name, task_run.state_type, task_run_state.message from task_run "
+            "join task_run_state on task_run_state.id = task_run.state_id "
+            "where flow_run_id = ? order by task_run.name",
+            (flow_run,),
+        ).fetchall()
+
+        assert state == "CompletedWithFailures"
+        assert [(name, kind) for name, kind, _ in rows] == [
+            ("run-0", "COMPLETED"),
+            ("run-1", "FAILED"),
+            ("run-2", "COMPLETED"),
+        ]
+        assert 'The value of "1" for field "Eccentricity"' in rows[1][2]
+
+
+class TestResume:
+    """Resume runs what is missing or failed, and nothing else."""
+
+    def test_the_finished_frame_is_that_of_a_sweep_never_stopped(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        values = [7000.0 + 10 * number for number in range(6)]
+        whole = grid_sweep(pool, leo_short, tmp_path / "whole", values).run()
+        cut = grid_sweep(pool, leo_short, tmp_path / "cut", values).run()
+        path = tmp_path / "cut" / "manifest.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        # Two runs are missing and the writer was killed in the middle of a third line.
+        path.write_bytes(b"".join(lines[:4]) + lines[4][:50])
+        resumed = Sweep.from_manifest(path, leo_short, backend=pool, progress=False).resume()
+
+        pd.testing.assert_frame_equal(
+            whole.to_dataframe(), resumed.to_dataframe(), check_exact=True
+        )
+        assert len(Manifest.load(path).entries) == 6
+        del cut
+
+    def test_nothing_to_do_leaves_the_file_byte_for_byte(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        grid_sweep(pool, leo_short, tmp_path, [7000.0]).run()
+        path = tmp_path / "manifest.jsonl"
+        before = path.read_bytes()
+        Sweep.from_manifest(path, leo_short, backend=pool, progress=False).resume()
+
+        assert before == path.read_bytes()
+
+    def test_a_failed_run_is_run_again(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        grid_sweep(pool, leo_short, tmp_path, [7000.0, 7100.0]).run()
+        path = tmp_path / "manifest.jsonl"
+        manifest = Manifest.load(path)
+        manifest.entries[1] = gmat_sweep.ManifestEntry.from_dict(
+            {
+                **manifest.entries[1].to_dict(),
+                "status": "failed",
+                "stderr": "the disk was full",
+                "output_paths": {},
+            }
+        )
+        manifest.save(path)
+        Sweep.from_manifest(path, leo_short, backend=pool, progress=False).resume()
+
+        assert [e.status for e in Manifest.load(path).entries] == ["ok", "ok"]
+
+    def test_a_changed_script_is_refused_unless_allowed(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "mission.script"
+        shutil.copy(leo_short, script)
+        grid_sweep(pool, script, tmp_path / "out", [7000.0]).run()
+        script.write_text(script.read_text() + "% a comment\n")
+        path = tmp_path / "out" / "manifest.jsonl"
+
+        with pytest.raises(SweepConfigError, match="script hash mismatch"):
+            Sweep.from_manifest(path, script, backend=pool)
+        with pytest.warns(RuntimeWarning, match="script hash mismatch"):
+            Sweep.from_manifest(path, script, backend=pool, allow_script_drift=True)
+
+    def test_a_missing_folder_is_said_before_the_manifest_is_read(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="output directory does not exist"):
+            Sweep.from_manifest(tmp_path / "gone" / "manifest.jsonl", leo_short, backend=pool)
+
+    def test_only_a_sweep_from_a_manifest_can_resume(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(RuntimeError, match="from_manifest"):
+            grid_sweep(pool, leo_short, tmp_path, [7000.0]).resume()
+
+
+class TestGuiMission:
+    """A mission as the GUI saves it runs unedited."""
+
+    def test_its_numbers_are_those_of_the_mission_without_views(
+        self, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        grid = {"Sat.SMA": [7000.0, 7100.0]}
+        saved = sweep(
+            DATA / "gui_saved.script", grid=grid, backend=pool, out=tmp_path, progress=False
+        )
+        bare = sweep(DATA / "gui_saved_no_views.script", grid=grid, backend=pool, progress=False)
+
+        pd.testing.assert_frame_equal(bare, saved, check_exact=True)
+
+    def test_the_copy_is_kept_and_the_originals_hash_recorded(
+        self, pool: LocalJoblibPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        original = DATA / "gui_saved.script"
+        sweep(original, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
+        manifest = Manifest.load(tmp_path / "manifest.jsonl")
+        copy = (tmp_path / "headless" / "gui_saved.script").read_text()
+        said = [record for record in caplog.records if "OpenFrames" in record.getMessage()]
+
+        assert gmat_sweep.canonical_script_sha256(original) == manifest.script_sha256
+        assert "Create OpenFramesInterface" not in copy
+        assert "Create OpenFramesInterface" in original.read_text()
+        assert len(said) == 1
+
+
+class TestRefusedBeforeAnyRun:
+    """What can be known up front is said up front, and nothing is written."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_runs(self, tmp_path: Path) -> Iterator[None]:
+        yield
+        assert not (tmp_path / "out" / "manifest.jsonl").exists()
+        assert not list(tmp_path.glob("out/run-*"))
+
+    @pytest.fixture
+    def out(self, tmp_path: Path) -> Path:
+        return tmp_path / "out"
+
+    def test_a_missing_script(self, pool: LocalJoblibPool, out: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"nowhere\.script"):
+            sweep("nowhere.script", grid={"Sat.SMA": [7000]}, backend=pool, out=out)
+
+    def test_an_unknown_field(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match=r"unknown field 'Smaa' on Spacecraft 'Sat'"):
+            sweep(leo_short, grid={"Sat.Smaa": [7000.0]}, backend=pool, out=out)
+
+    def test_an_unknown_resource(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match=r"unknown resource 'Sta'"):
+            sweep(leo_short, grid={"Sta.SMA": [7000.0]}, backend=pool, out=out)
+
+    def test_a_value_of_the_wrong_type(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match=r"type mismatch for 'Sat\.SMA'"):
+            sweep(leo_short, grid={"Sat.SMA": ["high"]}, backend=pool, out=out)
+
+    def test_an_empty_grid_axis(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match=r"grid value for 'Sat\.SMA' is empty"):
+            sweep(leo_short, grid={"Sat.SMA": []}, backend=pool, out=out)
+
+    def test_fewer_than_one_run(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match=r"n >= 1"):
+            monte_carlo(leo_short, n=0, perturb=SMA_7100_50, backend=pool, out=out)
+
+    def test_an_unknown_distribution(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="unknown distribution shorthand tag"):
+            monte_carlo(leo_short, n=2, perturb={"Sat.SMA": ("gauss", 1, 2)}, backend=pool, out=out)
+
+    def test_a_script_gmat_cannot_parse_with_gmats_own_message(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "broken.script"
+        script.write_text(leo_short.read_text().replace("Sat.ECC = ", "Sat.Nope = "))
+
+        with pytest.raises(MissionScriptError, match=r'The field name "Nope" on object "Sat"'):
+            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
+
+    def test_a_resource_that_matters_and_the_engine_lacks(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "contacts.script"
+        script.write_text("% one\nCreate ContactLocator Passes;\n" + leo_short.read_text())
+
+        with pytest.raises(MissionScriptError, match=r"ContactLocator Passes .*line 2") as caught:
+            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
+        assert caught.value.line_number == 2
+
+    def test_a_script_that_crashes_the_engine_while_loading(
+        self, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "crash.script"
+        script.write_text("Create Array A[50000,50000];\n" + leo_short.read_text())
+
+        with LocalJoblibPool(1) as own, pytest.raises(MissionScriptError, match="GMAT crashed"):
+            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=own, out=out)
+
+    def test_a_folder_that_cannot_be_written(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+
+        with pytest.raises(SweepConfigError, match="cannot be written to"):
+            sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path / "file" / "x")
+
+    def test_both_grid_and_samples(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match="not both"):
+            sweep(leo_short, grid={}, samples=pd.DataFrame(), backend=pool, out=out)
+
+    def test_neither_grid_nor_samples(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="one of grid= or samples="):
+            sweep(leo_short, backend=pool, out=out)
+
+    def test_an_unknown_frame_engine(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="engine='bogus' is not supported"):
+            sweep(leo_short, grid={}, engine="bogus", backend=pool, out=out)  # type: ignore[arg-type]
+
+    def test_several_reports_without_a_name(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "two.script"
+        script.write_text(
+            leo_short.read_text().replace("Create ReportFile RF;", "Create ReportFile RF, B;")
+        )
+
+        with pytest.raises(SweepConfigError, match=r"2 ReportFiles: B, RF"):
+            sweep(script, grid={}, backend=pool, out=out)
+
+    def test_a_hook_that_cannot_be_imported(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="not importable"):
+            sweep(leo_short, grid={}, postprocess="no_such_module:f", backend=pool, out=out)
+
+    def test_run_ids_that_occur_twice(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path
+    ) -> None:
+        runs = expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, out) * 2
+
+        with pytest.raises(SweepConfigError, match="run_id 0 occurs more than once"):
+            Sweep(
+                runs=runs,
+                backend=pool,
+                manifest_path=out / "manifest.jsonl",
+                output_dir=out,
+                script_path=leo_short,
+            ).run()
+
+    def test_a_wrong_gmat_root(
+        self, leo_short: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GMAT_ROOT", str(tmp_path))
+
+        with pytest.raises(EngineError, match="missing bin/ directory"):
+            sweep(leo_short, grid={"Sat.SMA": [7000.0]}, out=out, progress=False)
+
+
+def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
+    before = (tmp_path / "manifest.jsonl").read_bytes()
+
+    with pytest.raises(SweepConfigError, match=r"already holds a sweep.*gmat-sweep resume"):
+        sweep(leo_short, grid={"Sat.SMA": [7100.0]}, backend=pool, out=tmp_path, progress=False)
+    assert before == (tmp_path / "manifest.jsonl").read_bytes()
+
+
+def test_a_folder_somebody_else_writes_to_is_refused(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    with FolderLock(tmp_path), pytest.raises(SweepFolderInUseError, match=str(os.getpid())):
+        sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
+
+
+def test_three_hundred_task_runs_are_on_record_without_a_server(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        from gmat_sweep import monte_carlo
+        frame = monte_carlo(
+            {str(DATA / "leo_short.script")!r},
+            n=300, perturb={{"Sat.SMA": ("normal", 7100, 50)}}, seed=1, progress=False,
+        )
+        print(frame.index.get_level_values("run_id").nunique())
+        """
+    )
+    home = tmp_path / "prefect"
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    database = sqlite3.connect(home / "prefect.db")
+    counts = database.execute(
+        "select state_type, count(*) from task_run group by state_type"
+    ).fetchall()
+
+    assert done.stdout == "300\n"
+    assert done.stderr == ""
+    assert counts == [("COMPLETED", 300)]
+
+
+def test_the_header_says_who_ran_what_on_which_engine(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
+    header = json.loads((tmp_path / "manifest.jsonl").read_text().splitlines()[0])
+
+    assert header["gmat_install_version"] == "R2026a"
+    assert header["backend"] == "LocalJoblibPool"
+    assert header["parameter_spec"] == {"_kind": "grid", "Sat.SMA": [7000.0]}
+    assert header["run_count"] == 1
+    assert header["mission"] == "leo_short.script"
+    assert set(header["created_by"]) == {"user", "host"}
