@@ -34,7 +34,7 @@ def engine_errors(log: str) -> list[str]:
             where = _OCCURRED.search(text)
             if where and found:
                 found[-1] = f"{found[-1]} ({where['line']})"
-            elif not where and text not in found:
+            elif text and not where and text not in found:
                 found.append(text)
     return found
 

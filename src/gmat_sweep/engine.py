@@ -81,7 +81,7 @@ NOTABLE_TYPES = (
 )
 """Resource types of a full GMAT install that an engine may have been built without."""
 
-_PRESENTATION_VERSION = 1
+_PRESENTATION_VERSION = 2
 _PRESENTED_MARK = "presented.json"
 
 # GMAT validates the folder behind each of these keys at start-up, used or not.
@@ -165,10 +165,10 @@ _PACKAGE_SOURCE = '''\
 Written by gmat-sweep; made again when the wheel or the data folder changes.
 """
 
-import atexit
 import os
 import shutil
 import tempfile
+from multiprocessing import util
 
 WHEEL_PACKAGE = {wheel!r}
 ROOT = {root!r}
@@ -186,8 +186,8 @@ def Setup(startup_file):
     scratch = os.environ.get({scratch_variable!r})
     if not scratch:
         scratch = tempfile.mkdtemp(prefix="gmat-engine-")
-        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-        atexit.register(_native.UseLogFile, os.devnull)
+        # Unlike atexit, this is also called in the worker processes of multiprocessing.
+        util.Finalize(None, _discard, args=(scratch,), exitpriority=0)
     with open(startup_file, encoding="utf-8") as shared:
         lines = shared.read()
     private = os.path.join(scratch, "api_startup_file.txt")
@@ -196,6 +196,11 @@ def Setup(startup_file):
         own.write("LOG_FILE = " + os.path.join(scratch, "GmatLog.txt") + "\\n")
         own.write("OUTPUT_PATH = " + os.path.join(scratch, "") + "\\n")
     return _native.Setup(private)
+
+
+def _discard(scratch):
+    _native.UseLogFile(os.devnull)
+    shutil.rmtree(scratch, ignore_errors=True)
 '''
 
 

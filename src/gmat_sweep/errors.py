@@ -95,8 +95,9 @@ class DurabilityError(GmatSweepError, OSError):
     original error is the ``__cause__``. What was in the file before is still there.
     """
 
-    # ``errno`` and ``filename`` are not among the attributes that the base class rebuilds.
-    __reduce__ = OSError.__reduce__
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild as OSError does: ``errno`` and ``filename`` are not in ``__dict__``."""
+        return tuple(OSError.__reduce__(self))
 
 
 class BackendError(GmatSweepError):

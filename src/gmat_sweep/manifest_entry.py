@@ -284,6 +284,12 @@ class ManifestEntry:
             extra=extra,
         )
 
+    def _repr_html_(self) -> str:
+        """Return the entry as a table, which notebooks show."""
+        from gmat_sweep.html_views import entry_html
+
+        return entry_html(self)
+
 
 def unknown_keys(record: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return the part of `record` whose keys are not `known`."""

@@ -6,6 +6,7 @@ and the folder is fsynced.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,12 +97,19 @@ def _with_unique_labels(
 ) -> pd.DataFrame:
     if frame.columns.is_unique:
         return frame
-    seen: Counter[str] = Counter()
+    counts = Counter(map(str, frame.columns))
+    repeated = sorted(label for label, count in counts.items() if count > 1)
+    taken = set(counts)
+    seen: set[str] = set()
     labels = []
     for label in map(str, frame.columns):
-        labels.append(f"{label}.{seen[label]}" if seen[label] else label)
-        seen[label] += 1
-    repeated = sorted(label for label, count in seen.items() if count > 1)
+        unique = label
+        if label in seen:
+            numbered = (f"{label}.{number}" for number in itertools.count(1))
+            unique = next(candidate for candidate in numbered if candidate not in taken)
+        labels.append(unique)
+        seen.add(label)
+        taken.add(unique)
     log.warning("%s %s repeats the columns %s; repeats are numbered", kind, name, repeated)
     renamed = frame.copy(deep=False)
     renamed.columns = labels

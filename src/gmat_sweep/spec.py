@@ -311,3 +311,9 @@ class RunOutcome:
             started_at=datetime.fromisoformat(record["started_at"]),
             ended_at=datetime.fromisoformat(record["ended_at"]),
         )
+
+    def _repr_html_(self) -> str:
+        """Return the outcome as a table, which notebooks show."""
+        from gmat_sweep.html_views import outcome_html
+
+        return outcome_html(self)

@@ -292,6 +292,63 @@ class Sweep:
 
         return lazy_multiindex(self.to_manifest(), self._output_dir, name=name, engine=engine)
 
+    def to_ephemerides(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``."""
+        from gmat_sweep.aggregate import lazy_ephemerides
+
+        return lazy_ephemerides(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def to_contacts(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``."""
+        from gmat_sweep.aggregate import lazy_contacts
+
+        return lazy_contacts(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def to_extra_outputs(
+        self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``."""
+        from gmat_sweep.aggregate import extra_outputs
+
+        frame: pd.DataFrame = extra_outputs(
+            self.to_manifest(), self._output_dir, name, engine=engine
+        )
+        return frame
+
+    def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> pd.DataFrame:
+        """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``."""
+        from gmat_sweep.aggregate import solver_runs
+
+        frame: pd.DataFrame = solver_runs(self.to_manifest(), self._output_dir, engine=engine)
+        return frame
+
+    def to_solver_convergence(
+        self, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return whether each solver reached its goal, indexed by ``(run_id, solver)``."""
+        from gmat_sweep.aggregate import solver_convergence
+
+        frame: pd.DataFrame = solver_convergence(self.to_manifest(), engine=engine)
+        return frame
+
+    def to_polars(self, name: str | None = None) -> Any:
+        """Return all runs' reports as a polars frame."""
+        return self.to_dataframe(name, engine="polars")
+
+    def to_fused_reports(
+        self, names: Sequence[str], *, tolerance: Any, spool: bool = True
+    ) -> pd.DataFrame:
+        """Return several reports side by side on the first one's times."""
+        from gmat_sweep.aggregate import lazy_fused_reports
+
+        return lazy_fused_reports(
+            self.to_manifest(), self._output_dir, names, tolerance=tolerance, spool=spool
+        )
+
     def _checked_runs(self) -> list[RunSpec]:
         """Return the runs as they will be dispatched, after checking what is known already."""
         seen: set[int] = set()

@@ -188,7 +188,7 @@ class WorkerProcess:
             return
         deadline = time.monotonic() + START_TIMEOUT_S
         if self._receive(deadline, "A worker process ended before it was ready") is None:
-            raise self._died(f"A worker process was not ready within {START_TIMEOUT_S:.0f} s")
+            raise self._died(f"A worker process was not ready within {START_TIMEOUT_S:g} s")
         self._ready = True
 
     def _ask(self, request: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:

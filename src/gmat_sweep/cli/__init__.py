@@ -6,6 +6,7 @@ imported only by the command that needs them.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,9 +50,18 @@ class _ManifestProblem(Exception):  # noqa: N818 - carries a message to `main`, 
 
 
 def entry_point() -> None:
-    """Run ``gmat-sweep`` as a program: Ctrl-C ends it by SIGINT, without a traceback."""
+    """Run ``gmat-sweep`` as a program.
+
+    Ctrl-C ends it by SIGINT, and a reader of its output that goes away ends it with code 1; both
+    without a traceback.
+    """
     try:
         code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output, such as `head`, has seen enough; nor may the exit complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_GENERIC
     except KeyboardInterrupt:
         print("gmat-sweep: interrupted", file=sys.stderr)
         # Python itself then ends the process by SIGINT, which is what a shell expects to see.
@@ -144,8 +154,9 @@ def _run_explicit(arguments: argparse.Namespace) -> int:
     try:
         samples = pd.read_csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
     except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise SweepConfigError(
-            f"--samples {path} cannot be read: {error}. Give a table with one run per row."
+            f"--samples {path} cannot be read: {reason}. Give a table with one run per row."
         ) from error
     return _run_plan(arguments, lambda script, folder: samples_plan(samples, script, folder))
 

@@ -127,11 +127,19 @@ _server_lock = threading.Lock()
 
 
 def start_local_server() -> LocalServer | None:
-    """Start the process's own server if no API is configured and none runs; do not wait for it."""
+    """Start the process's own server if no API is configured and none runs; do not wait for it.
+
+    Raises
+    ------
+    BackendError
+        An API is configured, and it does not answer.
+    """
     global _server
     from prefect.settings import PREFECT_API_URL
 
-    if PREFECT_API_URL.value():
+    configured = PREFECT_API_URL.value()
+    if configured and (_server is None or configured != _server.api_url):
+        _check_answers(str(configured))
         return None
     with _server_lock:
         if _server is None or _server._process.poll() is not None:
@@ -147,7 +155,6 @@ def recorded_on() -> Iterator[str]:
 
     server = start_local_server()
     if server is None:
-        _check_answers(str(PREFECT_API_URL.value()))
         yield str(PREFECT_API_URL.value())
         return
     with temporary_settings({PREFECT_API_URL: server.wait()}):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -44,9 +45,11 @@ __all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
 RUN_FAILED = "RunFailed"
+"""Name of the state of a task run whose run GMAT or a hook refused."""
 TIMED_OUT = "TimedOut"
-# An answer of GMAT's, and a case that takes longer than it may, would only come out the same again.
-_NEVER_RETRIED = frozenset({RUN_FAILED, TIMED_OUT})
+"""Name of the state of a task run whose run was ended by its timeout."""
+
+_FAULTS = (WorkerDiedError, OSError)
 
 _job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
 _report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
@@ -148,6 +151,7 @@ class _Progress:
     """What is known of a run between its submission and its collection."""
 
     spec: RunSpec
+    position: int
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
 
@@ -160,9 +164,10 @@ class _Progress:
             if not self.faults:
                 # Prefect itself could not run the task: nothing is known of the run, which stays
                 # missing in the manifest and is run on resume.
+                done.wait()
                 raise BackendError(
-                    f"The task run of run {self.spec.run_id} ended as {done.state!r} without "
-                    "running. Resume the sweep once its cause is mended."
+                    f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the "
+                    "sweep once the cause is mended."
                 )
             self.outcome = self.faults.pop()
         return self.outcome
@@ -179,6 +184,46 @@ class _Progress:
         ]
 
 
+class _Turns:
+    """Lets runs begin in the order of their submission, as many at once as there are workers.
+
+    Task runs get to their bodies in any order; on one worker, runs still end in the order given.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._under_way = 0
+        self._next = 0
+        self._waits = True
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def turn(self, position: int) -> Iterator[None]:
+        """Wait for the turn of the run submitted as number `position`, and keep it for a block."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    not self._waits or (position <= self._next and self._under_way < self._at_once)
+                )
+            )
+            # A run that is tried again has had its turn before.
+            self._next = max(self._next, position + 1)
+            self._under_way += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let everyone through, now and later."""
+        with self._changed:
+            self._waits = False
+            self._changed.notify_all()
+
+
 class _Mapping:
     """One task run per spec, with a bounded number in flight."""
 
@@ -189,12 +234,13 @@ class _Mapping:
         self._execute = job.pool.execute
         self._interrupt = job.pool.interrupt
         self._in_flight: dict[int, _Progress] = {}
+        self._turns = _Turns(job.pool.max_workers)
         self._stopping = False
         self._task: Task[[int], State[None]] = task(
             name="run",
             task_run_name="run-{run_id}",
             retries=job.retries,
-            retry_condition_fn=self._is_fault,
+            retry_condition_fn=_is_fault,
             cache_policy=NO_CACHE,
             persist_result=False,
         )(self._run)
@@ -202,12 +248,13 @@ class _Mapping:
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
         """Submit every spec and yield outcomes as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
-        specs = iter(self._job.specs)
+        specs = enumerate(self._job.specs)
         window = 2 * _threads(self._job)
         try:
             while True:
-                while len(self._in_flight) < window and (spec := next(specs, None)) is not None:
-                    self._in_flight[spec.run_id] = _Progress(spec)
+                while len(self._in_flight) < window and (item := next(specs, None)) is not None:
+                    position, spec = item
+                    self._in_flight[spec.run_id] = _Progress(spec, position)
                     future = self._task.submit(spec.run_id)
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
@@ -217,13 +264,26 @@ class _Mapping:
                 outcome = progress.settle(done)
                 yield progress.spec, outcome, progress.attempts()
         finally:
-            self._stopping = True
-            if self._in_flight:
-                self._interrupt()
+            self._stop(ended)
+
+    def _stop(self, ended: SimpleQueue[tuple[int, PrefectFuture[Any]]]) -> None:
+        """End every task run in flight; called when the sweep is done, interrupted or broken."""
+        self._stopping = True
+        self._turns.end()
+        while self._in_flight:
+            # Again and again: a thread may just have been about to take a worker.
+            self._interrupt()
+            with contextlib.suppress(Empty):
+                run_id, _ = ended.get(timeout=0.2)
+                del self._in_flight[run_id]
 
     def _run(self, run_id: int) -> State[None]:
-        """Run one spec on a worker; the body of the task ``run-<id>``."""
+        """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``."""
         progress = self._in_flight[run_id]
+        with self._turns.turn(progress.position):
+            return self._run_now(progress)
+
+    def _run_now(self, progress: _Progress) -> State[None]:
         spec = progress.spec
         if self._stopping:
             return Cancelled(message="the sweep was stopped before this run began")
@@ -232,11 +292,11 @@ class _Mapping:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             outcome = self._execute(spec, timeout_s=self._job.timeout_s)
-        except (WorkerDiedError, OSError) as error:
+        except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
             outcome = RunOutcome.failed(
-                run_id=run_id,
+                run_id=spec.run_id,
                 stderr=str(error),
                 started_at=started_at,
                 ended_at=datetime.now(UTC),
@@ -252,8 +312,14 @@ class _Mapping:
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
         return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
 
-    def _is_fault(self, _task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-        return state.name not in _NEVER_RETRIED and not self._stopping
+
+def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a task run may be tried again: only when the infrastructure failed it.
+
+    A refusal of GMAT's, and a case that takes longer than it may, are returned as states and would
+    only come out the same again. (A plain function: Prefect takes no bound method here.)
+    """
+    return isinstance(state.data, _FAULTS)
 
 
 def _putting(

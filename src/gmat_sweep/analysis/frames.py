@@ -1,0 +1,121 @@
+"""What every analysis asks of a sweep's frame: its index, its good rows, its numbers.
+
+Nothing here changes the frame it is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.aggregate.frames import STATUS
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = [
+    "LEFT_OUT",
+    "has_status",
+    "is_numeric",
+    "last_of_each_run",
+    "left_out_runs",
+    "numeric_columns",
+    "ok_mask",
+    "sweep_frame",
+]
+
+LEFT_OUT = "left_out_runs"
+"""Key in a result's ``attrs``: how many runs of each status other than ``ok`` are not in it."""
+
+_INDEX_LEVELS = ("run_id", "time", "interval_id")
+
+
+def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
+    """Return `df` as a pandas frame with the index of a sweep.
+
+    A pandas frame comes back as it is. Of a polars frame, the columns ``run_id``, ``time`` and
+    ``interval_id`` become the index.
+
+    Raises
+    ------
+    SweepConfigError
+        `df` is no frame, or has several column levels, as fused reports have.
+    """
+    import pandas as pd
+
+    if not isinstance(df, pd.DataFrame):
+        if type(df).__module__.partition(".")[0] != "polars":
+            raise SweepConfigError(
+                f"{caller} needs the frame of a sweep, got {type(df).__name__}. "
+                "Pass what sweep() or Sweep.to_dataframe() returned."
+            )
+        frame: pd.DataFrame = df.to_pandas()
+        for name, dtype in df.schema.items():
+            if str(dtype) == "Boolean":
+                frame[name] = frame[name].astype("boolean")
+        levels = [name for name in _INDEX_LEVELS if name in frame.columns]
+        return frame.set_index(levels) if levels else frame
+    if df.columns.nlevels > 1:
+        raise SweepConfigError(
+            f"{caller} needs one level of columns, got {df.columns.nlevels}: "
+            f"{', '.join(map(str, df.columns.names))}. "
+            "Choose one report of a fused frame, as in df['ReportFile1']."
+        )
+    return df
+
+
+def has_status(frame: pd.DataFrame) -> bool:
+    """Return whether `frame` says how its runs ended."""
+    return STATUS in frame.columns
+
+
+def ok_mask(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows belong to runs that are ``ok``; all of them where no status is told."""
+    import numpy as np
+
+    if not has_status(frame):
+        return np.ones(len(frame), dtype=np.bool_)
+    return np.asarray(frame[STATUS] == "ok", dtype=np.bool_)
+
+
+def left_out_runs(frame: pd.DataFrame) -> dict[str, int]:
+    """Return the number of runs of each status other than ``ok``."""
+    if not has_status(frame) or "run_id" not in frame.index.names:
+        return {}
+    rest = frame.loc[~ok_mask(frame), STATUS]
+    last = rest.groupby(level="run_id").last()
+    return {str(status): int(runs) for status, runs in last.value_counts().sort_index().items()}
+
+
+def is_numeric(column: pd.Series[Any]) -> bool:
+    """Return whether `column` holds integers or floats; booleans and durations are neither."""
+    from pandas.api import types
+
+    return bool(types.is_numeric_dtype(column)) and not (
+        types.is_bool_dtype(column) or types.is_complex_dtype(column)
+    )
+
+
+def numeric_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the integer and float columns of `frame`, as int64 where they are that, else float64.
+
+    So no difference wraps around at a small integer type, and a missing value is NaN in all.
+    """
+    import numpy as np
+    import pandas as pd
+
+    columns = {
+        name: column
+        if column.dtype == np.int64
+        else pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), index=frame.index)
+        for name, column in frame.items()
+        if is_numeric(column)
+    }
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def last_of_each_run(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run, sorted: each column's last value in time that is not missing."""
+    return frame.sort_index(kind="stable").groupby(level="run_id").last()

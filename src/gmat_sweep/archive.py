@@ -1,0 +1,427 @@
+"""A sweep in one zip file that can be checked, read and continued on any machine.
+
+`archive_sweep` writes it: the mission script, the manifest, every file the manifest lists, and a
+``MANIFEST.hash`` that ``sha256sum -c`` understands. What it promises:
+
+* The same sweep gives the same bytes, whenever and wherever it is archived (with the same zlib).
+* The archive holds what the manifest says and nothing is lost: each run's latest entry with all
+  its keys, and each listed file, two files of one name under two names. What is missing, or is no
+  longer what the manifest recorded, is refused before anything is written.
+* The unpacked folder is a sweep folder: paths in its manifest are relative to it.
+* The archive is there whole and on disk, or not at all, and replaces nothing. A file that already
+  holds the very same archive is left as it is; any other is refused.
+* No member name leaves the folder it is unpacked in.
+* Files are streamed: memory does not grow with their size.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import re
+import tempfile
+import unicodedata
+import zipfile
+import zlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.aggregate.fragments import Fragment
+from gmat_sweep.archive_readme import readme
+from gmat_sweep.durable import atomic_path
+from gmat_sweep.errors import DurabilityError, SweepConfigError
+from gmat_sweep.mission_script import (
+    canonical_script_sha256,
+    included_file,
+    is_file,
+    statements_of,
+)
+from gmat_sweep.plans import EXPLICIT_RUNS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from gmat_sweep.manifest import Manifest, ManifestEntry
+
+__all__ = ["archive_sweep"]
+
+_MANIFEST = "manifest.jsonl"
+_HASHES = "MANIFEST.hash"
+_README = "README.md"
+
+_TIMESTAMP = (2026, 1, 1, 0, 0, 0)
+_UNIX = 3
+_REGULAR_FILE_0644 = 0o100644 << 16
+_CHUNK = 1 << 20
+# What some system cannot have in a file name, or `sha256sum` and zip cannot write down.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+
+type _Content = Path | bytes
+
+
+def archive_sweep(
+    manifest: Manifest,
+    output_dir: Path | str,
+    script_path: Path | str,
+    out: Path | str,
+    *,
+    include_logs: bool = False,
+    allow_script_drift: bool = False,
+) -> Path:
+    """Write a sweep as one zip file: script, manifest, every listed file, and their hashes.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep's manifest, loaded or as it came from a run. The last entry of a run counts.
+    output_dir : Path or str
+        The sweep folder. A listed file is looked for where the aggregation functions look: at its
+        recorded path, then at ``run-<id>/<file name>`` below this folder.
+    script_path : Path or str
+        The mission script. Files that it includes by a relative path go with it.
+    out : Path or str
+        The file to write. Its folder is created.
+    include_logs : bool
+        Whether the runs' logs are packed too; without it ``log_path`` is null in the archive. A
+        run that is not ok may have ended before it had a log, so its log may be missing.
+    allow_script_drift : bool
+        Whether a script other than the recorded one may be packed; the README then says so.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    SweepConfigError
+        The script is not the recorded one, a listed file is missing or is not what the manifest
+        recorded, `out` is there already and is not this very archive, or a file changed meanwhile.
+    DurabilityError
+        The archive could not be written; nothing is left of it.
+    FileNotFoundError
+        There is no script at `script_path`.
+    """
+    target, script = Path(out), Path(script_path)
+    has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
+    runs = _RunFiles(anchors_of(manifest, Path(output_dir).absolute()), include_logs)
+    latest = {entry.run_id: entry for entry in manifest.entries}
+    entries = [runs.packed(latest[run_id]) for run_id in sorted(latest)]
+    runs.refuse_missing()
+    mission = _Mission.of(script)
+
+    with tempfile.TemporaryDirectory(prefix="gmat-sweep-archive-") as scratch:
+        packed = replace(
+            manifest,
+            entries=entries,
+            extra=_with_runs_inside(manifest.extra),
+            output_dir=None,
+        )
+        packed.save(Path(scratch) / _MANIFEST)
+        packed.close()
+        text = readme(
+            packed,
+            script=mission.name,
+            has_drifted=has_drifted,
+            included=sorted(mission.files.keys() - {mission.name}),
+            left_out=mission.left_out,
+            has_logs=include_logs,
+        )
+        members: dict[str, _Content] = {
+            **runs.files,
+            **mission.files,
+            _MANIFEST: Path(scratch) / _MANIFEST,
+            _README: text.encode(),
+        }
+        digests = {name: _digest(members[name]) for name in sorted(members)}
+        runs.refuse_damaged(digests)
+        lines = [f"{digest.sha256}  {name}\n" for name, digest in digests.items()]
+        members[_HASHES] = "".join(lines).encode()
+        digests[_HASHES] = _digest(members[_HASHES])
+        if target.exists():
+            _check_same(target, members)
+        else:
+            _write(target, members, digests)
+    return target
+
+
+def _check_script(script: Path, recorded: str, allow_drift: bool) -> bool:
+    """Return whether the script is another than the recorded one, if that is allowed."""
+    found = canonical_script_sha256(script)
+    if found != recorded and not allow_drift:
+        raise SweepConfigError(
+            f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. The "
+            "archive would hold results of another script: restore the script, or pass "
+            "allow_script_drift=True (--allow-script-drift) if the change does not matter."
+        )
+    return found != recorded
+
+
+def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return the header's further keys with the folders of hand-made runs inside the sweep's."""
+    kept = extra.get(EXPLICIT_RUNS_KEY)
+    if not isinstance(kept, list):
+        return extra
+
+    def inside(record: Any) -> Any:
+        folder = PurePosixPath(record["output_dir"])
+        if not folder.is_absolute() and ".." not in folder.parts:
+            return record
+        return {**record, "output_dir": f"runs/run-{record['run_id']}"}
+
+    return {**extra, EXPLICIT_RUNS_KEY: [inside(record) for record in kept]}
+
+
+# --- what goes in --------------------------------------------------------------------------------
+
+
+def _safe_name(name: str) -> str:
+    """Return a file name that is one on every system, `name` itself wherever it can be."""
+    # Windows takes dots and blanks off the end, and `..` is no name anywhere.
+    return _UNSAFE.sub("_", name).rstrip(". ") or "_"
+
+
+def _unused_name(name: str, taken: set[str]) -> str:
+    """Return `name`, numbered if it is taken, also where case makes no difference."""
+
+    def folded(text: str) -> str:
+        return unicodedata.normalize("NFC", text).casefold()
+
+    path = PurePosixPath(name)
+    numbered = (f"{path.stem}~{number}{path.suffix}" for number in itertools.count(2))
+    unused = next(each for each in itertools.chain([name], numbered) if folded(each) not in taken)
+    taken.add(folded(unused))
+    return unused
+
+
+@dataclass(slots=True)
+class _RunFiles:
+    """The files of all runs by member name, and what is wrong with them.
+
+    Attributes
+    ----------
+    anchors : sequence of Path
+        The folders that a relative path may be relative to.
+    include_logs : bool
+        Whether logs are packed.
+    files : dict of str to Path
+        Member name to file.
+    recorded : dict of str to str
+        Member name to the SHA-256 that the manifest recorded, where it did.
+    missing : list of str
+        What is not there.
+    """
+
+    anchors: Sequence[Path]
+    include_logs: bool
+    files: dict[str, _Content] = field(default_factory=dict)
+    recorded: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def packed(self, entry: ManifestEntry) -> ManifestEntry:
+        """Return `entry` as the archive's manifest has it, and note the files it lists."""
+        folder = f"runs/run-{entry.run_id}"
+        members: dict[Path, str] = {}
+        taken: set[str] = set()
+
+        def member(kind: str, key: str, path: Path) -> Path:
+            fragment = Fragment(entry.run_id, kind, key, Path(path))
+            source = self._found(fragment)
+            if source is None:
+                self.missing.append(f"{fragment} ({path})")
+                return path
+            if source not in members:
+                name = _unused_name(_safe_name(fragment.path.name), taken)
+                members[source] = f"{folder}/{name}"
+                self.files[members[source]] = source
+            return Path(members[source])
+
+        def all_of(kind: str, paths: Mapping[str, Path]) -> dict[str, Path]:
+            return {key: member(kind, key, paths[key]) for key in sorted(paths)}
+
+        moved = replace(
+            entry,
+            output_paths=all_of("output", entry.output_paths),
+            solver_paths=all_of("solver output", entry.solver_paths),
+            extra_outputs=all_of("extra output", entry.extra_outputs),
+            log_path=member("log", entry.log_path.name, entry.log_path)
+            if entry.log_path is not None and self._has_log(entry, entry.log_path)
+            else None,
+            output_dir=None if entry.output_dir is None else folder,
+        )
+        facts = {}
+        for text, recorded in entry.files.items():
+            source = self._found(Fragment(entry.run_id, "file", text, Path(text)))
+            if source in members:
+                facts[members[source]] = recorded
+                self.recorded[members[source]] = str(recorded.get("sha256", ""))
+        return replace(moved, files=facts)
+
+    def _has_log(self, entry: ManifestEntry, path: Path) -> bool:
+        if not self.include_logs:
+            return False
+        # A worker that died at its start has left none.
+        fragment = Fragment(entry.run_id, "log", path.name, path)
+        return entry.status == "ok" or self._found(fragment) is not None
+
+    def _found(self, fragment: Fragment) -> Path | None:
+        places = (path for path in fragment.places(self.anchors) if is_file(path))
+        found = next(places, None)
+        return None if found is None else found.resolve()
+
+    def refuse_missing(self) -> None:
+        """Raise SweepConfigError if a listed file is at none of its places."""
+        if self.missing:
+            looked = " and ".join(str(anchor) for anchor in self.anchors)
+            raise SweepConfigError(
+                f"the manifest lists files that are missing: {_some(self.missing)}. Looked below "
+                f"{looked}. Resume the sweep to run them again, or pass the folder of the runs as "
+                "output_dir."
+            )
+
+    def refuse_damaged(self, digests: Mapping[str, _Digest]) -> None:
+        """Raise SweepConfigError if a file is not the one that the manifest recorded."""
+        damaged = [
+            str(self.files[name])
+            for name, recorded in self.recorded.items()
+            if recorded and recorded != digests[name].sha256
+        ]
+        if damaged:
+            raise SweepConfigError(
+                f"files are no longer what the manifest recorded (SHA-256): {_some(damaged)}. "
+                "Resume the sweep to run them again."
+            )
+
+
+def _some(things: Sequence[str], most: int = 5) -> str:
+    listed = ", ".join(things[:most])
+    return f"{listed} and {len(things) - most} more" if len(things) > most else listed
+
+
+@dataclass(frozen=True, slots=True)
+class _Mission:
+    """The mission script and what goes with it.
+
+    Attributes
+    ----------
+    name : str
+        The script's member name.
+    files : dict of str to Path
+        Member name to file, the script's own included.
+    left_out : list of str
+        Includes, as written, that the packed script would not find beside itself.
+    """
+
+    name: str
+    files: dict[str, Path]
+    left_out: list[str]
+
+    @classmethod
+    def of(cls, script: Path) -> _Mission:
+        name = f"script/{_safe_name(script.name)}"
+        files, left_out = {name: script}, set()
+        for statement in statements_of(script):
+            if statement.included is None:
+                continue
+            target = included_file(statement, script)
+            written = PurePosixPath(statement.included.replace("\\", "/"))
+            # GMAT looks for the path as the script writes it, so it must be packed as it is.
+            if target is not None and all(part == _safe_name(part) for part in written.parts):
+                files.setdefault(f"script/{written}", target)
+            else:
+                left_out.add(statement.included.encode("utf-8", "replace").decode())
+        return cls(name, files, sorted(left_out))
+
+
+# --- reading and writing -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Digest:
+    sha256: str
+    size: int
+
+
+def _chunks(content: _Content) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    try:
+        with content.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise SweepConfigError(
+            f"{content} cannot be read: {error.strerror}. Check its permissions and archive again."
+        ) from error
+
+
+def _digest(content: _Content) -> _Digest:
+    return _digest_of(_chunks(content))
+
+
+def _digest_of(chunks: Iterable[bytes]) -> _Digest:
+    sha256, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        sha256.update(chunk)
+        size += len(chunk)
+    return _Digest(sha256.hexdigest(), size)
+
+
+def _write(target: Path, members: Mapping[str, _Content], digests: Mapping[str, _Digest]) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            for name in sorted(members):
+                _pack(archive, name, members[name], digests[name])
+    except DurabilityError:
+        raise
+    except OSError as error:
+        message = (
+            f"cannot write the archive ({error.strerror}); nothing is left of it. Check "
+            "permissions and free space, then archive again"
+        )
+        raise DurabilityError(error.errno or errno.EIO, message, str(target)) from error
+
+
+def _pack(archive: zipfile.ZipFile, name: str, content: _Content, expected: _Digest) -> None:
+    info = zipfile.ZipInfo(name, _TIMESTAMP)
+    # The level that goes with it is zlib's own, 6.
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.create_system = _UNIX
+    info.external_attr = _REGULAR_FILE_0644
+    # Whether the member needs the large format is decided before its size is known otherwise.
+    info.file_size = expected.size
+
+    def passing_through() -> Iterator[bytes]:
+        with archive.open(info, "w") as member:
+            for chunk in _chunks(content):
+                member.write(chunk)
+                yield chunk
+
+    if _digest_of(passing_through()) != expected:
+        raise SweepConfigError(
+            f"{content!s} changed while it was being archived. Wait until nothing writes to the "
+            "sweep, then archive again."
+        )
+
+
+def _check_same(target: Path, members: Mapping[str, _Content]) -> None:
+    """Raise SweepConfigError unless `target` is a sound archive of the same members."""
+    try:
+        with zipfile.ZipFile(target) as archive:
+            if (
+                archive.namelist() == sorted(members)
+                and archive.read(_HASHES) == members[_HASHES]
+                and archive.testzip() is None
+            ):
+                return
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+        pass
+    raise SweepConfigError(
+        f"{target} exists already and is not this archive. Give another file name, or delete it "
+        "first."
+    )

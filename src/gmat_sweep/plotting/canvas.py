@@ -1,0 +1,52 @@
+"""Where pictures are drawn: the caller's axes, or a new figure of pyplot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["axes_or_new", "axes_grid_or_new", "date_axis"]
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return `ax`, or the axes of a new figure."""
+    if ax is not None:
+        return ax
+    axes: Axes = _pyplot().subplots(layout="constrained")[1]
+    return axes
+
+
+def axes_grid_or_new(axes: Any, size: int) -> NDArray[np.object_]:
+    """Return `axes` as an array, or `size` by `size` axes of a new figure."""
+    import numpy as np
+
+    if axes is not None:
+        return np.asarray(axes, dtype=object)
+    inches = 1.6 + 2.2 * size
+    grid: NDArray[np.object_] = _pyplot().subplots(
+        size, size, figsize=(inches + 1.0, inches), layout="constrained", squeeze=False
+    )[1]
+    return grid
+
+
+def date_axis(ax: Axes) -> None:
+    """Label the epochs on the x axis without repeating the date at every tick."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "plotting needs the package matplotlib. Install it with: pip install gmat-sweep[plot]"
+        ) from error
+    return plt

@@ -1,0 +1,260 @@
+"""Curves: dispersion over time, and convergence over the number of runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.analysis.convergence import METRIC
+from gmat_sweep.analysis.frames import LEFT_OUT
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plotting.canvas import axes_or_new, date_axis
+from gmat_sweep.plotting.labels import label, left_out_note, unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["mc_convergence_over_time_plot", "mc_convergence_plot", "sweep_band_plot"]
+
+
+def sweep_band_plot(
+    summary: pd.DataFrame, column: str, *, ax: Axes | None = None, **kw: Any
+) -> Axes:
+    """Draw the dispersion of a field: a central line in a band of quantiles.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From `gmat_sweep.sweep_summary`.
+    column : str
+        One of its fields.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    **kw
+        For ``Axes.plot`` of the central line, such as ``color``, which the band takes over.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The line is the median where the summary has it, else the mean; the band lies between the
+        lowest and the highest quantile, point by point: it holds that share of the runs at each
+        epoch, and fewer runs stay inside it throughout. The y axis is in the units of the field,
+        which the legend names where they are known.
+
+    Raises
+    ------
+    SweepConfigError
+        `summary` is no summary, lacks `column`, or has neither ``q0.5`` nor ``mean``.
+    ImportError
+        matplotlib is not installed.
+    """
+    import pandas as pd
+
+    if not isinstance(summary, pd.DataFrame) or summary.columns.nlevels != 2:
+        raise SweepConfigError(
+            "sweep_band_plot needs a frame with a 2-level column MultiIndex (statistic, field). "
+            "Pass what sweep_summary returned for engine='pandas'."
+        )
+    fields = list(dict.fromkeys(summary.columns.get_level_values(1)))
+    if column not in fields:
+        raise SweepConfigError(
+            f"column {column!r} is not found in summary. "
+            f"Choose one of {', '.join(map(str, fields))}."
+        )
+    statistics = summary.xs(column, axis="columns", level=1)
+    centre = next((name for name in ("q0.5", "mean") if name in statistics), None)
+    if centre is None:
+        raise SweepConfigError(
+            f"summary has no centre statistic for {column!r}, neither 'q0.5' nor 'mean'. "
+            "Ask sweep_summary for one of them."
+        )
+    statistics = statistics[statistics.index.notna()]
+    quantiles = sorted(
+        (name for name in statistics if _quantile(name) is not None),
+        key=lambda name: _quantile(name) or 0.0,
+    )
+
+    axes = axes_or_new(ax)
+    centre_name = "median" if centre == "q0.5" else "mean"
+    known = unit(column)
+    kw.setdefault("label", f"{centre_name} ({known})" if known else centre_name)
+    x = statistics.index.to_numpy()
+    (line,) = axes.plot(x, statistics[centre].to_numpy(), **kw)
+    if len(quantiles) > 1:
+        low, high = quantiles[0], quantiles[-1]
+        axes.fill_between(
+            x,
+            statistics[low].to_numpy(),
+            statistics[high].to_numpy(),
+            color=line.get_color(),
+            alpha=0.25,
+            linewidth=0,
+            label=f"{_percent(low)} to {_percent(high)} of runs",
+        )
+    axes.set(xlabel=str(summary.index.name), ylabel=column)
+    if isinstance(summary.index, pd.DatetimeIndex):
+        date_axis(axes)
+    axes.legend()
+    _say_left_out(axes, summary)
+    return axes
+
+
+def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **kw: Any) -> Axes:
+    """Draw the running mean of a metric, in a band of plus and minus one standard error.
+
+    Parameters
+    ----------
+    conv : pandas.DataFrame or polars.DataFrame
+        From `gmat_sweep.mc_convergence`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    at : datetime-like, optional
+        Of a frame with one curve per epoch, the epoch whose curve to draw.
+    **kw
+        For ``Axes.plot`` of the mean, such as ``color``, which the band takes over.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Both axes start at the first run; the title names the metric and its units where the frame
+        tells. See `gmat_sweep.mc_convergence` for what a standard error may say.
+
+    Raises
+    ------
+    SweepConfigError
+        A column is missing; the frame has one curve per epoch and `at` is not given or is none of
+        them; or there is no run in it.
+    ImportError
+        matplotlib is not installed.
+    """
+    frame = _convergence_frame(conv, ("n", "running_mean", "se_mean"))
+    if "time" in frame.columns:
+        frame = _curve_at(frame, at)
+    elif at is not None:
+        raise SweepConfigError(
+            f"at={at!r} chooses one of several epochs, and conv has one curve. Leave out at=."
+        )
+    axes = axes_or_new(ax)
+    kw.setdefault("label", "running mean")
+    n, mean, error = (frame[name].to_numpy() for name in ("n", "running_mean", "se_mean"))
+    (line,) = axes.plot(n, mean, **kw)
+    axes.fill_between(
+        n,
+        mean - error,
+        mean + error,
+        color=line.get_color(),
+        alpha=0.25,
+        linewidth=0,
+        label="± 1 standard error",
+    )
+    axes.set(xlabel="n", ylabel="running mean")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend()
+    _say_metric(axes, conv)
+    _say_left_out(axes, conv)
+    return axes
+
+
+def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: Any) -> Axes:
+    """Draw the standard error of the mean over time, after a quarter, half and all of the runs.
+
+    Where the curves lie close together or do not fall, more runs helped little there; with n
+    independent draws the second is about 0.7 of the first, and the third of the second.
+
+    Parameters
+    ----------
+    conv : pandas.DataFrame or polars.DataFrame
+        From `gmat_sweep.mc_convergence` of a column, with one curve per epoch.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure without it.
+    **kw
+        For ``Axes.plot``, such as ``linewidth``.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The y axis is in the units of the metric. An epoch that fewer runs have than a curve stands
+        for has no point on it.
+
+    Raises
+    ------
+    SweepConfigError
+        A column is missing, or there are not at least two runs at any epoch.
+    ImportError
+        matplotlib is not installed.
+    """
+    frame = _convergence_frame(conv, ("time", "n", "se_mean"))
+    most = int(frame["n"].max()) if len(frame) else 0
+    if most < 2:
+        raise SweepConfigError(
+            "conv has no epoch with two runs or more, so there is no standard error. "
+            "Report at epochs that the runs share."
+        )
+    axes = axes_or_new(ax)
+    for count in sorted({most // 4, most // 2, most} - {0, 1}):
+        curve = frame[frame["n"] == count]
+        axes.plot(curve["time"].to_numpy(), curve["se_mean"].to_numpy(), label=f"n = {count}", **kw)
+    axes.set(xlabel="time", ylabel="standard error of the mean")
+    date_axis(axes)
+    axes.legend()
+    _say_metric(axes, conv)
+    _say_left_out(axes, conv)
+    return axes
+
+
+def _quantile(name: Any) -> float | None:
+    text = str(name)
+    try:
+        return float(text[1:]) if text.startswith("q") else None
+    except ValueError:
+        return None
+
+
+def _percent(name: Any) -> str:
+    return f"{100 * (_quantile(name) or 0.0):g} %"
+
+
+def _convergence_frame(conv: Any, columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame: pd.DataFrame = conv if isinstance(conv, pd.DataFrame) else conv.to_pandas()
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise SweepConfigError(
+            f"conv is missing required column {', '.join(map(repr, missing))}. "
+            "Pass what mc_convergence returned."
+        )
+    return frame
+
+
+def _curve_at(frame: pd.DataFrame, at: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    if at is None:
+        raise SweepConfigError(
+            "conv is per-time, with one curve for each of "
+            f"{frame['time'].nunique()} epochs. Choose one with at=, draw all with "
+            "mc_convergence_over_time_plot, or compute it with terminal_only=True."
+        )
+    epoch = pd.Timestamp(at)
+    curve = frame[frame["time"] == epoch]
+    if curve.empty:
+        raise SweepConfigError(
+            f"conv has no epoch {epoch}; it has {frame['time'].min()} to {frame['time'].max()}. "
+            "Choose one of conv['time']."
+        )
+    return curve
+
+
+def _say_metric(axes: Axes, conv: Any) -> None:
+    metric = getattr(conv, "attrs", {}).get(METRIC)
+    if metric:
+        axes.set_title(label(metric))
+
+
+def _say_left_out(axes: Axes, frame: Any) -> None:
+    note = left_out_note(getattr(frame, "attrs", {}).get(LEFT_OUT, {}))
+    if note:
+        axes.text(
+            1.0, 1.0, note, transform=axes.transAxes, ha="right", va="bottom", fontsize="small"
+        )

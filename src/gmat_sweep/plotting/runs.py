@@ -1,0 +1,96 @@
+"""One row per run: what it was given and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.aggregate.frames import STATUS
+from gmat_sweep.analysis.frames import is_numeric, last_of_each_run, sweep_frame
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from gmat_sweep.manifest import Manifest
+
+__all__ = ["design_of", "numbers_of", "one_row_per_run", "parameters_of"]
+
+
+def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
+    """Return the last row of each run, of every column the last value that is not missing.
+
+    Raises
+    ------
+    SweepConfigError
+        `df` is no frame or has no ``run_id`` index level.
+    """
+    frame = sweep_frame(df, caller)
+    if "run_id" not in frame.index.names:
+        raise SweepConfigError(
+            f"{caller} needs a frame indexed by 'run_id', the index is {list(frame.index.names)}. "
+            "Pass a frame indexed as sweep() returns it."
+        )
+    kept = [name for name, column in frame.items() if is_numeric(column) or name == STATUS]
+    return last_of_each_run(frame[kept])
+
+
+def parameters_of(manifest: Manifest) -> list[str]:
+    """Return the names of what the sweep varied.
+
+    Raises
+    ------
+    SweepConfigError
+        The manifest's ``parameter_spec`` is of an unknown kind.
+    """
+    record = manifest.parameter_spec
+    kind = kind_of(record)
+    if kind == "grid":
+        return [name for name in record if name != "_kind"]
+    return list(record["columns"] if kind == "explicit" else record["perturb"])
+
+
+def design_of(manifest: Manifest, names: Iterable[str], run_ids: pd.Index[Any]) -> pd.DataFrame:
+    """Return the values that the runs were given, NaN where one was not given any.
+
+    Raises
+    ------
+    SweepConfigError
+        The manifest has no entry for one of the runs.
+    """
+    import pandas as pd
+
+    overrides = {entry.run_id: entry.overrides for entry in manifest.entries}
+    unknown = [run_id for run_id in run_ids if run_id not in overrides]
+    if unknown:
+        raise SweepConfigError(
+            f"the manifest has no entry for {len(unknown)} runs of df, the first is run "
+            f"{unknown[0]}. Pass the manifest of the sweep that df comes from."
+        )
+    columns = {
+        name: pd.Series([overrides[run_id].get(name) for run_id in run_ids], index=run_ids)
+        for name in names
+    }
+    return pd.DataFrame(columns, index=run_ids)
+
+
+def numbers_of(column: pd.Series[Any], complaint: str) -> pd.Series[float]:
+    """Return `column` as float64, NaN where a value is missing.
+
+    Raises
+    ------
+    SweepConfigError
+        It is not numeric; the message is `complaint` with the dtype and a remedy.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not is_numeric(column) and column.notna().any():
+        raise SweepConfigError(
+            f"{complaint}, {column.name!r} has dtype={column.dtype}. Choose one of numbers."
+        )
+    return pd.Series(
+        column.to_numpy(dtype=np.float64, na_value=np.nan), index=column.index, name=column.name
+    )

@@ -1,0 +1,188 @@
+"""`Pool`: what a back end must be, and what it gets for it."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gmat_sweep.backends
+from gmat_sweep.backends.base import Pool
+from gmat_sweep.errors import BackendError
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def specs(count: int) -> list[RunSpec]:
+    return [RunSpec(Path("m.script"), {}, Path(f"run-{n}"), n, None, {}) for n in range(count)]
+
+
+def outcome_of(spec: RunSpec) -> RunOutcome:
+    return RunOutcome.ok(
+        run_id=spec.run_id, output_paths={}, started_at=NOON, ended_at=NOON, duration_s=0.0
+    )
+
+
+class MinimalPool(Pool):
+    """What a third party may write: bare futures, outcomes in an order of its own."""
+
+    order = 1
+
+    def __init__(self) -> None:
+        self.waiting: dict[Future[RunOutcome], RunSpec] = {}
+        self.submitted = 0
+        self.closed = 0
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        future: Future[RunOutcome] = Future()
+        self.waiting[future] = spec
+        self.submitted += 1
+        return future
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for future in list(futures)[:: self.order]:
+            yield outcome_of(self.waiting.pop(future))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class BackwardsPool(MinimalPool):
+    order = -1
+
+
+class TwoWorkerPool(MinimalPool):
+    @property
+    def max_workers(self) -> int:
+        return 2
+
+
+# --- what a subclass must be ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [False, None, 1, "yes", "DEBUG", 0, []])
+def test_a_pool_that_does_not_isolate_gmat_cannot_be_defined(value: Any) -> None:
+    with pytest.raises(BackendError) as caught:
+        type("Careless", (MinimalPool,), {"subprocess_isolated": value})
+
+    assert str(caught.value).startswith(f"Careless.subprocess_isolated is {value!r}: ")
+    assert str(caught.value).endswith("calling process on purpose.")
+
+
+@pytest.mark.parametrize("value", [True, "debug"])
+def test_a_pool_may_isolate_gmat_or_say_that_it_is_for_debugging(value: Any) -> None:
+    cls = type("Careful", (MinimalPool,), {"subprocess_isolated": value})
+
+    assert issubclass(cls, Pool)
+    assert cls.subprocess_isolated is value
+
+
+def test_a_pool_isolates_gmat_unless_it_says_otherwise() -> None:
+    assert Pool.subprocess_isolated is True
+    assert MinimalPool.subprocess_isolated is True
+
+
+def test_the_check_holds_for_subclasses_of_subclasses() -> None:
+    cls = type("Debugging", (MinimalPool,), {"subprocess_isolated": "debug"})
+    with pytest.raises(BackendError, match=r"Worse\.subprocess_isolated is False"):
+        type("Worse", (cls,), {"subprocess_isolated": False})
+
+
+@pytest.mark.parametrize("missing", ["submit", "as_completed", "close"])
+def test_a_pool_without_one_of_the_three_methods_cannot_be_made(missing: str) -> None:
+    cls: Any = type("Incomplete", (MinimalPool,), {missing: getattr(Pool, missing)})
+    with pytest.raises(TypeError, match=f"abstract method '{missing}'"):
+        cls()
+
+
+def test_a_pool_has_one_worker_unless_it_says_otherwise() -> None:
+    assert MinimalPool().max_workers == 1
+
+
+def test_leaving_the_context_closes_the_pool_also_after_an_error() -> None:
+    pool = MinimalPool()
+    with pool as entered:
+        assert entered is pool
+        assert pool.closed == 0
+    assert pool.closed == 1
+
+    with pytest.raises(ZeroDivisionError), pool:
+        raise ZeroDivisionError
+    assert pool.closed == 2
+
+
+def test_the_package_offers_its_pools_by_name_and_nothing_else() -> None:
+    assert gmat_sweep.backends.Pool is Pool
+    assert gmat_sweep.backends.LocalJoblibPool.__name__ == "LocalJoblibPool"
+    with pytest.raises(AttributeError, match="has no attribute 'CloudPool'"):
+        getattr(gmat_sweep.backends, "CloudPool")  # noqa: B009 - mypy knows there is none
+
+
+# --- imap over any pool --------------------------------------------------------------------------
+
+
+@given(
+    count=st.integers(0, 30),
+    in_flight=st.none() | st.integers(1, 12),
+    pool=st.sampled_from([MinimalPool, BackwardsPool, TwoWorkerPool]).map(lambda cls: cls()),
+)
+def test_imap_gives_every_spec_its_own_outcome_within_its_bound(
+    count: int, in_flight: int | None, pool: MinimalPool
+) -> None:
+    wanted = specs(count)
+    yielded: list[tuple[RunSpec, RunOutcome]] = []
+    bound = 4 * pool.max_workers if in_flight is None else in_flight
+    for pair in pool.imap(iter(wanted), in_flight=in_flight):
+        assert pool.submitted - len(yielded) <= bound
+        yielded.append(pair)
+
+    assert all(type(pair) is tuple for pair in yielded)
+    assert sorted(spec.run_id for spec, _ in yielded) == list(range(count))
+    assert all(spec is wanted[spec.run_id] for spec, _ in yielded)
+    assert all(outcome == outcome_of(spec) for spec, outcome in yielded)
+    assert not pool.waiting
+
+
+def test_imap_keeps_the_order_of_a_pool_that_keeps_it() -> None:
+    pairs = MinimalPool().imap(specs(9))
+
+    assert [spec.run_id for spec, _ in pairs] == list(range(9))
+
+
+@pytest.mark.parametrize(("in_flight", "expected"), [(None, 8), (3, 3), (100, 100)])
+def test_imap_takes_no_more_specs_than_its_bound(in_flight: int | None, expected: int) -> None:
+    taken = []
+
+    def endless() -> Iterator[RunSpec]:
+        for spec in specs(1000):
+            taken.append(spec)
+            yield spec
+
+    pool = TwoWorkerPool()
+    pairs = pool.imap(endless(), in_flight=in_flight)
+    assert not taken
+    next(pairs)
+
+    assert len(taken) == pool.submitted == expected
+
+
+@pytest.mark.parametrize("in_flight", [0, -1])
+def test_a_bound_below_one_is_refused_before_anything_is_taken(in_flight: int) -> None:
+    pool = MinimalPool()
+    source = iter(specs(2))
+    pairs = pool.imap(source, in_flight=in_flight)
+
+    with pytest.raises(ValueError, match=f"in_flight must be at least 1, got {in_flight}"):
+        next(pairs)
+
+    assert len(list(source)) == 2
+    assert pool.submitted == 0
+
+
+def test_imap_of_nothing_is_nothing() -> None:
+    assert list(MinimalPool().imap([])) == []

@@ -1,0 +1,698 @@
+"""The command ``gmat-sweep``: its words, its exit codes, and what it says before a sweep runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gmat_sweep import cli
+from gmat_sweep.backends.joblib import LocalJoblibPool
+from gmat_sweep.cli import main
+from gmat_sweep.cli.parser import make_parser
+from gmat_sweep.errors import (
+    BackendError,
+    EngineError,
+    GmatSweepError,
+    ManifestCorruptError,
+    SweepConfigError,
+    SweepFolderInUseError,
+)
+from gmat_sweep.manifest import Manifest, ManifestEntry
+from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.spec import RunStatus
+from gmat_sweep.sweep import Sweep
+
+SCRIPT = Path(__file__).parent / "data" / "leo_short.script"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HEAVY = ("pandas", "pyarrow", "numpy", "scipy", "prefect", "tqdm", "dask")
+GRID = ("--grid", "Sat.SMA=7000,7100")
+PERTURB = ("--n", "2", "--perturb", "Sat.SMA=normal:7000:1")
+
+type Arrange = Callable[..., list[Sweep]]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "sweep"
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    path = tmp_path / "samples.csv"
+    path.write_text("Sat.SMA\n7000\n7100\n")
+    return path
+
+
+def manifest(*statuses: RunStatus, **fields: Any) -> Manifest:
+    values: dict[str, Any] = {
+        "script_sha256": canonical_script_sha256(SCRIPT),
+        "gmat_sweep_version": "0.1.0",
+        "gmat_run_version": "0.6.0",
+        "gmat_install_version": "R2026a",
+        "python_version": "3.12.3",
+        "os_platform": "Linux",
+        "sweep_seed": None,
+        "parameter_spec": {"_kind": "grid", "Sat.SMA": [7000, 7100]},
+        "run_count": len(statuses),
+        "entries": [
+            ManifestEntry(
+                run_id, {}, status, {}, START, START, 0.5,
+                "ValueError: no such orbit" if status == "failed" else None, None,
+            )
+            for run_id, status in enumerate(statuses)
+        ],
+    }  # fmt: skip
+    return Manifest(**(values | fields))
+
+
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> Arrange:
+    """Let sweeps end with runs of the given statuses, without GMAT and Prefect.
+
+    The list that is returned gets the sweeps that were run or resumed.
+    """
+
+    def arrange(*statuses: RunStatus) -> list[Sweep]:
+        done: list[Sweep] = []
+
+        def end(sweep: Sweep) -> Sweep:
+            sweep._manifest = manifest(*statuses)
+            sweep._manifest.save(sweep._manifest_path)
+            sweep._manifest.close()
+            done.append(sweep)
+            return sweep
+
+        monkeypatch.setattr(Sweep, "run", end)
+        monkeypatch.setattr(Sweep, "resume", end)
+        return done
+
+    return arrange
+
+
+def refused(capsys: pytest.CaptureFixture[str], code: int, *words: object) -> str:
+    """Return the one line of standard error with which a command ends."""
+    assert main([str(word) for word in words]) == code
+    printed, err = capsys.readouterr()
+    assert printed == ""
+    assert err.startswith("gmat-sweep: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    return err.removeprefix("gmat-sweep: ").removesuffix("\n")
+
+
+def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Return what argparse says of words that it does not take."""
+    assert main([str(word) for word in words]) == 2
+    printed, err = capsys.readouterr()
+    assert printed == ""
+    assert err.startswith("usage: gmat-sweep")
+    return err
+
+
+def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
+    )
+
+
+class TestWords:
+    def test_the_version_is_that_of_the_distribution(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["--version"]) == 0
+        assert capsys.readouterr() == (f"gmat-sweep {version('gmat-sweep')}\n", "")
+
+    def test_no_command_is_exit_2_with_the_help_on_standard_error(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([]) == 2
+        printed, err = capsys.readouterr()
+        assert printed == ""
+        assert err == make_parser().format_help()
+
+    def test_the_words_come_from_the_shell_when_none_are_given(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["gmat-sweep", "--version"])
+
+        assert main() == 0
+        assert capsys.readouterr().out.startswith("gmat-sweep ")
+
+    def test_help_lists_every_command_and_exit_code(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["--help"]) == 0
+        shown = capsys.readouterr().out
+        for word in (*commands(), *(f"\n  {code}  " for code in range(6))):
+            assert word in shown
+
+    def test_every_command_of_the_parser_can_be_carried_out(self) -> None:
+        assert set(commands()) == set(cli._COMMANDS)
+
+    def test_every_command_has_help(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for command in commands():
+            assert main([command, "--help"]) == 0
+            assert capsys.readouterr().out.startswith(f"usage: gmat-sweep {command}")
+
+    def test_an_unknown_command_is_a_usage_error(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "invalid choice: 'fly'" in usage_error(capsys, "fly")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("run",),
+            ("run", SCRIPT, *GRID),
+            ("run", SCRIPT, "--out", "x"),
+            ("run", *GRID, "--out", "x"),
+            ("monte-carlo", SCRIPT, "--n", "2", "--out", "x"),
+            ("monte-carlo", SCRIPT, *PERTURB[2:], "--out", "x"),
+            ("monte-carlo", SCRIPT, *PERTURB),
+            ("latin-hypercube", SCRIPT, *PERTURB),
+            ("explicit", SCRIPT, "--out", "x"),
+            ("explicit", SCRIPT, "--samples", "x.csv"),
+            ("resume", "manifest.jsonl"),
+            ("resume", "--script", SCRIPT),
+            ("show",),
+        ],
+        ids=lambda words: " ".join(map(str, words)),
+    )
+    def test_what_a_command_needs_must_be_given(
+        self, capsys: pytest.CaptureFixture[str], words: tuple[object, ...]
+    ) -> None:
+        assert "required" in usage_error(capsys, *words)
+
+    @pytest.mark.parametrize(
+        ("flag", "value"),
+        [
+            ("--workers", "two"),
+            ("--workers", "1.5"),
+            ("--backend", "cloud"),
+            ("--fsync-batch", "x"),
+            ("--timeout", "soon"),
+            ("--retries", "1.5"),
+        ],
+    )
+    def test_a_value_of_the_wrong_kind_is_a_usage_error_that_names_the_flag(
+        self, capsys: pytest.CaptureFixture[str], flag: str, value: str
+    ) -> None:
+        err = usage_error(capsys, "run", SCRIPT, *GRID, "--out", "x", flag, value)
+
+        assert f"argument {flag}: invalid" in err
+
+    @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
+    def test_sweeps_run_on_all_cores_and_fsync_each_line_unless_told_otherwise(
+        self, command: str
+    ) -> None:
+        what = {"run": GRID, "explicit": ("--samples", "x.csv")}.get(command, PERTURB)
+
+        chosen = make_parser().parse_args([command, "s", *what, "--out", "o"])
+
+        assert [
+            chosen.workers, chosen.backend, chosen.backend_arg, chosen.fsync_each,
+            chosen.fsync_batch, chosen.timeout, chosen.retries, chosen.max_failed, chosen.quiet,
+        ] == [-1, "local", [], True, 50, None, 1, None, False]  # fmt: skip
+
+
+def commands() -> list[str]:
+    """Return the commands that the parser knows."""
+    [choice] = [
+        action
+        for action in make_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    ]
+    return list(choice.choices)
+
+
+class TestExitCodes:
+    def test_they_have_names(self) -> None:
+        codes = [
+            cli.EXIT_OK, cli.EXIT_GENERIC, cli.EXIT_CONFIG,
+            cli.EXIT_MANIFEST, cli.EXIT_BACKEND, cli.EXIT_RUNS_FAILED,
+        ]  # fmt: skip
+        assert codes == [0, 1, 2, 3, 4, 5]
+
+    @pytest.mark.parametrize(
+        ("error", "code", "said"),
+        [
+            (SweepConfigError("No."), 2, "No."),
+            (EngineError("No engine."), 2, "No engine."),
+            (ManifestCorruptError("Bad", Path("a/m"), 3), 3, "Bad (a/m:3)"),
+            (ManifestCorruptError("Bad", Path("a/m")), 3, "Bad (a/m)"),
+            (BackendError("Gone."), 4, "backend error: Gone."),
+            (SweepFolderInUseError("Busy.", Path("a"), "me"), 1, "Busy."),
+            (GmatSweepError("Odd."), 1, "Odd."),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+    )
+    def test_each_kind_of_error_has_its_own_and_is_told_in_one_line(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        error: Exception,
+        code: int,
+        said: str,
+    ) -> None:
+        def fail(_: argparse.Namespace) -> int:
+            raise error
+
+        monkeypatch.setitem(cli._COMMANDS, "engine", fail)
+
+        assert refused(capsys, code, "engine") == said
+
+    def test_a_sweep_whose_runs_are_ok_is_0_and_prints_its_summary(
+        self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        ending("ok", "ok")
+
+        assert main(["run", str(SCRIPT), *GRID, "--out", str(out)]) == 0
+        assert capsys.readouterr() == (f"2 runs (2 ok) in 1.00 s — output: {out}\n", "")
+
+    def test_some_failed_runs_are_0_and_reported_by_cause(
+        self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        ending("ok", "failed", "failed")
+
+        assert main(["run", str(SCRIPT), *GRID, "--out", str(out)]) == 0
+        printed, err = capsys.readouterr()
+        assert printed == f"3 runs (1 ok, 2 failed) in 1.50 s — output: {out}\n"
+        assert err.splitlines() == [
+            "gmat-sweep: failed: 2 x ValueError: no such orbit (run 1, 2)",
+            f"gmat-sweep: see `gmat-sweep show {out}/manifest.jsonl --detail`",
+        ]
+
+    def test_every_run_failed_is_5(
+        self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        ending("failed", "failed")
+
+        assert main(["run", str(SCRIPT), *GRID, "--out", str(out)]) == 5
+        assert capsys.readouterr().err.endswith("gmat-sweep: every run failed\n")
+
+    @pytest.mark.parametrize(
+        ("allowed", "code"), [("0", 5), ("1", 5), ("2", 0), ("49%", 5), ("50%", 0), ("100%", 0)]
+    )
+    def test_more_failed_runs_than_allowed_are_5(
+        self,
+        ending: Arrange,
+        capsys: pytest.CaptureFixture[str],
+        out: Path,
+        allowed: str,
+        code: int,
+    ) -> None:
+        ending("ok", "failed", "failed", "ok")
+        grid = ("--grid", "Sat.SMA=1,2,3,4")
+
+        words = ["run", str(SCRIPT), *grid, "--out", str(out), "--max-failed", allowed]
+
+        assert main(words) == code
+        said = f"2 runs failed, more than --max-failed {allowed}"
+        assert (said in capsys.readouterr().err) == (code == 5)
+
+    def test_the_console_script_ends_with_the_code_of_main(self) -> None:
+        code = "import sys; from gmat_sweep.cli import entry_point; entry_point()"
+        ended = python(code, "show", "/nowhere/manifest.jsonl")
+
+        assert ended.returncode == 3
+        assert ended.stderr == "gmat-sweep: manifest not found: /nowhere/manifest.jsonl\n"
+
+    def test_the_console_script_is_installed(self) -> None:
+        [script] = entry_points(group="console_scripts", name="gmat-sweep")
+
+        assert script.load() is cli.entry_point
+
+    def test_ctrl_c_ends_it_by_sigint_without_a_traceback(self) -> None:
+        ended = python(
+            "import os, signal\n"
+            "from gmat_sweep import cli\n"
+            "cli._COMMANDS['engine'] = lambda _: os.kill(os.getpid(), signal.SIGINT)\n"
+            "cli.entry_point()\n",
+            "engine",
+        )
+
+        assert ended.returncode == -signal.SIGINT
+        assert ended.stderr == "gmat-sweep: interrupted\n"
+
+    def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(self, out: Path) -> None:
+        manifest("ok").save(out / "manifest.jsonl")
+        code = "from gmat_sweep.cli import entry_point; entry_point()"
+        reader, writer = os.pipe()
+        os.close(reader)
+
+        ended = subprocess.run(
+            [sys.executable, "-c", code, "show", str(out / "manifest.jsonl")],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+        os.close(writer)
+
+        assert (ended.returncode, ended.stderr) == (1, b"")
+
+    def test_ctrl_c_in_a_sweep_says_how_to_go_on(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        def interrupted(sweep: Sweep) -> Sweep:
+            manifest("ok").save(sweep._manifest_path)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Sweep, "run", interrupted)
+
+        with pytest.raises(KeyboardInterrupt):
+            main(["run", str(SCRIPT), *GRID, "--out", str(out)])
+        said = f"`gmat-sweep resume {out}/manifest.jsonl --script {SCRIPT}`"
+        assert f"1 runs are recorded; go on with {said}" in capsys.readouterr().err
+
+
+class TestSweepsThatCannotStart:
+    @pytest.fixture(autouse=True)
+    def nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def start(sweep: Sweep) -> None:
+            raise AssertionError("the sweep was started")
+
+        monkeypatch.setattr(Sweep, "_warm_up", start)
+
+    @pytest.mark.parametrize("place", ["nowhere.script", "."])
+    @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
+    def test_a_missing_script_is_2_and_leaves_no_folder(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        out: Path,
+        samples: Path,
+        command: str,
+        place: str,
+    ) -> None:
+        what = {"run": GRID, "explicit": ("--samples", samples)}.get(command, PERTURB)
+
+        said = refused(capsys, 2, command, place, *what, "--out", out)
+
+        assert said == f"script not found: {place}"
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("run", SCRIPT, "--grid", "Sat.SMA"), "must contain '='"),
+            (("run", SCRIPT, "--grid", "a=1", "--grid", "a=2"), "given more than once"),
+            (("run", SCRIPT, "--grid", "_kind=1"), "'_kind' is reserved"),
+            (("monte-carlo", SCRIPT, "--n", "2", "--perturb", "a=zaphod:1:2"), "'zaphod'"),
+            (("monte-carlo", SCRIPT, "--n", "2", "--perturb", "a=normal:1:0"), "sigma must be > 0"),
+            (("monte-carlo", SCRIPT, "--n", "0", *PERTURB[2:]), "monte_carlo requires n >= 1"),
+            (("monte-carlo", SCRIPT, *PERTURB, "--seed", "-1"), "seed must not be negative"),
+            (("latin-hypercube", SCRIPT, "--n", "-5", *PERTURB[2:]), "requires n >= 1"),
+            (("latin-hypercube", SCRIPT, "--n", "2", "--perturb", "a=uniform:2:1"), "hi > lo"),
+        ],
+        ids=lambda value: " ".join(map(str, value[2:])) if isinstance(value, tuple) else "",
+    )
+    def test_a_design_that_cannot_be_made_is_2(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        out: Path,
+        words: tuple[object, ...],
+        said: str,
+    ) -> None:
+        assert said in refused(capsys, 2, *words, "--out", out)
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("words", "code", "said"),
+        [
+            (("--backend-arg", "n=1"), 2, "not supported with --backend local"),
+            (("--backend-arg", "n"), 2, "must be 'KEY=VALUE'"),
+            (("--max-failed", "few"), 2, "--max-failed 'few' must be a count"),
+            (("--fsync-batch", "0"), 2, "fsync_batch must be at least 1, got 0"),
+            (("--timeout", "0"), 2, "timeout must be a positive number"),
+            (("--timeout", "nan"), 2, "timeout must be a positive number"),
+            (("--retries", "-1"), 2, "retries must be 0 or more"),
+            (("--workers", "0"), 4, "backend error: "),
+            (("--workers", "-2"), 4, "backend error: "),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_a_flag_out_of_range_is_refused_before_anything_is_written(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        out: Path,
+        words: tuple[str, ...],
+        code: int,
+        said: str,
+    ) -> None:
+        assert said in refused(capsys, code, "run", SCRIPT, *GRID, "--out", out, *words)
+        assert not out.exists()
+
+    def test_a_folder_that_holds_a_sweep_is_2_and_keeps_it(
+        self, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        manifest("ok").save(out / "manifest.jsonl")
+        before = (out / "manifest.jsonl").read_bytes()
+
+        said = refused(capsys, 2, "run", SCRIPT, *GRID, "--out", out)
+
+        assert "already holds a sweep" in said
+        assert "gmat-sweep resume" in said
+        assert (out / "manifest.jsonl").read_bytes() == before
+
+    def test_a_folder_that_cannot_be_made_is_2(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+
+        said = refused(capsys, 2, "run", SCRIPT, *GRID, "--out", tmp_path / "file" / "sweep")
+
+        assert "cannot be written to" in said
+
+
+class TestSamples:
+    @pytest.mark.parametrize("name", ["nowhere.csv", "nowhere.CSV", "nowhere.parquet"])
+    def test_a_missing_table_is_2(
+        self, capsys: pytest.CaptureFixture[str], out: Path, name: str
+    ) -> None:
+        said = refused(capsys, 2, "explicit", SCRIPT, "--samples", name, "--out", out)
+
+        assert said == f"--samples {name} was not found. Check the path."
+
+    @pytest.mark.parametrize("name", ["table.xlsx", "table", "table.csv.gz"])
+    def test_a_table_of_another_kind_is_2_whether_it_exists_or_not(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: Path, name: str
+    ) -> None:
+        for path in (tmp_path / name, Path(name)):
+            said = refused(capsys, 2, "explicit", SCRIPT, "--samples", path, "--out", out)
+
+            assert said == f"--samples {path} is not supported. Give a .csv or a .parquet file."
+            (tmp_path / name).touch()
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("empty.csv", b""),
+            ("ragged.csv", b"a,b\n1,2\n1,2,3\n"),
+            ("latin.csv", b"a\n\xe9\n"),
+            ("no.parquet", b"PAR1 no"),
+        ],
+    )
+    def test_a_table_that_cannot_be_read_is_2(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        out: Path,
+        name: str,
+        content: bytes,
+    ) -> None:
+        (tmp_path / name).write_bytes(content)
+
+        said = refused(capsys, 2, "explicit", SCRIPT, "--samples", tmp_path / name, "--out", out)
+
+        assert said.startswith(f"--samples {tmp_path / name} cannot be read: ")
+        assert said.endswith("Give a table with one run per row.")
+
+    def test_a_table_that_is_no_design_is_2(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: Path
+    ) -> None:
+        (tmp_path / "s.csv").write_text("Sat.SMA,Sat.INC\n7000,\n7100,\n")
+
+        said = refused(capsys, 2, "explicit", SCRIPT, "--samples", tmp_path / "s.csv", "--out", out)
+
+        assert "all-NaN columns: ['Sat.INC']" in said
+
+    @pytest.mark.parametrize("name", ["s.csv", "s.CSV", "s.parquet", "s.Parquet"])
+    def test_each_row_is_a_run(self, ending: Arrange, tmp_path: Path, out: Path, name: str) -> None:
+        frame = pd.DataFrame({"Sat.SMA": [7000.5, 7100.0], "Sat.Id": ["a", "b"]})
+        path = tmp_path / name
+        frame.to_csv(path, index=False) if "csv" in name.lower() else frame.to_parquet(path)
+        done = ending("ok", "ok")
+
+        assert main(["explicit", str(SCRIPT), "--samples", str(path), "--out", str(out)]) == 0
+        assert [run.overrides for run in done[0]._runs] == [
+            {"Sat.SMA": 7000.5, "Sat.Id": "a"}, {"Sat.SMA": 7100.0, "Sat.Id": "b"}
+        ]  # fmt: skip
+        assert done[0]._parameter_spec["_kind"] == "explicit"
+
+
+class TestSweeps:
+    def test_a_grid_is_planned_below_the_output_folder(
+        self, ending: Arrange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        done = ending("ok", "ok")
+
+        assert main(["run", str(SCRIPT), *GRID, "--out", "o"]) == 0
+        assert [(run.run_id, run.overrides, run.output_dir) for run in done[0]._runs] == [
+            (0, {"Sat.SMA": 7000}, tmp_path / "o" / "run-0"),
+            (1, {"Sat.SMA": 7100}, tmp_path / "o" / "run-1"),
+        ]
+        assert done[0]._manifest_path == tmp_path / "o" / "manifest.jsonl"
+        assert done[0]._script_path == SCRIPT
+
+    @pytest.mark.parametrize("command", ["monte-carlo", "latin-hypercube"])
+    def test_a_seed_is_recorded_whether_given_or_drawn(
+        self, ending: Arrange, out: Path, command: str
+    ) -> None:
+        done = ending("ok", "ok")
+        words = [command, str(SCRIPT), *PERTURB, "--out", str(out)]
+
+        assert main([*words, "--seed", "42"]) == 0
+        assert main(words) == 0
+
+        given, drawn = done
+        assert given._sweep_seed == given._parameter_spec["seed"] == 42
+        assert drawn._sweep_seed == drawn._parameter_spec["seed"]
+        assert isinstance(drawn._sweep_seed, int)
+        assert given._parameter_spec["_kind"] == command.replace("-", "_")
+
+    def test_the_flags_reach_the_sweep(self, ending: Arrange, out: Path) -> None:
+        done = ending("ok", "ok")
+        words = ["run", str(SCRIPT), *GRID, "--out", str(out)]
+
+        assert main([*words, "--workers", "3", "--timeout", "9.5", "--retries", "0", "--quiet",
+                     "--no-fsync-each", "--fsync-batch", "7"]) == 0  # fmt: skip
+        assert main(words) == 0
+
+        told, untold = done
+        assert told._pool.max_workers == 3
+        assert [told._timeout, told._retries, told._progress] == [9.5, 0, False]
+        assert [told._fsync_each, told._fsync_batch] == [False, 7]
+        assert untold._pool.max_workers == LocalJoblibPool().max_workers
+        assert [untold._timeout, untold._retries, untold._progress] == [None, 1, True]
+        assert [untold._fsync_each, untold._fsync_batch] == [True, 50]
+
+
+class TestResume:
+    def test_a_missing_manifest_is_3(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "manifest.jsonl"
+
+        said = refused(capsys, 3, "resume", path, "--script", SCRIPT)
+
+        assert said == f"manifest not found: {path}"
+
+    def test_a_missing_script_is_2(self, capsys: pytest.CaptureFixture[str], out: Path) -> None:
+        manifest("ok").save(out / "manifest.jsonl")
+
+        said = refused(capsys, 2, "resume", out / "manifest.jsonl", "--script", "nowhere.script")
+
+        assert said == "script not found: nowhere.script"
+
+    def test_a_damaged_manifest_is_3_with_path_and_line_and_stays_as_it_is(
+        self, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        path = out / "manifest.jsonl"
+        manifest("ok", "failed").save(path)
+        damaged = path.read_bytes().replace(b'"ok"', b'"OK"')
+        path.write_bytes(damaged)
+
+        said = refused(capsys, 3, "resume", path, "--script", SCRIPT)
+
+        assert said.endswith(f" ({path}:2)")
+        assert path.read_bytes() == damaged
+
+    def test_a_changed_script_is_2_and_says_how_to_go_on(
+        self, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        path = out / "manifest.jsonl"
+        manifest("failed", script_sha256="f" * 64).save(path)
+
+        said = refused(capsys, 2, "resume", path, "--script", SCRIPT)
+
+        assert said.startswith("script hash mismatch: ")
+        assert "--allow-script-drift" in said
+        assert "f" * 64 in said
+        assert canonical_script_sha256(SCRIPT) in said
+
+    def test_a_changed_script_can_be_accepted(self, ending: Arrange, out: Path) -> None:
+        path = out / "manifest.jsonl"
+        manifest("failed", script_sha256="f" * 64).save(path)
+        done = ending("ok", "ok")
+
+        with pytest.warns(RuntimeWarning, match="script hash mismatch"):
+            code = main(["resume", str(path), "--script", str(SCRIPT), "--allow-script-drift"])
+
+        assert code == 0
+        assert len(done) == 1
+
+    def test_a_sweep_of_an_unknown_kind_is_2(
+        self, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        path = out / "manifest.jsonl"
+        manifest(parameter_spec={"_kind": "sobol"}).save(path)
+
+        said = refused(capsys, 2, "resume", path, "--script", SCRIPT)
+
+        assert "unknown parameter_spec _kind 'sobol'" in said
+
+    def test_a_missing_folder_is_2(
+        self, capsys: pytest.CaptureFixture[str], out: Path, tmp_path: Path
+    ) -> None:
+        path = out / "manifest.jsonl"
+        manifest("ok").save(path)
+        elsewhere = tmp_path / "elsewhere"
+
+        said = refused(capsys, 2, "resume", path, "--script", SCRIPT, "--out", elsewhere)
+
+        assert f"output directory does not exist: {elsewhere}" in said
+
+    def test_it_prints_the_summary_of_the_whole_sweep(
+        self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
+    ) -> None:
+        path = out / "manifest.jsonl"
+        manifest("ok", "failed").save(path)
+        done = ending("ok", "ok")
+
+        assert main(["resume", str(path), "--script", str(SCRIPT)]) == 0
+        assert capsys.readouterr() == (f"2 runs (2 ok) in 1.00 s — output: {out}\n", "")
+        assert [run.overrides for run in done[0]._runs] == [{"Sat.SMA": 7000}, {"Sat.SMA": 7100}]
+
+
+class TestColdStart:
+    @pytest.mark.parametrize(
+        "words",
+        [["--help"], ["--version"], ["run", "--help"], [], ["show", "MANIFEST", "--detail"]],
+        ids=" ".join,
+    )
+    def test_no_heavy_library_is_loaded(self, words: list[str], tmp_path: Path) -> None:
+        path = tmp_path / "manifest.jsonl"
+        manifest("ok", "failed").save(path)
+        words = [str(path) if word == "MANIFEST" else word for word in words]
+
+        ended = python(
+            "import json, sys\n"
+            "from gmat_sweep.cli import main\n"
+            "code = main(sys.argv[1:])\n"
+            f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+            "print()\n"
+            "print(json.dumps([code, loaded]))\n",
+            *words,
+        )
+
+        assert json.loads(ended.stdout.splitlines()[-1]) == [0 if words else 2, []]
