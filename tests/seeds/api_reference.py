@@ -1,5 +1,5 @@
 # The signatures of the page "API reference", as printed (DaskPool and RayPool are not here).
-# ruff: noqa: B006, C408
+# ruff: noqa: B006, C408, F821, N818
 # mypy: ignore-errors
 from __future__ import annotations
 

@@ -160,17 +160,16 @@ class _Progress:
 
         A run whose every attempt was ended by an infrastructure fault has the outcome of the last.
         """
-        if self.outcome is None:
-            if not self.faults:
-                # Prefect itself could not run the task: nothing is known of the run, which stays
-                # missing in the manifest and is run on resume.
-                done.wait()
-                raise BackendError(
-                    f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the "
-                    "sweep once the cause is mended."
-                )
-            self.outcome = self.faults.pop()
-        return self.outcome
+        if self.outcome is not None:
+            return self.outcome
+        done.wait()
+        if not isinstance(done.state.data, _FAULTS):
+            # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
+            raise BackendError(
+                f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the sweep "
+                "once the cause is mended."
+            )
+        return self.faults.pop()
 
     def attempts(self) -> list[dict[str, Any]]:
         """Return the earlier attempts as the manifest records them."""

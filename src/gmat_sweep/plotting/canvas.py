@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["axes_or_new", "axes_grid_or_new", "date_axis"]
+__all__ = ["axes_grid_or_new", "axes_or_new", "count_axis", "date_axis"]
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
@@ -35,11 +35,20 @@ def axes_grid_or_new(axes: Any, size: int) -> NDArray[np.object_]:
 
 def date_axis(ax: Axes) -> None:
     """Label the epochs on the x axis without repeating the date at every tick."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib import dates
 
-    locator = AutoDateLocator()
+    # matplotlib's dates module has no annotations
+    typed: Any = dates
+    locator = typed.AutoDateLocator()
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(typed.ConciseDateFormatter(locator))
+
+
+def count_axis(ax: Axes) -> None:
+    """Tick the x axis at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _pyplot() -> Any:

@@ -82,6 +82,8 @@ def sweep_corner(
     ImportError
         matplotlib is not installed.
     """
+    import numpy as np
+
     if kind not in _KINDS:
         raise SweepConfigError(
             f"kind must be one of {', '.join(map(repr, _KINDS))}, got {kind!r}. Choose one."
@@ -118,8 +120,8 @@ def sweep_corner(
             f"axes must have the shape {(len(names), len(names))}, one row and column per "
             f"parameter, got {grid.shape}. Make them with plt.subplots({len(names)}, {len(names)})."
         )
-    hexagons = kind == "hexbin" or (kind == "auto" and kept.sum() > _MOST_POINTS)
-    _draw(grid, values[kept], colour[kept].to_numpy(), metric, hexagons=hexagons, kw=kw)
+    hexagons = kind == "hexbin" or (kind == "auto" and int(kept.sum()) > _MOST_POINTS)
+    _draw(grid, values[kept], np.asarray(colour[kept]), metric, hexagons=hexagons, kw=kw)
     if note:
         grid[0, 0].get_figure().text(0.99, 0.99, note, ha="right", va="top", fontsize="small")
     return grid

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.convergence import METRIC
 from gmat_sweep.analysis.frames import LEFT_OUT
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plotting.canvas import axes_or_new, date_axis
+from gmat_sweep.plotting.canvas import axes_or_new, count_axis, date_axis
 from gmat_sweep.plotting.labels import label, left_out_note, unit
 
 if TYPE_CHECKING:
@@ -61,35 +61,36 @@ def sweep_band_plot(
             f"column {column!r} is not found in summary. "
             f"Choose one of {', '.join(map(str, fields))}."
         )
-    statistics = summary.xs(column, axis="columns", level=1)
+    told = summary[summary.index.notna()]
+    statistics = {
+        str(name): told[name, column].to_numpy()
+        for name in dict.fromkeys(told.columns.get_level_values(0))
+        if (name, column) in told.columns
+    }
     centre = next((name for name in ("q0.5", "mean") if name in statistics), None)
     if centre is None:
         raise SweepConfigError(
             f"summary has no centre statistic for {column!r}, neither 'q0.5' nor 'mean'. "
             "Ask sweep_summary for one of them."
         )
-    statistics = statistics[statistics.index.notna()]
-    quantiles = sorted(
-        (name for name in statistics if _quantile(name) is not None),
-        key=lambda name: _quantile(name) or 0.0,
-    )
+    quantiles = sorted((name for name in statistics if _is_quantile(name)), key=_quantile)
 
     axes = axes_or_new(ax)
     centre_name = "median" if centre == "q0.5" else "mean"
     known = unit(column)
     kw.setdefault("label", f"{centre_name} ({known})" if known else centre_name)
-    x = statistics.index.to_numpy()
-    (line,) = axes.plot(x, statistics[centre].to_numpy(), **kw)
+    x = told.index.to_numpy()
+    (line,) = axes.plot(x, statistics[centre], **kw)
     if len(quantiles) > 1:
         low, high = quantiles[0], quantiles[-1]
         axes.fill_between(
             x,
-            statistics[low].to_numpy(),
-            statistics[high].to_numpy(),
+            statistics[low],
+            statistics[high],
             color=line.get_color(),
             alpha=0.25,
             linewidth=0,
-            label=f"{_percent(low)} to {_percent(high)} of runs",
+            label=f"{100 * _quantile(low):g} % to {100 * _quantile(high):g} % of runs",
         )
     axes.set(xlabel=str(summary.index.name), ylabel=column)
     if isinstance(summary.index, pd.DatetimeIndex):
@@ -109,7 +110,8 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure without it.
     at : datetime-like, optional
-        Of a frame with one curve per epoch, the epoch whose curve to draw.
+        Of a frame with one curve per epoch, the epoch whose curve to draw; of contacts, the
+        ``interval_id``.
     **kw
         For ``Axes.plot`` of the mean, such as ``color``, which the band takes over.
 
@@ -128,8 +130,9 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
         matplotlib is not installed.
     """
     frame = _convergence_frame(conv, ("n", "running_mean", "se_mean"))
-    if "time" in frame.columns:
-        frame = _curve_at(frame, at)
+    level = _level_of(frame)
+    if level is not None:
+        frame = _curve_at(frame, level, at)
     elif at is not None:
         raise SweepConfigError(
             f"at={at!r} chooses one of several epochs, and conv has one curve. Leave out at=."
@@ -148,7 +151,7 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
         label="± 1 standard error",
     )
     axes.set(xlabel="n", ylabel="running mean")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    count_axis(axes)
     axes.legend()
     _say_metric(axes, conv)
     _say_left_out(axes, conv)
@@ -183,7 +186,13 @@ def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: An
     ImportError
         matplotlib is not installed.
     """
-    frame = _convergence_frame(conv, ("time", "n", "se_mean"))
+    frame = _convergence_frame(conv, ("n", "se_mean"))
+    level = _level_of(frame)
+    if level is None:
+        raise SweepConfigError(
+            "conv is missing required column 'time'. "
+            "Draw the single curve it has with mc_convergence_plot."
+        )
     most = int(frame["n"].max()) if len(frame) else 0
     if most < 2:
         raise SweepConfigError(
@@ -193,31 +202,34 @@ def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: An
     axes = axes_or_new(ax)
     for count in sorted({most // 4, most // 2, most} - {0, 1}):
         curve = frame[frame["n"] == count]
-        axes.plot(curve["time"].to_numpy(), curve["se_mean"].to_numpy(), label=f"n = {count}", **kw)
-    axes.set(xlabel="time", ylabel="standard error of the mean")
-    date_axis(axes)
+        axes.plot(curve[level].to_numpy(), curve["se_mean"].to_numpy(), label=f"n = {count}", **kw)
+    axes.set(xlabel=level, ylabel="standard error of the mean")
+    if level == "time":
+        date_axis(axes)
+    else:
+        count_axis(axes)
     axes.legend()
     _say_metric(axes, conv)
     _say_left_out(axes, conv)
     return axes
 
 
-def _quantile(name: Any) -> float | None:
-    text = str(name)
-    try:
-        return float(text[1:]) if text.startswith("q") else None
-    except ValueError:
-        return None
+def _is_quantile(statistic: str) -> bool:
+    return statistic.startswith("q")
 
 
-def _percent(name: Any) -> str:
-    return f"{100 * (_quantile(name) or 0.0):g} %"
+def _quantile(statistic: str) -> float:
+    return float(statistic.removeprefix("q"))
 
 
 def _convergence_frame(conv: Any, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    frame: pd.DataFrame = conv if isinstance(conv, pd.DataFrame) else conv.to_pandas()
+    frame: pd.DataFrame = conv.to_pandas() if hasattr(conv, "to_pandas") else conv
+    if not isinstance(frame, pd.DataFrame):
+        raise SweepConfigError(
+            f"conv must be a frame, got {type(conv).__name__}. Pass what mc_convergence returned."
+        )
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise SweepConfigError(
@@ -227,21 +239,26 @@ def _convergence_frame(conv: Any, columns: tuple[str, ...]) -> pd.DataFrame:
     return frame
 
 
-def _curve_at(frame: pd.DataFrame, at: Any) -> pd.DataFrame:
+def _level_of(frame: pd.DataFrame) -> str | None:
+    """Return the column that tells one curve from another; None where there is a single one."""
+    return next((name for name in ("time", "interval_id") if name in frame.columns), None)
+
+
+def _curve_at(frame: pd.DataFrame, level: str, at: Any) -> pd.DataFrame:
     import pandas as pd
 
     if at is None:
         raise SweepConfigError(
             "conv is per-time, with one curve for each of "
-            f"{frame['time'].nunique()} epochs. Choose one with at=, draw all with "
+            f"{frame[level].nunique()} values of {level}. Choose one with at=, draw all with "
             "mc_convergence_over_time_plot, or compute it with terminal_only=True."
         )
-    epoch = pd.Timestamp(at)
-    curve = frame[frame["time"] == epoch]
+    wanted = pd.Timestamp(at) if level == "time" else at
+    curve = frame[frame[level] == wanted]
     if curve.empty:
         raise SweepConfigError(
-            f"conv has no epoch {epoch}; it has {frame['time'].min()} to {frame['time'].max()}. "
-            "Choose one of conv['time']."
+            f"conv has no {level} {wanted}; it has {frame[level].min()} to {frame[level].max()}. "
+            f"Choose one of conv[{level!r}]."
         )
     return curve
 

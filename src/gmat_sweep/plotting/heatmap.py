@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from numpy.typing import NDArray
 
     from gmat_sweep.manifest import Manifest
@@ -97,11 +98,11 @@ def sweep_heatmap(
     cells[rows, columns] = numbers[placed]
 
     axes = axes_or_new(ax)
-    _draw(axes, x_values, y_values, cells, kw)
+    mesh = _draw(axes, x_values, y_values, cells, kw)
     axes.set(xlabel=label(x), ylabel=label(y))
     figure = axes.get_figure()
     if figure is not None:
-        figure.colorbar(axes.collections[-1], ax=axes, label=label(z))
+        figure.colorbar(mesh, ax=axes, label=label(z))
     _key(axes, int(np.isnan(cells).sum()), left_out_runs(runs))
     return axes
 
@@ -162,12 +163,12 @@ def _draw(
     y_values: NDArray[np.float64],
     cells: NDArray[np.float64],
     kw: dict[str, Any],
-) -> None:
+) -> QuadMesh:
     import matplotlib as mpl
     import numpy as np
 
     colours = mpl.colormaps[kw.pop("cmap", None) or mpl.rcParams["image.cmap"]]
-    axes.pcolormesh(
+    return axes.pcolormesh(
         _edges(x_values),
         _edges(y_values),
         np.ma.masked_invalid(cells),
