@@ -162,8 +162,8 @@ class _Progress:
         """
         if self.outcome is not None:
             return self.outcome
-        done.wait()
-        if not isinstance(done.state.data, _FAULTS):
+        error = done.result(raise_on_failure=False)
+        if not isinstance(error, _FAULTS):
             # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
             raise BackendError(
                 f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the sweep "
