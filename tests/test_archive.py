@@ -486,12 +486,15 @@ class TestRefusals:
         assert full.archive() == first
         assert first.stat().st_ino == identity.st_ino
 
-    @pytest.mark.parametrize("harm", ["other sweep", "not a zip", "damaged", "a folder"])
+    @pytest.mark.parametrize(
+        "harm", ["other sweep", "not a zip", "damaged", "cut down", "a folder"]
+    )
     def test_any_other_file_in_the_place_is_refused_and_kept(
         self, full: Mission, harm: str
     ) -> None:
         out = full.archive()
         content = out.read_bytes()
+        content_of_hashes = text_of(out, "MANIFEST.hash")
         if harm == "other sweep":
             full.sweep.failed(3)
         elif harm == "not a zip":
@@ -500,6 +503,10 @@ class TestRefusals:
             at = content.index(b"run-0/metrics.parquet") + 60
             content = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
         out.write_bytes(content)
+        if harm == "cut down":
+            with zipfile.ZipFile(out, "w") as file:
+                file.writestr("MANIFEST.hash", content_of_hashes)
+            content = out.read_bytes()
         if harm == "a folder":
             out.unlink()
             out.mkdir()

@@ -16,13 +16,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
-from seeds.notebook import cells, run_cell
 
 import gmat_sweep
 from gmat_sweep import (
@@ -40,6 +40,8 @@ from gmat_sweep import (
     lazy_extra_outputs,
     sweep,
 )
+from gmat_sweep.flow.server import start_local_server
+from seeds.notebook import cells, run_cell
 
 DATA = Path(__file__).parent / "data"
 SEEDS = Path(__file__).parent / "seeds"
@@ -142,26 +144,72 @@ def table(text: str) -> list[list[str]]:
     return [line.split() for line in text.strip().splitlines()]
 
 
+def failed_runs(count: int) -> tuple[Manifest, list[ManifestEntry]]:
+    """Return a manifest without entries, made as the API reference says, and entries for it."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    manifest = Manifest(
+        canonical_script_sha256(script_path=DATA / "leo_short.script"),
+        "0.1.0",
+        "0.6.0",
+        "R2026a",
+        "3.12",
+        "Linux",
+        None,
+        {"_kind": "grid", "Sat.SMA": [7000.0 + run_id for run_id in range(count + 1)]},
+        count + 1,
+        backend="LocalJoblibPool",
+    )
+    outcomes = [
+        RunOutcome.failed(
+            run_id=run_id, stderr="no", started_at=moment, ended_at=moment, duration_s=0.0
+        )
+        for run_id in range(count)
+    ]
+    return manifest, [ManifestEntry.from_outcome(each, overrides={}) for each in outcomes]
+
+
+@pytest.fixture(scope="module")
+def database() -> None:
+    """Have Prefect make its database: the notebooks' deadlines are for runs."""
+    server = start_local_server()
+    assert server is not None
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def recovery(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+    """Run the notebook "Surviving a kill"."""
+    return run_notebook(tmp_path_factory.mktemp("recovery"), "killed_sweep_recovery.py")
+
+
+@pytest.fixture(scope="module")
+def completed(recovery: NotebookRun) -> int:
+    """Return how many runs were on disk after the kill: five, or more on a fast computer."""
+    return recovery.number(r"Manifest entries on disk: (\d+)")
+
+
+@pytest.fixture(scope="module")
+def consumer(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+    """Run the notebook "Downstream-consumer pipeline"."""
+    return run_notebook(
+        tmp_path_factory.mktemp("consumer"),
+        "downstream_consumer.py",
+        "downstream_pipeline.py",
+        "killable_sweep.py",
+    )
+
+
 class TestKilledSweepRecovery:
     """The notebook "Surviving a kill"."""
 
-    @pytest.fixture(scope="class")
-    def notebook(self, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
-        return run_notebook(tmp_path_factory.mktemp("recovery"), "killed_sweep_recovery.py")
-
-    @pytest.fixture(scope="class")
-    def completed(self, notebook: NotebookRun) -> int:
-        """How many runs were on disk after the kill: five, or more on a fast computer."""
-        return notebook.number(r"Manifest entries on disk: (\d+)")
-
     def test_at_least_five_runs_survive_and_none_that_was_seen_is_lost(
-        self, notebook: NotebookRun, completed: int
+        self, recovery: NotebookRun, completed: int
     ) -> None:
-        assert 5 <= notebook.number(r"Manifest entries at kill: (\d+)") <= completed < 20
+        assert 5 <= recovery.number(r"Manifest entries at kill: (\d+)") <= completed < 20
 
-    def test_it_prints_what_is_printed(self, notebook: NotebookRun, completed: int) -> None:
+    def test_it_prints_what_is_printed(self, recovery: NotebookRun, completed: int) -> None:
         (folder,) = (
-            line.rpartition(" ")[2] for line in notebook.lines if line.startswith("Spawned")
+            line.rpartition(" ")[2] for line in recovery.lines if line.startswith("Spawned")
         )
         digest = canonical_script_sha256(DATA / "leo_short.script")
 
@@ -189,14 +237,33 @@ class TestKilledSweepRecovery:
             "__status",
             "ok 60",
             "Name: count, dtype: int64",
-        ] == notebook.with_blanks(
+        ] == recovery.with_blanks(
             r"Spawned gmat-sweep pid=(\d+), .*",
             r"Manifest entries at kill: (\d+)",
             r"\d+ runs .* in (\d+\.\d\d) s — output: .*",
         )
 
-    def test_the_partial_frame_is_the_one_printed(self, notebook: NotebookRun) -> None:
-        (head,) = notebook.displays
+    def test_an_entry_that_was_seen_is_not_taken_back_when_ctrl_c_falls_into_its_fsync(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "manifest.jsonl"
+        manifest, entries = failed_runs(2)
+        manifest.save(path)
+        manifest.append_entry(entries[0])
+
+        def interrupt(descriptor: int) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                manifest.append_entry(entries[1])
+        manifest.close()
+
+        assert Manifest.load(path).entries == entries
+
+    def test_the_partial_frame_is_the_one_printed(self, recovery: NotebookRun) -> None:
+        (head,) = recovery.displays
 
         assert head.index.names == ["run_id", "time"]
         assert list(head.columns) == ["Sat.UTCGregorian", "Sat.X", "Sat.Y", "Sat.Z", "__status"]
@@ -219,9 +286,9 @@ class TestKilledSweepRecovery:
         )
 
     def test_the_old_spelling_of_the_number_of_workers_warns_and_nothing_else_is_said(
-        self, notebook: NotebookRun
+        self, recovery: NotebookRun
     ) -> None:
-        (warning, line) = notebook.stderr.splitlines()
+        (warning, line) = recovery.stderr.splitlines()
 
         assert "DeprecationWarning: LocalJoblibPool(workers=) is deprecated" in warning
         assert "max_workers=" in warning
@@ -231,17 +298,12 @@ class TestKilledSweepRecovery:
 class TestDownstreamConsumer:
     """The notebook "Downstream-consumer pipeline"."""
 
-    @pytest.fixture(scope="class")
-    def notebook(self, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
-        return run_notebook(
-            tmp_path_factory.mktemp("consumer"),
-            "downstream_consumer.py",
-            "downstream_pipeline.py",
-            "killable_sweep.py",
-        )
-
-    def test_it_prints_what_is_printed(self, notebook: NotebookRun) -> None:
-        assert [
+    def test_it_prints_what_is_printed(self, consumer: NotebookRun) -> None:
+        assert consumer.with_blanks(
+            r"Completed before the kill: (\d+)",
+            # The first to end of runs that were on all cores at once.
+            r"run (\d): status='ok', postprocess_status='ok'",
+        ) == [
             "GMAT version: R2026a",
             "Script: leo_basic.script",
             "Exists: True",
@@ -278,26 +340,22 @@ class TestDownstreamConsumer:
             "report__RF -> report__RF.parquet",
             "Hook-registered output (entry.extra_outputs):",
             "orbit_metrics -> orbit_metrics.parquet",
-        ] == notebook.with_blanks(
-            r"Completed before the kill: (\d+)",
-            # The first to end of runs that were on all cores at once.
-            r"run (\d): status='ok', postprocess_status='ok'",
-        )
+        ]
 
     def test_the_kill_comes_after_four_runs_and_before_the_last(
-        self, notebook: NotebookRun
+        self, consumer: NotebookRun
     ) -> None:
-        assert 4 <= notebook.number(r"Completed before the kill: (\d+)") < 12
+        assert 4 <= consumer.number(r"Completed before the kill: (\d+)") < 12
 
-    def test_the_status_counts_are_those_displayed(self, notebook: NotebookRun) -> None:
-        counts = notebook.displays[0]
+    def test_the_status_counts_are_those_displayed(self, consumer: NotebookRun) -> None:
+        counts = consumer.displays[0]
 
         assert counts.name == "count"
         assert counts.index.name == "__status"
         assert counts.to_dict() == {"ok": 15}
 
-    def test_the_metrics_of_the_main_sweep_are_those_displayed(self, notebook: NotebookRun) -> None:
-        metrics = notebook.displays[1]
+    def test_the_metrics_of_the_main_sweep_are_those_displayed(self, consumer: NotebookRun) -> None:
+        metrics = consumer.displays[1]
 
         assert metrics.index.name == "run_id"
         assert list(metrics.columns) == ["final_radius_km", "radius_span_km", "__status"]
@@ -313,9 +371,9 @@ class TestDownstreamConsumer:
         )
 
     def test_the_metrics_of_the_resumed_sweep_are_those_displayed(
-        self, notebook: NotebookRun
+        self, consumer: NotebookRun
     ) -> None:
-        metrics = notebook.displays[2]
+        metrics = consumer.displays[2]
 
         assert list(metrics.index) == list(range(12))
         assert digits(metrics) == table(
@@ -335,14 +393,14 @@ class TestDownstreamConsumer:
             """
         )
 
-    def test_the_sensitivity_variant_is_the_one_displayed(self, notebook: NotebookRun) -> None:
-        comparison = notebook.displays[3]
+    def test_the_sensitivity_variant_is_the_one_displayed(self, consumer: NotebookRun) -> None:
+        comparison = consumer.displays[3]
 
         assert comparison.index.names == ["arm", "run_id"]
         assert list(comparison.index) == [
             (arm, run_id) for arm in ("baseline", "ecc=0.02") for run_id in range(5)
         ]
-        assert digits(comparison.loc["baseline"]) == digits(notebook.displays[1])
+        assert digits(comparison.loc["baseline"]) == digits(consumer.displays[1])
         assert digits(comparison.loc["ecc=0.02"]) == table(
             """
             6664.322986  0.322986  ok
@@ -353,8 +411,8 @@ class TestDownstreamConsumer:
             """
         )
 
-    def test_it_says_nothing_else(self, notebook: NotebookRun) -> None:
-        assert notebook.stderr == ""
+    def test_it_says_nothing_else(self, consumer: NotebookRun) -> None:
+        assert consumer.stderr == ""
 
 
 @pytest.fixture
@@ -370,7 +428,7 @@ class TestResumePage:
     """The page "Resume"."""
 
     SNIPPETS = cells(SEEDS / "resume_page.py")
-    GRID = {"Sat.SMA": [7000.0, 7050.0, 7100.0, 7150.0, 7200.0]}
+    GRID: ClassVar = {"Sat.SMA": [7000.0, 7050.0, 7100.0, 7150.0, 7200.0]}
     MANIFEST = Path("sweep/manifest.jsonl")
 
     @pytest.fixture
@@ -584,7 +642,7 @@ class TestPostprocessPage:
         assert not Path("sweep/manifest.jsonl").exists()
 
 
-DOCUMENTED: dict[str, Any] = {}
+DOCUMENTED: dict[str, Any] = {"__name__": "reference"}
 exec(compile((SEEDS / "api_reference.py").read_text(), "api_reference.py", "exec"), DOCUMENTED)
 
 # Where each name is documented to live, beside the package itself.
@@ -675,10 +733,12 @@ class TestApiReference:
         assert getattr(home, name) is getattr(gmat_sweep, name)
 
     def test_every_documented_signature_is_of_a_name_that_is_looked_for(self) -> None:
-        public = {n for n, v in DOCUMENTED.items() if getattr(v, "__module__", None) is None}
+        printed = {
+            n for n, v in DOCUMENTED.items() if getattr(v, "__module__", None) == "reference"
+        }
 
-        assert public <= set(HOMES) | {"__builtins__"}
-        assert (len(FUNCTIONS), len(CLASSES), len(METHODS)) == (8, 13, 27)
+        assert printed <= set(HOMES)
+        assert (len(FUNCTIONS), len(CLASSES), len(METHODS)) == (8, 13, 25)
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_a_function_takes_what_is_documented(self, name: str) -> None:
@@ -723,28 +783,11 @@ class TestApiReference:
         assert [(spec.seed, spec.run_options) for spec in specs] == [(None, {}), (None, {})]
 
     def test_a_manifest_is_kept_as_the_page_describes(self, tmp_path: Path) -> None:
-        script = tmp_path / "mission.script"
-        script.write_text(MISSION)
         path = tmp_path / "manifest.jsonl"
-        moment = pd.Timestamp("2026-01-01T00:00:00Z").to_pydatetime()
-        manifest = Manifest(
-            canonical_script_sha256(script),
-            "0.1.0",
-            "0.6.0",
-            "R2026a",
-            "3.12",
-            "Linux",
-            None,
-            {"_kind": "grid", "Sat.SMA": [7000.0, 7100.0, 7200.0]},
-            3,
-            backend="LocalJoblibPool",
-        )
+        manifest, entries = failed_runs(2)
         manifest.save(path)
-        for run_id in (1, 0):
-            outcome = RunOutcome.failed(
-                run_id=run_id, stderr="no", started_at=moment, ended_at=moment, duration_s=0.0
-            )
-            manifest.append_entry(ManifestEntry.from_outcome(outcome, overrides={}))
+        for entry in reversed(entries):
+            manifest.append_entry(entry)
         with path.open("a") as file:
             file.write('{"run_id": 2, "status": "o')
         loaded = Manifest.load(path)

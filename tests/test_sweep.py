@@ -539,3 +539,48 @@ def test_the_header_says_who_ran_what_on_which_engine(
     assert header["run_count"] == 1
     assert header["mission"] == "leo_short.script"
     assert set(header["created_by"]) == {"user", "host"}
+
+
+class TestRefusedValues:
+    """GMAT refusing a value is an answer about that value; refusing every one is a mistake."""
+
+    def test_a_refused_first_value_costs_its_run_only(
+        self, pool: LocalJoblibPool, leo_basic: Path
+    ) -> None:
+        frame = sweep(leo_basic, grid={"Sat.ECC": [1.0, 0.001]}, backend=pool, progress=False)
+        status = frame.groupby(level="run_id")["__status"].first()
+
+        assert status.to_dict() == {0: "failed", 1: "ok"}
+
+    def test_a_field_that_takes_no_value_is_refused_before_any_run(
+        self, pool: LocalJoblibPool, leo_basic: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match=r'"yesterday" is not valid'):
+            sweep(
+                leo_basic,
+                grid={"Sat.Epoch": ["yesterday", "tomorrow"]},
+                backend=pool,
+                out=tmp_path / "out",
+            )
+        assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+    def test_a_wrong_type_in_a_later_run_is_refused_before_any_run(
+        self, pool: LocalJoblibPool, leo_basic: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match=r"type mismatch for 'Sat\.SMA'"):
+            sweep(
+                leo_basic,
+                grid={"Sat.SMA": [7000.0, 7100.0, 7200.0, 7300.0, 7400.0, "high"]},
+                backend=pool,
+                out=tmp_path / "out",
+            )
+
+    def test_a_refused_run_can_be_resumed_and_is_refused_again(
+        self, pool: LocalJoblibPool, leo_basic: Path, tmp_path: Path
+    ) -> None:
+        grid = {"Sat.ECC": [0.001, 1.0]}
+        sweep(leo_basic, grid=grid, backend=pool, out=tmp_path, progress=False)
+        path = tmp_path / "manifest.jsonl"
+        Sweep.from_manifest(path, leo_basic, backend=pool, progress=False).resume()
+
+        assert {e.run_id: e.status for e in Manifest.load(path).entries} == {0: "ok", 1: "failed"}

@@ -4,7 +4,8 @@
 they return: temporary name in the same folder, fsync, rename, fsync of the folder.
 
 `AppendLog` appends lines to an existing file. A line is there whole or not at all after any
-failure; with ``sync=True`` it is on disk before the call returns. What a killed writer left
+failure, and one that was there whole before an interruption (Ctrl-C) stays; with ``sync=True`` it
+is on disk before the call returns. What a killed writer left
 after the last newline is set aside in ``<name>.torn-<time>`` before the first append. After a
 failed fsync its descriptor is never used again: the next call writes what was not yet known to be
 on disk once more and reads the file anew.
@@ -210,16 +211,23 @@ class AppendLog:
             line = make_line(self._lines)
             try:
                 _write_all(descriptor, line)
-            except BaseException:
-                self._roll_back(descriptor)
+            except BaseException as error:
+                if isinstance(error, OSError) or not self._is_whole(descriptor, line):
+                    self._roll_back(descriptor)
+                else:
+                    self._acknowledge(line)
                 raise
             if sync:
                 try:
                     os.fsync(descriptor)
-                except BaseException:
+                except OSError:
                     if not self._roll_back(descriptor):
                         self._acknowledge(line)
                     self._fsync_failed = True
+                    raise
+                except BaseException:
+                    # Ctrl-C is no failure, and a reader may have seen the line: `close` syncs it.
+                    self._acknowledge(line)
                     raise
             self._acknowledge(line)
             if sync:
@@ -258,6 +266,9 @@ class AppendLog:
         self._unsynced.clear()
         self._synced_end = self._end
         self._fsync_failed = False
+
+    def _is_whole(self, descriptor: int, line: bytes) -> bool:
+        return os.fstat(descriptor).st_size == self._end + len(line)
 
     def _roll_back(self, descriptor: int) -> bool:
         """Cut off the line that failed and let go of the file; return whether it is cut off."""

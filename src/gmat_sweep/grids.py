@@ -193,7 +193,7 @@ def _run_spec(
 
 
 def iter_grid_run_specs(
-    grid: Mapping[str, Iterable[Any]], script_path: Path, output_dir: Path
+    grid: Mapping[str, Iterable[Any]], script_path: str | Path, output_dir: str | Path
 ) -> Iterator[RunSpec]:
     """Yield one run per combination of `full_factorial`, without holding them all.
 
@@ -208,7 +208,7 @@ def iter_grid_run_specs(
 
 
 def expand_grid_to_run_specs(
-    grid: Mapping[str, Iterable[Any]], script_path: Path, output_dir: Path
+    grid: Mapping[str, Iterable[Any]], script_path: str | Path, output_dir: str | Path
 ) -> list[RunSpec]:
     """Return the runs of `iter_grid_run_specs` as a list.
 
@@ -221,7 +221,7 @@ def expand_grid_to_run_specs(
 
 
 def expand_samples_to_run_specs(
-    samples: pd.DataFrame, script_path: Path, output_dir: Path
+    samples: pd.DataFrame, script_path: str | Path, output_dir: str | Path
 ) -> list[RunSpec]:
     """Return one run per row of `samples`, whose columns are the fields to override.
 
@@ -233,9 +233,9 @@ def expand_samples_to_run_specs(
     ----------
     samples : pandas.DataFrame
         Columns are GMAT's dotted names; the index is the default one.
-    script_path : Path
+    script_path : str or Path
         The GMAT script.
-    output_dir : Path
+    output_dir : str or Path
         Folder under which each run gets its own.
 
     Raises
@@ -291,8 +291,8 @@ def expand_monte_carlo_to_run_specs(
     perturb: Mapping[str, DistSpec],
     n: int,
     seed: int | None,
-    script_path: Path,
-    output_dir: Path,
+    script_path: str | Path,
+    output_dir: str | Path,
 ) -> list[RunSpec]:
     """Return `n` runs whose overrides are independent draws from `perturb`.
 
@@ -309,9 +309,9 @@ def expand_monte_carlo_to_run_specs(
     seed : int or None
         The sweep's seed. None draws one that is not kept; pass `distributions.fresh_seed()` and
         record it to be able to repeat the sweep.
-    script_path : Path
+    script_path : str or Path
         The GMAT script.
-    output_dir : Path
+    output_dir : str or Path
         Folder under which each run gets its own.
 
     Raises
@@ -329,8 +329,8 @@ def expand_monte_carlo_extension_to_run_specs(
     old_n: int,
     n: int,
     seed: int | None,
-    script_path: Path,
-    output_dir: Path,
+    script_path: str | Path,
+    output_dir: str | Path,
 ) -> list[RunSpec]:
     """Return runs `old_n` to ``old_n + n - 1`` of a Monte Carlo sweep that has `old_n` already.
 
@@ -402,8 +402,8 @@ def expand_latin_hypercube_to_run_specs(
     perturb: Mapping[str, DistSpec],
     n: int,
     seed: int | None,
-    script_path: Path,
-    output_dir: Path,
+    script_path: str | Path,
+    output_dir: str | Path,
 ) -> list[RunSpec]:
     """Return one run per row of `latin_hypercube_samples`.
 

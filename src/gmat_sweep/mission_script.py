@@ -71,7 +71,7 @@ SOLVER_TYPES = (
 _ENGINE_NAMES = {"Propagator": "PropSetup"}
 
 
-def canonical_script_sha256(path: Path | str) -> str:
+def canonical_script_sha256(script_path: Path | str) -> str:
     r"""Hash a script so that its encoding mark and line ends do not matter.
 
     Every leading byte order mark is taken off, CRLF and CR become LF, and the text ends in exactly
@@ -79,7 +79,7 @@ def canonical_script_sha256(path: Path | str) -> str:
 
     Parameters
     ----------
-    path : Path or str
+    script_path : Path or str
         The script. It need not be UTF-8: the rules touch only ASCII bytes and the UTF-8 byte
         order mark, so they are applied to the bytes. A UTF-8 script hashes as if it had been
         decoded first; a script in Latin-1 hashes as well, by the bytes it has.
@@ -89,7 +89,7 @@ def canonical_script_sha256(path: Path | str) -> str:
     str
         SHA-256 as 64 hexadecimal digits. An empty script hashes as ``"\n"``.
     """
-    content = Path(path).read_bytes()
+    content = Path(script_path).read_bytes()
     while content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -27,6 +27,8 @@ __all__ = ["HEADLESS_FOLDER", "check_folder", "prepare_mission"]
 HEADLESS_FOLDER = "headless"
 """Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
 
+_MOST_VALUES = 4
+
 _log = logging.getLogger("gmat_sweep")
 
 
@@ -68,7 +70,7 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
     script : Path
         The user's script.
     runs : iterable of RunSpec
-        The runs; every field that any of them overrides is tried once, with the first value.
+        The runs; every field that any of them overrides is tried, with a few of its values.
     folder : Path
         The sweep folder, which gets the headless copy where one is needed.
     pool : object
@@ -85,12 +87,10 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
         The engine lacks a resource that matters, or cannot parse the script; GMAT's own message
         is in it.
     SweepConfigError
-        An override names an unknown field or has a value of the wrong type.
+        An override names an unknown field or has a value of the wrong type, or GMAT takes none
+        of a field's values.
     """
-    overrides: dict[str, Any] = {}
-    for run in runs:
-        for name, value in run.overrides.items():
-            overrides.setdefault(name, value)
+    values = _values_to_try(runs)
     with _inspector(pool) as inspector:
         try:
             types = inspector.inspect(None, {}).resource_types
@@ -98,7 +98,9 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
             headless = headless_copy(script, lambda name: name not in types)
             runnable = headless.write(folder / HEADLESS_FOLDER)
             _say_what_was_left_out(headless, script)
-            facts = inspector.inspect(runnable, overrides)
+            facts = inspector.inspect(runnable, {name: tried[0] for name, tried in values.items()})
+            refused = _refused_whatever_the_value(inspector, runnable, values, facts)
+            mistyped = _mistyped(inspector, runnable, values)
         except WorkerDiedError as error:
             raise MissionScriptError(
                 f"GMAT crashed while loading {script}: {error}\nLoad the script in GMAT itself and "
@@ -111,13 +113,56 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
         raise MissionScriptError(
             f"GMAT cannot parse {script}:\n{listed}\nMend the script where GMAT says.", script
         )
-    if facts.problems:
-        listed = "\n".join(f"  - {problem}" for problem in facts.problems)
+    problems = [*facts.problems, *mistyped, *refused]
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
         raise SweepConfigError(
             f"{script} cannot take these overrides:\n{listed}\n"
             "Name fields as GMAT does, such as 'Sat.SMA', with values of the field's type."
         )
     return runnable
+
+
+def _values_to_try(runs: Iterable[RunSpec]) -> dict[str, list[Any]]:
+    """Return, for each overridden field, one value of every type and a few more."""
+    values: dict[str, list[Any]] = {}
+    for run in runs:
+        for name, value in run.overrides.items():
+            tried = values.setdefault(name, [])
+            types = {type(known) for known in tried}
+            if type(value) not in types or (len(tried) < _MOST_VALUES and value not in tried):
+                tried.append(value)
+    return values
+
+
+def _refused_whatever_the_value(
+    inspector: _Inspector, script: Path, values: dict[str, list[Any]], facts: MissionFacts
+) -> list[str]:
+    """Try further values of each field that GMAT refused, and return what it says of the hopeless.
+
+    GMAT refusing one value is an answer for the runs that have it; a field that takes none of
+    several values will take no other.
+    """
+    refused = dict(facts.refused)
+    for number in range(1, _MOST_VALUES):
+        again = {name: values[name][number] for name in refused if len(values[name]) > number}
+        if not again:
+            break
+        still = inspector.inspect(script, again).refused
+        refused = {
+            name: said for name, said in refused.items() if name not in again or name in still
+        }
+    return list(refused.values())
+
+
+def _mistyped(inspector: _Inspector, script: Path, values: dict[str, list[Any]]) -> list[str]:
+    """Try a value of every further type that a field is given."""
+    problems: list[str] = []
+    for name, tried in values.items():
+        by_type = {type(value): value for value in tried[1:] if type(value) is not type(tried[0])}
+        for value in by_type.values():
+            problems += inspector.inspect(script, {name: value}).problems
+    return problems
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def sobol_analyze(
     _check_run_count(len(values), len(names), second_order=calc_second_order)
     if values.max() == values.min():
         raise SweepConfigError(
-            f"the metric is {values[0]!r} in every run, there is no variance to explain. "
+            f"the metric is {float(values[0])!r} in every run, there is no variance to explain. "
             "Choose a metric that the parameters change."
         )
     _require_salib()

@@ -247,14 +247,17 @@ class Sweep:
             failed = set(Manifest.find_failed(self._manifest_path))
             expected = [run.run_id for run in self._runs]
             wanted = failed | set(Manifest.find_missing(self._manifest_path, expected))
+            every_run = self._checked_runs()
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
-                for run in sorted(self._checked_runs(), key=lambda run: run.run_id)
+                for run in sorted(every_run, key=lambda run: run.run_id)
                 if run.run_id in wanted
             ]
             if runs:
                 self._warm_up()
-                runnable = prepare_mission(self._script_path, runs, self._output_dir, self._pool)
+                runnable = prepare_mission(
+                    self._script_path, every_run, self._output_dir, self._pool
+                )
                 self._execute(runs, runnable, "resume")
             self._reload()
         return self

@@ -20,7 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,13 +224,16 @@ class MissionFacts:
     resource_types : frozenset of str
         Every type of resource this engine can create.
     problems : tuple of str
-        Why the mission or an override would be refused; empty when nothing is wrong.
+        Why no run could do with this script or these fields; empty when nothing is wrong.
+    refused : dict of str to str
+        Fields whose value GMAT refused to take, with its words: an answer about that value.
     engine_log : str
         The engine's log of a refused script.
     """
 
     resource_types: frozenset[str]
     problems: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     engine_log: str = ""
 
 
@@ -254,14 +257,19 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     try:
         mission = load_mission(script_path)
     except GmatLoadError as error:
-        return MissionFacts(types, (str(error),), getattr(error, "log", ""))
-    problems = []
+        return MissionFacts(types, (str(error),), engine_log=getattr(error, "log", ""))
+    problems, refused = [], {}
     for path, value in overrides.items():
         try:
             mission[path] = value
         except GmatFieldError as error:
-            problems.append(str(error))
-    return MissionFacts(types, tuple(problems))
+            # gmat-run chains the engine's exception only where the engine itself said no.
+            said_by_gmat = error.__cause__ is not None and "rejected" in str(error)
+            if said_by_gmat:
+                refused[path] = str(error)
+            else:
+                problems.append(str(error))
+    return MissionFacts(types, tuple(problems), refused)
 
 
 # --- the postprocess hook ------------------------------------------------------------------------

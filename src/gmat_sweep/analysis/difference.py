@@ -154,7 +154,7 @@ def _difference(
         if name not in numbers_b.columns:
             continue
         base = numbers_a[name].to_numpy()
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             change = numbers_b[name].to_numpy() - base
             ratio = change / base
         ratio[~np.isfinite(ratio)] = np.nan

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEFT_OUT",
+    "ROWS_PER_POINT",
     "has_status",
     "is_numeric",
     "last_of_each_run",
@@ -28,6 +29,9 @@ __all__ = [
 
 LEFT_OUT = "left_out_runs"
 """Key in a result's ``attrs``: how many runs of each status other than ``ok`` are not in it."""
+
+ROWS_PER_POINT = "rows_per_point"
+"""Key in a summary's ``attrs``: the fewest and the most rows that one of its rows rests on."""
 
 _INDEX_LEVELS = ("run_id", "time", "interval_id")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.frames import check_engine, in_engine
 from gmat_sweep.analysis.frames import (
     LEFT_OUT,
+    ROWS_PER_POINT,
     left_out_runs,
     numeric_columns,
     ok_mask,
@@ -95,7 +97,8 @@ def sweep_summary(
     -----
     Runs are compared at equal epochs, to the nanosecond. Where runs report at steps of their own,
     as an integrator with error control does, few share an epoch, and a row rests on one or two
-    runs; ``count_ok`` tells. Missing values are left out of every statistic.
+    runs; ``count_ok`` tells. Missing values are left out of every statistic. With ``by="run_id"``
+    every row of a run counts the same, however long the step to the next one.
 
     Quantiles interpolate linearly between order statistics, definition 7 of Hyndman and Fan,
     "Sample quantiles in statistical packages", The American Statistician 50 (1996). A quantile
@@ -129,6 +132,9 @@ def sweep_summary(
         return in_engine(summary, engine)
     if dropna:
         summary.attrs[LEFT_OUT] = left_out_runs(frame)
+    if len(numbers):
+        rows = numbers.groupby(level=by).size()
+        summary.attrs[ROWS_PER_POINT] = (int(rows.min()), int(rows.max()))
     return summary
 
 
@@ -167,7 +173,7 @@ def _checked_quantiles(q: Iterable[float]) -> dict[str, float]:
     values = list(_checked_iterable(q, "q", "q=(0.05, 0.5, 0.95)"))
     labelled = {f"q{value}": value for value in values}
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
             raise SweepConfigError(
                 f"q must lie in the open interval (0, 1), got {value!r}. "
                 "Use include=('min', 'max') for the extremes."

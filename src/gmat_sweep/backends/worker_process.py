@@ -161,6 +161,7 @@ class WorkerProcess:
         return MissionFacts(
             resource_types=frozenset(facts["resource_types"]),
             problems=tuple(facts["problems"]),
+            refused=facts["refused"],
             engine_log=facts["engine_log"],
         )
 

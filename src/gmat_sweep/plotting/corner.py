@@ -123,7 +123,10 @@ def sweep_corner(
     hexagons = kind == "hexbin" or (kind == "auto" and int(kept.sum()) > _MOST_POINTS)
     _draw(grid, values[kept], np.asarray(colour[kept]), metric, hexagons=hexagons, kw=kw)
     if note:
-        grid[0, 0].get_figure().text(0.99, 0.99, note, ha="right", va="top", fontsize="small")
+        corner = grid[0, -1]
+        corner.get_figure().text(
+            1.0, 1.0, note, transform=corner.transAxes, ha="right", va="top", fontsize="small"
+        )
     return grid
 
 

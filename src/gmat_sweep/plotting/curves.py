@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.convergence import METRIC
-from gmat_sweep.analysis.frames import LEFT_OUT
+from gmat_sweep.analysis.frames import LEFT_OUT, ROWS_PER_POINT
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting.canvas import axes_or_new, count_axis, date_axis
 from gmat_sweep.plotting.labels import label, left_out_note, unit
@@ -39,7 +39,9 @@ def sweep_band_plot(
         The line is the median where the summary has it, else the mean; the band lies between the
         lowest and the highest quantile, point by point: it holds that share of the runs at each
         epoch, and fewer runs stay inside it throughout. The y axis is in the units of the field,
-        which the legend names where they are known.
+        which the legend names where they are known. Of a summary by ``run_id`` the centres are
+        points and the bands upright lines. Epochs that few runs share are drawn like any other; the picture says
+        how few.
 
     Raises
     ------
@@ -79,24 +81,28 @@ def sweep_band_plot(
     centre_name = "median" if centre == "q0.5" else "mean"
     known = unit(column)
     kw.setdefault("label", f"{centre_name} ({known})" if known else centre_name)
+    over_runs = told.index.name != "run_id"
+    if not over_runs:
+        # Neighbouring runs have nothing in common that a line could show.
+        kw = {"marker": "o", "linestyle": "none"} | kw
     x = told.index.to_numpy()
     (line,) = axes.plot(x, statistics[centre], **kw)
     if len(quantiles) > 1:
         low, high = quantiles[0], quantiles[-1]
-        axes.fill_between(
-            x,
-            statistics[low],
-            statistics[high],
-            color=line.get_color(),
-            alpha=0.25,
-            linewidth=0,
-            label=f"{100 * _quantile(low):g} % to {100 * _quantile(high):g} % of runs",
-        )
+        band = f"{100 * _quantile(low):g} % to {100 * _quantile(high):g} % of "
+        colour = line.get_color()
+        if over_runs:
+            _band(axes, x, statistics[low], statistics[high], colour, label=f"{band}runs")
+        else:
+            axes.vlines(x, statistics[low], statistics[high], colour, label=f"{band}rows")
     axes.set(xlabel=str(summary.index.name), ylabel=column)
     if isinstance(summary.index, pd.DatetimeIndex):
         date_axis(axes)
+    else:
+        count_axis(axes)
     axes.legend()
-    _say_left_out(axes, summary)
+    few, many = summary.attrs.get(ROWS_PER_POINT, (0, 0))
+    _say_left_out(axes, summary, f"{few} to {many} runs per point" * (over_runs and few < many))
     return axes
 
 
@@ -141,15 +147,7 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
     kw.setdefault("label", "running mean")
     n, mean, error = (frame[name].to_numpy() for name in ("n", "running_mean", "se_mean"))
     (line,) = axes.plot(n, mean, **kw)
-    axes.fill_between(
-        n,
-        mean - error,
-        mean + error,
-        color=line.get_color(),
-        alpha=0.25,
-        linewidth=0,
-        label="± 1 standard error",
-    )
+    _band(axes, n, mean - error, mean + error, line.get_color(), label="± 1 standard error")
     axes.set(xlabel="n", ylabel="running mean")
     count_axis(axes)
     axes.legend()
@@ -214,6 +212,10 @@ def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: An
     return axes
 
 
+def _band(axes: Axes, x: Any, low: Any, high: Any, colour: Any, *, label: str) -> None:
+    axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0, label=label)
+
+
 def _is_quantile(statistic: str) -> bool:
     return statistic.startswith("q")
 
@@ -266,11 +268,12 @@ def _curve_at(frame: pd.DataFrame, level: str, at: Any) -> pd.DataFrame:
 def _say_metric(axes: Axes, conv: Any) -> None:
     metric = getattr(conv, "attrs", {}).get(METRIC)
     if metric:
-        axes.set_title(label(metric))
+        axes.set_title(label(metric), loc="left")
 
 
-def _say_left_out(axes: Axes, frame: Any) -> None:
-    note = left_out_note(getattr(frame, "attrs", {}).get(LEFT_OUT, {}))
+def _say_left_out(axes: Axes, frame: Any, more: str = "") -> None:
+    left_out = left_out_note(getattr(frame, "attrs", {}).get(LEFT_OUT, {}))
+    note = "; ".join(filter(None, (more, left_out)))
     if note:
         axes.text(
             1.0, 1.0, note, transform=axes.transAxes, ha="right", va="bottom", fontsize="small"
