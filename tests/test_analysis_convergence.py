@@ -131,7 +131,7 @@ def test_an_epoch_that_a_run_reports_twice_counts_the_run_once_with_its_last_val
 def test_a_frame_of_one_row_per_run_gives_one_curve() -> None:
     frame = _frame({0: [1.0], 1: [2.0]}).droplevel("time")
 
-    assert list(mc_convergence(frame, "x").columns)[0] == "n"
+    assert mc_convergence(frame, "x").columns[0] == "n"
 
 
 def test_a_function_gets_the_rows_of_one_ok_run_indexed_by_time() -> None:

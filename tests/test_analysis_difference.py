@@ -73,7 +73,7 @@ def test_numeric_columns_of_both_are_compared_in_pairs_and_the_status_is_last(
         "orbits__rel",
         "__status_diff",
     ]
-    assert difference.loc[0, "Sat.SMA__diff"].tolist() == [0.5, 0.5, 0.5]
+    assert difference["Sat.SMA__diff"].loc[0].tolist() == [0.5, 0.5, 0.5]
 
 
 def test_runs_that_failed_in_both_are_a_row_without_numbers(

@@ -39,12 +39,23 @@ LAYERS = (
         "manifest_entry",
         "mission_script",
         "plotting",
+        "run_files",
     },
     {"distributions", "grids", "plans", "sensitivity"},
     {"engine", "headless", "missions", "outputs", "worker"},
     {"backends"},
     {"flow"},
-    {"api", "archive", "archive_readme", "cli", "preflight", "sweep", FACADE},
+    {
+        "api",
+        "archive",
+        "archive_readme",
+        "cli",
+        "preflight",
+        "resuming",
+        "sweep",
+        "sweep_results",
+        FACADE,
+    },
 )
 
 

@@ -255,7 +255,7 @@ class TestPeersExplicitRecords:
 class TestHandMadeRuns:
     def kept(self, runs: list[RunSpec], folder: Path = FOLDER) -> list[RunSpec]:
         record = plans.parameter_spec_from_runs(runs)
-        return rebuilt(record, folder, explicit_runs=plans.explicit_record(runs, folder))
+        return rebuilt(record, folder, explicit_runs=plans.explicit_record(runs, SCRIPT, folder))
 
     def test_each_keeps_all_that_it_was(self) -> None:
         runs = [
@@ -280,7 +280,8 @@ class TestHandMadeRuns:
     def test_overrides_reach_gmat_in_their_own_order(self, tmp_path: Path) -> None:
         runs = [run(0, overrides={"Sat.Y": 1, "Sat.X": 2, "Sat.Z": 3})]
         manifest_of(
-            plans.parameter_spec_from_runs(runs), explicit_runs=plans.explicit_record(runs, FOLDER)
+            plans.parameter_spec_from_runs(runs),
+            explicit_runs=plans.explicit_record(runs, SCRIPT, FOLDER),
         ).save(tmp_path / "manifest.jsonl")
         loaded = Manifest.load(tmp_path / "manifest.jsonl")
 
@@ -307,7 +308,7 @@ class TestHandMadeRuns:
 
     def test_folders_inside_the_sweep_move_with_it_and_others_stay(self) -> None:
         runs = [run(0), run(1, output_dir=Path("/elsewhere/one")), run(2, output_dir=FOLDER)]
-        record = plans.explicit_record(runs, FOLDER)
+        record = plans.explicit_record(runs, SCRIPT, FOLDER)
 
         again = rebuilt({"_kind": "explicit"}, Path("/moved"), explicit_runs=record)
 
@@ -334,7 +335,7 @@ class TestHandMadeRuns:
 
     def test_a_value_that_json_cannot_hold_is_refused_with_its_place(self) -> None:
         with pytest.raises(SweepConfigError, match=r"run 4\.context\.truth is a set"):
-            plans.explicit_record([run(4, context={"truth": {1}})], FOLDER)
+            plans.explicit_record([run(4, context={"truth": {1}})], SCRIPT, FOLDER)
 
 
 type RandomPlan = Callable[[Mapping[str, Any], int, int | None, Path, Path], plans.Plan]
@@ -429,7 +430,7 @@ class TestExtensions:
 
 EXPLICIT = {"_kind": "explicit", "columns": ["a"], "rows": [[1]]}
 DRAWN = {"_kind": "monte_carlo", "perturb": {"a": ["normal", 0, 1]}, "n": 2, "seed": 1}
-KEPT = plans.explicit_record([run()], FOLDER)[0]
+KEPT = plans.explicit_record([run()], SCRIPT, FOLDER)[0]
 
 
 class TestDamagedRecords:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection, QuadMesh
 
     from gmat_sweep.manifest import Manifest
 
@@ -115,9 +114,9 @@ def _runs(**columns: Any) -> pd.DataFrame:
 # -- sweep_heatmap ---------------------------------------------------------------------------
 
 
-def _mesh(ax: Axes) -> QuadMesh:
+def _mesh(ax: Axes) -> Any:
     (mesh,) = (item for item in ax.collections if type(item).__name__ == "QuadMesh")
-    return mesh  # type: ignore[return-value]
+    return mesh
 
 
 def test_a_heatmap_has_each_run_in_the_cell_of_its_parameters(tmp_path: Path, ax: Axes) -> None:
@@ -130,7 +129,7 @@ def test_a_heatmap_has_each_run_in_the_cell_of_its_parameters(tmp_path: Path, ax
     assert _mesh(ax).get_array().tolist() == [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]]
     corners = _mesh(ax).get_coordinates()
     assert corners[0, :, 0].tolist() == [6950.0, 7050.0, 7200.0, 7400.0]
-    assert corners[:, 0, 1] == pytest.approx([-0.05, 0.05, 0.15])
+    assert corners[:, 0, 1].tolist() == pytest.approx([-0.05, 0.05, 0.15])
     _drawn(ax)
 
 
@@ -209,7 +208,7 @@ def test_designs_other_than_a_grid_of_two_axes_are_refused(tmp_path: Path, ax: A
 def test_axes_that_are_not_the_grids_are_refused(tmp_path: Path, ax: Axes) -> None:
     manifest = _grid(tmp_path, [1], [1])
 
-    with pytest.raises(SweepConfigError, match="the grid axes are 'Sat.SMA' and 'Sat.ECC'"):
+    with pytest.raises(SweepConfigError, match=r"the grid axes are 'Sat\.SMA' and 'Sat\.ECC'"):
         sweep_heatmap(_runs(z=[1.0]), _X, "Sat.INC", "z", manifest=manifest, ax=ax)
 
 
@@ -251,9 +250,9 @@ def _axes(size: int) -> Any:
     return Figure(figsize=(8, 8)).subplots(size, size)
 
 
-def _points(ax: Axes) -> PathCollection:
+def _points(ax: Axes) -> Any:
     (points,) = ax.collections
-    return points  # type: ignore[return-value]
+    return points
 
 
 def test_a_corner_has_scatter_below_the_diagonal_histograms_on_it_and_nothing_above() -> None:
@@ -263,7 +262,7 @@ def test_a_corner_has_scatter_below_the_diagonal_histograms_on_it_and_nothing_ab
 
     assert grid.shape == (3, 3)
     for (i, j), y, x in [((1, 0), "b", "a"), ((2, 0), "c", "a"), ((2, 1), "c", "b")]:
-        assert _points(grid[i, j]).get_offsets().tolist() == frame[[x, y]].values.tolist()
+        assert _points(grid[i, j]).get_offsets().tolist() == frame[[x, y]].to_numpy().tolist()
         assert _points(grid[i, j]).get_array().tolist() == [7.0, 8.0, 9.0]
     for k in range(3):
         assert sum(bar.get_height() for bar in grid[k, k].patches) == 3
@@ -336,6 +335,13 @@ def test_every_kind_of_sweep_tells_its_parameters(tmp_path: Path, spec: dict[str
     assert _points(grid[1, 0]).get_offsets().tolist() == [[7000.0, 0.1]]
 
 
+def test_a_manifest_that_does_not_tell_its_parameters_is_refused(tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path, {"_kind": "annealing"}, [{}])
+
+    with pytest.raises(SweepConfigError, match="unknown parameter_spec _kind 'annealing'"):
+        sweep_corner(_runs(z=[1.0]), metric="z", manifest=manifest)
+
+
 def test_what_a_run_was_given_wins_over_what_it_reported_with_a_warning(tmp_path: Path) -> None:
     manifest = _grid(tmp_path, [7000, 7100], [0.0])
     frame = _runs(Sat__SMA=[7000.0, 7099.0], z=[1.0, 2.0])
@@ -377,7 +383,7 @@ def test_ok_runs_without_a_value_are_dropped_with_a_warning_of_their_own() -> No
         grid = sweep_corner(frame, ["a", "b"], "z", axes=_axes(2))
 
     assert len(_points(grid[1, 0]).get_offsets()) == 1
-    assert "not shown: 2 without a value runs" in _texts(grid[0, 0])
+    assert "not shown: 2 ok runs without a value" in _texts(grid[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -466,9 +472,14 @@ def test_a_corner_of_failed_runs_only_is_refused() -> None:
 # -- sweep_band_plot -------------------------------------------------------------------------
 
 
+def _line(ax: Axes) -> Any:
+    (line,) = ax.lines
+    return line
+
+
 def _vertices(ax: Axes) -> list[tuple[float, float]]:
     (band,) = (item for item in ax.collections if isinstance(item, PolyCollection))
-    return [(float(x), float(y)) for x, y in band.get_paths()[0].vertices]
+    return [(float(x), float(y)) for x, y in np.asarray(band.get_paths()[0].vertices)]
 
 
 def test_a_band_lies_between_the_outer_quantiles_around_the_median(ax: Axes) -> None:
@@ -479,10 +490,11 @@ def test_a_band_lies_between_the_outer_quantiles_around_the_median(ax: Axes) -> 
     returned = sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax)
 
     assert returned is ax
-    (line,) = ax.lines
-    assert line.get_ydata().tolist() == [1.0, 5.0]  # type: ignore[union-attr]
-    assert line.get_xdata().tolist() == summary.index.to_numpy().tolist()  # type: ignore[union-attr]
-    days = mpl.dates.date2num(summary.index.to_numpy())
+    line = _line(ax)
+    assert line.get_ydata().tolist() == [1.0, 5.0]
+    assert line.get_xdata().tolist() == summary.index.to_numpy().tolist()
+    axis: Any = ax.xaxis
+    days = [axis.convert_units(epoch) for epoch in summary.index.to_numpy()]
     assert {(days[0], 0.5), (days[0], 5.5), (days[1], 5.0), (days[1], 6.5)} <= set(_vertices(ax))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time", "Sat.Earth.RMAG")
     assert {"median (km)", "25 % to 75 % of runs"} <= set(_texts(ax))
@@ -492,7 +504,7 @@ def test_a_band_lies_between_the_outer_quantiles_around_the_median(ax: Axes) -> 
 def test_without_a_median_the_mean_is_the_centre_and_one_quantile_makes_no_band(ax: Axes) -> None:
     sweep_band_plot(sweep_summary(_epochs({0: [1.0], 1: [3.0]}), q=(0.9,)), "Sat.Earth.RMAG", ax=ax)
 
-    assert ax.lines[0].get_ydata().tolist() == [2.0]  # type: ignore[union-attr]
+    assert _line(ax).get_ydata().tolist() == [2.0]
     assert len(ax.collections) == 0
     assert "mean (km)" in _texts(ax)
 
@@ -510,7 +522,7 @@ def test_marker_rows_of_a_summary_are_not_drawn(ax: Axes) -> None:
 
     sweep_band_plot(sweep_summary(frame, dropna=False), "Sat.Earth.RMAG", ax=ax)
 
-    assert ax.lines[0].get_ydata().tolist() == [1.0, 2.0]  # type: ignore[union-attr]
+    assert _line(ax).get_ydata().tolist() == [1.0, 2.0]
 
 
 def test_a_summary_by_run_is_drawn_as_points_with_upright_bands(ax: Axes) -> None:
@@ -518,10 +530,10 @@ def test_a_summary_by_run_is_drawn_as_points_with_upright_bands(ax: Axes) -> Non
 
     sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax)
 
-    assert ax.lines[0].get_linestyle() == "None"
-    assert ax.lines[0].get_ydata().tolist() == [1.0, 6.0]  # type: ignore[union-attr]
-    (bands,) = ax.collections
-    segments = [segment.tolist() for segment in bands.get_segments()]  # type: ignore[attr-defined]
+    assert _line(ax).get_linestyle() == "None"
+    assert _line(ax).get_ydata().tolist() == [1.0, 6.0]
+    bands = _points(ax)
+    segments = [segment.tolist() for segment in bands.get_segments()]
     assert segments == [[[0.0, 0.5], [0.0, 1.5]], [[1.0, 5.0], [1.0, 7.0]]]
     assert ax.get_xlabel() == "run_id"
     assert "25 % to 75 % of rows" in _texts(ax)
@@ -530,8 +542,8 @@ def test_a_summary_by_run_is_drawn_as_points_with_upright_bands(ax: Axes) -> Non
 def test_the_band_has_the_colour_of_the_line(ax: Axes) -> None:
     sweep_band_plot(sweep_summary(_epochs({0: [1.0]})), "Sat.Earth.RMAG", ax=ax, color="C3")
 
-    assert ax.lines[0].get_color() == "C3"
-    assert ax.collections[0].get_facecolor()[0][:3] == pytest.approx(mpl.colors.to_rgb("C3"))
+    assert _line(ax).get_color() == "C3"
+    assert _points(ax).get_facecolor()[0][:3].tolist() == pytest.approx(mpl.colors.to_rgb("C3"))
 
 
 @pytest.mark.parametrize(
@@ -563,8 +575,8 @@ def test_convergence_is_the_running_mean_in_one_standard_error(ax: Axes) -> None
     returned = mc_convergence_plot(curve, ax=ax)
 
     assert returned is ax
-    assert ax.lines[0].get_xdata().tolist() == [1, 2, 3]  # type: ignore[union-attr]
-    assert ax.lines[0].get_ydata().tolist() == [2.0, 3.0, 5.0]  # type: ignore[union-attr]
+    assert _line(ax).get_xdata().tolist() == [1, 2, 3]
+    assert _line(ax).get_ydata().tolist() == [2.0, 3.0, 5.0]
     error = curve["se_mean"].tolist()
     assert {(2.0, 3.0 - error[1]), (2.0, 3.0 + error[1]), (3.0, 5.0 + error[2])} <= set(
         _vertices(ax)
@@ -583,7 +595,7 @@ def test_the_convergence_at_one_epoch_is_drawn_on_demand(ax: Axes) -> None:
 
     mc_convergence_plot(curves, ax=ax, at="2026-01-01 00:00:01")
 
-    assert ax.lines[0].get_ydata().tolist() == [20.0, 30.0]  # type: ignore[union-attr]
+    assert _line(ax).get_ydata().tolist() == [20.0, 30.0]
 
 
 def test_the_convergence_of_contacts_is_drawn_for_one_interval(ax: Axes) -> None:
@@ -592,7 +604,7 @@ def test_the_convergence_of_contacts_is_drawn_for_one_interval(ax: Axes) -> None
 
     mc_convergence_plot(mc_convergence(frame, "Duration"), ax=ax, at=1)
 
-    assert ax.lines[0].get_ydata().tolist() == [2.0, 3.0]  # type: ignore[union-attr]
+    assert _line(ax).get_ydata().tolist() == [2.0, 3.0]
 
 
 def test_a_polars_convergence_frame_is_drawn_the_same(ax: Axes) -> None:
@@ -601,7 +613,7 @@ def test_a_polars_convergence_frame_is_drawn_the_same(ax: Axes) -> None:
 
     mc_convergence_plot(curve, ax=ax)
 
-    assert ax.lines[0].get_ydata().tolist() == [2.0, 3.0]  # type: ignore[union-attr]
+    assert _line(ax).get_ydata().tolist() == [2.0, 3.0]
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,14 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parent / "data"
 
-_ISHIGAMI: dict[str, DistSpec] = {
-    name: ("uniform", -math.pi, math.pi) for name in ("x3", "x1", "x2")
-}
+_ANGLE: DistSpec = ("uniform", -math.pi, math.pi)
+_ISHIGAMI = {"x3": _ANGLE, "x1": _ANGLE, "x2": _ANGLE}
 _PAIR: dict[str, DistSpec] = {"Sat.SMA": ("normal", 7000.0, 10.0), "Sat.ECC": ("uniform", 0.0, 0.1)}
 
 
 def _ishigami(samples: pd.DataFrame) -> pd.Series[float]:
     x1, x2, x3 = (samples[name] for name in ("x1", "x2", "x3"))
-    return np.sin(x1) + 7 * np.sin(x2) ** 2 + 0.1 * x3**4 * np.sin(x1)
+    return pd.Series(np.sin(x1) + 7 * np.sin(x2) ** 2 + 0.1 * x3**4 * np.sin(x1))
 
 
 def _frame(values: pd.Series[float]) -> pd.DataFrame:
@@ -66,7 +65,9 @@ def test_the_samples_equal_the_reference_draws_bit_for_bit() -> None:
     )
 
     assert list(samples.columns) == reference["columns"]
-    assert [[value.hex() for value in row] for row in samples.values.tolist()] == reference["rows"]
+    assert [[value.hex() for value in row] for row in samples.to_numpy().tolist()] == reference[
+        "rows"
+    ]
 
 
 @pytest.mark.parametrize(("second_order", "rows"), [(True, 4 * 8), (False, 4 * 5)])
@@ -209,12 +210,12 @@ def test_without_second_order_there_are_no_pairs() -> None:
 def test_a_seed_repeats_the_confidence_and_leaves_numpys_global_state(seed: int) -> None:
     frame = _linear()
     np.random.seed(1)  # noqa: NPY002 - the state that must not be touched
-    state = np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]  # noqa: NPY002
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
 
     first, again = (sobol_analyze(frame, _PAIR, "y", seed=seed) for _ in range(2))
 
     pd.testing.assert_frame_equal(first, again, check_exact=True)
-    assert np.random.get_state()[1].tolist() == state  # type: ignore[index, union-attr]  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:

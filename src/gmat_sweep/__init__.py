@@ -24,7 +24,8 @@ if _typing.TYPE_CHECKING:
         lazy_solver_convergence,
         lazy_solver_runs,
     )
-    from gmat_sweep.api import latin_hypercube, monte_carlo, sweep
+    from gmat_sweep.analysis import mc_convergence, sweep_diff, sweep_summary
+    from gmat_sweep.api import latin_hypercube, monte_carlo, monte_carlo_extend, sweep
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.backends.joblib import LocalJoblibPool
     from gmat_sweep.distributions import DistSpec
@@ -42,6 +43,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
     from gmat_sweep.mission_script import canonical_script_sha256
     from gmat_sweep.plans import parameter_spec_from_runs
+    from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
 
@@ -80,9 +82,15 @@ _HOMES = {
     "lazy_multiindex": "aggregate",
     "lazy_solver_convergence": "aggregate",
     "lazy_solver_runs": "aggregate",
+    "mc_convergence": "analysis",
     "monte_carlo": "api",
+    "monte_carlo_extend": "api",
     "parameter_spec_from_runs": "plans",
+    "sobol_analyze": "sensitivity",
+    "sobol_sample": "sensitivity",
     "sweep": "api",
+    "sweep_diff": "analysis",
+    "sweep_summary": "analysis",
 }
 
 __all__ = [
@@ -122,9 +130,15 @@ __all__ = [
     "lazy_multiindex",
     "lazy_solver_convergence",
     "lazy_solver_runs",
+    "mc_convergence",
     "monte_carlo",
+    "monte_carlo_extend",
     "parameter_spec_from_runs",
+    "sobol_analyze",
+    "sobol_sample",
     "sweep",
+    "sweep_diff",
+    "sweep_summary",
 ]
 
 if _logging.getLogger(__name__).level == _logging.NOTSET:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.distributions import DistSpec
+    from gmat_sweep.spec import RunSpec
 
-__all__ = ["latin_hypercube", "monte_carlo", "sweep"]
+__all__ = ["latin_hypercube", "monte_carlo", "monte_carlo_extend", "sweep"]
 
 FrameEngine = Literal["pandas", "polars"]
+Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
 
 
 def sweep(
@@ -45,6 +48,7 @@ def sweep(
     fsync_batch: int = 50,
     engine: FrameEngine = "pandas",
     name: str | None = None,
+    context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
 ) -> pd.DataFrame:
@@ -74,6 +78,9 @@ def sweep(
         Library of the frame that is returned.
     name : str, optional
         Which ReportFile to return, where the mission has several.
+    context : mapping or callable, optional
+        The hook's JSON data of each run: a dict per run id, or a function of the run id that
+        returns one. Never applied to the mission; recorded in the manifest.
     timeout : float, optional
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
@@ -112,6 +119,7 @@ def sweep(
         out=out,
         engine=engine,
         name=name,
+        context=context,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
@@ -135,6 +143,7 @@ def monte_carlo(
     fsync_batch: int = 50,
     engine: FrameEngine = "pandas",
     name: str | None = None,
+    context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
 ) -> pd.DataFrame:
@@ -155,7 +164,9 @@ def monte_carlo(
         scipy.stats distribution.
     seed : int, optional
         The sweep's seed; one is drawn and recorded in the manifest by default.
-    backend, out, postprocess, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+    backend, out, postprocess, progress, fsync_each, fsync_batch, engine
+        As for `sweep`.
+    name, context, timeout, retries
         As for `sweep`.
 
     Returns
@@ -181,6 +192,7 @@ def monte_carlo(
         out=out,
         engine=engine,
         name=name,
+        context=context,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
@@ -204,6 +216,7 @@ def latin_hypercube(
     fsync_batch: int = 50,
     engine: FrameEngine = "pandas",
     name: str | None = None,
+    context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
 ) -> pd.DataFrame:
@@ -216,7 +229,9 @@ def latin_hypercube(
     ----------
     mission, n, perturb, seed
         As for `monte_carlo`.
-    backend, out, postprocess, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+    backend, out, postprocess, progress, fsync_each, fsync_batch, engine
+        As for `sweep`.
+    name, context, timeout, retries
         As for `sweep`.
 
     Returns
@@ -236,12 +251,111 @@ def latin_hypercube(
         out=out,
         engine=engine,
         name=name,
+        context=context,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
         fsync_batch=fsync_batch,
         timeout=timeout,
         retries=retries,
+    )
+
+
+def monte_carlo_extend(
+    manifest: str | Path,
+    script: str | Path,
+    *,
+    n: int,
+    backend: Pool | None = None,
+    allow_script_drift: bool = False,
+    progress: bool = True,
+    fsync_each: bool = True,
+    fsync_batch: int = 50,
+    engine: FrameEngine = "pandas",
+    name: str | None = None,
+    output_dir: str | Path | None = None,
+    context_provider: Callable[[int], dict[str, Any]] | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
+) -> pd.DataFrame:
+    """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
+
+    The result equals that of a fresh sweep of the larger size with the same seed, bit for bit.
+
+    Parameters
+    ----------
+    manifest : str or Path
+        The sweep's manifest.
+    script : str or Path
+        Its mission script.
+    n : int
+        How many runs to add.
+    backend, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+        As for `sweep`.
+    allow_script_drift : bool
+        Whether a changed script is accepted, with a RuntimeWarning.
+    output_dir : str or Path, optional
+        The sweep folder, where it is not the manifest's own.
+    context_provider : callable, optional
+        Gives the hook's context of a run id that has no entry yet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As for `sweep`, over all runs.
+
+    Raises
+    ------
+    SweepConfigError
+        The sweep is no Monte Carlo, is not complete, or cannot be extended as asked.
+    """
+    from gmat_sweep.aggregate.frames import check_engine
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+
+    check_engine(engine)
+    mission = Path(script).expanduser().absolute()
+    _check_report_name(mission, name)
+    pool = LocalJoblibPool() if backend is None else backend
+    try:
+        extended = Sweep.from_manifest(
+            Path(manifest).expanduser(),
+            mission,
+            backend=pool,
+            output_dir=output_dir,
+            allow_script_drift=allow_script_drift,
+            context_provider=context_provider,
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            timeout=timeout,
+            retries=retries,
+        ).extend(n=n)
+        return extended.to_dataframe(name, engine=engine)
+    finally:
+        if backend is None:
+            pool.close()
+
+
+def latin_hypercube_extend(
+    manifest: str | Path,
+    script: str | Path,
+    *,
+    n: int,
+    backend: Pool | None = None,
+    allow_script_drift: bool = False,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Refuse to extend a Latin hypercube: its strata hold for the size it was drawn for.
+
+    Raises
+    ------
+    SweepConfigError
+        Always.
+    """
+    del manifest, script, n, backend, allow_script_drift, progress
+    raise SweepConfigError(
+        "A Latin hypercube cannot be extended: the stratification of its axes holds only for the "
+        "size it was drawn for. Run latin_hypercube() with the larger n."
     )
 
 
@@ -253,6 +367,7 @@ def _run(
     out: str | Path | None,
     engine: FrameEngine,
     name: str | None,
+    context: Context | None,
     **options: Any,
 ) -> pd.DataFrame:
     """Plan, run and aggregate; whatever is wrong with the arguments is said first."""
@@ -268,11 +383,12 @@ def _run(
     folder = (temporary or Path(str(out)).expanduser()).resolve()
     try:
         plan = make_plan(script, folder)
+        runs = _with_context(plan.runs, context)
         pool = LocalJoblibPool() if backend is None else backend
         try:
             frame = (
                 Sweep(
-                    runs=plan.runs,
+                    runs=runs,
                     backend=pool,
                     manifest_path=folder / "manifest.jsonl",
                     output_dir=folder,
@@ -309,3 +425,18 @@ def _check_report_name(script: Path, name: str | None) -> None:
         raise SweepConfigError(
             f"{script.name} has no report output named {name!r}; it has: {known}. Correct name=."
         )
+
+
+def _with_context(runs: list[RunSpec], context: Context | None) -> list[RunSpec]:
+    if context is None:
+        return runs
+    given = []
+    for run in runs:
+        of_run = context(run.run_id) if callable(context) else context.get(run.run_id, {})
+        if not isinstance(of_run, dict):
+            raise SweepConfigError(
+                f"context gives {type(of_run).__name__} for run {run.run_id}. Give a dict for each "
+                "run id."
+            )
+        given.append(replace(run, context=of_run))
+    return given

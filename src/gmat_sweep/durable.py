@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["AppendLog", "atomic_path", "fsync_dir", "write_file"]
+__all__ = ["AppendLog", "atomic_path", "fsync_dir", "fsync_file", "write_file"]
 
 _CHUNK = 1 << 20
 _NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
@@ -80,7 +80,8 @@ def fsync_dir(folder: Path) -> None:
         _close_quietly(descriptor)
 
 
-def _fsync_file(path: Path) -> None:
+def fsync_file(path: Path) -> None:
+    """Put the content of a file on disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -114,7 +115,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     try:
         yield temporary
         with _explained(final, "write the file"):
-            _fsync_file(temporary)
+            fsync_file(temporary)
             temporary.replace(target)
             fsync_dir(target.parent)
     except BaseException:

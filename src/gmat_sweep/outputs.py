@@ -10,15 +10,17 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import durable
+from gmat_sweep.run_files import content_facts
 
 if TYPE_CHECKING:
     import logging
 
     import gmat_run
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["WrittenOutputs", "write_outputs"]
 
@@ -33,10 +35,13 @@ class WrittenOutputs:
         By key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
     solvers : dict of str to Path
         By solver name.
+    files : dict of str to dict
+        ``size`` and ``sha256`` of each, by its path as text.
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
     solvers: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) -> WrittenOutputs:
@@ -55,17 +60,23 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
         The run's log, told of column labels that had to be renamed.
     """
     written = WrittenOutputs()
+
+    def write(frame: pd.DataFrame, kind: str, name: str) -> Path:
+        path = folder / f"{kind}__{name}.parquet"
+        content = _as_parquet(_with_unique_labels(frame, kind, name, log))
+        durable.write_file(path, content)
+        written.files[str(path)] = content_facts(content)
+        return path
+
     for kind, tables in (("report", results.reports), ("ephemeris", results.ephemerides)):
         for name in tables:
-            frame = _with_time(tables[name])
-            written.outputs[f"{kind}__{name}"] = _write(frame, folder, kind, name, log)
+            written.outputs[f"{kind}__{name}"] = write(_with_time(tables[name]), kind, name)
     for name in results.contacts:
         frame = results.contacts[name].reset_index(drop=True)
         frame["interval_id"] = range(len(frame))
-        written.outputs[f"contact__{name}"] = _write(frame, folder, "contact", name, log)
+        written.outputs[f"contact__{name}"] = write(frame, "contact", name)
     for name in results.solver_runs:
-        frame = results.solver_runs[name]
-        written.solvers[name] = _write(frame, folder, "solver", name, log)
+        written.solvers[name] = write(results.solver_runs[name], "solver", name)
     return written
 
 
@@ -80,16 +91,13 @@ def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _write(frame: pd.DataFrame, folder: Path, kind: str, name: str, log: logging.Logger) -> Path:
+def _as_parquet(frame: pd.DataFrame) -> pa.Buffer:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    frame = _with_unique_labels(frame, kind, name, log)
-    path = folder / f"{kind}__{name}.parquet"
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(frame), sink)
-    durable.write_file(path, sink.getvalue())
-    return path
+    return sink.getvalue()
 
 
 def _with_unique_labels(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPLICIT_RUNS_KEY",
     "KINDS",
+    "PLANNED_KEY",
     "Plan",
     "explicit_record",
     "grid_plan",
@@ -46,6 +47,7 @@ __all__ = [
     "latin_hypercube_plan",
     "monte_carlo_plan",
     "parameter_spec_from_runs",
+    "planned_run_count",
     "rebuild_runs",
     "samples_plan",
 ]
@@ -57,6 +59,10 @@ EXPLICIT_RUNS_KEY = "explicit_runs"
 # Of rows without it, as the peer and `parameter_spec_from_runs` write them, nobody can tell a cell
 # that was set to nothing from one that was not set.
 _EVERY_CELL_IS_SET = "every_cell_is_set"
+
+
+PLANNED_KEY = "planned_run_count"
+"""Key of an extension's manifest entries: how many runs the sweep has with that extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +169,10 @@ def parameter_spec_from_runs(runs: Iterable[RunSpec]) -> dict[str, Any]:
     }
 
 
-def explicit_record(runs: Sequence[RunSpec], folder: Path) -> list[dict[str, Any]]:
+def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list[dict[str, Any]]:
     """Return hand-made runs as the header keeps them, folders relative to the sweep's.
+
+    A run's script is kept only where it is not the sweep's own.
 
     Raises
     ------
@@ -174,7 +182,8 @@ def explicit_record(runs: Sequence[RunSpec], folder: Path) -> list[dict[str, Any
     records = []
     for run in runs:
         record = run.to_dict()
-        del record["script_path"]
+        if run.script_path.absolute() == script.absolute():
+            del record["script_path"]
         # As pairs: GMAT is given the overrides in their order, and a JSON object has none.
         record["overrides"] = list(run.overrides.items())
         place = run.output_dir.absolute()
@@ -247,9 +256,9 @@ def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[Ru
         return [
             RunSpec.from_dict(
                 {
+                    "script_path": str(script),
                     **record,
                     "overrides": dict(record["overrides"]),
-                    "script_path": str(script),
                     "output_dir": str(folder / record["output_dir"]),
                 }
             )
@@ -294,8 +303,17 @@ def _rebuild_random(kind: str, manifest: Manifest, script: Path, folder: Path) -
     if kind == "latin_hypercube":
         return expand_latin_hypercube_to_run_specs(perturb, n, seed, script, folder)
     runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
-    if manifest.extension_run_count:
-        runs += expand_monte_carlo_extension_to_run_specs(
-            perturb, n, manifest.extension_run_count, seed, script, folder
-        )
+    added = planned_run_count(manifest) - n
+    if added > 0:
+        runs += expand_monte_carlo_extension_to_run_specs(perturb, n, added, seed, script, folder)
     return runs
+
+
+def planned_run_count(manifest: Manifest) -> int:
+    """Return how many runs a Monte Carlo sweep is meant to have, extensions included.
+
+    Each entry of an extension says how many, so that one that was killed can be finished.
+    """
+    planned = [int(entry.extra.get(PLANNED_KEY, 0)) for entry in manifest.entries]
+    n = int(manifest.parameter_spec["n"])
+    return max([n + manifest.extension_run_count, *planned])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.worker import MissionFacts
 
-__all__ = ["HEADLESS_FOLDER", "check_folder", "prepare_mission"]
+__all__ = ["HEADLESS_FOLDER", "check_folder", "check_hook", "prepare_mission"]
 
 HEADLESS_FOLDER = "headless"
 """Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
@@ -59,6 +59,29 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
         raise SweepConfigError(
             f"The output folder {folder} cannot be written to: {error.strerror}. Choose one that "
             "can."
+        ) from error
+
+
+def check_hook(path: str) -> None:
+    """Refuse a postprocess hook that a worker could not call.
+
+    Raises
+    ------
+    SweepConfigError
+        The path is malformed, or names nothing that can be imported and called.
+    """
+    from gmat_sweep.worker import load_hook
+
+    try:
+        load_hook(path)
+    except ImportError as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} is not importable: {error}. Put its module on sys.path."
+        ) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} cannot be used: {error}. Name a module-level function "
+            "as 'package.module:function'."
         ) from error
 
 

@@ -194,6 +194,9 @@ class RunOutcome:
         Cause of a failure.
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
+    files : dict of str to dict
+        ``size`` and ``sha256`` of each listed file, by its path as text, where the worker took
+        them.
     """
 
     run_id: int
@@ -207,6 +210,7 @@ class RunOutcome:
     stderr: str | None
     started_at: datetime
     ended_at: datetime
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def ok(
@@ -221,6 +225,7 @@ class RunOutcome:
         solver_paths: dict[str, Path] | None = None,
         converged: dict[str, bool] | None = None,
         postprocess_status: PostprocessStatus = "none",
+        files: dict[str, dict[str, Any]] | None = None,
     ) -> RunOutcome:
         """Return the outcome of a run that succeeded."""
         return cls(
@@ -235,6 +240,7 @@ class RunOutcome:
             stderr=None,
             started_at=started_at,
             ended_at=ended_at,
+            files=files or {},
         )
 
     @classmethod
@@ -281,6 +287,7 @@ class RunOutcome:
             "stderr": self.stderr,
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
+            **({"files": self.files} if self.files else {}),
         }
 
     @classmethod
@@ -310,6 +317,7 @@ class RunOutcome:
             stderr=record["stderr"],
             started_at=datetime.fromisoformat(record["started_at"]),
             ended_at=datetime.fromisoformat(record["ended_at"]),
+            files=dict(record.get("files", {})),
         )
 
     def _repr_html_(self) -> str:

@@ -10,11 +10,10 @@ import getpass
 import platform
 import socket
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import FolderLock
@@ -23,24 +22,26 @@ from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission_script import canonical_script_sha256
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
+    PLANNED_KEY,
     explicit_record,
     kind_of,
     parameter_spec_from_runs,
     rebuild_runs,
 )
-from gmat_sweep.preflight import check_folder, prepare_mission
+from gmat_sweep.preflight import check_folder, check_hook, prepare_mission
+from gmat_sweep.resuming import check_drift, planned_extension, runs_to_repeat, with_context
+from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gmat_sweep.backends.base import Pool
+    from gmat_sweep.flow.job import Listener
     from gmat_sweep.flow.sweep_flow import SweepReport
-    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Sweep"]
 
 
-class Sweep:
+class Sweep(SweepResults):
     """A list of runs bound to a pool, a manifest and a folder.
 
     Parameters
@@ -129,6 +130,8 @@ class Sweep:
         self._retries = retries
         self._manifest: Manifest | None = None
         self._from_manifest = False
+        self._allow_script_drift = False
+        self._context_provider: Callable[[int], dict[str, Any]] | None = None
         self.report: SweepReport | None = None
 
     def run(self) -> Sweep:
@@ -145,18 +148,42 @@ class Sweep:
         SweepFolderInUseError
             Another process is writing to the folder.
         """
+        self._run(None)
+        return self
+
+    def iter_outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome]]:
+        """Run everything, yielding each run with its outcome once it is recorded.
+
+        Runs go on in the background, but an outcome is recorded only when it is asked for: a
+        generator that is closed early leaves a manifest of exactly what was yielded, which `resume`
+        continues.
+
+        Yields
+        ------
+        tuple of (RunSpec, RunOutcome)
+            In completion order; the spec as it was dispatched.
+
+        Raises
+        ------
+        SweepConfigError, SweepFolderInUseError
+            As for `run`, on the first step.
+        """
+        from gmat_sweep.flow.handover import handed_over
+
+        yield from handed_over(self._run)
+
+    def _run(self, listener: Listener | None) -> None:
         digest = canonical_script_sha256(self._script_path)
         check_folder(self._output_dir, self._manifest_path)
         runs = self._checked_runs()
         with FolderLock(self._manifest_path.parent):
             self._warm_up()
-            runnable = prepare_mission(self._script_path, runs, self._output_dir, self._pool)
+            runs = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
             manifest = self._header(digest)
             manifest.save(self._manifest_path)
             self._manifest = manifest
-            self._execute(runs, runnable, "run")
-        return self
+            self._execute(runs, "run", listener)
 
     @classmethod
     def from_manifest(
@@ -211,8 +238,8 @@ class Sweep:
         manifest = Manifest.load(path)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
         manifest.output_dir = folder
-        _check_drift(script, manifest.script_sha256, allow=allow_script_drift)
-        runs = _with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
+        check_drift(script, manifest.script_sha256, allow=allow_script_drift)
+        runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         sweep = cls(
             runs=runs,
             backend=backend,
@@ -230,23 +257,24 @@ class Sweep:
         )
         sweep._manifest = manifest
         sweep._from_manifest = True
+        sweep._allow_script_drift = allow_script_drift
+        sweep._context_provider = context_provider
         return sweep
 
     def resume(self) -> Sweep:
-        """Run what is failed or missing in the manifest, in ascending ``run_id``, and return self.
+        """Run what is missing, failed or damaged, in ascending ``run_id``, and return self.
+
+        Damaged is an ``ok`` run whose files are gone or are no longer what was recorded.
 
         Raises
         ------
         RuntimeError
             The sweep does not come from `from_manifest`.
         """
-        manifest = self._manifest
-        if manifest is None or not self._from_manifest:
-            raise RuntimeError("resume() needs a sweep made by Sweep.from_manifest().")
+        self._check_from_manifest("resume")
         with FolderLock(self._manifest_path.parent):
-            failed = set(Manifest.find_failed(self._manifest_path))
-            expected = [run.run_id for run in self._runs]
-            wanted = failed | set(Manifest.find_missing(self._manifest_path, expected))
+            manifest = self._reload()
+            wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
             every_run = self._checked_runs()
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
@@ -255,102 +283,44 @@ class Sweep:
             ]
             if runs:
                 self._warm_up()
-                runnable = prepare_mission(
-                    self._script_path, every_run, self._output_dir, self._pool
-                )
-                self._execute(runs, runnable, "resume")
+                self._execute(self._prepared(runs, every_run), "resume")
             self._reload()
         return self
 
-    def to_manifest(self) -> Manifest:
-        """Return the manifest.
+    def extend(self, *, n: int) -> Sweep:
+        """Add `n` runs to a finished Monte Carlo sweep and return self.
+
+        The sweep then equals a fresh one of the larger size with the same seed, bit for bit.
 
         Raises
         ------
         RuntimeError
-            The sweep has not run.
+            The sweep does not come from `from_manifest`.
+        SweepConfigError
+            It is no Monte Carlo, is not complete, or `n` is below 1.
         """
-        if self._manifest is None:
-            raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
-        return self._manifest
+        self._check_from_manifest("extend")
+        with FolderLock(self._manifest_path.parent):
+            manifest = self._reload()
+            added = planned_extension(manifest, self._runs, n, self._script_path, self._output_dir)
+            base, self._runs = self._runs, [*self._runs, *added]
+            ids = {run.run_id for run in added}
+            runs = [
+                # An extension that was killed and forgotten may have left files of these runs.
+                replace(run, run_options={**run.run_options, "overwrite": True})
+                for run in self._checked_runs()
+                if run.run_id in ids
+            ]
+            self._warm_up()
+            prepared = self._prepared(runs, runs)
+            facts = {PLANNED_KEY: len(base) + len(added)}
+            self._execute(prepared, "extend", entry_facts=facts)
+            self._reload()
+        return self
 
-    def to_dataframe(
-        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
-        """Return all runs' reports as one frame indexed by ``(run_id, time)``.
-
-        Parameters
-        ----------
-        name : str, optional
-            Which ReportFile, where the mission has several.
-        engine : {"pandas", "polars"}
-            Library of the frame that is returned.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The report's columns in GMAT's units, and ``__status``. A run without data is one row.
-        """
-        from gmat_sweep.aggregate import lazy_multiindex
-
-        return lazy_multiindex(self.to_manifest(), self._output_dir, name=name, engine=engine)
-
-    def to_ephemerides(
-        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
-        """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``."""
-        from gmat_sweep.aggregate import lazy_ephemerides
-
-        return lazy_ephemerides(self.to_manifest(), self._output_dir, name=name, engine=engine)
-
-    def to_contacts(
-        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
-        """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``."""
-        from gmat_sweep.aggregate import lazy_contacts
-
-        return lazy_contacts(self.to_manifest(), self._output_dir, name=name, engine=engine)
-
-    def to_extra_outputs(
-        self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
-        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``."""
-        from gmat_sweep.aggregate import extra_outputs
-
-        frame: pd.DataFrame = extra_outputs(
-            self.to_manifest(), self._output_dir, name, engine=engine
-        )
-        return frame
-
-    def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> pd.DataFrame:
-        """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``."""
-        from gmat_sweep.aggregate import solver_runs
-
-        frame: pd.DataFrame = solver_runs(self.to_manifest(), self._output_dir, engine=engine)
-        return frame
-
-    def to_solver_convergence(
-        self, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
-        """Return whether each solver reached its goal, indexed by ``(run_id, solver)``."""
-        from gmat_sweep.aggregate import solver_convergence
-
-        frame: pd.DataFrame = solver_convergence(self.to_manifest(), engine=engine)
-        return frame
-
-    def to_polars(self, name: str | None = None) -> Any:
-        """Return all runs' reports as a polars frame."""
-        return self.to_dataframe(name, engine="polars")
-
-    def to_fused_reports(
-        self, names: Sequence[str], *, tolerance: Any, spool: bool = True
-    ) -> pd.DataFrame:
-        """Return several reports side by side on the first one's times."""
-        from gmat_sweep.aggregate import lazy_fused_reports
-
-        return lazy_fused_reports(
-            self.to_manifest(), self._output_dir, names, tolerance=tolerance, spool=spool
-        )
+    def _check_from_manifest(self, what: str) -> None:
+        if self._manifest is None or not self._from_manifest:
+            raise RuntimeError(f"{what}() needs a sweep made by Sweep.from_manifest().")
 
     def _checked_runs(self) -> list[RunSpec]:
         """Return the runs as they will be dispatched, after checking what is known already."""
@@ -369,6 +339,7 @@ class Sweep:
                     overrides=jsonable(run.overrides, f"{where} overrides"),
                     context=jsonable(run.context, f"{where} context"),
                     run_options=jsonable(run.run_options, f"{where} run_options"),
+                    script_path=run.script_path.absolute(),
                     output_dir=run.output_dir.absolute(),
                     postprocess=self._postprocess or run.postprocess,
                 )
@@ -388,13 +359,31 @@ class Sweep:
         if isinstance(self._pool, RunsOnDemand):
             self._pool.warm_up()
 
-    def _execute(self, runs: Sequence[RunSpec], runnable: Path, action: str) -> None:
+    def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
+        """Check each script and its fields on the engine; return `runs` on what is to be run."""
+        runnable = {}
+        for script in dict.fromkeys(run.script_path for run in every_run):
+            runnable[script] = prepare_mission(
+                script,
+                [run for run in every_run if run.script_path == script],
+                self._output_dir,
+                self._pool,
+            )
+        return [replace(run, script_path=runnable[run.script_path]) for run in runs]
+
+    def _execute(
+        self,
+        runs: Sequence[RunSpec],
+        action: str,
+        listener: Listener | None = None,
+        entry_facts: dict[str, Any] | None = None,
+    ) -> None:
         from gmat_sweep.flow.job import SweepJob
         from gmat_sweep.flow.server import flow_run_place
         from gmat_sweep.flow.sweep_flow import run_job
 
         job = SweepJob(
-            specs=(replace(run, script_path=runnable) for run in runs),
+            specs=runs,
             count=len(runs),
             pool=self._pool,
             manifest=self.to_manifest(),
@@ -405,6 +394,8 @@ class Sweep:
             timeout_s=self._timeout,
             retries=self._retries,
             progress=self._progress,
+            entry_facts=entry_facts or {},
+            listener=listener,
         )
         self.report = run_job(job)
         if self._progress and self.report.flow_run_id is not None:
@@ -421,7 +412,9 @@ class Sweep:
             "mission": self._script_path.name,
         }
         if not self._given_spec:
-            extra[EXPLICIT_RUNS_KEY] = explicit_record(self._runs, self._output_dir)
+            extra[EXPLICIT_RUNS_KEY] = explicit_record(
+                self._runs, self._script_path, self._output_dir
+            )
         return Manifest(
             script_sha256=digest,
             gmat_sweep_version=version("gmat-sweep"),
@@ -440,34 +433,20 @@ class Sweep:
             output_dir=self._output_dir,
         )
 
-    def _reload(self) -> None:
+    def _reload(self) -> Manifest:
         manifest = Manifest.load(self._manifest_path)
         manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
         manifest.output_dir = self._output_dir
         self._manifest = manifest
+        return manifest
 
-
-def check_hook(path: str) -> None:
-    """Refuse a postprocess hook that a worker could not call.
-
-    Raises
-    ------
-    SweepConfigError
-        The path is malformed, or names nothing that can be imported and called.
-    """
-    from gmat_sweep.worker import load_hook
-
-    try:
-        load_hook(path)
-    except ImportError as error:
-        raise SweepConfigError(
-            f"The postprocess hook {path!r} is not importable: {error}. Put its module on sys.path."
-        ) from error
-    except (ValueError, AttributeError, TypeError) as error:
-        raise SweepConfigError(
-            f"The postprocess hook {path!r} cannot be used: {error}. Name a module-level function "
-            "as 'package.module:function'."
-        ) from error
+    def _html_facts(self) -> dict[str, Any]:
+        return {
+            "run_count": len(self._runs),
+            "kind": kind_of(self._parameter_spec),
+            "backend": type(self._pool).__name__,
+            "sweep_seed": self._sweep_seed,
+        }
 
 
 def _check_isolation(pool: Pool, allow_unisolated_pool: bool) -> None:
@@ -500,37 +479,3 @@ def _listed(
             f"expected_run_count is {expected}, but runs gave {len(listed)}. Correct the count."
         )
     return listed
-
-
-def _check_drift(script: Path, recorded: str, *, allow: bool) -> None:
-    found = canonical_script_sha256(script)
-    if found == recorded:
-        return
-    message = (
-        f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. Results of "
-        "two different scripts would be mixed: restore the script, or pass allow_script_drift=True "
-        "(--allow-script-drift) if the change does not matter."
-    )
-    if not allow:
-        raise SweepConfigError(message)
-    warnings.warn(message, RuntimeWarning, stacklevel=3)
-
-
-def _with_context(
-    runs: Iterable[RunSpec],
-    manifest: Manifest,
-    provider: Callable[[int], dict[str, Any]] | None,
-) -> list[RunSpec]:
-    recorded = {entry.run_id: entry.context for entry in manifest.entries}
-    completed = []
-    for run in runs:
-        context: Any = recorded.get(run.run_id, run.context)
-        if run.run_id not in recorded and provider is not None:
-            context = provider(run.run_id)
-            if not isinstance(context, dict):
-                raise SweepConfigError(
-                    f"context_provider({run.run_id}) returned {type(context).__name__}. Return a "
-                    "dict."
-                )
-        completed.append(replace(run, context=dict(context)))
-    return completed

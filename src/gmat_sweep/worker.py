@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep import engine
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.outputs import write_outputs
+from gmat_sweep.run_files import seal
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -121,10 +122,11 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         started_at=started_at,
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
+        files=written.files,
     )
     if spec.postprocess is None:
         return outcome
-    extra_outputs = _call_hook(spec, outcome, log)
+    extra_outputs, extra_files = _call_hook(spec, outcome, log)
     return RunOutcome.ok(
         run_id=spec.run_id,
         output_paths=written.outputs,
@@ -135,6 +137,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         started_at=started_at,
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
+        files={**written.files, **extra_files},
     )
 
 
@@ -302,17 +305,21 @@ def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
     return hook
 
 
-def _call_hook(spec: RunSpec, outcome: RunOutcome, log: logging.Logger) -> dict[str, Path]:
+def _call_hook(
+    spec: RunSpec, outcome: RunOutcome, log: logging.Logger
+) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
+    """Return the files the hook registered, and what each of them is."""
     assert spec.postprocess is not None
     log.info("postprocess hook=%s", spec.postprocess)
     try:
         returned = load_hook(spec.postprocess)(spec, outcome)
         extra_outputs = _checked_extra_outputs(spec.postprocess, returned)
+        files = {str(path): seal(path) for path in extra_outputs.values()}
     except (Exception, SystemExit) as error:
         raise _HookFailed from error
     for key, path in extra_outputs.items():
         log.info("postprocess output %s=%s", key, path)
-    return extra_outputs
+    return extra_outputs, files
 
 
 def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.run_files import places
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -53,10 +55,7 @@ class Fragment:
 
     def places(self, anchors: Sequence[Path]) -> Iterator[Path]:
         """Yield where the file may be, in the order to look."""
-        for anchor in anchors:
-            yield anchor / self.path
-        for anchor in anchors:
-            yield anchor / f"run-{self.run_id}" / self.path.name
+        yield from places(self.path, self.run_id, anchors)
 
 
 def read_fragment(

@@ -173,7 +173,7 @@ def _checked_quantiles(q: Iterable[float]) -> dict[str, float]:
     values = list(_checked_iterable(q, "q", "q=(0.05, 0.5, 0.95)"))
     labelled = {f"q{value}": value for value in values}
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < 1.0:
             raise SweepConfigError(
                 f"q must lie in the open interval (0, 1), got {value!r}. "
                 "Use include=('min', 'max') for the extremes."

@@ -58,6 +58,8 @@ class Collector:
         attempts : list of dict
             Earlier attempts that an infrastructure fault ended: cause, started_at, ended_at.
         """
+        if self._job.listener is not None:
+            self._job.listener.before()
         self._job.manifest.append_entry(
             ManifestEntry.from_outcome(
                 outcome,
@@ -69,12 +71,16 @@ class Collector:
                 attempts=attempts,
                 host=self._host,
                 postprocess=spec.postprocess,
+                files=outcome.files,
+                extra=self._job.entry_facts,
             )
         )
         self.done += 1
         self.failed += outcome.status == "failed"
         self._bar.set_postfix(failed=self.failed, refresh=False)
         self._bar.update()
+        if self._job.listener is not None:
+            self._job.listener.after(spec, outcome)
 
     def __enter__(self) -> Self:
         """Return the collector."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.spec import RunOutcome, RunSpec
 
-__all__ = ["RunsOnDemand", "SweepJob"]
+__all__ = ["Listener", "RunsOnDemand", "SweepJob"]
 
 
 @runtime_checkable
@@ -26,6 +26,16 @@ class RunsOnDemand(Protocol):
 
     def interrupt(self) -> None:
         """Kill the workers that are busy; each of their runs ends with `WorkerDiedError`."""
+
+
+class Listener:
+    """Is told of each outcome, before and after it is recorded."""
+
+    def before(self) -> None:
+        """Wait until the next outcome may be recorded."""
+
+    def after(self, spec: RunSpec, outcome: RunOutcome) -> None:
+        """Take an outcome that has been recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,10 @@ class SweepJob:
         How often a run is tried again after an infrastructure fault.
     progress : bool
         Whether to draw a progress bar on standard error.
+    entry_facts : dict
+        Further keys for every manifest entry.
+    listener : Listener or None
+        Who is told of each outcome.
     """
 
     specs: Iterable[RunSpec]
@@ -69,6 +83,8 @@ class SweepJob:
     timeout_s: float | None = None
     retries: int = 1
     progress: bool = True
+    entry_facts: dict[str, Any] = field(default_factory=dict)
+    listener: Listener | None = None
 
     @property
     def title(self) -> str:

@@ -199,7 +199,7 @@ def _drop(runs: pd.DataFrame, values: pd.DataFrame, colour: pd.Series[float]) ->
     lacking = int((ok_mask(runs) & (values.isna().any(axis="columns") | colour.isna())).sum())
     if lacking:
         _warn_of(lacking, f"ok run{'s' if lacking > 1 else ''} without a value")
-    return left_out_note(left_out | ({"without a value": lacking} if lacking else {}))
+    return left_out_note(left_out, lacking)
 
 
 def _warn_of(count: int, what: str) -> None:

@@ -40,8 +40,8 @@ def sweep_band_plot(
         lowest and the highest quantile, point by point: it holds that share of the runs at each
         epoch, and fewer runs stay inside it throughout. The y axis is in the units of the field,
         which the legend names where they are known. Of a summary by ``run_id`` the centres are
-        points and the bands upright lines. Epochs that few runs share are drawn like any other; the picture says
-        how few.
+        points and the bands upright lines. Epochs that few runs share are drawn like any other;
+        the picture says how few.
 
     Raises
     ------

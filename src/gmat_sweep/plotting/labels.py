@@ -40,10 +40,21 @@ def label(name: str) -> str:
     return f"{name} ({known})" if known else name
 
 
-def left_out_note(runs: Mapping[str, int]) -> str:
-    """Return what is not in the picture, as in ``"not shown: 2 failed, 1 skipped runs"``."""
-    told = [f"{count} {status}" for status, count in runs.items() if count]
-    if not told:
-        return ""
-    total = sum(runs.values())
-    return f"not shown: {', '.join(told)} run{'s' if total > 1 else ''}"
+def left_out_note(runs: Mapping[str, int], without_value: int = 0) -> str:
+    """Return what is not in the picture, as in ``"not shown: 2 failed runs"``; empty for nothing.
+
+    Parameters
+    ----------
+    runs : mapping of str to int
+        How many runs have each status other than ``ok``.
+    without_value : int
+        How many ok runs have nothing to draw.
+    """
+    told = [_runs(count, status) for status, count in runs.items()]
+    if without_value:
+        told.append(f"{_runs(without_value, 'ok')} without a value")
+    return f"not shown: {', '.join(told)}" if told else ""
+
+
+def _runs(count: int, status: str) -> str:
+    return f"{count} {status} run{'s' if count > 1 else ''}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.aggregate.frames import STATUS
 from gmat_sweep.analysis.frames import is_numeric, last_of_each_run, sweep_frame
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plans import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["design_of", "numbers_of", "one_row_per_run", "parameters_of"]
+__all__ = ["design_of", "kind_of", "numbers_of", "one_row_per_run", "parameters_of"]
 
 
 def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
@@ -37,6 +36,11 @@ def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
     return last_of_each_run(frame[kept])
 
 
+def kind_of(manifest: Manifest) -> str:
+    """Return what kind of design the sweep has; the oldest manifests hold a bare grid."""
+    return str(manifest.parameter_spec.get("_kind", "grid"))
+
+
 def parameters_of(manifest: Manifest) -> list[str]:
     """Return the names of what the sweep varied.
 
@@ -45,11 +49,16 @@ def parameters_of(manifest: Manifest) -> list[str]:
     SweepConfigError
         The manifest's ``parameter_spec`` is of an unknown kind.
     """
-    record = manifest.parameter_spec
-    kind = kind_of(record)
+    record, kind = manifest.parameter_spec, kind_of(manifest)
     if kind == "grid":
         return [name for name in record if name != "_kind"]
-    return list(record["columns"] if kind == "explicit" else record["perturb"])
+    for names in ("columns", "perturb"):
+        if names in record:
+            return list(record[names])
+    raise SweepConfigError(
+        f"The manifest has an unknown parameter_spec _kind {kind!r}, which does not tell what was "
+        "varied. Use the version of gmat-sweep that wrote it."
+    )
 
 
 def design_of(manifest: Manifest, names: Iterable[str], run_ids: pd.Index[Any]) -> pd.DataFrame:

@@ -1,0 +1,72 @@
+"""Outcomes handed from a running flow to a generator, one at a time and only when asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+
+from gmat_sweep.flow.job import Listener
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["handed_over"]
+
+
+class _AbandonedError(BaseException):
+    """The generator was closed: ends the flow as an interruption does."""
+
+
+class _Handover(Listener):
+    def __init__(self) -> None:
+        self._wanted = threading.Semaphore(0)
+        self._abandoned = False
+        self.items: SimpleQueue[tuple[RunSpec, RunOutcome] | BaseException | None] = SimpleQueue()
+
+    def before(self) -> None:
+        self._wanted.acquire()
+        if self._abandoned:
+            raise _AbandonedError
+
+    def after(self, spec: RunSpec, outcome: RunOutcome) -> None:
+        self.items.put((spec, outcome))
+
+    def ask(self) -> None:
+        self._wanted.release()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self._wanted.release()
+
+
+def handed_over(run: Callable[[Listener], None]) -> Iterator[tuple[RunSpec, RunOutcome]]:
+    """Call `run` in a thread of its own and yield what it hands to its listener.
+
+    Each outcome is recorded after it was asked for and before it is yielded. What `run` raises is
+    raised here; closing the generator ends it.
+    """
+    handover = _Handover()
+
+    def runner() -> None:
+        end: BaseException | None = None
+        try:
+            run(handover)
+        except _AbandonedError:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised again where the generator is read
+            end = error
+        handover.items.put(end)
+
+    thread = threading.Thread(target=runner, name="gmat-sweep-flow")
+    thread.start()
+    try:
+        while True:
+            handover.ask()
+            item = handover.items.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                return
+            yield item
+    finally:
+        handover.abandon()
+        thread.join()

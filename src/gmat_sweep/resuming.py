@@ -1,0 +1,144 @@
+"""What a resume or an extension has to run, and with what."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep import run_files
+from gmat_sweep.distributions import perturb_from_json
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
+from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.plans import kind_of, planned_run_count
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest import Manifest
+    from gmat_sweep.spec import RunSpec
+
+__all__ = ["check_drift", "planned_extension", "runs_to_repeat", "with_context"]
+
+
+def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:
+    """Return the runs that are failed, missing or damaged, each with why, in ascending run id.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The manifest as it is on disk.
+    runs : iterable of RunSpec
+        Every run of the sweep.
+    folder : Path
+        The sweep folder, in which the files of ``ok`` runs must be as they were recorded.
+    """
+    entries = {entry.run_id: entry for entry in manifest.entries}
+    repeat: dict[int, str] = {}
+    for run in runs:
+        entry = entries.get(run.run_id)
+        if entry is None:
+            repeat[run.run_id] = "it has no entry"
+        elif entry.status == "failed":
+            repeat[run.run_id] = "it failed"
+        elif entry.status == "ok" and (problems := run_files.damage(entry, folder)):
+            repeat[run.run_id] = "; ".join(problems)
+    return dict(sorted(repeat.items()))
+
+
+def check_drift(script: Path, recorded: str, *, allow: bool) -> None:
+    """Refuse a script that is not the recorded one, or only warn.
+
+    Raises
+    ------
+    SweepConfigError
+        The hash differs and `allow` is false; with it, a RuntimeWarning says the same.
+    """
+    found = canonical_script_sha256(script)
+    if found == recorded:
+        return
+    message = (
+        f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. Results of "
+        "two different scripts would be mixed: restore the script, or pass allow_script_drift=True "
+        "(--allow-script-drift) if the change does not matter."
+    )
+    if not allow:
+        raise SweepConfigError(message)
+    warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+def with_context(
+    runs: Iterable[RunSpec],
+    manifest: Manifest,
+    provider: Callable[[int], dict[str, Any]] | None,
+) -> list[RunSpec]:
+    """Return the runs with the context they ran with, or that `provider` gives them.
+
+    Raises
+    ------
+    SweepConfigError
+        `provider` returned something else than a dict.
+    """
+    recorded = {entry.run_id: entry.context for entry in manifest.entries}
+    completed = []
+    for run in runs:
+        context: Any = recorded.get(run.run_id, run.context)
+        if run.run_id not in recorded and provider is not None:
+            context = provider(run.run_id)
+            if not isinstance(context, dict):
+                raise SweepConfigError(
+                    f"context_provider({run.run_id}) returned {type(context).__name__}. Return a "
+                    "dict."
+                )
+        completed.append(replace(run, context=dict(context)))
+    return completed
+
+
+def planned_extension(
+    manifest: Manifest, runs: Sequence[RunSpec], n: int, script: Path, folder: Path
+) -> list[RunSpec]:
+    """Return the next `n` runs of a Monte Carlo sweep.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep's manifest as it is on disk.
+    runs : sequence of RunSpec
+        The runs it has, earlier extensions included.
+    n : int
+        How many to add.
+    script, folder : Path
+        The mission script and the sweep folder.
+
+    Raises
+    ------
+    SweepConfigError
+        The sweep is no Monte Carlo, is not complete, or `n` is below 1.
+    """
+    if kind_of(manifest.parameter_spec) != "monte_carlo":
+        raise SweepConfigError(
+            "extend() only applies to Monte Carlo sweeps: other designs are drawn as a whole. Run "
+            "a new sweep with the larger design."
+        )
+    failed = manifest.find_failed()
+    missing = manifest.find_missing([run.run_id for run in runs])
+    if failed or missing:
+        raise SweepConfigError(
+            f"incomplete base sweep: runs {failed} failed and runs {missing} are missing. Finish "
+            "it with resume() first."
+        )
+    record = manifest.parameter_spec
+    if record["seed"] is None:
+        raise SweepConfigError(
+            "The manifest does not record the seed its sweep drew, so further runs cannot belong "
+            "to the same sequence. Run a new sweep with a seed."
+        )
+    return expand_monte_carlo_extension_to_run_specs(
+        perturb_from_json(record["perturb"]),
+        planned_run_count(manifest),
+        n,
+        record["seed"],
+        script,
+        folder,
+    )

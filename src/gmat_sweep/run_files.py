@@ -1,0 +1,108 @@
+"""The files a run left: what they were when they were recorded, and whether they still are.
+
+`seal` is called where a file is written, `damage` where a sweep is resumed or examined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep import durable
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest_entry import ManifestEntry
+
+__all__ = ["content_facts", "damage", "places", "seal"]
+
+_CHUNK = 1 << 20
+
+
+def content_facts(content: Any) -> dict[str, Any]:
+    """Return the ``size`` in bytes and the ``sha256`` of a buffer."""
+    view = memoryview(content)
+    return {"size": view.nbytes, "sha256": hashlib.sha256(view).hexdigest()}
+
+
+def seal(path: Path) -> dict[str, Any]:
+    """Put a file that somebody else wrote on disk and return its ``size`` and ``sha256``."""
+    durable.fsync_file(path)
+    durable.fsync_dir(path.parent)
+    return _facts(path)
+
+
+def places(recorded: Path, run_id: int, folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield where a recorded file may be, in the order to look.
+
+    A relative path belongs to the sweep folder. After all of `folders`, ``run-<id>/<name>`` below
+    them is tried: an absolute path from another machine does not hold on this one.
+    """
+    anchors = tuple(folders)
+    for anchor in anchors:
+        yield anchor / recorded
+    for anchor in anchors:
+        yield anchor / f"run-{run_id}" / recorded.name
+
+
+def damage(entry: ManifestEntry, folder: Path) -> list[str]:
+    """Say what is wrong with the files an entry lists; empty when all are as they were recorded.
+
+    Parameters
+    ----------
+    entry : ManifestEntry
+        Any entry; only an ``ok`` one lists files.
+    folder : Path
+        The sweep folder.
+    """
+    problems = []
+    for recorded in _listed(entry):
+        found = (place for place in places(recorded, entry.run_id, [folder]) if place.is_file())
+        path = next(found, None)
+        if path is None:
+            problems.append(f"{recorded} is missing")
+            continue
+        facts = _recorded_facts(entry, recorded, folder)
+        if facts is not None:
+            if path.stat().st_size != facts["size"]:
+                problems.append(
+                    f"{recorded} has {path.stat().st_size} bytes, recorded were {facts['size']}"
+                )
+            elif _facts(path)["sha256"] != facts["sha256"]:
+                problems.append(f"{recorded} has changed: its SHA-256 is not the recorded one")
+        elif path.suffix == ".parquet" and not _has_parquet_footer(path):
+            problems.append(f"{recorded} is not a whole Parquet file")
+    return problems
+
+
+def _listed(entry: ManifestEntry) -> Iterator[Path]:
+    for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
+        yield from paths.values()
+
+
+def _recorded_facts(entry: ManifestEntry, path: Path, folder: Path) -> dict[str, Any] | None:
+    for text in (path.as_posix(), (folder / path).as_posix()):
+        if text in entry.files:
+            return entry.files[text]
+    return None
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return {"size": size, "sha256": digest.hexdigest()}
+
+
+def _has_parquet_footer(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""What a sweep gives back: its manifest, its frames, its archive, its page in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmat_sweep.mission_script import canonical_script_sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gmat_sweep.manifest import Manifest
+
+__all__ = ["SweepResults"]
+
+
+class SweepResults:
+    """The reading half of `gmat_sweep.Sweep`."""
+
+    _manifest: Manifest | None
+    _output_dir: Path
+    _script_path: Path
+    _allow_script_drift: bool
+
+    def to_manifest(self) -> Manifest:
+        """Return the manifest.
+
+        Raises
+        ------
+        RuntimeError
+            The sweep has not run.
+        """
+        if self._manifest is None:
+            raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
+        return self._manifest
+
+    def to_dataframe(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' reports as one frame indexed by ``(run_id, time)``.
+
+        Parameters
+        ----------
+        name : str, optional
+            Which ReportFile, where the mission has several.
+        engine : {"pandas", "polars"}
+            Library of the frame that is returned.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The report's columns in GMAT's units, and ``__status``. A run without data is one row.
+        """
+        from gmat_sweep.aggregate import lazy_multiindex
+
+        return lazy_multiindex(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def to_ephemerides(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``."""
+        from gmat_sweep.aggregate import lazy_ephemerides
+
+        return lazy_ephemerides(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def to_contacts(
+        self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``."""
+        from gmat_sweep.aggregate import lazy_contacts
+
+        return lazy_contacts(self.to_manifest(), self._output_dir, name=name, engine=engine)
+
+    def to_extra_outputs(
+        self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``."""
+        from gmat_sweep.aggregate import extra_outputs
+
+        frame: pd.DataFrame = extra_outputs(
+            self.to_manifest(), self._output_dir, name, engine=engine
+        )
+        return frame
+
+    def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> pd.DataFrame:
+        """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``."""
+        from gmat_sweep.aggregate import solver_runs
+
+        frame: pd.DataFrame = solver_runs(self.to_manifest(), self._output_dir, engine=engine)
+        return frame
+
+    def to_solver_convergence(
+        self, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame:
+        """Return whether each solver reached its goal, indexed by ``(run_id, solver)``."""
+        from gmat_sweep.aggregate import solver_convergence
+
+        frame: pd.DataFrame = solver_convergence(self.to_manifest(), engine=engine)
+        return frame
+
+    def to_polars(self, name: str | None = None) -> Any:
+        """Return all runs' reports as a polars frame."""
+        return self.to_dataframe(name, engine="polars")
+
+    def to_fused_reports(
+        self, names: Sequence[str], *, tolerance: Any, spool: bool = True
+    ) -> pd.DataFrame:
+        """Return several reports side by side on the first one's times."""
+        from gmat_sweep.aggregate import lazy_fused_reports
+
+        return lazy_fused_reports(
+            self.to_manifest(), self._output_dir, names, tolerance=tolerance, spool=spool
+        )
+
+    def archive(self, out: str | Path, *, include_logs: bool = False) -> Path:
+        """Write the sweep as one zip file that reproduces it elsewhere, and return its path.
+
+        Parameters
+        ----------
+        out : str or Path
+            The file to write.
+        include_logs : bool
+            Whether the runs' logs go with it.
+
+        Raises
+        ------
+        RuntimeError
+            The sweep has not run.
+        SweepConfigError
+            The script has changed, a listed file is missing or damaged, or `out` holds something
+            else.
+        """
+        from gmat_sweep.archive import archive_sweep
+
+        return archive_sweep(
+            self.to_manifest(),
+            self._output_dir,
+            self._script_path,
+            out,
+            include_logs=include_logs,
+            allow_script_drift=self._allow_script_drift,
+        )
+
+    def _repr_html_(self) -> str:
+        from gmat_sweep.html_views import sweep_html
+
+        try:
+            digest: str | None = canonical_script_sha256(self._script_path)
+        except OSError:
+            digest = None
+        entries = None if self._manifest is None else self._manifest.entries
+        return sweep_html(
+            script_path=self._script_path,
+            script_sha256=digest,
+            statuses=None if entries is None else [entry.status for entry in entries],
+            **self._html_facts(),
+        )
+
+    def _html_facts(self) -> dict[str, Any]:
+        raise NotImplementedError
