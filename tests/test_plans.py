@@ -329,9 +329,18 @@ class TestHandMadeRuns:
         ]  # fmt: skip
 
     def test_the_script_is_the_one_that_is_given_when_rebuilding(self) -> None:
+        record = plans.explicit_record(
+            [run(script_path=Path("/old/leo.script"))], Path("/old/leo.script"), FOLDER
+        )
+
+        again = rebuilt(plans.parameter_spec_from_runs([]), FOLDER, explicit_runs=record)
+
+        assert [each.script_path for each in again] == [SCRIPT]
+
+    def test_a_run_with_a_script_of_its_own_keeps_it(self) -> None:
         runs = [run(script_path=Path("/somewhere/else.script"))]
 
-        assert self.kept(runs)[0].script_path == SCRIPT
+        assert self.kept(runs)[0].script_path == Path("/somewhere/else.script")
 
     def test_a_value_that_json_cannot_hold_is_refused_with_its_place(self) -> None:
         with pytest.raises(SweepConfigError, match=r"run 4\.context\.truth is a set"):

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -178,24 +177,9 @@ def database() -> None:
 
 
 @pytest.fixture(scope="module")
-def notebooks(
-    database: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[NotebookRun]]]:
-    """Run both notebooks side by side: much of their time is waiting."""
-    with ThreadPoolExecutor() as threads:
-        yield {
-            program: threads.submit(run_notebook, tmp_path_factory.mktemp("run"), program, *modules)
-            for program, *modules in (
-                ("killed_sweep_recovery.py",),
-                ("downstream_consumer.py", "downstream_pipeline.py", "killable_sweep.py"),
-            )
-        }
-
-
-@pytest.fixture(scope="module")
-def recovery(notebooks: dict[str, Future[NotebookRun]]) -> NotebookRun:
-    """Return the run of the notebook "Surviving a kill"."""
-    return notebooks["killed_sweep_recovery.py"].result()
+def recovery(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+    """Run the notebook "Surviving a kill"."""
+    return run_notebook(tmp_path_factory.mktemp("recovery"), "killed_sweep_recovery.py")
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +189,14 @@ def completed(recovery: NotebookRun) -> int:
 
 
 @pytest.fixture(scope="module")
-def consumer(notebooks: dict[str, Future[NotebookRun]]) -> NotebookRun:
-    """Return the run of the notebook "Downstream-consumer pipeline"."""
-    return notebooks["downstream_consumer.py"].result()
+def consumer(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+    """Run the notebook "Downstream-consumer pipeline"."""
+    return run_notebook(
+        tmp_path_factory.mktemp("consumer"),
+        "downstream_consumer.py",
+        "downstream_pipeline.py",
+        "killable_sweep.py",
+    )
 
 
 class TestKilledSweepRecovery:

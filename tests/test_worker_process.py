@@ -157,7 +157,10 @@ def test_a_run_that_crashes_gmat_says_by_which_signal_and_where(
     assert headline(str(error)) == said
 
 
-def test_a_hook_that_exits_says_its_code_and_last_words(start: StartWorker, tmp_path: Path) -> None:
+def test_a_hook_that_exits_says_its_code_and_last_words(
+    start: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     error = death_of(start(), tmp_path, hook="exit_at_once")
 
     assert error.returncode == 3

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.json_values import jsonable
@@ -105,13 +106,14 @@ class Sweep(SweepResults):
         timeout: float | None = None,
         retries: int = 1,
     ) -> None:
-        _check_isolation(backend, allow_unisolated_pool)
+        _check_pool(backend, allow_unisolated_pool, timeout)
         if fsync_batch < 1:
             raise SweepConfigError(f"fsync_batch must be at least 1, got {fsync_batch}.")
         if timeout is not None and not timeout > 0:
             raise SweepConfigError(f"timeout must be a positive number of seconds, got {timeout}.")
         if retries < 0:
             raise SweepConfigError(f"retries must be 0 or more, got {retries}.")
+        _check_debug(backend, runs)
         self._runs = _listed(runs, expected_run_count, parameter_spec)
         self._given_spec = parameter_spec is not None
         self._parameter_spec = dict(
@@ -350,14 +352,13 @@ class Sweep(SweepResults):
 
     def _warm_up(self) -> None:
         """Find the engine, then start what takes seconds, so that it gets ready side by side."""
+        from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.engine import activate
-        from gmat_sweep.flow.job import RunsOnDemand
         from gmat_sweep.flow.server import start_local_server
 
         activate()
         start_local_server()
-        if isinstance(self._pool, RunsOnDemand):
-            self._pool.warm_up()
+        on_demand(self._pool).warm_up()
 
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
         """Check each script and its fields on the engine; return `runs` on what is to be run."""
@@ -449,12 +450,31 @@ class Sweep(SweepResults):
         }
 
 
-def _check_isolation(pool: Pool, allow_unisolated_pool: bool) -> None:
+def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) -> None:
     value = pool.subprocess_isolated
     if value is not True and not allow_unisolated_pool:
         raise BackendError(
             f"{type(pool).__name__}.subprocess_isolated is {value!r}: it runs GMAT in the calling "
             "process. Pass allow_unisolated_pool=True if that is what you want."
+        )
+    if timeout is not None and not isinstance(pool, RunsOnDemand):
+        raise SweepConfigError(
+            f"timeout is given, but {type(pool).__name__} cannot end a run that takes too long. "
+            "Leave timeout out, or use a pool of this package."
+        )
+
+
+def _check_debug(pool: Pool, runs: Iterable[RunSpec]) -> None:
+    if pool.subprocess_isolated != "debug":
+        return
+    if not isinstance(runs, Sequence):
+        raise BackendError(
+            f"{type(pool).__name__} takes exactly one spec, not a streaming iterator. Pass a list "
+            "with one spec."
+        )
+    if len(runs) != 1:
+        raise BackendError(
+            f"{type(pool).__name__} takes exactly one spec, got {len(runs)}. Pass a list with one."
         )
 
 

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
+    from gmat_sweep.backends.debug import DebugPool
     from gmat_sweep.backends.joblib import LocalJoblibPool
+    from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
 
-__all__ = ["LocalJoblibPool", "Pool"]
+__all__ = ["DebugPool", "LocalJoblibPool", "Pool", "ProcessPoolExecutorPool"]
 
-_HOMES = {"LocalJoblibPool": "joblib", "Pool": "base"}
+_HOMES = {
+    "DebugPool": "debug",
+    "LocalJoblibPool": "joblib",
+    "Pool": "base",
+    "ProcessPoolExecutorPool": "process_pool",
+}
 
 
 def __getattr__(name: str) -> Any:

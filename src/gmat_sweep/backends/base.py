@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from gmat_sweep.errors import BackendError
@@ -69,6 +70,8 @@ class Pool(ABC):
     ) -> Iterator[tuple[RunSpec, RunOutcome]]:
         """Run specs from an iterable of any length, a bounded number at a time.
 
+        The next spec is taken as soon as any run ends: no run waits for a slower one.
+
         Parameters
         ----------
         specs : iterable of RunSpec
@@ -83,11 +86,25 @@ class Pool(ABC):
         """
         bound = self._in_flight_bound(in_flight)
         remaining = iter(specs)
-        while batch := list(islice(remaining, bound)):
-            by_id = {spec.run_id: spec for spec in batch}
-            futures = [self.submit(spec) for spec in batch]
-            for outcome in self.as_completed(futures):
-                yield by_id[outcome.run_id], outcome
+        ended: SimpleQueue[Future[tuple[RunSpec, RunOutcome]]] = SimpleQueue()
+
+        def wait(spec: RunSpec, future: Future[RunOutcome]) -> tuple[RunSpec, RunOutcome]:
+            return spec, next(iter(self.as_completed([future])))
+
+        threads = ThreadPoolExecutor(max(1, self.max_workers), "gmat-sweep-imap")
+        under_way = 0
+        try:
+            while True:
+                for spec in islice(remaining, bound - under_way):
+                    future = self.submit(spec)
+                    threads.submit(wait, spec, future).add_done_callback(ended.put)
+                    under_way += 1
+                if not under_way:
+                    return
+                yield ended.get().result()
+                under_way -= 1
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
 
     def _in_flight_bound(self, in_flight: int | None) -> int:
         bound = max(1, 4 * self.max_workers) if in_flight is None else in_flight

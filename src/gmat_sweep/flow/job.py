@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.spec import RunOutcome, RunSpec
 
-__all__ = ["Listener", "RunsOnDemand", "SweepJob"]
-
-
-@runtime_checkable
-class RunsOnDemand(Protocol):
-    """A pool whose workers each take one spec at a time from a waiting thread."""
-
-    def warm_up(self) -> None:
-        """Start the workers."""
-
-    def execute(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
-        """Run one spec; raise `WorkerDiedError` when its worker dies."""
-
-    def interrupt(self) -> None:
-        """Kill the workers that are busy; each of their runs ends with `WorkerDiedError`."""
+__all__ = ["Listener", "SweepJob"]
 
 
 class Listener:

@@ -28,11 +28,12 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.collector import Collector
-from gmat_sweep.flow.job import RunsOnDemand, SweepJob
+from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -85,8 +86,7 @@ def run_job(job: SweepJob) -> SweepReport:
     """
     report = SweepReport()
     job_token, report_token = _job.set(job), _report.set(report)
-    if isinstance(job.pool, RunsOnDemand):
-        job.pool.warm_up()
+    on_demand(job.pool).warm_up()
     try:
         with _quiet_console(), recorded_on():
             runner: Any = ThreadPoolTaskRunner(max_workers=_threads(job))
@@ -143,7 +143,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
 
 def _threads(job: SweepJob) -> int:
     # While one task run is being written down by Prefect, its worker should have the next run.
-    return job.pool.max_workers + 2
+    return workers_of(job.pool) + 2
 
 
 @dataclass(slots=True)
@@ -227,13 +227,12 @@ class _Mapping:
     """One task run per spec, with a bounded number in flight."""
 
     def __init__(self, job: SweepJob) -> None:
-        if not isinstance(job.pool, RunsOnDemand):
-            raise TypeError(f"{type(job.pool).__name__} cannot run specs on demand")
+        pool = on_demand(job.pool)
         self._job = job
-        self._execute = job.pool.execute
-        self._interrupt = job.pool.interrupt
+        self._execute = pool.execute
+        self._interrupt = pool.interrupt
         self._in_flight: dict[int, _Progress] = {}
-        self._turns = _Turns(job.pool.max_workers)
+        self._turns = _Turns(workers_of(job.pool))
         self._stopping = False
         self._task: Task[[int], State[None]] = task(
             name="run",
@@ -253,7 +252,10 @@ class _Mapping:
             while True:
                 while len(self._in_flight) < window and (item := next(specs, None)) is not None:
                     position, spec = item
-                    self._in_flight[spec.run_id] = _Progress(spec, position)
+                    progress = self._in_flight[spec.run_id] = _Progress(spec, position)
+                    if self._job.pool.subprocess_isolated == "debug":
+                        yield spec, self._in_this_thread(progress), []
+                        continue
                     future = self._task.submit(spec.run_id)
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
@@ -264,6 +266,14 @@ class _Mapping:
                 yield progress.spec, outcome, progress.attempts()
         finally:
             self._stop(ended)
+
+    def _in_this_thread(self, progress: _Progress) -> RunOutcome:
+        """Run one spec where the caller's debugger can follow it."""
+        state = self._task(progress.spec.run_id, return_state=True)
+        del self._in_flight[progress.spec.run_id]
+        if progress.outcome is None:
+            raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
+        return progress.outcome
 
     def _stop(self, ended: SimpleQueue[tuple[int, PrefectFuture[Any]]]) -> None:
         """End every task run in flight; called when the sweep is done, interrupted or broken."""

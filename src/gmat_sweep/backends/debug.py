@@ -1,0 +1,81 @@
+"""`DebugPool`: one run in the calling process, to step through it with a debugger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from typing import ClassVar, Literal
+
+from gmat_sweep.backends.base import Pool
+from gmat_sweep.errors import BackendError
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["DebugPool"]
+
+
+class DebugPool(Pool):
+    """Runs specs one after another in the calling process.
+
+    A GMAT engine is global to its process and can crash it, so this is for looking at one run: a
+    `Sweep` takes it only with ``allow_unisolated_pool=True`` and exactly one spec.
+
+    Parameters
+    ----------
+    allow_unisolated_pool : bool
+        Must be True: says that GMAT in the calling process is what you want.
+
+    Raises
+    ------
+    BackendError
+        `allow_unisolated_pool` is not True.
+    """
+
+    subprocess_isolated: ClassVar[bool | Literal["debug"]] = "debug"
+
+    def __init__(self, *, allow_unisolated_pool: bool = False) -> None:
+        if not allow_unisolated_pool:
+            raise BackendError(
+                "DebugPool runs GMAT in the calling process, where a crash takes your program with "
+                "it. Pass allow_unisolated_pool=True if that is what you want."
+            )
+        self._parked: dict[Future[RunOutcome], RunSpec] = {}
+        self._closed = False
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        """Park a spec; it runs once `as_completed` is asked for it."""
+        self._check_open()
+        future: Future[RunOutcome] = Future()
+        self._parked[future] = spec
+        return future
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        """Run parked specs in their order and yield their outcomes.
+
+        Raises
+        ------
+        BackendError
+            A future is not this pool's, was drained already, or the pool is closed.
+        """
+        from gmat_sweep.worker import run_one
+
+        self._check_open()
+        for future in futures:
+            if future not in self._parked:
+                raise BackendError(
+                    "A future is not waiting in this pool. Pass each future that submit() returned "
+                    "once."
+                )
+            outcome = run_one(self._parked.pop(future))
+            future.set_result(outcome)
+            yield outcome
+
+    def close(self) -> None:
+        """Cancel what is parked. Calling it again does nothing."""
+        self._closed = True
+        for future in self._parked:
+            future.cancel()
+        self._parked.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendError("The pool is closed. Make a new one.")

@@ -1,0 +1,31 @@
+"""`ProcessPoolExecutorPool`: a fresh worker process for every run."""
+
+from __future__ import annotations
+
+from gmat_sweep.backends.joblib import LocalJoblibPool
+
+__all__ = ["ProcessPoolExecutorPool"]
+
+
+class ProcessPoolExecutorPool(LocalJoblibPool):
+    """Worker processes on this machine, each used for one run.
+
+    Every run starts from a new interpreter and a new engine, about 1.5 s each, whatever the run
+    before it did. A crash costs its own run, as in every pool of this package.
+
+    Parameters
+    ----------
+    max_workers : int, optional
+        How many runs execute at once. None or -1 means one per available core.
+    reuse_gmat_context : bool
+        Accepted for symmetry with the other pools; no process is used twice in either case.
+
+    Raises
+    ------
+    BackendError
+        The count is 0 or below -1.
+    """
+
+    def __init__(self, *, max_workers: int | None = None, reuse_gmat_context: bool = True) -> None:
+        del reuse_gmat_context
+        super().__init__(max_workers, reuse_gmat_context=False)

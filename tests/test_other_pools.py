@@ -1,0 +1,201 @@
+"""Pools beside the standard one, and pools written by somebody else, under the flow."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gmat_sweep import (
+    LocalJoblibPool,
+    Manifest,
+    Pool,
+    RunOutcome,
+    RunSpec,
+    Sweep,
+    SweepConfigError,
+    expand_grid_to_run_specs,
+    sweep,
+)
+from gmat_sweep.backends import DebugPool, ProcessPoolExecutorPool
+from gmat_sweep.errors import BackendError
+
+
+class BorrowedPool(Pool):
+    """A pool as a user writes one: three methods over threads that drive another pool."""
+
+    def __init__(self, workers: LocalJoblibPool) -> None:
+        self.workers = workers
+        self.threads = ThreadPoolExecutor(4)
+        self.at_once = 0
+        self.most_at_once = 0
+        self.lock = threading.Lock()
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        return self.threads.submit(self.run, spec)
+
+    def run(self, spec: RunSpec) -> RunOutcome:
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if spec.overrides["Sat.SMA"] == 7777:
+                raise RuntimeError("the cluster is on fire")
+            return self.workers.execute(spec)
+        finally:
+            with self.lock:
+                self.at_once -= 1
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for future in as_completed(list(futures)):
+            yield future.result()
+
+    def close(self) -> None:
+        self.threads.shutdown()
+
+
+def grid_sweep(
+    pool: Pool, script: Path, folder: Path, count: int, *, allow_unisolated_pool: bool = False
+) -> Sweep:
+    """Return a sweep of `count` runs that has not run."""
+    values = [7000.0 + number for number in range(count)]
+    return Sweep(
+        runs=expand_grid_to_run_specs({"Sat.SMA": values}, script, folder),
+        backend=pool,
+        manifest_path=folder / "manifest.jsonl",
+        output_dir=folder,
+        script_path=script,
+        progress=False,
+        allow_unisolated_pool=allow_unisolated_pool,
+    )
+
+
+def test_a_pool_with_three_methods_runs_under_the_flow(
+    pool: LocalJoblibPool, leo_short: Path
+) -> None:
+    grid = {"Sat.SMA": [7000.0 + number for number in range(10)]}
+    expected = sweep(leo_short, grid=grid, backend=pool, progress=False)
+    with BorrowedPool(pool) as borrowed:
+        frame = sweep(leo_short, grid=grid, backend=borrowed, progress=False)
+
+    pd.testing.assert_frame_equal(expected, frame, check_exact=True)
+    assert borrowed.most_at_once >= 2
+
+
+def test_what_escapes_somebody_elses_pool_is_a_failed_run(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    with BorrowedPool(pool) as borrowed:
+        sweep(
+            leo_short,
+            grid={"Sat.SMA": [7000.0, 7777.0, 7001.0]},
+            backend=borrowed,
+            out=tmp_path,
+            progress=False,
+        )
+    manifest = Manifest.load(tmp_path / "manifest.jsonl")
+    entries = {e.run_id: e for e in manifest.entries}
+
+    assert {number: e.status for number, e in entries.items()} == {0: "ok", 1: "failed", 2: "ok"}
+    assert "the cluster is on fire" in (entries[1].stderr or "")
+    assert manifest.backend == "BorrowedPool"
+
+
+def test_a_timeout_that_a_pool_cannot_keep_is_refused_before_any_run(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    with (
+        BorrowedPool(pool) as borrowed,
+        pytest.raises(SweepConfigError, match="cannot end a run that takes too long"),
+    ):
+        sweep(leo_short, grid={}, backend=borrowed, out=tmp_path / "out", timeout=5)
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_the_process_pool_uses_a_process_once(leo_short: Path, tmp_path: Path) -> None:
+    seen = set()
+    with ProcessPoolExecutorPool(max_workers=2) as own:
+        specs = expand_grid_to_run_specs({"Sat.SMA": [7000.0, 7001.0, 7002.0]}, leo_short, tmp_path)
+        for _, outcome in own.imap(specs):
+            assert outcome.status == "ok"
+            seen |= {worker.pid for worker in own._busy}
+            assert own._idle == []
+
+
+def test_the_process_pool_gives_the_same_frame(pool: LocalJoblibPool, leo_short: Path) -> None:
+    grid = {"Sat.SMA": [7000.0, 7100.0]}
+    expected = sweep(leo_short, grid=grid, backend=pool, progress=False)
+    with ProcessPoolExecutorPool(max_workers=2) as own:
+        frame = sweep(leo_short, grid=grid, backend=own, progress=False)
+
+    pd.testing.assert_frame_equal(expected, frame, check_exact=True)
+
+
+class TestDebugPool:
+    """One run, in this process, and only when that is asked for twice."""
+
+    def test_it_wants_to_be_asked(self) -> None:
+        with pytest.raises(BackendError, match="allow_unisolated_pool=True"):
+            DebugPool()
+
+    def test_a_sweep_wants_to_be_asked_too(self, leo_short: Path, tmp_path: Path) -> None:
+        with pytest.raises(BackendError, match="DebugPool.*'debug'.*allow_unisolated_pool=True"):
+            grid_sweep(DebugPool(allow_unisolated_pool=True), leo_short, tmp_path, 1)
+
+    def test_it_takes_exactly_one_spec(self, leo_short: Path, tmp_path: Path) -> None:
+        debug = DebugPool(allow_unisolated_pool=True)
+
+        with pytest.raises(BackendError, match="exactly one spec, got 2"):
+            grid_sweep(debug, leo_short, tmp_path, 2, allow_unisolated_pool=True)
+
+    def test_it_does_not_take_a_stream(self, leo_short: Path, tmp_path: Path) -> None:
+        with pytest.raises(BackendError, match="streaming"):
+            Sweep(
+                runs=iter(expand_grid_to_run_specs({}, leo_short, tmp_path)),
+                backend=DebugPool(allow_unisolated_pool=True),
+                manifest_path=tmp_path / "manifest.jsonl",
+                output_dir=tmp_path,
+                script_path=leo_short,
+                allow_unisolated_pool=True,
+            )
+
+    def test_it_runs_in_the_callers_own_thread(
+        self, leo_short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ran_in = []
+
+        def note(spec: RunSpec) -> RunOutcome:
+            from datetime import UTC, datetime
+
+            ran_in.append((os.getpid(), threading.current_thread()))
+            now = datetime.now(UTC)
+            return RunOutcome.failed(
+                run_id=spec.run_id, stderr="noted", started_at=now, ended_at=now, duration_s=0.0
+            )
+
+        # The engine itself stays out of the test process, which a crash of GMAT's would end.
+        monkeypatch.setattr("gmat_sweep.worker.run_one", note)
+        debug = DebugPool(allow_unisolated_pool=True)
+        done = grid_sweep(debug, leo_short, tmp_path, 1, allow_unisolated_pool=True).run()
+
+        assert ran_in == [(os.getpid(), threading.current_thread())]
+        assert [e.stderr for e in done.to_manifest().entries] == ["noted"]
+
+    def test_futures_of_others_are_refused_and_closing_cancels(
+        self, leo_short: Path, tmp_path: Path
+    ) -> None:
+        (spec,) = expand_grid_to_run_specs({}, leo_short, tmp_path)
+        debug = DebugPool(allow_unisolated_pool=True)
+        future = debug.submit(spec)
+
+        with pytest.raises(BackendError, match="not waiting in this pool"):
+            list(debug.as_completed([Future()]))
+        debug.close()
+        assert future.cancelled()
+        with pytest.raises(BackendError, match="closed"):
+            debug.submit(spec)
