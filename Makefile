@@ -10,7 +10,7 @@ help:
 	@echo "make test     the tests (under 10 minutes)"
 	@echo "make soak     long rounds of injected faults"
 	@echo "make lint     ruff and mypy"
-	@echo "make bench    the flow beside the bare engine loop"
+	@echo "make bench    the flow beside the bare engine loop, and aggregation"
 	@echo "make engine   which GMAT engine is used"
 	@echo "make clean    remove .venv and what the targets leave"
 
@@ -37,6 +37,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --json benchmarks/results/throughput.json
+	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json
 
 engine: $(READY)
 	@$(VENV)/bin/gmat-sweep engine

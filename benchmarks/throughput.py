@@ -5,7 +5,7 @@ each loading the script, setting one field and running it with gmat-run, and not
 reading of reports, no Parquet, no manifest, no Prefect. Rounds alternate between the two, because
 machines are noisy; what counts is the ratio.
 
-    python benchmarks/throughput.py [--n 200] [--workers 2] [--rounds 3] [--json FILE]
+``python benchmarks/throughput.py [--n 200] [--workers 2] [--rounds 3] [--json FILE]``
 """
 
 from __future__ import annotations

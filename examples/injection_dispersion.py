@@ -4,7 +4,7 @@ A Monte Carlo over ``injection.script``: the burn's velocity-normal-binormal com
 from normal distributions, each run is flown on the GMAT engine, and the state two hours after the
 burn is summarised in a table and a picture.
 
-    python examples/injection_dispersion.py [--n 200] [--seed 42] [--out FOLDER]
+``python examples/injection_dispersion.py [--n 200] [--seed 42] [--out FOLDER]``
 """
 
 from __future__ import annotations

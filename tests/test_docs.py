@@ -1,0 +1,302 @@
+"""The documentation says what is so: its code runs, its output is real, its links lead somewhere.
+
+Every fenced block of ``docs/*.md`` and ``README.md`` that holds Python or shell commands is run, in
+a copy of the repository's layout. A ``text`` block right after one is what it prints, ``...`` in it
+stands for anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import gmat_sweep
+from gmat_sweep.flow.server import start_local_server
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+NOT_RUN = {
+    "make demo": "installs a virtual environment; continuous integration runs it by itself",
+    "pip install .": "would change the environment that the tests run in",
+    "pip install '.[plot]'": "would change the environment that the tests run in",
+    "prefect server start": "does not end; the pages are run with such a server beside them",
+}
+"""Shell commands that are only looked at, and why. Comments after them do not count."""
+
+SUBJECTS = {
+    "sweeps",
+    "monte-carlo",
+    "aggregation",
+    "postprocess",
+    "resume",
+    "manifest-format",
+    "cli",
+    "plotting",
+    "api",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A fenced block of a page; `shown` is the output printed after it, where there is some."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+    shown: str | None = None
+
+    @property
+    def is_program(self) -> bool:
+        """Whether a reader would run it."""
+        if self.language == "python":
+            return True
+        if self.language not in {"sh", "console"}:
+            return False
+        commands = [line.partition("#")[0].strip() for line in self.code.splitlines()]
+        return not all(command in NOT_RUN for command in commands if command)
+
+
+def blocks_of(page: str) -> list[Block]:
+    """Return the fenced blocks of a page, each with the ``text`` block that follows it."""
+    found: list[Block] = []
+    end_of_last = 0
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    opened: tuple[int, str] | None = None
+    for number, line in enumerate(lines, start=1):
+        if not line.startswith("```"):
+            continue
+        if opened is None:
+            opened = (number, line.removeprefix("```").strip())
+            continue
+        start, language = opened
+        opened = None
+        code = "".join(f"{text}\n" for text in lines[start : number - 1])
+        follows = found and not any(text.strip() for text in lines[end_of_last : start - 1])
+        if language == "text" and follows:
+            found[-1] = dataclasses.replace(found[-1], shown=code)
+        else:
+            found.append(Block(page, start + 1, language, code))
+        end_of_last = number
+    assert opened is None, f"{page}: the block of line {opened} does not end"
+    return found
+
+
+def programs_of(page: str) -> list[Block]:
+    """Return the blocks of a page that are run."""
+    return [block for block in blocks_of(page) if block.is_program]
+
+
+RUN = [page for page in PAGES if programs_of(page)]
+
+
+def environment(server: str) -> dict[str, str]:
+    """Return the environment of a shell in which this package's venv is active."""
+    programs = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
+        "PREFECT_API_URL": server,
+        "MPLBACKEND": "Agg",
+        "PYTHONWARNINGS": "default",
+    }
+
+
+def run_page(page: str, folder: Path, server: str) -> list[str]:
+    """Run a page in a folder laid out like the repository; return what each block printed."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "page_program.py")],
+        input=json.dumps([dataclasses.asdict(block) for block in programs_of(page)]),
+        cwd=folder,
+        env=environment(server),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, f"{page} does not run:\n{done.stderr}"
+    outputs: list[str] = json.loads(done.stdout)
+    return outputs
+
+
+@dataclasses.dataclass(frozen=True)
+class PageRun:
+    """A page under way, and where it runs."""
+
+    folder: Path
+    outputs: Future[list[str]]
+
+
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, PageRun]]:
+    """Run the pages that the chosen tests need, two at a time, beside one Prefect server."""
+    needed = {
+        str(item.callspec.params["page"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module
+        if "runs" in item.fixturenames
+    }
+    server = start_local_server()
+    assert server is not None, "conftest.py lets no server be configured"
+    url = server.wait()
+    with ThreadPoolExecutor(2) as threads:
+        started = {}
+        for page in sorted(needed):
+            folder = tmp_path_factory.mktemp(Path(page).stem)
+            started[page] = PageRun(folder, threads.submit(run_page, page, folder, url))
+        yield started
+
+
+def matches(shown: str, printed: str, *, from_shell: bool) -> bool:
+    """Return whether a page shows what was printed, but for what changes from run to run.
+
+    That is: blanks at the end of lines, durations, and what the page leaves open with ``...``. A
+    shell command prints durations with two decimals in its tables, too.
+    """
+
+    def stable(text: str) -> str:
+        lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+        lines = re.sub(r"\d+\.\d+ s\b", "_ s", lines)
+        return re.sub(r"\b\d+\.\d\d\b", "_", lines) if from_shell else lines
+
+    pattern = re.escape(stable(shown)).replace(re.escape("..."), ".*?")
+    return re.fullmatch(pattern, stable(printed), re.DOTALL) is not None
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
+    page: str, runs: dict[str, PageRun]
+) -> None:
+    outputs = runs[page].outputs.result()
+
+    for block, printed in zip(programs_of(page), outputs, strict=True):
+        if block.shown is not None:
+            assert matches(block.shown, printed, from_shell=block.language != "python"), (
+                f"{page}, line {block.line}: the page shows\n{block.shown}\nbut the code prints\n"
+                f"{printed}"
+            )
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_every_key_of_every_manifest_that_a_page_writes_is_documented(
+    page: str, runs: dict[str, PageRun]
+) -> None:
+    runs[page].outputs.result()
+    tables = (ROOT / "docs" / "manifest-format.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `([^`]+)` \|", tables, re.MULTILINE))
+
+    for manifest in runs[page].folder.rglob("manifest.jsonl"):
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            keys = json.loads(line).keys() if line.endswith("}") else set()
+
+            assert keys <= documented, manifest
+
+
+def test_a_block_that_shows_something_else_than_what_is_printed_is_found() -> None:
+    assert matches("3 runs (3 ok) in 0.61 s", "3 runs (3 ok) in 12.00 s\n", from_shell=True)
+    assert matches("a ... c\n...\nz", "a b c\nd\ne\nz", from_shell=False)
+    assert not matches("3 runs (3 ok) in 0.61 s", "3 runs (2 ok) in 0.61 s", from_shell=True)
+    assert not matches("mean 1.25", "mean 1.26", from_shell=False)
+
+
+def test_every_program_shown_is_run_or_is_listed_with_the_reason_why_not() -> None:
+    languages = {block.language for page in PAGES for block in blocks_of(page)}
+    left_out = [
+        command
+        for page in PAGES
+        for block in blocks_of(page)
+        if block.language in {"sh", "console"} and not block.is_program
+        for line in block.code.splitlines()
+        if (command := line.partition("#")[0].strip())
+    ]
+
+    assert languages <= {"", "text", "python", "sh", "console", "json", "pyi"}
+    assert set(left_out) == NOT_RUN.keys(), "the list names what is not run, and nothing else"
+
+
+def test_there_is_a_page_per_subject_and_the_index_links_every_page() -> None:
+    names = {path.name for path in (ROOT / "docs").glob("*.md")}
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs/index.md").read_text()))
+
+    assert {f"{subject}.md" for subject in SUBJECTS} <= names
+    assert names - {"index.md"} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_pages_leads_to_a_file_and_a_heading(page: str) -> None:
+    text = without_blocks(page)
+
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page} links {target}"
+        if anchor:
+            assert anchor in anchors_of(path), f"{page} links {target}#{anchor}"
+
+
+def test_the_reference_is_what_its_script_makes_of_the_docstrings_of_today() -> None:
+    script = api_reference()
+    made, committed = script.reference(), (ROOT / "docs/api.md").read_text(encoding="utf-8")
+
+    difference = "\n".join(difflib.unified_diff(committed.split("\n"), made.split("\n"), lineterm=""))
+    assert committed == made, f"run `python tools/api_reference.py`:\n{difference[:3000]}"
+
+
+def test_the_reference_has_every_public_name_and_parameter() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    modules = ("plotting", "sensitivity", "archive", "backends", "errors")
+    names = set(gmat_sweep.__all__) - {"__version__"}
+    for module in modules:
+        names |= set(importlib.import_module(f"gmat_sweep.{module}").__all__)
+
+    for name in sorted(names):
+        assert f"### `{name}`\n" in page, name
+    for name in ("sweep", "monte_carlo", "latin_hypercube", "monte_carlo_extend"):
+        section = page.partition(f"### `{name}`\n")[2].partition("\n### ")[0]
+        for parameter in inspect.signature(getattr(gmat_sweep, name)).parameters:
+            assert f"`{parameter}`" in section or f"{parameter}:" in section, (name, parameter)
+
+
+def api_reference() -> ModuleType:
+    """Return the script that makes the reference."""
+    found = importlib.util.spec_from_file_location(
+        "api_reference", ROOT / "tools" / "api_reference.py"
+    )
+    assert found is not None
+    assert found.loader is not None
+    script = importlib.util.module_from_spec(found)
+    sys.modules["api_reference"] = script
+    found.loader.exec_module(script)
+    return script
+
+
+def without_blocks(page: str | Path) -> str:
+    """Return a page without its fenced blocks."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return what the headings of a page are linked as: lower case, no punctuation, ``-``."""
+    found: list[str] = []
+    for heading in re.findall(r"^#+ (.+)$", without_blocks(page), re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.append(f"{anchor}-{found.count(anchor)}" if anchor in found else anchor)
+    return set(found)
