@@ -11,6 +11,8 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["handed_over"]
 
+_GRACE_S = 0.2
+
 
 class _AbandonedError(BaseException):
     """The generator was closed: ends the flow as an interruption does."""
@@ -38,11 +40,20 @@ class _Handover(Listener):
         self._wanted.release()
 
 
-def handed_over(run: Callable[[Listener], None]) -> Iterator[tuple[RunSpec, RunOutcome]]:
+def handed_over(
+    run: Callable[[Listener], None], interrupt: Callable[[], None]
+) -> Iterator[tuple[RunSpec, RunOutcome]]:
     """Call `run` in a thread of its own and yield what it hands to its listener.
 
     Each outcome is recorded after it was asked for and before it is yielded. What `run` raises is
     raised here; closing the generator ends it.
+
+    Parameters
+    ----------
+    run : callable
+        Runs the flow.
+    interrupt : callable
+        Ends the runs under way, of which one may never end by itself.
     """
     handover = _Handover()
 
@@ -58,15 +69,22 @@ def handed_over(run: Callable[[Listener], None]) -> Iterator[tuple[RunSpec, RunO
 
     thread = threading.Thread(target=runner, name="gmat-sweep-flow")
     thread.start()
+    ended = False
     try:
         while True:
             handover.ask()
             item = handover.items.get()
-            if isinstance(item, BaseException):
+            if isinstance(item, tuple):
+                yield item
+                continue
+            ended = True
+            if item is not None:
                 raise item
-            if item is None:
-                return
-            yield item
+            return
     finally:
         handover.abandon()
-        thread.join()
+        thread.join(None if ended else _GRACE_S)
+        while thread.is_alive():
+            # The flow hears that nobody listens any more when the next run ends.
+            interrupt()
+            thread.join(_GRACE_S)

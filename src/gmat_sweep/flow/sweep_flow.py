@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -39,7 +39,7 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
-    from prefect.futures import PrefectFuture
+    from prefect.futures import PrefectConcurrentFuture, PrefectFuture
     from prefect.tasks import Task
 
 __all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
@@ -51,6 +51,7 @@ TIMED_OUT = "TimedOut"
 """Name of the state of a task run whose run was ended by its timeout."""
 
 _FAULTS = (WorkerDiedError, OSError)
+_STOP_INTERVAL_S = 0.1
 
 _job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
 _report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
@@ -154,6 +155,11 @@ class _Progress:
     position: int
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
+    future: PrefectConcurrentFuture[Any] | None = None
+
+    def is_under_way(self) -> bool:
+        """Whether a thread has the run's task run."""
+        return self.future is not None and not self.future.wrapped_future.done()
 
     def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
         """Return the run's outcome once its task run has ended.
@@ -257,6 +263,8 @@ class _Mapping:
                         yield spec, self._in_this_thread(progress), []
                         continue
                     future = self._task.submit(spec.run_id)
+                    # What a thread-pool task runner returns.
+                    progress.future = cast("PrefectConcurrentFuture[Any]", future)
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
@@ -265,7 +273,7 @@ class _Mapping:
                 outcome = progress.settle(done)
                 yield progress.spec, outcome, progress.attempts()
         finally:
-            self._stop(ended)
+            self._stop()
 
     def _in_this_thread(self, progress: _Progress) -> RunOutcome:
         """Run one spec where the caller's debugger can follow it."""
@@ -275,16 +283,15 @@ class _Mapping:
             raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
         return progress.outcome
 
-    def _stop(self, ended: SimpleQueue[tuple[int, PrefectFuture[Any]]]) -> None:
+    def _stop(self) -> None:
         """End every task run in flight; called when the sweep is done, interrupted or broken."""
         self._stopping = True
         self._turns.end()
-        while self._in_flight:
-            # Again and again: a thread may just have been about to take a worker.
+        # Again and again: a thread may just have been about to take a worker. The futures are
+        # asked, because an interruption may have fallen between an event and its being counted.
+        while any(progress.is_under_way() for progress in self._in_flight.values()):
             self._interrupt()
-            with contextlib.suppress(Empty):
-                run_id, _ = ended.get(timeout=0.2)
-                del self._in_flight[run_id]
+            time.sleep(_STOP_INTERVAL_S)
 
     def _run(self, run_id: int) -> State[None]:
         """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``."""
