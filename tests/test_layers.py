@@ -29,7 +29,16 @@ MOST_LINES = 600
 
 # From the bottom up. A name stands for a module or for a whole package.
 LAYERS = (
-    {"causes", "errors", "html_views", "json_lines", "json_values", "script_text", "spec"},
+    {
+        "causes",
+        "errors",
+        "interrupts",
+        "html_views",
+        "json_lines",
+        "json_values",
+        "script_text",
+        "spec",
+    },
     {
         "aggregate",
         "analysis",

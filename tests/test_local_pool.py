@@ -210,19 +210,25 @@ def test_giving_up_an_iteration_ends_its_runs_and_the_pool_goes_on(
     assert drained(pool, [spec_of(tmp_path, 4)])[4].status == "ok"
 
 
-def test_giving_up_one_iteration_leaves_another_alone(make: MakePool, tmp_path: Path) -> None:
+def test_giving_up_an_iteration_leaves_the_runs_of_others_alone(
+    make: MakePool, tmp_path: Path
+) -> None:
     pool = make(2)
-    endless = pool.as_completed([pool.submit(spec_of(tmp_path, 9, "endless loop"))])
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(next, endless)
-        wait_until(lambda: len(pool._busy) == 1, "the endless run to begin")
-        others = pool.as_completed([pool.submit(spec_of(tmp_path, n)) for n in range(3)])
-        next(others)
-        others.close()  # type: ignore[attr-defined]
-        assert not waiting.done()
+        other = threads.submit(pool.execute, spec_of(tmp_path, 9, "endless loop"))
+        wait_until(lambda: len(pool._busy) == 1, "the other run to begin")
+        specs = [spec_of(tmp_path, 0)]
+        specs += [spec_of(tmp_path, n, "endless loop") for n in (1, 2)]
+        pairs = pool.imap(specs)
+        assert next(pairs)[0].run_id == 0
+        # One of the two has the second worker now; one waits for a worker.
+        wait_until(lambda: len(pool._busy) == 2, "an endless run to begin")
+        pairs.close()  # type: ignore[attr-defined]
+
+        assert len(pool._busy) == 1
+        assert not other.done()
         pool.close()
-        with pytest.raises(BackendError):
-            waiting.result(timeout=30)
+        assert isinstance(other.exception(timeout=30), WorkerDiedError)
 
 
 # --- imap ----------------------------------------------------------------------------------------
@@ -344,7 +350,7 @@ def test_a_worker_killed_between_runs_costs_no_run(make: MakePool, tmp_path: Pat
     pool = make(1)
     killed = process_of(pool.execute(spec_of(tmp_path, 0, hook="note_process")))
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: has_ended(killed), "the worker to end")
+    wait_until(lambda: not pool._idle[0].is_alive, "the worker to end")
 
     outcome = pool.execute(spec_of(tmp_path, 1, hook="note_process"))
     assert outcome.status == "ok"

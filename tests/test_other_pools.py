@@ -144,7 +144,7 @@ class TestDebugPool:
             DebugPool()
 
     def test_a_sweep_wants_to_be_asked_too(self, leo_short: Path, tmp_path: Path) -> None:
-        with pytest.raises(BackendError, match="DebugPool.*'debug'.*allow_unisolated_pool=True"):
+        with pytest.raises(BackendError, match=r"DebugPool.*'debug'.*allow_unisolated_pool=True"):
             grid_sweep(DebugPool(allow_unisolated_pool=True), leo_short, tmp_path, 1)
 
     def test_it_takes_exactly_one_spec(self, leo_short: Path, tmp_path: Path) -> None:

@@ -18,19 +18,27 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission_script import canonical_script_sha256
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
-    PLANNED_KEY,
     explicit_record,
+    extension_facts,
+    header_facts,
     kind_of,
     parameter_spec_from_runs,
     rebuild_runs,
 )
 from gmat_sweep.preflight import check_folder, check_hook, prepare_mission
-from gmat_sweep.resuming import check_drift, planned_extension, runs_to_repeat, with_context
+from gmat_sweep.resuming import (
+    check_drift,
+    existing_folder,
+    planned_extension,
+    runs_to_repeat,
+    with_context,
+)
 from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
@@ -76,8 +84,9 @@ class Sweep(SweepResults):
     timeout : float, optional
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
-        How often a run is tried again after an infrastructure fault (a crashed or killed worker,
-        a timeout). What GMAT refuses is never retried.
+        How often a run is tried again after an infrastructure fault: a crashed or killed worker,
+        an error of the operating system. What GMAT refuses, and what took longer than `timeout`,
+        is not tried again.
 
     Raises
     ------
@@ -150,7 +159,8 @@ class Sweep(SweepResults):
         SweepFolderInUseError
             Another process is writing to the folder.
         """
-        self._run(None)
+        with interrupts_as_themselves():
+            self._run(None)
         return self
 
     def iter_outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome]]:
@@ -170,12 +180,14 @@ class Sweep(SweepResults):
         SweepConfigError, SweepFolderInUseError
             As for `run`, on the first step.
         """
+        from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.flow.handover import handed_over
 
-        yield from handed_over(self._run)
+        yield from handed_over(self._run, on_demand(self._pool).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
         digest = canonical_script_sha256(self._script_path)
+        kind_of(self._parameter_spec)
         check_folder(self._output_dir, self._manifest_path)
         runs = self._checked_runs()
         with FolderLock(self._manifest_path.parent):
@@ -214,11 +226,12 @@ class Sweep(SweepResults):
         backend : Pool
             Where to run.
         output_dir : str or Path, optional
-            The sweep folder, where it is not the manifest's own.
+            The sweep folder; by default the one the manifest names, or else its own.
         allow_script_drift : bool
             Whether a changed script is accepted, with a RuntimeWarning.
         context_provider : callable, optional
-            Gives the hook's context for a run id that has no entry in the manifest.
+            Gives the hook's context for a run id that has no entry in the manifest; without it
+            the header's holds. Asked for the runs of an extension too.
         progress, fsync_each, fsync_batch, timeout, retries
             As for the constructor.
 
@@ -231,13 +244,10 @@ class Sweep(SweepResults):
         """
         path = Path(manifest_path).absolute()
         script = Path(script_path).absolute()
-        folder = path.parent if output_dir is None else Path(output_dir).absolute()
-        if not folder.is_dir():
-            raise SweepConfigError(
-                f"The resume output directory does not exist: {folder}. Pass the folder that holds "
-                "the sweep's runs as output_dir."
-            )
+        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).absolute())
         manifest = Manifest.load(path)
+        if output_dir is None and manifest.output_dir is not None:
+            folder = existing_folder(manifest.output_dir.absolute())
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
         manifest.output_dir = folder
         check_drift(script, manifest.script_sha256, allow=allow_script_drift)
@@ -274,7 +284,7 @@ class Sweep(SweepResults):
             The sweep does not come from `from_manifest`.
         """
         self._check_from_manifest("resume")
-        with FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
             manifest = self._reload()
             wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
             every_run = self._checked_runs()
@@ -285,7 +295,8 @@ class Sweep(SweepResults):
             ]
             if runs:
                 self._warm_up()
-                self._execute(self._prepared(runs, every_run), "resume")
+                facts = extension_facts(self._parameter_spec, len(self._runs))
+                self._execute(self._prepared(runs, every_run), "resume", entry_facts=facts)
             self._reload()
         return self
 
@@ -302,10 +313,14 @@ class Sweep(SweepResults):
             It is no Monte Carlo, is not complete, or `n` is below 1.
         """
         self._check_from_manifest("extend")
-        with FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
             manifest = self._reload()
-            added = planned_extension(manifest, self._runs, n, self._script_path, self._output_dir)
-            base, self._runs = self._runs, [*self._runs, *added]
+            added = with_context(
+                planned_extension(manifest, self._runs, n, self._script_path, self._output_dir),
+                manifest,
+                self._context_provider,
+            )
+            self._runs = [*self._runs, *added]
             ids = {run.run_id for run in added}
             runs = [
                 # An extension that was killed and forgotten may have left files of these runs.
@@ -315,7 +330,7 @@ class Sweep(SweepResults):
             ]
             self._warm_up()
             prepared = self._prepared(runs, runs)
-            facts = {PLANNED_KEY: len(base) + len(added)}
+            facts = extension_facts(self._parameter_spec, len(self._runs))
             self._execute(prepared, "extend", entry_facts=facts)
             self._reload()
         return self
@@ -363,12 +378,14 @@ class Sweep(SweepResults):
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
         """Check each script and its fields on the engine; return `runs` on what is to be run."""
         runnable = {}
-        for script in dict.fromkeys(run.script_path for run in every_run):
+        scripts = dict.fromkeys(run.script_path for run in every_run)
+        for number, script in enumerate(scripts):
             runnable[script] = prepare_mission(
                 script,
                 [run for run in every_run if run.script_path == script],
                 self._output_dir,
                 self._pool,
+                number=number,
             )
         return [replace(run, script_path=runnable[run.script_path]) for run in runs]
 
@@ -412,10 +429,11 @@ class Sweep(SweepResults):
             "created_by": {"user": getpass.getuser(), "host": socket.gethostname()},
             "mission": self._script_path.name,
         }
-        if not self._given_spec:
-            extra[EXPLICIT_RUNS_KEY] = explicit_record(
-                self._runs, self._script_path, self._output_dir
-            )
+        place = (self._script_path, self._output_dir)
+        if self._given_spec:
+            extra |= header_facts(self._runs, self._parameter_spec, *place)
+        else:
+            extra[EXPLICIT_RUNS_KEY] = explicit_record(self._runs, *place)
         return Manifest(
             script_sha256=digest,
             gmat_sweep_version=version("gmat-sweep"),

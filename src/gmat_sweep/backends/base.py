@@ -104,7 +104,8 @@ class Pool(ABC):
                 yield ended.get().result()
                 under_way -= 1
         finally:
-            threads.shutdown(wait=True, cancel_futures=True)
+            # Whoever gives up or is interrupted goes on to close the pool, which ends the rest.
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _in_flight_bound(self, in_flight: int | None) -> int:
         bound = max(1, 4 * self.max_workers) if in_flight is None else in_flight

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect import flow, task
@@ -39,7 +39,7 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
-    from prefect.futures import PrefectConcurrentFuture, PrefectFuture
+    from prefect.futures import PrefectFuture
     from prefect.tasks import Task
 
 __all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
@@ -155,11 +155,6 @@ class _Progress:
     position: int
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
-    future: PrefectConcurrentFuture[Any] | None = None
-
-    def is_under_way(self) -> bool:
-        """Whether a thread has the run's task run."""
-        return self.future is not None and not self.future.wrapped_future.done()
 
     def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
         """Return the run's outcome once its task run has ended.
@@ -222,6 +217,12 @@ class _Turns:
                 self._under_way -= 1
                 self._changed.notify_all()
 
+    @property
+    def under_way(self) -> int:
+        """How many runs have had their turn and have not ended."""
+        with self._changed:
+            return self._under_way
+
     def end(self) -> None:
         """Let everyone through, now and later."""
         with self._changed:
@@ -263,8 +264,6 @@ class _Mapping:
                         yield spec, self._in_this_thread(progress), []
                         continue
                     future = self._task.submit(spec.run_id)
-                    # What a thread-pool task runner returns.
-                    progress.future = cast("PrefectConcurrentFuture[Any]", future)
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
@@ -287,9 +286,9 @@ class _Mapping:
         """End every task run in flight; called when the sweep is done, interrupted or broken."""
         self._stopping = True
         self._turns.end()
-        # Again and again: a thread may just have been about to take a worker. The futures are
-        # asked, because an interruption may have fallen between an event and its being counted.
-        while any(progress.is_under_way() for progress in self._in_flight.values()):
+        # Again and again: a thread may just have been about to take a worker. One that has not had
+        # its turn yet sees that all is stopping.
+        while self._turns.under_way:
             self._interrupt()
             time.sleep(_STOP_INTERVAL_S)
 
