@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
+from cli_sweeps import (
+    GRID,
+    PERTURB,
+    SCRIPT,
+    let_sweeps_end,
+    manifest,
+    refused,
+    usage_error,
+)
 from gmat_sweep import cli
 from gmat_sweep.backends.joblib import LocalJoblibPool
+from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
 from gmat_sweep.cli import main
+from gmat_sweep.cli.endings import ManifestProblemError
 from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.errors import (
     BackendError,
+    DurabilityError,
     EngineError,
     GmatSweepError,
     ManifestCorruptError,
     SweepConfigError,
     SweepFolderInUseError,
 )
-from gmat_sweep.manifest import Manifest, ManifestEntry
-from gmat_sweep.mission_script import canonical_script_sha256
-from gmat_sweep.spec import RunStatus
 from gmat_sweep.sweep import Sweep
 
-SCRIPT = Path(__file__).parent / "data" / "leo_short.script"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 HEAVY = ("pandas", "pyarrow", "numpy", "scipy", "prefect", "tqdm", "dask")
-GRID = ("--grid", "Sat.SMA=7000,7100")
-PERTURB = ("--n", "2", "--perturb", "Sat.SMA=normal:7000:1")
 
 type Arrange = Callable[..., list[Sweep]]
 
@@ -55,75 +60,21 @@ def samples(tmp_path: Path) -> Path:
     return path
 
 
-def manifest(*statuses: RunStatus, **fields: Any) -> Manifest:
-    values: dict[str, Any] = {
-        "script_sha256": canonical_script_sha256(SCRIPT),
-        "gmat_sweep_version": "0.1.0",
-        "gmat_run_version": "0.6.0",
-        "gmat_install_version": "R2026a",
-        "python_version": "3.12.3",
-        "os_platform": "Linux",
-        "sweep_seed": None,
-        "parameter_spec": {"_kind": "grid", "Sat.SMA": [7000, 7100]},
-        "run_count": len(statuses),
-        "entries": [
-            ManifestEntry(
-                run_id, {}, status, {}, START, START, 0.5,
-                "ValueError: no such orbit" if status == "failed" else None, None,
-            )
-            for run_id, status in enumerate(statuses)
-        ],
-    }  # fmt: skip
-    return Manifest(**(values | fields))
-
-
 @pytest.fixture
 def ending(monkeypatch: pytest.MonkeyPatch) -> Arrange:
-    """Let sweeps end with runs of the given statuses, without GMAT and Prefect.
-
-    The list that is returned gets the sweeps that were run or resumed.
-    """
-
-    def arrange(*statuses: RunStatus) -> list[Sweep]:
-        done: list[Sweep] = []
-
-        def end(sweep: Sweep) -> Sweep:
-            sweep._manifest = manifest(*statuses)
-            sweep._manifest.save(sweep._manifest_path)
-            sweep._manifest.close()
-            done.append(sweep)
-            return sweep
-
-        monkeypatch.setattr(Sweep, "run", end)
-        monkeypatch.setattr(Sweep, "resume", end)
-        return done
-
-    return arrange
+    """Let sweeps end with runs of the given statuses, without GMAT and Prefect."""
+    return functools.partial(let_sweeps_end, monkeypatch)
 
 
-def refused(capsys: pytest.CaptureFixture[str], code: int, *words: object) -> str:
-    """Return the one line of standard error with which a command ends."""
-    assert main([str(word) for word in words]) == code
-    printed, err = capsys.readouterr()
-    assert printed == ""
-    assert err.startswith("gmat-sweep: ")
-    assert err.endswith("\n")
-    assert err.count("\n") == 1
-    return err.removeprefix("gmat-sweep: ").removesuffix("\n")
-
-
-def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return what argparse says of words that it does not take."""
-    assert main([str(word) for word in words]) == 2
-    printed, err = capsys.readouterr()
-    assert printed == ""
-    assert err.startswith("usage: gmat-sweep")
-    return err
-
-
-def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+def python(
+    code: str, *words: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | (env or {}),
     )
 
 
@@ -150,13 +101,23 @@ class TestWords:
         assert main() == 0
         assert capsys.readouterr().out.startswith("gmat-sweep ")
 
-    def test_help_lists_every_command_and_exit_code(
+    def test_help_lists_every_command_and_every_exit_code_with_its_meaning(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        codes = {getattr(cli, name) for name in cli.__all__ if name.startswith("EXIT_")}
+
         assert main(["--help"]) == 0
         shown = capsys.readouterr().out
-        for word in (*commands(), *(f"\n  {code}  " for code in range(6))):
-            assert word in shown
+        for command in commands():
+            assert re.search(rf"^    {command}\b", shown, re.MULTILINE)
+        assert codes == set(map(int, re.findall(r"^  (\d)  \w+", shown, re.MULTILINE)))
+
+    def test_the_help_of_a_command_says_where_the_exit_codes_are(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for command in commands():
+            assert main([command, "--help"]) == 0
+            assert "Exit codes are listed in `gmat-sweep --help`." in capsys.readouterr().out
 
     def test_every_command_of_the_parser_can_be_carried_out(self) -> None:
         assert set(commands()) == set(cli._COMMANDS)
@@ -184,6 +145,12 @@ class TestWords:
             ("explicit", SCRIPT, "--samples", "x.csv"),
             ("resume", "manifest.jsonl"),
             ("resume", "--script", SCRIPT),
+            ("extend", "manifest.jsonl", "--script", SCRIPT),
+            ("extend", "manifest.jsonl", "--n", "2"),
+            ("extend", "--n", "2", "--script", SCRIPT),
+            ("archive", "manifest.jsonl", "--script", SCRIPT),
+            ("archive", "manifest.jsonl", "--out", "x.zip"),
+            ("archive", "--script", SCRIPT, "--out", "x.zip"),
             ("show",),
         ],
         ids=lambda words: " ".join(map(str, words)),
@@ -199,6 +166,7 @@ class TestWords:
             ("--workers", "two"),
             ("--workers", "1.5"),
             ("--backend", "cloud"),
+            ("--backend", "dask"),
             ("--fsync-batch", "x"),
             ("--timeout", "soon"),
             ("--retries", "1.5"),
@@ -222,7 +190,8 @@ class TestWords:
         assert [
             chosen.workers, chosen.backend, chosen.backend_arg, chosen.fsync_each,
             chosen.fsync_batch, chosen.timeout, chosen.retries, chosen.max_failed, chosen.quiet,
-        ] == [-1, "local", [], True, 50, None, 1, None, False]  # fmt: skip
+            chosen.postprocess, chosen.frame, chosen.name,
+        ] == [-1, "local", [], True, 50, None, 1, None, False, None, None, None]  # fmt: skip
 
 
 def commands() -> list[str]:
@@ -253,6 +222,10 @@ class TestExitCodes:
             (BackendError("Gone."), 4, "backend error: Gone."),
             (SweepFolderInUseError("Busy.", Path("a"), "me"), 1, "Busy."),
             (GmatSweepError("Odd."), 1, "Odd."),
+            (ManifestProblemError("Gone."), 3, "Gone."),
+            (PermissionError(13, "Permission denied", "a/b"), 1, "a/b: Permission denied"),
+            (DurabilityError(28, "No space left", "a/b"), 1, "a/b: No space left"),
+            (OSError("odd"), 1, "odd"),
         ],
         ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
     )
@@ -270,6 +243,36 @@ class TestExitCodes:
         monkeypatch.setitem(cli._COMMANDS, "engine", fail)
 
         assert refused(capsys, code, "engine") == said
+
+    @pytest.mark.parametrize(
+        "error", [ValueError("odd"), TypeError("odd"), KeyError("odd"), AssertionError("odd")]
+    )
+    def test_what_is_no_users_doing_keeps_its_traceback(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def fail(_: argparse.Namespace) -> int:
+            raise error
+
+        monkeypatch.setitem(cli._COMMANDS, "engine", fail)
+
+        with pytest.raises(type(error), match="odd"):
+            main(["engine"])
+
+    def test_a_wrong_setting_of_prefects_is_4_and_is_named(self, out: Path) -> None:
+        ended = python(
+            "from gmat_sweep.cli import entry_point; entry_point()",
+            *("run", str(SCRIPT), *GRID, "--out", str(out), "--quiet"),
+            env={"PREFECT_LOGGING_LEVEL": "banana"},
+        )
+
+        assert ended.returncode == 4
+        said = ended.stderr.splitlines()[-1]
+        assert said.startswith(
+            "gmat-sweep: backend error: Prefect's settings are wrong: LoggingSettings, level: "
+        )
+        assert "'BANANA'" in said
+        assert "Traceback" not in ended.stderr
+        assert not (out / "manifest.jsonl").exists()
 
     def test_a_sweep_whose_runs_are_ok_is_0_and_prints_its_summary(
         self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
@@ -360,19 +363,23 @@ class TestExitCodes:
 
         assert (ended.returncode, ended.stderr) == (1, b"")
 
-    def test_ctrl_c_in_a_sweep_says_how_to_go_on(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: Path
-    ) -> None:
-        def interrupted(sweep: Sweep) -> Sweep:
-            manifest("ok").save(sweep._manifest_path)
-            raise KeyboardInterrupt
+    def test_warnings_and_notes_are_lines_of_the_program(self) -> None:
+        ended = python(
+            "import logging, warnings\n"
+            "from gmat_sweep import cli\n"
+            "def command(_):\n"
+            "    warnings.warn('the script has changed', RuntimeWarning)\n"
+            "    logging.getLogger('gmat_sweep').warning('left out: %s', 'View1')\n"
+            "    return 0\n"
+            "cli._COMMANDS['engine'] = command\n"
+            "cli.entry_point()\n",
+            "engine",
+        )
 
-        monkeypatch.setattr(Sweep, "run", interrupted)
-
-        with pytest.raises(KeyboardInterrupt):
-            main(["run", str(SCRIPT), *GRID, "--out", str(out)])
-        said = f"`gmat-sweep resume {out}/manifest.jsonl --script {SCRIPT}`"
-        assert f"1 runs are recorded; go on with {said}" in capsys.readouterr().err
+        assert ended.stderr.splitlines() == [
+            "gmat-sweep: warning: the script has changed",
+            "gmat-sweep: left out: View1",
+        ]
 
 
 class TestSweepsThatCannotStart:
@@ -429,6 +436,12 @@ class TestSweepsThatCannotStart:
         ("words", "code", "said"),
         [
             (("--backend-arg", "n=1"), 2, "not supported with --backend local"),
+            (("--backend", "process", "--backend-arg", "n=1"), 2, "with --backend process"),
+            (("--backend", "process", "--workers", "0"), 4, "backend error: "),
+            (("--postprocess", "nowhere"), 2, "malformed"),
+            (("--postprocess", "nowhere:f"), 2, "'nowhere:f' is not importable"),
+            (("--postprocess", "json:nope"), 2, "has no attribute 'nope'"),
+            (("--postprocess", "json:__name__"), 2, "cannot be called"),
             (("--backend-arg", "n"), 2, "must be 'KEY=VALUE'"),
             (("--max-failed", "few"), 2, "--max-failed 'few' must be a count"),
             (("--fsync-batch", "0"), 2, "fsync_batch must be at least 1, got 0"),
@@ -462,6 +475,44 @@ class TestSweepsThatCannotStart:
         assert "already holds a sweep" in said
         assert "gmat-sweep resume" in said
         assert (out / "manifest.jsonl").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("x = (", "SyntaxError: '(' was never closed"),
+            ("raise RuntimeError('boom')", "RuntimeError: boom"),
+            ("raise SystemExit(3)", "SystemExit: 3"),
+            ("import nothing_there", "No module named 'nothing_there'"),
+        ],
+    )
+    def test_a_hook_whose_module_breaks_on_import_is_2_and_says_how(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        out: Path,
+        content: str,
+        said: str,
+    ) -> None:
+        (tmp_path / "broken_hooks.py").write_text(content)
+        monkeypatch.chdir(tmp_path)
+
+        words = ("run", SCRIPT, *GRID, "--out", out, "--postprocess", "broken_hooks:f")
+
+        assert said in refused(capsys, 2, *words)
+        assert not out.exists()
+
+    def test_a_script_that_cannot_be_read_is_2(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, out: Path
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied", str(SCRIPT))
+
+        monkeypatch.setattr(Path, "open", refuse)
+
+        said = refused(capsys, 2, "run", SCRIPT, *GRID, "--out", out)
+
+        assert said == f"script cannot be read: {SCRIPT}: Permission denied"
 
     def test_a_folder_that_cannot_be_made_is_2(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -586,98 +637,61 @@ class TestSweeps:
         assert [untold._timeout, untold._retries, untold._progress] == [None, 1, True]
         assert [untold._fsync_each, untold._fsync_batch] == [True, 50]
 
-
-class TestResume:
-    def test_a_missing_manifest_is_3(
-        self, capsys: pytest.CaptureFixture[str], tmp_path: Path
-    ) -> None:
-        path = tmp_path / "manifest.jsonl"
-
-        said = refused(capsys, 3, "resume", path, "--script", SCRIPT)
-
-        assert said == f"manifest not found: {path}"
-
-    def test_a_missing_script_is_2(self, capsys: pytest.CaptureFixture[str], out: Path) -> None:
-        manifest("ok").save(out / "manifest.jsonl")
-
-        said = refused(capsys, 2, "resume", out / "manifest.jsonl", "--script", "nowhere.script")
-
-        assert said == "script not found: nowhere.script"
-
-    def test_a_damaged_manifest_is_3_with_path_and_line_and_stays_as_it_is(
-        self, capsys: pytest.CaptureFixture[str], out: Path
-    ) -> None:
-        path = out / "manifest.jsonl"
-        manifest("ok", "failed").save(path)
-        damaged = path.read_bytes().replace(b'"ok"', b'"OK"')
-        path.write_bytes(damaged)
-
-        said = refused(capsys, 3, "resume", path, "--script", SCRIPT)
-
-        assert said.endswith(f" ({path}:2)")
-        assert path.read_bytes() == damaged
-
-    def test_a_changed_script_is_2_and_says_how_to_go_on(
-        self, capsys: pytest.CaptureFixture[str], out: Path
-    ) -> None:
-        path = out / "manifest.jsonl"
-        manifest("failed", script_sha256="f" * 64).save(path)
-
-        said = refused(capsys, 2, "resume", path, "--script", SCRIPT)
-
-        assert said.startswith("script hash mismatch: ")
-        assert "--allow-script-drift" in said
-        assert "f" * 64 in said
-        assert canonical_script_sha256(SCRIPT) in said
-
-    def test_a_changed_script_can_be_accepted(self, ending: Arrange, out: Path) -> None:
-        path = out / "manifest.jsonl"
-        manifest("failed", script_sha256="f" * 64).save(path)
+    def test_the_back_end_is_chosen_by_name(self, ending: Arrange, out: Path) -> None:
         done = ending("ok", "ok")
+        words = ["run", str(SCRIPT), *GRID, "--out", str(out), "--workers", "3", "--backend"]
 
-        with pytest.warns(RuntimeWarning, match="script hash mismatch"):
-            code = main(["resume", str(path), "--script", str(SCRIPT), "--allow-script-drift"])
+        assert main([*words, "local"]) == 0
+        assert main([*words, "process"]) == 0
 
-        assert code == 0
-        assert len(done) == 1
+        assert [type(sweep._pool) for sweep in done] == [LocalJoblibPool, ProcessPoolExecutorPool]
+        assert [sweep._pool.max_workers for sweep in done] == [3, 3]
 
-    def test_a_sweep_of_an_unknown_kind_is_2(
-        self, capsys: pytest.CaptureFixture[str], out: Path
+    @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
+    def test_a_hook_in_the_current_folder_is_found_and_reaches_the_sweep(
+        self,
+        ending: Arrange,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        samples: Path,
+        out: Path,
+        command: str,
     ) -> None:
-        path = out / "manifest.jsonl"
-        manifest(parameter_spec={"_kind": "sobol"}).save(path)
+        module = f"hooks_of_{command.replace('-', '_')}"
+        (tmp_path / f"{module}.py").write_text("def f(spec, outcome):\n    return {}\n")
+        monkeypatch.chdir(tmp_path)
+        done, before = ending("ok", "ok"), list(sys.path)
+        what = {"run": GRID, "explicit": ("--samples", str(samples))}.get(command, PERTURB)
 
-        said = refused(capsys, 2, "resume", path, "--script", SCRIPT)
+        words = [command, str(SCRIPT), *what, "--out", str(out), "--postprocess", f"{module}:f"]
 
-        assert "unknown parameter_spec _kind 'sobol'" in said
+        assert main(words) == 0
+        assert done[0]._postprocess == f"{module}:f"
+        assert sys.path == before
 
-    def test_a_missing_folder_is_2(
-        self, capsys: pytest.CaptureFixture[str], out: Path, tmp_path: Path
+    def test_a_file_of_the_current_folder_does_not_stand_in_for_a_library(
+        self, ending: Arrange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
     ) -> None:
-        path = out / "manifest.jsonl"
-        manifest("ok").save(path)
-        elsewhere = tmp_path / "elsewhere"
+        (tmp_path / "colorsys.py").write_text("raise RuntimeError('the wrong one')")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+        ending("ok", "ok")
+        words = ["run", str(SCRIPT), *GRID, "--out", str(out)]
 
-        said = refused(capsys, 2, "resume", path, "--script", SCRIPT, "--out", elsewhere)
-
-        assert f"output directory does not exist: {elsewhere}" in said
-
-    def test_it_prints_the_summary_of_the_whole_sweep(
-        self, ending: Arrange, capsys: pytest.CaptureFixture[str], out: Path
-    ) -> None:
-        path = out / "manifest.jsonl"
-        manifest("ok", "failed").save(path)
-        done = ending("ok", "ok")
-
-        assert main(["resume", str(path), "--script", str(SCRIPT)]) == 0
-        assert capsys.readouterr() == (f"2 runs (2 ok) in 1.00 s — output: {out}\n", "")
-        assert [run.overrides for run in done[0]._runs] == [{"Sat.SMA": 7000}, {"Sat.SMA": 7100}]
+        assert main([*words, "--postprocess", "colorsys:rgb_to_hsv"]) == 0
 
 
 class TestColdStart:
     @pytest.mark.parametrize(
         "words",
-        [["--help"], ["--version"], ["run", "--help"], [], ["show", "MANIFEST", "--detail"]],
+        [
+            ["--help"],
+            ["--version"],
+            ["run", "--help"],
+            ["extend", "--help"],
+            [],
+            ["show", "MANIFEST", "--detail"],
+        ],
         ids=" ".join,
     )
     def test_no_heavy_library_is_loaded(self, words: list[str], tmp_path: Path) -> None:

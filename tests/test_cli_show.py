@@ -13,9 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli_sweeps import MONTE_CARLO, manifest
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_MANIFEST, EXIT_OK, main
-from gmat_sweep.cli.show import detail_table, failure_lines, run_page, summary_line
-from gmat_sweep.manifest import Manifest, ManifestEntry
+from gmat_sweep.cli.show import (
+    detail_table,
+    failure_lines,
+    missing_line,
+    planned_count,
+    run_page,
+    summary_line,
+)
+from gmat_sweep.manifest import ManifestEntry
+from gmat_sweep.plans import PLANNED_KEY
 from gmat_sweep.spec import RunStatus
 
 DATA = Path(__file__).parent / "data"
@@ -74,6 +83,7 @@ The above exception was the direct cause of the following exception:
     + "gmat_run.errors.GmatFieldError: unknown field 'Nope' on Spacecraft 'Sat'\n"
 )
 HOOK_FAILED = FRAMES + "AssertionError\n"
+EXPLICIT = {"_kind": "explicit", "columns": [], "rows": []}
 ACCURACY = "RungeKutta89: Accuracy settings will be violated"
 
 
@@ -100,12 +110,9 @@ def save(tmp_path: Path) -> Callable[..., Path]:
 
     def write(*entries: ManifestEntry) -> Path:
         path = tmp_path / "sweep" / "manifest.jsonl"
-        manifest = Manifest(
-            "0" * 64, "0.1.0", "0.6.0", "R2026a", "3.12.3", "Linux", None,
-            {"_kind": "grid", "Sat.SMA": [7000, 7001]}, len(entries), entries=list(entries),
-        )  # fmt: skip
-        manifest.save(path)
-        manifest.close()
+        whole = manifest(run_count=len(entries), entries=list(entries))
+        whole.save(path)
+        whole.close()
         return path
 
     return write
@@ -141,9 +148,9 @@ class TestSummary:
     def test_show_ends_in_it_with_the_folder_of_the_manifest(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        path = save(entry(0), failed(1))
+        path = save(entry(0), entry(1, "skipped"))
 
-        line = f"2 runs (1 ok, 1 failed) in 2.12 s — output: {path.parent}\n"
+        line = f"2 runs (1 ok, 1 skipped) in 2.12 s — output: {path.parent}\n"
         assert shown(capsys, path) == line
         assert shown(capsys, path, "--detail").endswith("\n" + line)
 
@@ -167,7 +174,74 @@ class TestSummary:
     def test_a_peers_manifest_can_be_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         path = DATA / "peer_manifest.jsonl"
 
-        assert shown(capsys, path) == f"2 runs (2 ok) in 4.00 s — output: {DATA}\n"
+        summary, missing = shown(capsys, path).splitlines()
+
+        assert summary == f"2 runs (2 ok) in 4.00 s — output: {DATA}"
+        assert missing.startswith("2 of 3 runs are recorded; ")
+
+    def test_below_it_are_the_causes_of_failures_the_commonest_first(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = save(failed(0, FIELD_REFUSED), entry(1), failed(2), failed(3))
+
+        _, *causes = shown(capsys, path).splitlines()
+
+        assert causes == [
+            f"failed: 2 x {ACCURACY} with current step size values. (line 34) (run 2, 3)",
+            "failed: 1 x unknown field 'Nope' on Spacecraft 'Sat' (run 0)",
+        ]
+
+    def test_with_the_table_of_runs_the_causes_are_not_said_twice(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = save(failed(0))
+
+        assert shown(capsys, path, "--detail").splitlines()[-1].startswith("1 runs (1 failed)")
+
+
+class TestMissingRuns:
+    @pytest.mark.parametrize("words", [(), ("--detail",), ("--detail", "--filter", "ok")])
+    def test_a_line_below_the_summary_says_how_many_are_recorded_and_how_to_run_the_rest(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    ) -> None:
+        path = tmp_path / "my sweep" / "manifest.jsonl"
+        manifest("ok", "skipped", run_count=5).save(path)
+
+        *_, summary, missing = shown(capsys, path, *words).splitlines()
+
+        assert summary.startswith("2 runs (1 ok, 1 skipped) in ")
+        assert missing == (
+            "2 of 5 runs are recorded; run the rest with "
+            f"`gmat-sweep resume '{path}' --script SCRIPT`"
+        )
+
+    @pytest.mark.parametrize(
+        ("header", "run_ids", "planned"),
+        [
+            ({"run_count": 5}, [0, 3], 5),
+            ({"run_count": 2, "parameter_spec": {"Sat.SMA": [1, 2]}}, [0, 1], 2),
+            # The ids of explicit runs are the user's own.
+            ({"run_count": 2, "parameter_spec": EXPLICIT}, [10, 20], 2),
+            ({"run_count": 3, "parameter_spec": EXPLICIT}, [10, 20], 3),
+            ({"run_count": 2, "parameter_spec": MONTE_CARLO}, [0], 2),
+            # An extension by the peer says nothing of its size.
+            ({"run_count": 2, "parameter_spec": MONTE_CARLO}, [0, 1, 4], 5),
+            ({"run_count": 2, "parameter_spec": {"_kind": "monte_carlo"}}, [0], 2),
+        ],
+    )
+    def test_how_many_there_should_be_follows_from_the_header_and_from_extensions(
+        self, header: dict[str, Any], run_ids: list[int], planned: int
+    ) -> None:
+        whole = manifest(**header, entries=[entry(run_id) for run_id in run_ids])
+
+        assert planned_count(whole) == planned
+        assert bool(missing_line(whole, "m")) == (len(run_ids) < planned)
+
+    def test_an_extension_that_was_killed_says_how_many_it_was_to_make(self) -> None:
+        entries = [entry(0), entry(1), entry(3, extra={PLANNED_KEY: 10})]
+        whole = manifest(run_count=2, parameter_spec=MONTE_CARLO, entries=entries)
+
+        assert missing_line(whole, "m").startswith("3 of 10 runs are recorded; ")
 
 
 class TestDetail:

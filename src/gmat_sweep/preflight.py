@@ -83,9 +83,16 @@ def check_hook(path: str) -> None:
             f"The postprocess hook {path!r} cannot be used: {error}. Name a module-level function "
             "as 'package.module:function'."
         ) from error
+    except (Exception, SystemExit) as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} is not importable: {type(error).__name__}: {error}. "
+            "Mend its module."
+        ) from error
 
 
-def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: object) -> Path:
+def prepare_mission(
+    script: Path, runs: Iterable[RunSpec], folder: Path, pool: object, *, number: int = 0
+) -> Path:
     """Check a mission and its overrides on the engine and return the script to run.
 
     Parameters
@@ -98,6 +105,8 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
         The sweep folder, which gets the headless copy where one is needed.
     pool : object
         Where to ask; a pool that can `inspect` is used, else a worker process of its own.
+    number : int
+        Which of the sweep's scripts it is: files of the same name must not meet in one folder.
 
     Returns
     -------
@@ -119,7 +128,8 @@ def prepare_mission(script: Path, runs: Iterable[RunSpec], folder: Path, pool: o
             types = inspector.inspect(None, {}).resource_types
             check_resources(script, types)
             headless = headless_copy(script, lambda name: name not in types)
-            runnable = headless.write(folder / HEADLESS_FOLDER)
+            copies = folder / HEADLESS_FOLDER
+            runnable = headless.write(copies / str(number) if number else copies)
             _say_what_was_left_out(headless, script)
             facts = inspector.inspect(runnable, {name: tried[0] for name, tried in values.items()})
             refused = _refused_whatever_the_value(inspector, runnable, values, facts)

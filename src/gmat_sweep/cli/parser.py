@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import argparse
 
+from gmat_sweep.cli.endings import EXIT_CODES
+
 __all__ = ["make_parser"]
 
-_EXIT_CODES = """\
+_EPILOG = """\
+examples:
+  gmat-sweep run leo.script --grid Sat.SMA=7000:7100:5 --grid Sat.INC=28.5,51.6 --out grid
+  gmat-sweep monte-carlo leo.script --n 200 --seed 42 \\
+      --perturb Sat.SMA=normal:7000:5 --out mc --frame mc.parquet
+  gmat-sweep resume mc/manifest.jsonl --script leo.script
+  gmat-sweep show mc/manifest.jsonl --detail --filter failed
+
 exit codes:
-  0  done; runs that failed are reported, and counted by --max-failed
-  1  another error
-  2  the sweep cannot be started as asked
-  3  the manifest is missing, damaged, or has no such run
-  4  the execution back end failed
-  5  every run failed, or more than --max-failed
 """
+_SEE_CODES = "Exit codes are listed in `gmat-sweep --help`."
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``gmat-sweep``."""
+    codes = "".join(f"  {code}  {meaning}\n" for code, meaning in EXIT_CODES.items())
     parser = argparse.ArgumentParser(
         prog="gmat-sweep",
         description="Parameter sweeps and Monte Carlo dispersions over NASA GMAT missions.",
-        epilog=_EXIT_CODES,
+        epilog=_EPILOG + codes,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_sweeps(commands)
+    _add_continuations(commands)
+    _add_readers(commands)
+    return parser
 
+
+type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _add_sweeps(commands: _Commands) -> None:
     run = _sweep_command(commands, "run", "run every combination of a grid")
     run.add_argument(
         "--grid",
         action="append",
         required=True,
         metavar="SPEC",
-        help="name=lo:hi:count or name=v1,v2; repeat for more axes",
+        help="name=lo:hi:count (evenly spaced, ends included) or name=v1,v2; repeat for more axes",
     )
     for name, summary in (
         ("monte-carlo", "run independent draws of the perturbed fields"),
@@ -47,90 +61,137 @@ def make_parser() -> argparse.ArgumentParser:
             action="append",
             required=True,
             metavar="SPEC",
-            help="name=normal:mean:sigma, name=uniform:low:high or name=lognormal:mu:sigma",
+            help="name=normal:mean:sigma, name=uniform:low:high or name=lognormal:mu:sigma; "
+            "repeat for more fields",
         )
         command.add_argument("--seed", type=int, help="drawn and recorded when not given")
     explicit = _sweep_command(commands, "explicit", "run the rows of a table")
     explicit.add_argument(
-        "--samples", required=True, metavar="PATH", help=".csv or .parquet, one run per row"
+        "--samples",
+        required=True,
+        metavar="PATH",
+        help=".csv or .parquet: one run per row, one column per field",
     )
 
-    resume = commands.add_parser(
-        "resume", help="run what is missing or failed", description="Run what is missing or failed."
-    )
-    resume.add_argument("manifest", metavar="MANIFEST")
-    resume.add_argument("--script", required=True, help="the mission script of the sweep")
-    resume.add_argument("--out", help="the sweep folder; the manifest's own by default")
-    resume.add_argument(
-        "--allow-script-drift", action="store_true", help="accept a script that has changed"
-    )
-    _execution_flags(resume)
 
-    show = commands.add_parser(
-        "show", help="say what a manifest holds", description="Say what a manifest holds."
-    )
-    show.add_argument("manifest", metavar="MANIFEST")
+def _add_continuations(commands: _Commands) -> None:
+    resume = _command(commands, "resume", "run what is missing, failed or damaged")
+    extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
+    extend.add_argument("--n", type=int, required=True, help="how many runs to add")
+    for command in (resume, extend):
+        _manifest_and_script(command)
+        command.add_argument(
+            "--out", metavar="PATH", help="the sweep folder; the manifest's own by default"
+        )
+        _execution_flags(command)
+
+
+def _add_readers(commands: _Commands) -> None:
+    show = _command(commands, "show", "say what a manifest holds, and why runs failed")
+    show.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
     what = show.add_mutually_exclusive_group()
     what.add_argument("--detail", action="store_true", help="a line per run, failed first")
     what.add_argument("--run", type=int, metavar="N", help="everything about one run")
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
     )
+    archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
+    _manifest_and_script(archive)
+    archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
+    archive.add_argument("--include-logs", action="store_true", help="pack the runs' logs too")
+    _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
 
-    commands.add_parser(
-        "engine",
-        help="say which GMAT engine is used",
-        description="Say which GMAT engine is used, where it is and what it lacks.",
+
+def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=_SEE_CODES
     )
-    return parser
 
 
-def _sweep_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    command = _command(commands, name, summary)
     command.add_argument("script", metavar="SCRIPT", help="the GMAT mission script")
     command.add_argument("--out", required=True, metavar="PATH", help="the sweep folder to write")
+    command.add_argument(
+        "--postprocess",
+        metavar="MODULE:FUNCTION",
+        help="a hook to call after each successful run; modules in the current folder are found",
+    )
     _execution_flags(command)
     return command
 
 
+def _manifest_and_script(command: argparse.ArgumentParser) -> None:
+    command.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
+    command.add_argument(
+        "--script", required=True, metavar="SCRIPT", help="the mission script of the sweep"
+    )
+    command.add_argument(
+        "--allow-script-drift", action="store_true", help="accept a script that has changed"
+    )
+
+
 def _execution_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--workers", type=int, default=-1, help="runs at once; -1 (default) is one per core"
+    where = command.add_argument_group("where and how runs execute")
+    where.add_argument(
+        "--workers",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="runs at once; -1 (default) is one per core",
     )
-    command.add_argument(
-        "--backend", choices=("local",), default="local", help="where runs execute"
+    where.add_argument(
+        "--backend",
+        choices=("local", "process"),
+        default="local",
+        help="local (default): worker processes kept from run to run; process: a fresh one for "
+        "every run",
     )
-    command.add_argument(
+    where.add_argument(
         "--backend-arg",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the back end; repeatable",
+        help="an option of the back end, repeatable; local and process have none",
     )
-    command.add_argument(
-        "--fsync-each",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="put each manifest line on disk before the run counts",
-    )
-    command.add_argument(
-        "--fsync-batch", type=int, default=50, metavar="N", help="without it, every N lines"
-    )
-    command.add_argument(
+    where.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="end a run that takes longer"
     )
-    command.add_argument(
+    where.add_argument(
         "--retries",
         type=int,
         default=1,
         metavar="N",
-        help="tries after a crashed, killed or timed-out worker (default 1)",
+        help="further tries after a worker crashed or was killed (default 1)",
     )
-    command.add_argument(
+    where.add_argument(
+        "--fsync-each",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="put each manifest line on disk before the run counts (default)",
+    )
+    where.add_argument(
+        "--fsync-batch",
+        type=int,
+        default=50,
+        metavar="N",
+        help="with --no-fsync-each: every N lines (default 50)",
+    )
+    result = command.add_argument_group("what comes out")
+    result.add_argument(
+        "--frame",
+        metavar="PATH",
+        help="also write the report of all runs as one table, .parquet or .csv, with the columns "
+        "run_id, time and __status; a file that is there is replaced",
+    )
+    result.add_argument(
+        "--name", metavar="REPORT", help="with --frame: which ReportFile, where there are several"
+    )
+    result.add_argument(
         "--max-failed",
         metavar="N|P%",
         help="exit with code 5 when more runs fail; by default only when all do",
     )
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    result.add_argument(
+        "--quiet", action="store_true", help="no progress bar and no word of the flow run"
+    )

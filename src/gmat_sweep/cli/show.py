@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.causes import headline
+from gmat_sweep.plans import PLANNED_KEY
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest import ManifestEntry
+    from gmat_sweep.manifest import Manifest
+    from gmat_sweep.manifest_entry import ManifestEntry
 
-__all__ = ["detail_table", "failure_lines", "run_page", "summary_line"]
+__all__ = [
+    "detail_table",
+    "failure_lines",
+    "missing_line",
+    "planned_count",
+    "run_page",
+    "summary_line",
+]
 
 _STATUS_ORDER = ("failed", "skipped", "ok")
 _SUMMARY_ORDER = ("ok", "failed", "skipped")
@@ -27,6 +37,28 @@ def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     seconds = sum(entry.duration_s for entry in entries)
     return (
         f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: {folder}"
+    )
+
+
+def planned_count(manifest: Manifest) -> int:
+    """Return how many runs a sweep is meant to have, extensions included as far as known.
+
+    Run ids of a sweep of explicit runs are the user's own and say nothing of how many there are.
+    """
+    if manifest.parameter_spec.get("_kind") != "monte_carlo":
+        return manifest.run_count
+    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
+    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
+
+
+def missing_line(manifest: Manifest, path: str) -> str:
+    """Return ``N of M runs are recorded`` and how to run the rest; empty when none is missing."""
+    recorded, planned = len(manifest.entries), planned_count(manifest)
+    if recorded >= planned:
+        return ""
+    return (
+        f"{recorded} of {planned} runs are recorded; run the rest with `gmat-sweep resume "
+        f"{shlex.quote(path)} --script SCRIPT`"
     )
 
 

@@ -1,0 +1,101 @@
+"""How a command ends: its exit code, and an error told in one line.
+
+`ending_of` knows every exception that a user can cause; any other is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gmat_sweep.errors import (
+    BackendError,
+    GmatSweepError,
+    ManifestCorruptError,
+    SweepConfigError,
+)
+
+__all__ = [
+    "EXIT_BACKEND",
+    "EXIT_CODES",
+    "EXIT_CONFIG",
+    "EXIT_GENERIC",
+    "EXIT_MANIFEST",
+    "EXIT_OK",
+    "EXIT_RUNS_FAILED",
+    "ManifestProblemError",
+    "ending_of",
+    "fail",
+    "say",
+]
+
+EXIT_OK = 0
+EXIT_GENERIC = 1
+EXIT_CONFIG = 2
+EXIT_MANIFEST = 3
+EXIT_BACKEND = 4
+EXIT_RUNS_FAILED = 5
+
+EXIT_CODES = {
+    EXIT_OK: "done; runs that failed are reported, and counted by --max-failed",
+    EXIT_GENERIC: "another error, such as a full disk or a sweep folder in use",
+    EXIT_CONFIG: "a mistake in the command line, or what it asks for cannot be done",
+    EXIT_MANIFEST: "the manifest is missing, damaged, or has no such run",
+    EXIT_BACKEND: "where runs execute is broken: the workers or the Prefect server",
+    EXIT_RUNS_FAILED: "every run failed, or more than --max-failed",
+}
+"""Every exit code with what it means, as ``--help`` lists them."""
+
+
+class ManifestProblemError(GmatSweepError):
+    """The manifest is not there, or does not hold what is asked of it."""
+
+
+def ending_of(error: Exception) -> tuple[str, int] | None:
+    """Return what to say of an error and the exit code, or None when the user did not cause it."""
+    match error:
+        case ManifestCorruptError():
+            place = f"{error.path}:{error.line_number}" if error.line_number else str(error.path)
+            return f"{error} ({place})", EXIT_MANIFEST
+        case ManifestProblemError():
+            return str(error), EXIT_MANIFEST
+        case SweepConfigError():
+            return str(error), EXIT_CONFIG
+        case BackendError():
+            return f"backend error: {error}", EXIT_BACKEND
+        # Before its other base class: a DurabilityError is told as the OSError it is.
+        case OSError(strerror=str(reason)):
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{reason}", EXIT_GENERIC
+        case OSError() | GmatSweepError():
+            return str(error), EXIT_GENERIC
+        case ValueError() if wrong := _wrong_setting(error):
+            return f"backend error: {wrong}", EXIT_BACKEND
+    return None
+
+
+def _wrong_setting(error: ValueError) -> str:
+    """Return what is wrong with Prefect's settings; empty if the error is about something else.
+
+    Prefect reads them when it is imported. The error is pydantic's, which may not be loaded here.
+    """
+    if type(error).__name__ != "ValidationError":
+        return ""
+    title, field, problem, *_ = [*str(error).splitlines(), "", ""]
+    kind = title.rpartition(" ")[2]
+    if not kind.endswith("Settings"):
+        return ""
+    return (
+        f"Prefect's settings are wrong: {kind}, {field}: {problem.strip()}. Correct the PREFECT_ "
+        "environment variable or the Prefect profile."
+    )
+
+
+def say(message: str) -> None:
+    """Write a line to standard error, under the program's name."""
+    print(f"gmat-sweep: {message}", file=sys.stderr)
+
+
+def fail(message: str, code: int) -> int:
+    """Say what went wrong and return the exit code."""
+    say(message)
+    return code

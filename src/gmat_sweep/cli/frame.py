@@ -1,0 +1,126 @@
+"""``--frame PATH`` and ``--name REPORT``: the aggregated frame of a sweep as a file.
+
+What is wrong with the two is said before anything is run; the file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.mission_script import output_names
+
+if TYPE_CHECKING:
+    from gmat_sweep.sweep import Sweep
+
+__all__ = ["FrameFile", "FrameNotWrittenError", "frame_file"]
+
+_KINDS = (".parquet", ".csv")
+
+
+class FrameNotWrittenError(GmatSweepError):
+    """The sweep is done, but its frame could not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFile:
+    """Where the frame of a report goes.
+
+    Attributes
+    ----------
+    path : Path
+        The file, as it was typed; its suffix says what it will be.
+    report : str
+        The ReportFile.
+    """
+
+    path: Path
+    report: str
+
+    def write(self, sweep: Sweep) -> None:
+        """Aggregate the sweep's report and write it, replacing what was there.
+
+        Raises
+        ------
+        FrameNotWrittenError
+            The runs' reports make no frame, or the file cannot be written.
+        """
+        from gmat_sweep.durable import atomic_path
+
+        try:
+            frame = sweep.to_dataframe(self.report)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self.path) as temporary:
+                if self.path.suffix.lower() == ".csv":
+                    frame.to_csv(temporary)
+                else:
+                    frame.to_parquet(temporary)
+        except (GmatSweepError, ValueError, TypeError, OSError) as error:
+            raise FrameNotWrittenError(
+                f"the runs are recorded, but --frame {self.path} could not be written: {error}"
+            ) from error
+
+
+def frame_file(
+    path: str | None, report: str | None, script: Path, inputs: tuple[Path, ...] = ()
+) -> FrameFile | None:
+    """Return where the frame goes, None when none is asked for.
+
+    Parameters
+    ----------
+    path, report : str or None
+        What was given as ``--frame`` and ``--name``.
+    script : Path
+        The mission, whose ReportFiles there are to choose from.
+    inputs : tuple of Path
+        Files that must not be replaced.
+
+    Raises
+    ------
+    SweepConfigError
+        The file cannot be written, is an input, is of no known kind, or the report is not clear.
+    """
+    if path is None:
+        if report is not None:
+            raise SweepConfigError("--name says which report --frame writes. Add --frame PATH.")
+        return None
+    target = Path(path)
+    if target.suffix.lower() not in _KINDS:
+        raise SweepConfigError(
+            f"--frame {path} is not supported. Give a .parquet or a .csv file to write."
+        )
+    if target.resolve() in {each.resolve() for each in inputs}:
+        raise SweepConfigError(f"--frame {path} would replace an input. Give another file.")
+    _check_writable(target)
+    return FrameFile(target, _chosen_report(script, report))
+
+
+def _check_writable(target: Path) -> None:
+    existing = next(each for each in target.absolute().parents if each.exists())
+    if target.is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise SweepConfigError(
+            f"--frame {target} cannot be written. Give a file in a folder that you may write to."
+        )
+
+
+def _chosen_report(script: Path, report: str | None) -> str:
+    reports = sorted(output_names(script).get("ReportFile", []))
+    listed = ", ".join(reports)
+    if not reports:
+        raise SweepConfigError(
+            f"{script.name} has no ReportFile, so there is no frame to write. Leave out --frame."
+        )
+    if report is None and len(reports) > 1:
+        raise SweepConfigError(
+            f"{script.name} has {len(reports)} ReportFiles: {listed}. Say with --name which one "
+            "--frame writes; all of them are kept in the sweep folder."
+        )
+    if report is not None and report not in reports:
+        raise SweepConfigError(
+            f"{script.name} has no report output named {report!r}; it has: {listed}. Correct "
+            "--name."
+        )
+    return report or reports[0]

@@ -1,0 +1,293 @@
+"""The commands that run something: new sweeps, ``resume`` and ``extend``.
+
+What is wrong with the command line is said before anything is written or started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.cli.arguments import max_failed, parse_backend_args, parse_grid, parse_perturb
+from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
+from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
+from gmat_sweep.cli.inputs import existing_script, loaded_manifest, loaded_samples
+from gmat_sweep.errors import GmatSweepError, SweepConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.manifest import ManifestEntry
+    from gmat_sweep.plans import Plan
+    from gmat_sweep.sweep import Sweep
+
+__all__ = ["extend", "resume", "run_explicit", "run_grid", "run_random"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Execution:
+    """A sweep that a command is about to run.
+
+    Attributes
+    ----------
+    script : Path
+        The mission script.
+    folder, manifest : Path
+        The sweep folder and the manifest, as the user knows them.
+    run_on : callable
+        Runs it on a pool, with the options that all sweeps share.
+    first_run : int
+        The lowest ``run_id`` that the command adds; its exit code is about those.
+    inputs : tuple of Path
+        Further files that it reads.
+    """
+
+    script: Path
+    folder: Path
+    manifest: Path
+    run_on: Callable[[Pool, dict[str, Any]], Sweep]
+    first_run: int = 0
+    inputs: tuple[Path, ...] = ()
+
+
+def run_grid(arguments: argparse.Namespace) -> int:
+    """Run every combination of a grid."""
+    from gmat_sweep.plans import grid_plan
+
+    grid = parse_grid(arguments.grid)
+    return _run_plan(arguments, lambda script, folder: grid_plan(grid, script, folder))
+
+
+def run_random(arguments: argparse.Namespace) -> int:
+    """Run a Monte Carlo or a Latin hypercube."""
+    from gmat_sweep.plans import latin_hypercube_plan, monte_carlo_plan
+
+    make = monte_carlo_plan if arguments.command == "monte-carlo" else latin_hypercube_plan
+    perturb = parse_perturb(arguments.perturb)
+    return _run_plan(
+        arguments,
+        lambda script, folder: make(perturb, arguments.n, arguments.seed, script, folder),
+    )
+
+
+def run_explicit(arguments: argparse.Namespace) -> int:
+    """Run the rows of a table."""
+    from gmat_sweep.plans import samples_plan
+
+    samples = loaded_samples(arguments.samples)
+    return _run_plan(
+        arguments,
+        lambda script, folder: samples_plan(samples, script, folder),
+        inputs=(Path(arguments.samples),),
+    )
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Run what is missing, failed or damaged."""
+    return _continue(arguments, lambda sweep: sweep.resume())
+
+
+def extend(arguments: argparse.Namespace) -> int:
+    """Add runs to a finished Monte Carlo."""
+    return _continue(arguments, lambda sweep: sweep.extend(n=arguments.n), adds_runs=True)
+
+
+def _run_plan(
+    arguments: argparse.Namespace,
+    make: Callable[[Path, Path], Plan],
+    inputs: tuple[Path, ...] = (),
+) -> int:
+    from gmat_sweep.preflight import check_hook
+
+    script = existing_script(arguments.script)
+    folder = Path(arguments.out)
+    plan = make(script, folder.absolute())
+    if arguments.postprocess is not None:
+        with _modules_of_this_folder():
+            check_hook(arguments.postprocess)
+
+    def run_on(pool: Pool, options: dict[str, Any]) -> Sweep:
+        from gmat_sweep.sweep import Sweep
+
+        return Sweep(
+            runs=plan.runs,
+            backend=pool,
+            manifest_path=folder / "manifest.jsonl",
+            output_dir=folder,
+            script_path=script,
+            parameter_spec=plan.parameter_spec,
+            sweep_seed=plan.seed,
+            postprocess=arguments.postprocess,
+            **options,
+        ).run()
+
+    return _execute(
+        arguments,
+        _Execution(
+            script=script,
+            folder=folder,
+            manifest=folder / "manifest.jsonl",
+            run_on=run_on,
+            inputs=inputs,
+        ),
+    )
+
+
+def _continue(
+    arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds_runs: bool = False
+) -> int:
+    from gmat_sweep.cli.show import planned_count
+
+    script = existing_script(arguments.script)
+    manifest = loaded_manifest(arguments.manifest)
+    path = Path(arguments.manifest)
+    folder = path.parent if arguments.out is None else Path(arguments.out).resolve()
+
+    def run_on(pool: Pool, options: dict[str, Any]) -> Sweep:
+        from gmat_sweep.sweep import Sweep
+
+        sweep = Sweep.from_manifest(
+            path,
+            script,
+            backend=pool,
+            output_dir=folder,
+            allow_script_drift=arguments.allow_script_drift,
+            **options,
+        )
+        return go_on(sweep)
+
+    return _execute(
+        arguments,
+        _Execution(
+            script=script,
+            folder=folder,
+            manifest=path,
+            run_on=run_on,
+            first_run=planned_count(manifest) if adds_runs else 0,
+        ),
+    )
+
+
+def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
+    from gmat_sweep.cli.show import summary_line
+
+    if arguments.max_failed is not None:
+        max_failed(arguments.max_failed, 0)
+    frame = frame_file(arguments.frame, arguments.name, execution.script, execution.inputs)
+    options = {
+        "progress": not arguments.quiet,
+        "fsync_each": arguments.fsync_each,
+        "fsync_batch": arguments.fsync_batch,
+        "timeout": arguments.timeout,
+        "retries": arguments.retries,
+    }
+    try:
+        with _modules_of_this_folder(), _pool(arguments) as pool:
+            sweep = execution.run_on(pool, options)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(arguments, execution)
+        raise
+    entries = sweep.to_manifest().entries
+    # At once: in a log that both streams go to, the failures come after it.
+    print(summary_line(entries, execution.folder), flush=True)
+    written = frame is None or _write(frame, sweep)
+    code = _judged(
+        [entry for entry in entries if entry.run_id >= execution.first_run],
+        arguments.max_failed,
+        execution.manifest,
+    )
+    return code if written or code != EXIT_OK else EXIT_GENERIC
+
+
+def _pool(arguments: argparse.Namespace) -> Pool:
+    from gmat_sweep.backends import LocalJoblibPool, ProcessPoolExecutorPool
+
+    if parse_backend_args(arguments.backend_arg):
+        raise SweepConfigError(
+            f"--backend-arg is not supported with --backend {arguments.backend}. Leave it out."
+        )
+    kind = LocalJoblibPool if arguments.backend == "local" else ProcessPoolExecutorPool
+    return kind(max_workers=arguments.workers)
+
+
+def _write(frame: FrameFile, sweep: Sweep) -> bool:
+    """Write the frame and say where it is, or why there is none."""
+    try:
+        frame.write(sweep)
+    except FrameNotWrittenError as error:
+        say(str(error))
+        return False
+    print(f"frame: {frame.path}")
+    return True
+
+
+def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
+    """Report the runs that failed, and return the exit code."""
+    from gmat_sweep.cli.show import failure_lines
+
+    failed = sum(entry.status == "failed" for entry in entries)
+    if not failed:
+        return EXIT_OK
+    for line in failure_lines(entries):
+        say(f"failed: {line}")
+    say(f"see `gmat-sweep show {shlex.quote(str(manifest))} --detail`")
+    if failed == len(entries):
+        return fail("every run failed", EXIT_RUNS_FAILED)
+    if allowed is not None and failed > max_failed(allowed, len(entries)):
+        return fail(f"{failed} runs failed, more than --max-failed {allowed}", EXIT_RUNS_FAILED)
+    return EXIT_OK
+
+
+def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> None:
+    from gmat_sweep.cli.show import planned_count
+    from gmat_sweep.manifest import Manifest
+
+    try:
+        manifest = Manifest.load(execution.manifest)
+    except (OSError, GmatSweepError):
+        return
+    recorded, planned = len(manifest.entries), planned_count(manifest)
+    print(file=sys.stderr)
+    if arguments.command == "extend" and planned == execution.first_run:
+        say(f"no run of the extension is recorded; start it again with `{_again(arguments)}`")
+    elif recorded == planned:
+        say(f"all {recorded} runs are recorded")
+    else:
+        command = _again(arguments, execution.manifest)
+        say(f"{recorded} of {planned} runs are recorded; go on with `{command}`")
+
+
+def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
+    """Return the command that resumes a manifest, or the extension once more."""
+    words = ["gmat-sweep"]
+    if to_resume is not None:
+        words += ["resume", str(to_resume)]
+    else:
+        words += ["extend", arguments.manifest, "--n", str(arguments.n)]
+    words += ["--script", arguments.script]
+    if arguments.command in {"resume", "extend"}:
+        if arguments.out is not None:
+            words += ["--out", arguments.out]
+        if arguments.allow_script_drift:
+            words.append("--allow-script-drift")
+    return shlex.join(words)
+
+
+@contextlib.contextmanager
+def _modules_of_this_folder() -> Iterator[None]:
+    """Let hooks be found in the current folder, as they are by a program that lies there.
+
+    After everything that is installed: a file of the mission must not stand in for a library.
+    """
+    before = list(sys.path)
+    sys.path.append(str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
