@@ -118,12 +118,19 @@ def save(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def shown(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return what ``gmat-sweep show`` prints, where nothing is wrong."""
+def shown_and_noted(
+    capsys: pytest.CaptureFixture[str], *words: object
+) -> tuple[list[str], list[str]]:
+    """Return the lines that ``gmat-sweep show`` prints, and those it says beside them."""
     assert main(["show", *map(str, words)]) == EXIT_OK
     out, err = capsys.readouterr()
-    assert err == ""
-    return out
+    return out.splitlines(), [line.removeprefix("gmat-sweep: ") for line in err.splitlines()]
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Return what ``gmat-sweep show`` prints."""
+    assert main(["show", *map(str, words)]) == EXIT_OK
+    return capsys.readouterr().out
 
 
 class TestSummary:
@@ -174,17 +181,17 @@ class TestSummary:
     def test_a_peers_manifest_can_be_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         path = DATA / "peer_manifest.jsonl"
 
-        summary, missing = shown(capsys, path).splitlines()
+        (summary,), (missing,) = shown_and_noted(capsys, path)
 
         assert summary == f"2 runs (2 ok) in 4.00 s — output: {DATA}"
         assert missing.startswith("2 of 3 runs are recorded; ")
 
-    def test_below_it_are_the_causes_of_failures_the_commonest_first(
+    def test_beside_it_are_the_causes_of_failures_the_commonest_first(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
         path = save(failed(0, FIELD_REFUSED), entry(1), failed(2), failed(3))
 
-        _, *causes = shown(capsys, path).splitlines()
+        (_,), causes = shown_and_noted(capsys, path)
 
         assert causes == [
             f"failed: 2 x {ACCURACY} with current step size values. (line 34) (run 2, 3)",
@@ -196,18 +203,21 @@ class TestSummary:
     ) -> None:
         path = save(failed(0))
 
-        assert shown(capsys, path, "--detail").splitlines()[-1].startswith("1 runs (1 failed)")
+        lines, noted = shown_and_noted(capsys, path, "--detail")
+
+        assert lines[-1].startswith("1 runs (1 failed)")
+        assert noted == []
 
 
 class TestMissingRuns:
     @pytest.mark.parametrize("words", [(), ("--detail",), ("--detail", "--filter", "ok")])
-    def test_a_line_below_the_summary_says_how_many_are_recorded_and_how_to_run_the_rest(
+    def test_a_line_beside_the_summary_says_how_many_are_recorded_and_how_to_run_the_rest(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
     ) -> None:
         path = tmp_path / "my sweep" / "manifest.jsonl"
         manifest("ok", "skipped", run_count=5).save(path)
 
-        *_, summary, missing = shown(capsys, path, *words).splitlines()
+        (*_, summary), (missing,) = shown_and_noted(capsys, path, *words)
 
         assert summary.startswith("2 runs (1 ok, 1 skipped) in ")
         assert missing == (
