@@ -104,7 +104,7 @@ def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(
         "gmat-sweep: every run failed",
     ]
     assert main(["show", "o/manifest.jsonl"]) == 0
-    assert "failed: 2 x ValueError: no contact in this run" in capsys.readouterr().out
+    assert "failed: 2 x ValueError: no contact in this run" in capsys.readouterr().err
 
 
 def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
