@@ -1,11 +1,12 @@
 """Run the code of one documentation page as a reader would: in order, as one program.
 
-    python page_program.py < blocks.json > outputs.json
+    python page_program.py [CORE] < blocks.json > outputs.json
 
 Blocks are ``{"page", "line", "language", "code"}``. Python blocks share one namespace, shell blocks
 run in bash, both in the current folder; a Python block whose first line is a comment with the name
 of a module is saved as that file instead. The answer is one text per block: what it printed, for a
-shell block on either stream. A block that fails ends the program with its error.
+shell block on either stream. A block that fails ends the program with its error. With CORE, all of
+it runs on that core of the processor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +26,8 @@ _MODULE = re.compile(r"# (\w+\.py)\n")
 
 def main() -> None:
     """Run the blocks on standard input."""
+    if sys.argv[1:]:
+        os.sched_setaffinity(0, {int(sys.argv[1])})
     blocks = json.load(sys.stdin)
     # A script that a reader saves has its own folder first on its path.
     sys.path[0] = str(Path.cwd())

@@ -58,7 +58,7 @@ def test_exact_fusion_keeps_the_epochs_all_reports_of_a_run_have(sweep: SweepOnD
 
 
 @pytest.mark.parametrize(
-    "tolerance", [timedelta(seconds=1), pd.Timedelta("1s"), np.timedelta64(1, "s")]
+    "tolerance", ["1s", timedelta(seconds=1), pd.Timedelta("1s"), np.timedelta64(1, "s")]
 )
 def test_fusion_within_a_tolerance_takes_the_last_row_not_older(
     sweep: SweepOnDisk, tolerance: Any
@@ -164,7 +164,7 @@ def test_names_must_be_two_or_more_and_different(
         lazy_fused_reports(sweep.manifest, sweep.folder, names, tolerance="exact")
 
 
-@pytest.mark.parametrize("tolerance", ["1s", None, 1.0, timedelta(seconds=-1), pd.NaT])
+@pytest.mark.parametrize("tolerance", ["soon", "1", "", None, 1.0, timedelta(seconds=-1), pd.NaT])
 def test_a_tolerance_is_exact_or_a_duration(sweep: SweepOnDisk, tolerance: Any) -> None:
     with pytest.raises(SweepConfigError, match=r"tolerance=.* is not supported"):
         lazy_fused_reports(sweep.manifest, sweep.folder, ["A", "B"], tolerance=tolerance)

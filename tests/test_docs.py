@@ -18,9 +18,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 
 import pytest
@@ -118,11 +120,26 @@ def environment(server: str) -> dict[str, str]:
     }
 
 
-def run_page(page: str, folder: Path, server: str) -> list[str]:
+def run_page(page: str, folder: Path, server: str, cores: SimpleQueue[int | None]) -> list[str]:
     """Run a page in a folder laid out like the repository; return what each block printed."""
     shutil.copytree(ROOT / "examples", folder / "examples")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "page_program.py")],
+    core = cores.get()
+    try:
+        done = page_program(page, folder, server, core)
+    finally:
+        cores.put(core)
+    assert done.returncode == 0, f"{page} does not run:\n{done.stderr}"
+    outputs: list[str] = json.loads(done.stdout)
+    return outputs
+
+
+def page_program(
+    page: str, folder: Path, server: str, core: int | None
+) -> subprocess.CompletedProcess[str]:
+    """Run the program of a page, on one core: a pool of one worker per core then starts one."""
+    program = [sys.executable, str(Path(__file__).parent / "page_program.py")]
+    return subprocess.run(
+        program if core is None else [*program, str(core)],
         input=json.dumps([dataclasses.asdict(block) for block in programs_of(page)]),
         cwd=folder,
         env=environment(server),
@@ -130,9 +147,13 @@ def run_page(page: str, folder: Path, server: str) -> list[str]:
         text=True,
         timeout=240,
     )
-    assert done.returncode == 0, f"{page} does not run:\n{done.stderr}"
-    outputs: list[str] = json.loads(done.stdout)
-    return outputs
+
+
+def cores_to_use() -> list[int | None]:
+    """Return the cores that pages may have, one each; two of no name where the system has none."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [None, None]
+    return [*sorted(os.sched_getaffinity(0))[:4]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +168,7 @@ class PageRun:
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, PageRun]]:
-    """Run the pages that the chosen tests need, two at a time, beside one Prefect server."""
+    """Run the pages that the chosen tests need, some at a time, beside one Prefect server."""
     needed = {
         str(item.callspec.params["page"])
         for item in request.session.items
@@ -157,11 +178,14 @@ def runs(
     server = start_local_server()
     assert server is not None, "conftest.py lets no server be configured"
     url = server.wait()
-    with ThreadPoolExecutor(2) as threads:
+    cores: SimpleQueue[int | None] = SimpleQueue()
+    for core in cores_to_use():
+        cores.put(core)
+    with ThreadPoolExecutor(cores.qsize()) as threads:
         started = {}
         for page in sorted(needed):
             folder = tmp_path_factory.mktemp(Path(page).stem)
-            started[page] = PageRun(folder, threads.submit(run_page, page, folder, url))
+            started[page] = PageRun(folder, threads.submit(run_page, page, folder, url, cores))
         yield started
 
 
@@ -210,6 +234,31 @@ def test_every_key_of_every_manifest_that_a_page_writes_is_documented(
             assert keys <= documented, manifest
 
 
+@pytest.mark.parametrize("page", RUN)
+def test_the_code_of_a_page_draws_the_pictures_that_the_page_shows(
+    page: str, runs: dict[str, PageRun]
+) -> None:
+    runs[page].outputs.result()
+    text = (ROOT / page).read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(pictures/([^)]+)\)", text)
+
+    assert [name for name in shown if not (runs[page].folder / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", ["docs/manifest-format.md"])
+def test_the_header_and_the_entry_shown_have_the_keys_of_real_ones(
+    page: str, runs: dict[str, PageRun]
+) -> None:
+    runs[page].outputs.result()
+    header, entry = (
+        json.loads(block.code) for block in blocks_of(page) if block.language == "json"
+    )
+    lines = (runs[page].folder / "sample/manifest.jsonl").read_text(encoding="utf-8").splitlines()
+
+    assert json.loads(lines[0]).keys() == header.keys()
+    assert json.loads(lines[1]).keys() == entry.keys()
+
+
 def test_a_block_that_shows_something_else_than_what_is_printed_is_found() -> None:
     assert matches("3 runs (3 ok) in 0.61 s", "3 runs (3 ok) in 12.00 s\n", from_shell=True)
     assert matches("a ... c\n...\nz", "a b c\nd\ne\nz", from_shell=False)
@@ -255,7 +304,9 @@ def test_the_reference_is_what_its_script_makes_of_the_docstrings_of_today() -> 
     script = api_reference()
     made, committed = script.reference(), (ROOT / "docs/api.md").read_text(encoding="utf-8")
 
-    difference = "\n".join(difflib.unified_diff(committed.split("\n"), made.split("\n"), lineterm=""))
+    difference = "\n".join(
+        difflib.unified_diff(committed.split("\n"), made.split("\n"), lineterm="")
+    )
     assert committed == made, f"run `python tools/api_reference.py`:\n{difference[:3000]}"
 
 
@@ -295,8 +346,10 @@ def without_blocks(page: str | Path) -> str:
 
 def anchors_of(page: Path) -> set[str]:
     """Return what the headings of a page are linked as: lower case, no punctuation, ``-``."""
-    found: list[str] = []
+    found: Counter[str] = Counter()
+    anchors = set()
     for heading in re.findall(r"^#+ (.+)$", without_blocks(page), re.MULTILINE):
         anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        found.append(f"{anchor}-{found.count(anchor)}" if anchor in found else anchor)
-    return set(found)
+        anchors.add(f"{anchor}-{found[anchor]}" if found[anchor] else anchor)
+        found[anchor] += 1
+    return anchors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import tempfile
 import weakref
@@ -51,6 +52,7 @@ def sweep(
     context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
+    run_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
@@ -85,6 +87,9 @@ def sweep(
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
         How often a run is tried again after an infrastructure fault.
+    run_options : mapping, optional
+        Keywords of every run for ``gmat_run.Mission.run``; ``{"overwrite": True}`` writes over
+        GMAT's own output files that are there already.
 
     Returns
     -------
@@ -99,7 +104,9 @@ def sweep(
 
     Examples
     --------
-    >>> frame = sweep("leo.script", grid={"Sat.SMA": [7000, 7100]})  # doctest: +SKIP
+    >>> frame = sweep(  # doctest: +SKIP
+    ...     "examples/injection.script", grid={"Injection.Element1": [2.42, 2.43]}
+    ... )
     """
     if grid is not None and samples is not None:
         raise SweepConfigError("sweep() takes grid= or samples=, not both.")
@@ -120,6 +127,7 @@ def sweep(
         engine=engine,
         name=name,
         context=context,
+        run_options=run_options,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
@@ -146,6 +154,7 @@ def monte_carlo(
     context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
+    run_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
@@ -166,7 +175,7 @@ def monte_carlo(
         The sweep's seed; one is drawn and recorded in the manifest by default.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries
+    name, context, timeout, retries, run_options
         As for `sweep`.
 
     Returns
@@ -182,7 +191,10 @@ def monte_carlo(
     Examples
     --------
     >>> frame = monte_carlo(  # doctest: +SKIP
-    ...     "leo.script", n=50, perturb={"Sat.SMA": ("normal", 7100, 50)}, seed=42
+    ...     "examples/injection.script",
+    ...     n=10,
+    ...     perturb={"Injection.Element1": ("normal", 2.4257, 0.006)},
+    ...     seed=42,
     ... )
     """
     return _run(
@@ -193,6 +205,7 @@ def monte_carlo(
         engine=engine,
         name=name,
         context=context,
+        run_options=run_options,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
@@ -219,6 +232,7 @@ def latin_hypercube(
     context: Context | None = None,
     timeout: float | None = None,
     retries: int = 1,
+    run_options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
@@ -231,7 +245,7 @@ def latin_hypercube(
         As for `monte_carlo`.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries
+    name, context, timeout, retries, run_options
         As for `sweep`.
 
     Returns
@@ -252,6 +266,7 @@ def latin_hypercube(
         engine=engine,
         name=name,
         context=context,
+        run_options=run_options,
         postprocess=postprocess,
         progress=progress,
         fsync_each=fsync_each,
@@ -368,6 +383,7 @@ def _run(
     engine: FrameEngine,
     name: str | None,
     context: Context | None,
+    run_options: Mapping[str, Any] | None,
     **options: Any,
 ) -> pd.DataFrame:
     """Plan, run and aggregate; whatever is wrong with the arguments is said first."""
@@ -375,6 +391,7 @@ def _run(
     from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)
+    _check_run_options(run_options)
     script = Path(mission).expanduser().absolute()
     _check_report_name(script, name)
     temporary = None
@@ -384,6 +401,8 @@ def _run(
     try:
         plan = make_plan(script, folder)
         runs = _with_context(plan.runs, context)
+        if run_options:
+            runs = [replace(run, run_options=dict(run_options)) for run in runs]
         pool = LocalJoblibPool() if backend is None else backend
         try:
             frame = (
@@ -424,6 +443,18 @@ def _check_report_name(script: Path, name: str | None) -> None:
         known = ", ".join(sorted(reports)) or "none"
         raise SweepConfigError(
             f"{script.name} has no report output named {name!r}; it has: {known}. Correct name=."
+        )
+
+
+def _check_run_options(run_options: Mapping[str, Any] | None) -> None:
+    """Refuse what every run would refuse, or what would send its outputs elsewhere."""
+    import gmat_run
+
+    known = inspect.signature(gmat_run.Mission.run).parameters.keys() - {"self", "working_dir"}
+    if unknown := sorted(set(run_options or {}) - known):
+        raise SweepConfigError(
+            f"run_options has {', '.join(map(repr, unknown))}; a run takes "
+            f"{', '.join(map(repr, sorted(known)))}. Leave the others out."
         )
 
 

@@ -153,7 +153,9 @@ def full_factorial(grid: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]
     Raises
     ------
     SweepConfigError
-        As `materialise_grid`, when the first combination is asked for.
+        A key is not a string or is reserved, or a value is empty, is a single value instead of
+        a list, or holds something that cannot be written as JSON. Raised when the first
+        combination is asked for.
     """
     values = materialise_grid(grid)
     fields = sorted(values)
@@ -164,13 +166,12 @@ def full_factorial(grid: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]
 def full_factorial_size(grid: Mapping[str, Iterable[Any]]) -> int:
     """Return how many combinations `full_factorial` yields, without building them.
 
-    A one-shot iterable in `grid` is used up; `materialise_grid` gives a grid that can be counted
-    and expanded.
+    A one-shot iterable in `grid` is used up by counting; give lists to count and then expand.
 
     Raises
     ------
     SweepConfigError
-        As `materialise_grid`.
+        As `full_factorial`, at once.
     """
     return math.prod(len(values) for values in materialise_grid(grid).values())
 
@@ -200,7 +201,7 @@ def iter_grid_run_specs(
     Raises
     ------
     SweepConfigError
-        As `materialise_grid`, when the first run is asked for.
+        As `full_factorial`, when the first run is asked for.
     """
     script, out = Path(script_path), Path(output_dir)
     for run_id, overrides in enumerate(full_factorial(grid)):
@@ -215,7 +216,7 @@ def expand_grid_to_run_specs(
     Raises
     ------
     SweepConfigError
-        As `materialise_grid`.
+        As `full_factorial`.
     """
     return list(iter_grid_run_specs(grid, script_path, output_dir))
 

@@ -160,7 +160,7 @@ class Manifest:
     fsync_batch : int
         Without `fsync_each`, every how many entries the file is fsynced.
     extra : dict
-        Further header keys, such as ``created_by`` and ``entropy``, written beside the others.
+        Further header keys, such as ``created_by`` and ``mission``, written beside the others.
     output_dir : Path or None
         The sweep folder, to which relative paths belong; None means the manifest's own folder.
     """

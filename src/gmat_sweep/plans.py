@@ -6,9 +6,10 @@ one drew. A sweep without a seed gets one from the operating system, which the r
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,15 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
 __all__ = [
+    "CONTEXTS_KEY",
     "EXPLICIT_RUNS_KEY",
     "KINDS",
     "PLANNED_KEY",
     "Plan",
     "explicit_record",
+    "extension_facts",
     "grid_plan",
+    "header_facts",
     "kind_of",
     "latin_hypercube_plan",
     "monte_carlo_plan",
@@ -55,6 +59,8 @@ __all__ = [
 KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
 EXPLICIT_RUNS_KEY = "explicit_runs"
 """Header key under which runs that no rule generates are kept one by one."""
+CONTEXTS_KEY = "contexts"
+"""Header key under which the contexts of runs that a rule generates are kept, by run id."""
 
 # Of rows without it, as the peer and `parameter_spec_from_runs` write them, nobody can tell a cell
 # that was set to nothing from one that was not set.
@@ -194,6 +200,54 @@ def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list
     return records
 
 
+def header_facts(
+    runs: Sequence[RunSpec], parameter_spec: Mapping[str, Any], script: Path, folder: Path
+) -> dict[str, Any]:
+    """Return the header keys without which `parameter_spec` would not bring back `runs`.
+
+    Parameters
+    ----------
+    runs : sequence of RunSpec
+        The runs of the sweep.
+    parameter_spec : mapping
+        What was varied, as somebody described it.
+    script, folder : Path
+        The mission script and the sweep folder.
+
+    Raises
+    ------
+    SweepConfigError
+        The record is of an unknown kind, or a value cannot be written as JSON.
+    """
+    if not _come_back(runs, parameter_spec, script, folder):
+        return {EXPLICIT_RUNS_KEY: explicit_record(runs, script, folder)}
+    contexts = {str(run.run_id): run.context for run in runs if run.context}
+    return {CONTEXTS_KEY: contexts} if contexts else {}
+
+
+def _come_back(
+    runs: Sequence[RunSpec], parameter_spec: Mapping[str, Any], script: Path, folder: Path
+) -> bool:
+    kind = kind_of(parameter_spec)
+    if kind in ("grid", "explicit"):
+        try:
+            rebuilt = _rebuild_listed(kind, parameter_spec, script, folder)
+        except (KeyError, TypeError, ValueError, SweepConfigError):
+            return False
+    elif parameter_spec.get("seed") is None:
+        return False
+    else:
+        # Drawing everything again would cost as much as planning did; the draws are taken on trust.
+        rebuilt = [
+            RunSpec(script, run.overrides, folder / f"run-{number}", number, run.seed, {})
+            for number, run in enumerate(runs)
+        ]
+    plain = [replace(run, context={}) for run in runs]
+    # As text, which tells 7000 from 7000.0 and keeps the order of the overrides.
+    kept, again = (explicit_record(some, script, folder) for some in (plain, rebuilt))
+    return json.dumps(kept) == json.dumps([{**record, "context": {}} for record in again])
+
+
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:
     """Return which of `KINDS` a header's ``parameter_spec`` is.
 
@@ -206,8 +260,8 @@ def kind_of(parameter_spec: Mapping[str, Any]) -> str:
     kind = parameter_spec.get("_kind", "grid")
     if kind not in KINDS:
         raise SweepConfigError(
-            f"The manifest has an unknown parameter_spec _kind {kind!r}; this version knows "
-            f"{', '.join(KINDS)}. Use the version of gmat-sweep that wrote it."
+            f"unknown parameter_spec _kind {kind!r}; this version knows {', '.join(KINDS)}. Use "
+            "the version of gmat-sweep that wrote it."
         )
     return str(kind)
 
@@ -237,12 +291,17 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     record = manifest.parameter_spec
     kind = kind_of(record)
     try:
-        if kind == "grid":
-            grid = {name: values for name, values in record.items() if name != "_kind"}
-            return expand_grid_to_run_specs(grid, script, folder)
-        if kind == "explicit":
-            return _rebuild_explicit(manifest, script, folder)
-        return _rebuild_random(kind, manifest, script, folder)
+        runs = _kept_runs(manifest, script, folder)
+        if kind in ("grid", "explicit"):
+            if runs is None:
+                runs = _rebuild_listed(kind, record, script, folder)
+        else:
+            runs = _rebuild_random(kind, manifest, script, folder, runs)
+        contexts = take(manifest.extra, CONTEXTS_KEY, dict, default={})
+        return [
+            replace(run, context=take(contexts, str(run.run_id), dict, default=run.context))
+            for run in runs
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise SweepConfigError(
             f"The manifest's parameter_spec of kind {kind!r} is damaged: {error!r}. Restore the "
@@ -250,22 +309,31 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
         ) from error
 
 
-def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
+def _kept_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec] | None:
     kept = take(manifest.extra, EXPLICIT_RUNS_KEY, list, NULL, default=None)
-    if kept is not None:
-        return [
-            RunSpec.from_dict(
-                {
-                    "script_path": str(script),
-                    **record,
-                    "overrides": dict(record["overrides"]),
-                    "output_dir": str(folder / record["output_dir"]),
-                }
-            )
-            for record in kept
-        ]
-    columns = take(manifest.parameter_spec, "columns", list)
-    all_set = manifest.parameter_spec.get(_EVERY_CELL_IS_SET) is True
+    if kept is None:
+        return None
+    return [
+        RunSpec.from_dict(
+            {
+                "script_path": str(script),
+                **record,
+                "overrides": dict(record["overrides"]),
+                "output_dir": str(folder / record["output_dir"]),
+            }
+        )
+        for record in kept
+    ]
+
+
+def _rebuild_listed(
+    kind: str, parameter_spec: Mapping[str, Any], script: Path, folder: Path
+) -> list[RunSpec]:
+    if kind == "grid":
+        grid = {name: values for name, values in parameter_spec.items() if name != "_kind"}
+        return expand_grid_to_run_specs(grid, script, folder)
+    columns = take(parameter_spec, "columns", list)
+    all_set = parameter_spec.get(_EVERY_CELL_IS_SET) is True
     return [
         RunSpec(
             script_path=script,
@@ -279,7 +347,7 @@ def _rebuild_explicit(manifest: Manifest, script: Path, folder: Path) -> list[Ru
             seed=None,
             run_options={},
         )
-        for run_id, row in enumerate(take(manifest.parameter_spec, "rows", list))
+        for run_id, row in enumerate(take(parameter_spec, "rows", list))
     ]
 
 
@@ -288,10 +356,14 @@ def _is_missing(cell: object) -> bool:
     return cell is None or cell != cell
 
 
-def _rebuild_random(kind: str, manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
+def _rebuild_random(
+    kind: str, manifest: Manifest, script: Path, folder: Path, kept: list[RunSpec] | None
+) -> list[RunSpec]:
     record = manifest.parameter_spec
     perturb = perturb_from_json(take(record, "perturb", dict))
     n, seed = take(record, "n", int), take(record, "seed", int, NULL)
+    if kept is not None and (seed is None or kind == "latin_hypercube"):
+        return kept
     if seed is None:
         warnings.warn(
             "The manifest does not record the seed its sweep drew, so missing and failed runs are "
@@ -302,7 +374,9 @@ def _rebuild_random(kind: str, manifest: Manifest, script: Path, folder: Path) -
         seed = fresh_seed()
     if kind == "latin_hypercube":
         return expand_latin_hypercube_to_run_specs(perturb, n, seed, script, folder)
-    runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
+    runs = kept
+    if runs is None:
+        runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
     added = planned_run_count(manifest) - n
     if added > 0:
         runs += expand_monte_carlo_extension_to_run_specs(perturb, n, added, seed, script, folder)
@@ -317,3 +391,12 @@ def planned_run_count(manifest: Manifest) -> int:
     planned = [int(entry.extra.get(PLANNED_KEY, 0)) for entry in manifest.entries]
     n = int(manifest.parameter_spec["n"])
     return max([n + manifest.extension_run_count, *planned])
+
+
+def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:
+    """Return what the entries of a sweep that has `count` runs by now say of its extensions.
+
+    Every pass over an extended sweep repeats it: the last entry of a run replaces earlier ones.
+    """
+    extended = kind_of(parameter_spec) == "monte_carlo" and count > int(parameter_spec["n"])
+    return {PLANNED_KEY: count} if extended else {}

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.spec import RunSpec
 
-__all__ = ["check_drift", "planned_extension", "runs_to_repeat", "with_context"]
+__all__ = [
+    "check_drift",
+    "existing_folder",
+    "planned_extension",
+    "runs_to_repeat",
+    "with_context",
+]
 
 
 def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:
@@ -45,6 +51,22 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
         elif entry.status == "ok" and (problems := run_files.damage(entry, folder)):
             repeat[run.run_id] = "; ".join(problems)
     return dict(sorted(repeat.items()))
+
+
+def existing_folder(folder: Path) -> Path:
+    """Return the sweep folder to resume in.
+
+    Raises
+    ------
+    SweepConfigError
+        It does not exist.
+    """
+    if not folder.is_dir():
+        raise SweepConfigError(
+            f"The resume output directory does not exist: {folder}. Pass the folder that holds "
+            "the sweep's runs as output_dir."
+        )
+    return folder
 
 
 def check_drift(script: Path, recorded: str, *, allow: bool) -> None:
@@ -123,10 +145,12 @@ def planned_extension(
         )
     failed = manifest.find_failed()
     missing = manifest.find_missing([run.run_id for run in runs])
-    if failed or missing:
+    unfinished = runs_to_repeat(manifest, runs, folder)
+    damaged = [run_id for run_id in unfinished if run_id not in {*failed, *missing}]
+    if unfinished:
         raise SweepConfigError(
-            f"incomplete base sweep: runs {failed} failed and runs {missing} are missing. Finish "
-            "it with resume() first."
+            f"incomplete base sweep: runs {failed} failed, runs {missing} are missing and runs "
+            f"{damaged} have damaged files. Finish it with resume() first."
         )
     record = manifest.parameter_spec
     if record["seed"] is None:

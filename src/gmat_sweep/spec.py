@@ -22,7 +22,10 @@ __all__ = [
 ]
 
 RunStatus = Literal["ok", "failed", "skipped"]
+"""How a run ended. Nothing here writes ``skipped``; it is read, and resuming leaves it alone."""
+
 PostprocessStatus = Literal["none", "ok", "failed"]
+"""How a run's hook ended; ``none`` where there was none to call or GMAT failed before it."""
 
 
 def checked_choice(name: str, value: object, choices: object) -> Any:
@@ -132,7 +135,25 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class SweepSpec:
-    """A whole sweep: the mission, its runs, the back end and where it writes."""
+    """A whole sweep: the mission, its runs, the back end and where it writes.
+
+    Attributes
+    ----------
+    mission_script_path : Path
+        The GMAT script.
+    runs : tuple of RunSpec
+        What to run.
+    backend : str
+        Class name of the pool.
+    backend_kwargs : dict
+        What the pool was made with, as JSON data.
+    output_dir : Path
+        The sweep folder.
+    manifest_path : Path
+        The sweep's manifest.
+    sweep_seed : int or None
+        The sweep's seed, where it is stochastic.
+    """
 
     mission_script_path: Path
     runs: tuple[RunSpec, ...]

@@ -60,7 +60,10 @@ class SweepResults:
     def to_ephemerides(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame:
-        """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``."""
+        """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``.
+
+        `name` says which EphemerisFile, where the mission has several; see `lazy_ephemerides`.
+        """
         from gmat_sweep.aggregate import lazy_ephemerides
 
         return lazy_ephemerides(self.to_manifest(), self._output_dir, name=name, engine=engine)
@@ -68,7 +71,10 @@ class SweepResults:
     def to_contacts(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame:
-        """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``."""
+        """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``.
+
+        `name` says which ContactLocator, where the mission has several; see `lazy_contacts`.
+        """
         from gmat_sweep.aggregate import lazy_contacts
 
         return lazy_contacts(self.to_manifest(), self._output_dir, name=name, engine=engine)
@@ -76,7 +82,10 @@ class SweepResults:
     def to_extra_outputs(
         self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame:
-        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``."""
+        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``.
+
+        See `lazy_extra_outputs`.
+        """
         from gmat_sweep.aggregate import extra_outputs
 
         frame: pd.DataFrame = extra_outputs(
@@ -85,7 +94,10 @@ class SweepResults:
         return frame
 
     def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> pd.DataFrame:
-        """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``."""
+        """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``.
+
+        See `lazy_solver_runs`.
+        """
         from gmat_sweep.aggregate import solver_runs
 
         frame: pd.DataFrame = solver_runs(self.to_manifest(), self._output_dir, engine=engine)
@@ -94,24 +106,40 @@ class SweepResults:
     def to_solver_convergence(
         self, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame:
-        """Return whether each solver reached its goal, indexed by ``(run_id, solver)``."""
+        """Return whether each solver reached its goal, indexed by ``(run_id, solver)``.
+
+        See `lazy_solver_convergence`.
+        """
         from gmat_sweep.aggregate import solver_convergence
 
         frame: pd.DataFrame = solver_convergence(self.to_manifest(), engine=engine)
         return frame
 
     def to_polars(self, name: str | None = None) -> Any:
-        """Return all runs' reports as a polars frame."""
+        """Return all runs' reports as a polars frame, as `to_dataframe` with that engine."""
         return self.to_dataframe(name, engine="polars")
 
     def to_fused_reports(
-        self, names: Sequence[str], *, tolerance: Any, spool: bool = True
+        self,
+        names: Sequence[str],
+        *,
+        tolerance: Any,
+        spool: bool = True,
+        engine: Literal["pandas", "polars"] = "pandas",
     ) -> pd.DataFrame:
-        """Return several reports side by side on the first one's times."""
+        """Return several reports side by side on the first one's times.
+
+        See `lazy_fused_reports`.
+        """
         from gmat_sweep.aggregate import lazy_fused_reports
 
         return lazy_fused_reports(
-            self.to_manifest(), self._output_dir, names, tolerance=tolerance, spool=spool
+            self.to_manifest(),
+            self._output_dir,
+            names,
+            tolerance=tolerance,
+            spool=spool,
+            engine=engine,
         )
 
     def archive(self, out: str | Path, *, include_logs: bool = False) -> Path:

@@ -7,11 +7,13 @@ epoch, is one row with ``time`` NaT.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.entries import ManifestLike, latest_entries
 from gmat_sweep.aggregate.frames import (
     STATUS,
+    check_engine,
+    in_engine,
     level_key,
     pandas_columns,
     row_order,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["lazy_fused_reports"]
 
 
+@overload
 def lazy_fused_reports(
     manifest: ManifestLike,
     output_dir: Path | str,
@@ -39,7 +42,27 @@ def lazy_fused_reports(
     *,
     tolerance: str | timedelta | np.timedelta64,
     spool: bool = True,
-) -> pd.DataFrame:
+    engine: Literal["pandas"] = "pandas",
+) -> pd.DataFrame: ...
+@overload
+def lazy_fused_reports(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    names: Sequence[str],
+    *,
+    tolerance: str | timedelta | np.timedelta64,
+    spool: bool = True,
+    engine: str,
+) -> Any: ...
+def lazy_fused_reports(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    names: Sequence[str],
+    *,
+    tolerance: str | timedelta | np.timedelta64,
+    spool: bool = True,
+    engine: str = "pandas",
+) -> Any:
     """Return several reports joined on time, run by run.
 
     Parameters
@@ -50,19 +73,23 @@ def lazy_fused_reports(
         The sweep folder, the anchor of relative paths.
     names : sequence of str
         At least two different report names. The rows are those of the first, the anchor.
-    tolerance : "exact", datetime.timedelta, pandas.Timedelta or numpy.timedelta64
-        ``"exact"`` keeps the epochs that all reports of a run have. A duration keeps every epoch
+    tolerance : "exact", str, datetime.timedelta, pandas.Timedelta or numpy.timedelta64
+        ``"exact"`` keeps the epochs that all reports of a run have. A duration, which may be
+        written as for ``pandas.Timedelta`` (``"1s"``, ``"500ms"``), keeps every epoch
         of the anchor and takes, from each other report, the last row at or before it that is not
         older than `tolerance`; where there is none, that report's columns are missing.
     spool : bool
         As in `lazy_multiindex`.
+    engine : {"pandas", "polars"}
+        Library of the frame that is returned.
 
     Returns
     -------
-    pandas.DataFrame
+    pandas.DataFrame or polars.DataFrame
         Index ``(run_id, time)``. Columns are a MultiIndex (``report``, ``field``): the fields of
         each report and its ``__status``, then ``("__status", "")`` with the run's status. A
-        report without data in a run leaves its fields missing there.
+        report without data in a run leaves its fields missing there. In polars the columns are
+        ``run_id``, ``time``, ``<report>.<field>``, ``<report>.__status`` and ``__status``.
 
     Raises
     ------
@@ -74,6 +101,7 @@ def lazy_fused_reports(
     import numpy as np
     import pandas as pd
 
+    check_engine(engine)
     _check_names(names)
     within = _checked_tolerance(tolerance)
     reports = [
@@ -112,7 +140,9 @@ def lazy_fused_reports(
         [matched["run_id"].to_numpy(), pd.DatetimeIndex(matched["time"])],
         names=["run_id", "time"],
     )
-    return fused
+    if engine != "pandas":
+        fused.columns = [".".join(filter(None, labels)) for labels in fused.columns]
+    return in_engine(fused, engine)
 
 
 def _blanked(statuses: NDArray[np.object_], where: NDArray[np.bool_]) -> NDArray[np.object_]:
@@ -140,13 +170,17 @@ def _checked_tolerance(tolerance: object) -> pd.Timedelta | None:
 
     if isinstance(tolerance, str) and tolerance == "exact":
         return None
-    if isinstance(tolerance, timedelta | np.timedelta64):
-        duration = pd.Timedelta(tolerance)
+    if isinstance(tolerance, str | timedelta | np.timedelta64):
+        # A number without a unit would be nanoseconds.
+        unit = not isinstance(tolerance, str) or any(map(str.isalpha, tolerance))
+        try:
+            duration = pd.Timedelta(tolerance if unit else "NaT")
+        except ValueError:
+            duration = pd.Timedelta("NaT")
         if not pd.isna(duration) and duration >= pd.Timedelta(0):
             return duration
     raise SweepConfigError(
-        f"tolerance={tolerance!r} is not supported. "
-        "Pass 'exact' or a duration such as pd.Timedelta('1s')."
+        f"tolerance={tolerance!r} is not supported. Pass 'exact' or a duration such as '1s'."
     )
 
 

@@ -1,0 +1,80 @@
+"""Postprocess hooks for sweeps of the tests.
+
+Worker processes import this module, so it must stay free of pytest.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+
+def note(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Write down what the run was given; slowly or not at all where the context says so."""
+    import pandas as pd
+
+    refused = spec.output_dir.parent / "refused.json"
+    if refused.exists() and spec.run_id in json.loads(refused.read_text()):
+        raise RuntimeError(f"run {spec.run_id} is refused")
+    time.sleep(spec.context.get("sleep_s", 0.0))
+    path = spec.output_dir / "note.parquet"
+    told = {key: value for key, value in spec.context.items() if key != "sleep_s"}
+    pd.DataFrame(
+        {
+            "overrides": [json.dumps(spec.overrides)],
+            "context": [json.dumps(told, sort_keys=True)],
+            "seed": [str(spec.seed)],
+        }
+    ).to_parquet(path)
+    return {"note": path}
+
+
+def count_rows(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Write down how many rows the report has."""
+    import pandas as pd
+
+    path = spec.output_dir / "rows.parquet"
+    rows = len(pd.read_parquet(outcome.output_paths["report__RF"]))
+    pd.DataFrame({"rows": [rows]}).to_parquet(path)
+    return {"rows": path}
+
+
+def time_as_index(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Save the report's X with the time as the frame's index."""
+    import pandas as pd
+
+    path = spec.output_dir / "x.parquet"
+    report = pd.read_parquet(outcome.output_paths["report__RF"])
+    report.set_index("time")[["Sat.X"]].to_parquet(path)
+    return {"x": path}
+
+
+def rows_of_some(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Save a table with as many rows as the run's number."""
+    import pandas as pd
+
+    path = spec.output_dir / "rows.parquet"
+    pd.DataFrame({"value": [float(n) for n in range(spec.run_id)]}).to_parquet(path)
+    return {"rows": path}
+
+
+def end_as_told(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Leave by ``SystemExit``, end the process, or go on, as the context says."""
+    match spec.context.get("end"):
+        case "leave":
+            raise SystemExit(3)
+        case "die":
+            os._exit(3)
+        case "die once":
+            before = spec.output_dir.parent / f"died-{spec.run_id}"
+            if not before.exists():
+                before.touch()
+                os._exit(3)
+    time.sleep(spec.context.get("sleep_s", 0.0))
+    return {}
+
+
+SCORE = ["not", "callable"]
+"""A name that is no hook."""

@@ -1,0 +1,126 @@
+"""`Sweep.iter_outcomes`: each run is yielded once it is recorded, and recorded when asked for."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from faulty_runs import workers_of
+from gmat_sweep import LocalJoblibPool, Sweep, SweepConfigError
+from resumed_sweeps import NOTE, hand_made, lines_of, ran, reopened, run_of
+
+
+def no_run_is_left(pool: LocalJoblibPool) -> bool:
+    """Whether neither a flow nor a run goes on."""
+    flows = [thread for thread in threading.enumerate() if thread.name == "gmat-sweep-flow"]
+    return not flows and not pool._busy
+
+
+class TestIterOutcomes:
+    """Each run is yielded once it is recorded, and recorded only when it is asked for."""
+
+    @pytest.fixture
+    def eight(self, tmp_path: Path, pool: LocalJoblibPool) -> Sweep:
+        """Eight runs, of which the first takes longest."""
+        runs = [
+            run_of(number, tmp_path, context={"sleep_s": 0.0 if number else 0.6})
+            for number in range(8)
+        ]
+        return hand_made(runs, tmp_path, pool, postprocess=NOTE)
+
+    def test_outcomes_come_in_the_order_of_their_ends_with_the_run_as_dispatched(
+        self, eight: Sweep, tmp_path: Path
+    ) -> None:
+        counts, pairs = [], []
+        for spec, outcome in eight.iter_outcomes():
+            counts.append(lines_of(tmp_path / "manifest.jsonl"))
+            pairs.append((spec, outcome))
+        order = [outcome.run_id for _, outcome in pairs]
+
+        assert counts == list(range(1, 9))
+        assert sorted(order) == list(range(8))
+        assert order[0] != 0
+        assert order == ran(tmp_path, 0)
+        assert [spec.run_id for spec, _ in pairs] == order
+        assert {spec.postprocess for spec, _ in pairs} == {NOTE}
+        assert {spec.overrides["Sat.SMA"] for spec, _ in pairs} == {7000.0 + n for n in range(8)}
+        assert {outcome.status for _, outcome in pairs} == {"ok"}
+        assert [e.run_id for e in eight.to_manifest().entries] == order
+        assert eight.to_dataframe().index.get_level_values("run_id").nunique() == 8
+
+    def test_abandoning_it_leaves_what_was_yielded_and_nothing_running(
+        self, tmp_path: Path
+    ) -> None:
+        before = workers_of()
+        with LocalJoblibPool(2) as own:
+            runs = [run_of(n, tmp_path, context={"sleep_s": 60.0 * (n > 3)}) for n in range(8)]
+            outcomes = hand_made(runs, tmp_path, own, postprocess=NOTE).iter_outcomes()
+            seen = [next(outcomes)[1].run_id for _ in range(3)]
+            outcomes.close()  # type: ignore[attr-defined]
+
+            assert ran(tmp_path, 0) == seen
+            assert no_run_is_left(own)
+        assert workers_of() <= before
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+    def test_an_error_in_the_loop_ends_the_sweep_and_resume_finishes_it(
+        self, error: type[BaseException], eight: Sweep, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        seen: list[int] = []
+
+        def consume() -> None:
+            for _, outcome in eight.iter_outcomes():
+                seen.append(outcome.run_id)
+                if len(seen) == 2:
+                    raise error("of the reader's own")
+
+        with pytest.raises(error, match="of the reader's own") as caught:
+            consume()
+        del caught
+
+        assert ran(tmp_path, 0) == seen
+        assert no_run_is_left(pool)
+        resumed = reopened(tmp_path, pool).resume()
+        assert sorted(ran(tmp_path, 2)) == sorted(set(range(8)) - set(seen))
+        assert set(resumed.to_dataframe()["__status"]) == {"ok"}
+
+    def test_ctrl_c_while_it_waits_is_a_keyboard_interrupt_at_once(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        runs = [run_of(0, tmp_path), run_of(1, tmp_path, context={"sleep_s": 120.0})]
+        outcomes = hand_made(runs, tmp_path, pool, postprocess=NOTE).iter_outcomes()
+        next(outcomes)
+        main = threading.get_ident()
+        timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(outcomes)
+
+        assert time.monotonic() - started < 60
+        assert ran(tmp_path, 0) == [0]
+        assert no_run_is_left(pool)
+
+    def test_what_is_wrong_before_the_first_run_comes_out_of_the_first_step(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        outcomes = hand_made([run_of(0, tmp_path)] * 2, tmp_path, pool).iter_outcomes()
+
+        with pytest.raises(SweepConfigError, match="run_id 0 occurs more than once"):
+            next(outcomes)
+        with pytest.raises(StopIteration):
+            next(outcomes)
+        assert not (tmp_path / "manifest.jsonl").exists()
+        # The folder is free again.
+        hand_made([run_of(0, tmp_path)], tmp_path, pool).run()
+
+    def test_nothing_happens_before_the_first_step(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        hand_made([run_of(0, tmp_path)], tmp_path, pool).iter_outcomes()
+
+        assert list(tmp_path.iterdir()) == []

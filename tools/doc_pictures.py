@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Draw the pictures of ``docs/plotting.md`` by running the page's own code.
+
+    python tools/doc_pictures.py
+
+Every ``.png`` that the page saves replaces the one in ``docs/pictures``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "plotting.md"
+PICTURES = ROOT / "docs" / "pictures"
+
+
+def main() -> None:
+    """Run the page in a scratch folder and keep what it draws."""
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(ROOT / "examples", Path(scratch) / "examples")
+        subprocess.run(
+            [sys.executable, "-c", "\n".join(blocks)],
+            cwd=scratch,
+            env={**os.environ, "MPLBACKEND": "Agg"},
+            check=True,
+        )
+        PICTURES.mkdir(exist_ok=True)
+        for picture in sorted(Path(scratch).glob("*.png")):
+            shutil.copy(picture, PICTURES)
+            print(PICTURES.relative_to(ROOT) / picture.name)
+
+
+if __name__ == "__main__":
+    main()
