@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from faulty_runs import workers_of
+from faulty_runs import wait_until, workers_of
 from gmat_sweep import LocalJoblibPool, Sweep, SweepConfigError
 from resumed_sweeps import NOTE, hand_made, lines_of, ran, reopened, run_of
 
@@ -60,6 +60,9 @@ class TestIterOutcomes:
             runs = [run_of(n, tmp_path, context={"sleep_s": 60.0 * (n > 3)}) for n in range(8)]
             outcomes = hand_made(runs, tmp_path, own, postprocess=NOTE).iter_outcomes()
             seen = [next(outcomes)[1].run_id for _ in range(3)]
+            # A fourth has ended as well, and would be recorded now if nobody had to ask for it.
+            wait_until(lambda: all((tmp_path / f"run-{n}").exists() for n in (4, 5)), "two more")
+            time.sleep(0.5)
             outcomes.close()  # type: ignore[attr-defined]
 
             assert ran(tmp_path, 0) == seen

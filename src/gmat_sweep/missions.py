@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,11 +112,13 @@ class MissionKeeper:
     @contextmanager
     def _lent(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> Iterator[None]:
         try:
+            undone = self._overridden
             self._undo(mission)
             self._record(mission, overrides)
             for path, value in overrides.items():
                 mission[path] = value
             self._overridden = list(overrides)
+            _give_to_propagators(mission, [*undone, *overrides])
             yield
         except BaseException:
             # What a failed run leaves behind is not known.
@@ -163,6 +165,31 @@ class MissionKeeper:
         return (
             kind != "Spacecraft" or self._mission[f"{resource}.CoordinateSystem"] == "EarthMJ2000Eq"
         )
+
+
+def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> None:
+    """Have propagators fly with the force models whose fields were written.
+
+    GMAT gives each propagator a copy of its force model when the script is loaded. Writing a field
+    of the model changes the model and not the copy: without this, the override would be accepted
+    and do nothing.
+    """
+    written = {path.partition(".")[0] for path in paths}
+    if not written:
+        return
+    gmat = mission.gmat
+    models = {
+        name: gmat.GetObject(name)
+        for name in gmat.Moderator.Instance().GetListOfObjects(gmat.ODE_MODEL)
+        if name in written
+    }
+    if not models:
+        return
+    for name in gmat.Moderator.Instance().GetListOfObjects(gmat.PROP_SETUP):
+        propagator = gmat.GetObject(name)
+        model = propagator.GetODEModel()
+        if model is not None and model.GetName() in models:
+            propagator.SetReference(models[model.GetName()])
 
 
 def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
