@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fault_injection import OS_CALLS, killed_at_nth
 from gmat_sweep.outputs import WrittenOutputs, write_outputs
+from gmat_sweep.run_files import content_facts
 
 LOG = logging.getLogger("test_outputs")
 
@@ -66,7 +67,10 @@ def contacts(folder: Path, text: str) -> gmat_run.Results:
 def test_contacts_are_numbered_from_zero_in_the_order_of_the_report(tmp_path: Path) -> None:
     written = write_outputs(contacts(tmp_path, CONTACTS), tmp_path, LOG)
 
-    assert written == WrittenOutputs({"contact__CL": tmp_path / "contact__CL.parquet"}, {})
+    path = tmp_path / "contact__CL.parquet"
+    assert written == WrittenOutputs(
+        {"contact__CL": path}, {}, {str(path): content_facts(path.read_bytes())}
+    )
     frame = pd.read_parquet(written.outputs["contact__CL"])
     assert list(frame) == ["Observer", "Start", "Stop", "Duration", "interval_id"]
     assert list(frame["interval_id"]) == [0, 1, 2]
