@@ -21,7 +21,7 @@ demo: $(READY)
 	@$(PYTHON_IN_VENV) examples/injection_dispersion.py
 
 test: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m "not soak" $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
 
 soak: $(READY)
 	$(PYTHON_IN_VENV) -m pytest -m soak $(ARGS)

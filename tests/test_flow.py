@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep, SweepConfigError
 from gmat_sweep.errors import BackendError
+from prefect_records import rows_of
 
 DATA = Path(__file__).parent / "data"
 GMAT_SWEEP = str(Path(sys.executable).parent / "gmat-sweep")
@@ -343,14 +343,12 @@ def test_task_runs_are_named_by_run_and_the_flow_run_by_mission_kind_and_count(
 ) -> None:
     sweep = sweep_over_mass(leo_short, tmp_path, pool, [700, 701]).run()
     assert sweep.report is not None
-    database = sqlite3.connect(Path(os.environ["PREFECT_HOME"]) / "prefect.db")
+    home = Path(os.environ["PREFECT_HOME"])
     flow_run = str(sweep.report.flow_run_id)
-    ((name, parameters),) = database.execute(
-        "select name, parameters from flow_run where id = ?", (flow_run,)
-    ).fetchall()
-    tasks = database.execute(
-        "select name from task_run where flow_run_id = ? order by name", (flow_run,)
-    ).fetchall()
+    ((name, parameters),) = rows_of(
+        home, "select name, parameters from flow_run where id = ?", flow_run
+    )
+    tasks = rows_of(home, "select name from task_run where flow_run_id = ? order by name", flow_run)
 
     assert name == "leo_short run explicit n=2"
     assert json.loads(parameters)["runs"] == 2

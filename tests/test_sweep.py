@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -28,6 +27,7 @@ from gmat_sweep import (
 )
 from gmat_sweep.errors import EngineError, MissionScriptError, SweepFolderInUseError
 from gmat_sweep.folder_lock import FolderLock
+from prefect_records import rows_of
 
 DATA = Path(__file__).parent / "data"
 SMA_7100_50 = {"Sat.SMA": ("normal", 7100, 50)}
@@ -219,17 +219,19 @@ class TestFailedRuns:
         assert failed.attempts == []
 
     def test_the_task_run_is_failed_with_the_cause_and_the_flow_goes_on(self, folder: Path) -> None:
-        database = sqlite3.connect(Path(os.environ["PREFECT_HOME"]) / "prefect.db")
-        (flow_run, state) = database.execute(
+        home = Path(os.environ["PREFECT_HOME"])
+        ((flow_run, state),) = rows_of(
+            home,
             "select id, state_name from flow_run where name like 'leo_basic run grid n=3' "
-            "and state_name = 'CompletedWithFailures' order by created desc limit 1"
-        ).fetchone()
-        rows = database.execute(
+            "and state_name = 'CompletedWithFailures' order by created desc limit 1",
+        )
+        rows = rows_of(
+            home,
             "select task_run.name, task_run.state_type, task_run_state.message from task_run "
             "join task_run_state on task_run_state.id = task_run.state_id "
             "where flow_run_id = ? order by task_run.name",
-            (flow_run,),
-        ).fetchall()
+            flow_run,
+        )
 
         assert state == "CompletedWithFailures"
         assert [(name, kind) for name, kind, _ in rows] == [
@@ -517,10 +519,7 @@ def test_three_hundred_task_runs_are_on_record_without_a_server(tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    database = sqlite3.connect(home / "prefect.db")
-    counts = database.execute(
-        "select state_type, count(*) from task_run group by state_type"
-    ).fetchall()
+    counts = rows_of(home, "select state_type, count(*) from task_run group by state_type")
 
     assert done.stdout == "300\n"
     assert done.stderr == ""

@@ -151,13 +151,20 @@ def start_local_server() -> LocalServer | None:
 @contextlib.contextmanager
 def recorded_on() -> Iterator[str]:
     """Have flow runs of the block recorded on a server that answers; yield its API address."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     server = start_local_server()
     if server is None:
         yield str(PREFECT_API_URL.value())
         return
-    with temporary_settings({PREFECT_API_URL: server.wait()}):
+    # Heartbeats tell a server whose flows have died. This one dies with its flow, and ending the
+    # heartbeat takes up to a second.
+    settings = {PREFECT_API_URL: server.wait(), PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(settings):
         yield server.api_url
 
 
