@@ -36,6 +36,7 @@ LAYERS = (
         "html_views",
         "json_lines",
         "json_values",
+        "kernels",
         "script_text",
         "spec",
     },

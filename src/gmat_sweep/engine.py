@@ -31,11 +31,13 @@ from typing import TYPE_CHECKING, Literal
 import platformdirs
 
 from gmat_sweep.errors import EngineError
+from gmat_sweep.kernels import TEXT_KERNELS, condensed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "CONDENSED_VARIABLE",
     "DATA_VARIABLE",
     "NOTABLE_TYPES",
     "SCRATCH_VARIABLE",
@@ -50,6 +52,8 @@ DATA_VARIABLE = "GMAT_SWEEP_DATA"
 """Environment variable that names a data folder of the user's own."""
 SCRATCH_VARIABLE = "GMAT_SWEEP_SCRATCH"
 """Environment variable that names the folder for one process's engine log and stray output."""
+CONDENSED_VARIABLE = "GMAT_SWEEP_CONDENSED_KERNELS"
+"""Environment variable that, set to 1, has the presented engine read condensed text kernels."""
 
 NOTABLE_TYPES = (
     "Antenna",
@@ -81,8 +85,9 @@ NOTABLE_TYPES = (
 )
 """Resource types of a full GMAT install that an engine may have been built without."""
 
-_PRESENTATION_VERSION = 2
+_PRESENTATION_VERSION = 3
 _PRESENTED_MARK = "presented.json"
+_CONDENSED_LINES = "bin/condensed_kernels.txt"
 
 # GMAT validates the folder behind each of these keys at start-up, used or not.
 _FOLDER_KEYS: Mapping[str, str] = {
@@ -190,6 +195,9 @@ def Setup(startup_file):
         util.Finalize(None, _discard, args=(scratch,), exitpriority=0)
     with open(startup_file, encoding="utf-8") as shared:
         lines = shared.read()
+    if os.environ.get({condensed_variable!r}) == "1":
+        with open(os.path.join(ROOT, {condensed_lines!r}), encoding="utf-8") as condensed:
+            lines += condensed.read()
     private = os.path.join(scratch, "api_startup_file.txt")
     with open(private, "w", encoding="utf-8") as own:
         own.write(lines)
@@ -428,12 +436,22 @@ def _read_presentation(root: Path) -> dict[str, object] | None:
     return marks if isinstance(marks, dict) else None
 
 
-def _is_intact(root: Path, files: Iterable[str]) -> bool:
+def _is_intact(root: Path, files: Mapping[str, Path]) -> bool:
     """Whether nothing of a presentation is missing, as after a cleaner has been at the cache."""
     marks = _read_presentation(root)
     if marks is None or not marks.get("complete"):
         return False
-    needed = ("bin/gmatpy/__init__.py", "bin/api_startup_file.txt", "api/load_gmat.py")
+    needed = (
+        "bin/gmatpy/__init__.py",
+        "bin/api_startup_file.txt",
+        "api/load_gmat.py",
+        _CONDENSED_LINES,
+        *(
+            f"condensed/{Path(name).name}"
+            for key in TEXT_KERNELS
+            if (name := _first_present(key, files))
+        ),
+    )
     data = (f"data/{name}" for name in files)
     return all((root / name).exists() for name in (*needed, *_FOLDER_KEYS.values(), *data))
 
@@ -480,21 +498,43 @@ def _write_tree(
     ]
     lines += [f"{key} = {root / folder}/" for key, folder in _FOLDER_KEYS.items()]
     for key, candidates in _FILE_KEYS.items():
-        present = [name for name in candidates if name in files]
-        if present or key in _NAMED_THOUGH_ABSENT:
-            lines.append(f"{key} = {root / 'data' / (present or list(candidates))[0]}")
+        present = _first_present(key, files)
+        if present is not None or key in _NAMED_THOUGH_ABSENT:
+            lines.append(f"{key} = {root / 'data' / (present or candidates[0])}")
     startup = "\n".join(lines) + "\n"
     (building / "bin" / "api_startup_file.txt").write_text(startup, encoding="utf-8")
     (building / "bin" / "gmat_startup_file.txt").write_text(startup, encoding="utf-8")
     (building / "bin" / "gmatpy" / "__init__.py").write_text(
         _PACKAGE_SOURCE.format(
-            wheel=str(package), root=str(root), scratch_variable=SCRATCH_VARIABLE
+            wheel=str(package),
+            root=str(root),
+            scratch_variable=SCRATCH_VARIABLE,
+            condensed_variable=CONDENSED_VARIABLE,
+            condensed_lines=_CONDENSED_LINES,
         ),
         encoding="utf-8",
     )
+    _write_condensed_kernels(building, root, files)
     (building / "api" / "load_gmat.py").write_text(
         '"""gmat-run looks for this file to recognise an install; it is never executed."""\n',
         encoding="utf-8",
     )
     marks = {"complete": True, "release": release, "wheel": str(package), "python": sys.version}
     (building / _PRESENTED_MARK).write_text(json.dumps(marks, indent=1), encoding="utf-8")
+
+
+def _first_present(key: str, files: Mapping[str, Path]) -> str | None:
+    return next((name for name in _FILE_KEYS[key] if name in files), None)
+
+
+def _write_condensed_kernels(building: Path, root: Path, files: Mapping[str, Path]) -> None:
+    """Write copies of the text kernels for the workers, and the startup lines that name them."""
+    lines = []
+    for key in TEXT_KERNELS:
+        name = _first_present(key, files)
+        if name is not None:
+            place = Path("condensed") / Path(name).name
+            (building / place).parent.mkdir(exist_ok=True)
+            (building / place).write_bytes(condensed(files[name].read_bytes()))
+            lines.append(f"{key} = {root / place}\n")
+    (building / _CONDENSED_LINES).write_text("".join(lines), encoding="utf-8")

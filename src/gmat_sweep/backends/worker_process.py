@@ -92,7 +92,11 @@ class WorkerProcess:
         held.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         REAPER.add_folder(self._scratch)
         self._output = self._scratch / "output.txt"
-        environment = {**os.environ, engine.SCRATCH_VARIABLE: str(self._scratch)}
+        environment = {
+            engine.CONDENSED_VARIABLE: "1",
+            **os.environ,
+            engine.SCRATCH_VARIABLE: str(self._scratch),
+        }
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             # As many workers as cores run side by side: threads inside each would only contend.
             environment.setdefault(variable, "1")
