@@ -51,7 +51,7 @@ LAYERS = (
         "plotting",
         "run_files",
     },
-    {"distributions", "grids", "plans", "sensitivity"},
+    {"distributions", "grids", "notation", "plans", "sensitivity"},
     {"engine", "headless", "missions", "outputs", "worker"},
     {"backends"},
     {"flow"},
