@@ -19,12 +19,11 @@ from gmat_sweep.cli.show import (
     detail_table,
     failure_lines,
     missing_line,
-    planned_count,
     run_page,
     summary_line,
 )
 from gmat_sweep.manifest import ManifestEntry
-from gmat_sweep.plans import PLANNED_KEY
+from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.spec import RunStatus
 
 DATA = Path(__file__).parent / "data"

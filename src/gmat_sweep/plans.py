@@ -51,7 +51,7 @@ __all__ = [
     "latin_hypercube_plan",
     "monte_carlo_plan",
     "parameter_spec_from_runs",
-    "planned_run_count",
+    "planned_count",
     "rebuild_runs",
     "samples_plan",
 ]
@@ -377,20 +377,22 @@ def _rebuild_random(
     runs = kept
     if runs is None:
         runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
-    added = planned_run_count(manifest) - n
+    added = planned_count(manifest) - n
     if added > 0:
         runs += expand_monte_carlo_extension_to_run_specs(perturb, n, added, seed, script, folder)
     return runs
 
 
-def planned_run_count(manifest: Manifest) -> int:
-    """Return how many runs a Monte Carlo sweep is meant to have, extensions included.
+def planned_count(manifest: Manifest) -> int:
+    """Return how many runs a sweep is meant to have, extensions included as far as known.
 
-    Each entry of an extension says how many, so that one that was killed can be finished.
+    Each entry of an extension says how many, so that one that was killed can be finished. Run ids
+    of a sweep of explicit runs are the user's own and say nothing of how many there are.
     """
-    planned = [int(entry.extra.get(PLANNED_KEY, 0)) for entry in manifest.entries]
-    n = int(manifest.parameter_spec["n"])
-    return max([n + manifest.extension_run_count, *planned])
+    if manifest.parameter_spec.get("_kind") != "monte_carlo":
+        return manifest.run_count
+    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
+    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
 
 
 def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:

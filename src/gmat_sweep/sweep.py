@@ -405,6 +405,7 @@ class Sweep(SweepResults):
             count=len(runs),
             pool=self._pool,
             manifest=self.to_manifest(),
+            manifest_path=self._manifest_path,
             folder=self._output_dir,
             mission=self._script_path,
             kind=kind_of(self._parameter_spec),

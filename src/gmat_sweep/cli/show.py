@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.causes import headline
-from gmat_sweep.plans import PLANNED_KEY
+from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -19,7 +19,6 @@ __all__ = [
     "detail_table",
     "failure_lines",
     "missing_line",
-    "planned_count",
     "run_page",
     "summary_line",
 ]
@@ -38,17 +37,6 @@ def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     return (
         f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: {folder}"
     )
-
-
-def planned_count(manifest: Manifest) -> int:
-    """Return how many runs a sweep is meant to have, extensions included as far as known.
-
-    Run ids of a sweep of explicit runs are the user's own and say nothing of how many there are.
-    """
-    if manifest.parameter_spec.get("_kind") != "monte_carlo":
-        return manifest.run_count
-    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
-    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
 
 
 def missing_line(manifest: Manifest, path: str) -> str:
