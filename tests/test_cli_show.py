@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_sweeps import MONTE_CARLO, manifest
+from gmat_sweep.analysis.outcomes import planned_count
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_MANIFEST, EXIT_OK, main
 from gmat_sweep.cli.show import (
     detail_table,
     failure_lines,
     missing_line,
-    planned_count,
     run_page,
     summary_line,
 )

@@ -142,7 +142,7 @@ def _run_plan(
 def _continue(
     arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds_runs: bool = False
 ) -> int:
-    from gmat_sweep.cli.show import planned_count
+    from gmat_sweep.analysis.outcomes import planned_count
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
@@ -245,7 +245,7 @@ def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -
 
 
 def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> None:
-    from gmat_sweep.cli.show import planned_count
+    from gmat_sweep.analysis.outcomes import planned_count
     from gmat_sweep.manifest import Manifest
 
     try:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.outcomes import failure_groups, planned_count, run_list
 from gmat_sweep.causes import headline
-from gmat_sweep.plans import PLANNED_KEY
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -19,7 +19,6 @@ __all__ = [
     "detail_table",
     "failure_lines",
     "missing_line",
-    "planned_count",
     "run_page",
     "summary_line",
 ]
@@ -40,17 +39,6 @@ def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     )
 
 
-def planned_count(manifest: Manifest) -> int:
-    """Return how many runs a sweep is meant to have, extensions included as far as known.
-
-    Run ids of a sweep of explicit runs are the user's own and say nothing of how many there are.
-    """
-    if manifest.parameter_spec.get("_kind") != "monte_carlo":
-        return manifest.run_count
-    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
-    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
-
-
 def missing_line(manifest: Manifest, path: str) -> str:
     """Return ``N of M runs are recorded`` and how to run the rest; empty when none is missing."""
     recorded, planned = len(manifest.entries), planned_count(manifest)
@@ -64,16 +52,13 @@ def missing_line(manifest: Manifest, path: str) -> str:
 
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
     """Return one line per cause of failure, the commonest first, each with the runs it cost."""
-    by_cause: dict[str, list[int]] = {}
-    for entry in entries:
-        if entry.status == "failed":
-            by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
-                entry.run_id
-            )
-    ranked = sorted(by_cause.items(), key=lambda item: (-len(item[1]), item[1][0]))
-    lines = [f"{len(ids)} x {cause} (run {_ids(ids)})" for cause, ids in ranked[:most]]
-    if len(ranked) > most:
-        lines.append(f"... and {len(ranked) - most} further causes")
+    groups = failure_groups(entries)
+    lines = [
+        f"{len(group.run_ids)} x {group.cause} (run {run_list(group.run_ids)})"
+        for group in groups[:most]
+    ]
+    if len(groups) > most:
+        lines.append(f"... and {len(groups) - most} further causes")
     return lines
 
 
@@ -142,8 +127,3 @@ def _mapping_lines(mapping: object) -> list[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CAUSE_WIDTH else text[: _CAUSE_WIDTH - 3] + "..."
-
-
-def _ids(run_ids: Sequence[int], most: int = 8) -> str:
-    listed = ", ".join(str(run_id) for run_id in run_ids[:most])
-    return f"{listed}, ..." if len(run_ids) > most else listed
