@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmat_sweep import Manifest, monte_carlo
+from gmat_sweep import monte_carlo
+from gmat_sweep.analysis import final_values, sweep_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,38 +32,8 @@ PERTURB = {
     "Injection.Element3": ("normal", 0.0, 0.004),
 }
 
-REPORTED = {
-    "Sat.Earth.SMA": ("semi-major axis", "km"),
-    "Sat.Earth.ECC": ("eccentricity", ""),
-    "Sat.EarthMJ2000Eq.INC": ("inclination", "deg"),
-    "Sat.Earth.RadApo": ("apogee radius", "km"),
-    "Sat.Earth.RadPer": ("perigee radius", "km"),
-    "Sat.EarthMJ2000Eq.X": ("X", "km"),
-    "Sat.EarthMJ2000Eq.Y": ("Y", "km"),
-    "Sat.EarthMJ2000Eq.Z": ("Z", "km"),
-    "Sat.EarthMJ2000Eq.VX": ("VX", "km/s"),
-    "Sat.EarthMJ2000Eq.VY": ("VY", "km/s"),
-    "Sat.EarthMJ2000Eq.VZ": ("VZ", "km/s"),
-}
 POSITION = ["Sat.EarthMJ2000Eq.X", "Sat.EarthMJ2000Eq.Y", "Sat.EarthMJ2000Eq.Z"]
 VELOCITY = ["Sat.EarthMJ2000Eq.VX", "Sat.EarthMJ2000Eq.VY", "Sat.EarthMJ2000Eq.VZ"]
-
-
-def final_states(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the last row of every run that succeeded, indexed by ``run_id``."""
-    ok = frame[frame["__status"] == "ok"]
-    return ok.groupby(level="run_id").tail(1).droplevel("time")
-
-
-def table(states: pd.DataFrame) -> str:
-    """Return mean, sigma and percentiles of the final state as text."""
-    heads = ("mean", "sigma", "5 %", "50 %", "95 %")
-    lines = [f"{'at the end of the run':<22}{'unit':>6}" + "".join(f"{head:>14}" for head in heads)]
-    for column, (name, unit) in REPORTED.items():
-        values = states[column]
-        numbers = [values.mean(), values.std(), *values.quantile([0.05, 0.5, 0.95])]
-        lines.append(f"{name:<22}{unit:>6}" + "".join(f"{number:>14.6g}" for number in numbers))
-    return "\n".join(lines)
 
 
 def radial_in_track_cross_track(states: pd.DataFrame) -> np.ndarray:
@@ -116,20 +87,15 @@ def main() -> None:
     folder = arguments.out or Path("demo-output") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
     started = time.monotonic()
-    frame = monte_carlo(MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder)
-    manifest = Manifest.load(folder / "manifest.jsonl")
-    failed = manifest.find_failed()
-    states = final_states(frame)
+    monte_carlo(MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder)
+    states = final_values(folder)["Trajectory"]
     image = folder / "dispersion.png"
     picture(states, image)
 
     print()
-    print(table(states))
-    print()
-    print(f"runs:     {len(manifest.entries)}, of which {len(failed)} failed")
-    print(f"manifest: {folder / 'manifest.jsonl'}")
-    print(f"picture:  {image}")
-    print(f"time:     {time.monotonic() - started:.1f} s")
+    print(sweep_report(folder).to_markdown())
+    print(f"picture: {image}")
+    print(f"time:    {time.monotonic() - started:.1f} s")
 
 
 if __name__ == "__main__":

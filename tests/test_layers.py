@@ -6,9 +6,10 @@
      cli   api   sweep               what users call
      flow                            the only package that imports prefect
      backends                        where runs execute
+     analysis  plotting              what it means
      worker   engine                 one run; where GMAT is
      design: grids distributions     what to run
-     manifest  aggregate  analysis   what came out
+     manifest  aggregate             what came out
      spec  errors                    the records that travel
 """
 
@@ -42,18 +43,17 @@ LAYERS = (
     },
     {
         "aggregate",
-        "analysis",
         "durable",
         "folder_lock",
         "last_pass",
         "manifest",
         "manifest_entry",
         "mission_script",
-        "plotting",
         "run_files",
     },
-    {"distributions", "grids", "notation", "plans", "sensitivity"},
+    {"distributions", "grids", "notation", "plans"},
     {"engine", "headless", "missions", "outputs", "worker"},
+    {"analysis", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},
     {

@@ -4,12 +4,31 @@
 * `sweep_diff`: one sweep minus another, run by run.
 * `mc_convergence`: how the mean of a metric settles as runs are added.
 
-Every function takes the frame of a sweep, with ``run_id`` as an index level, in pandas or in
-polars, and leaves it as it is. Rows whose ``__status`` is not ``"ok"`` are no data.
+Each of these takes the frame of a sweep, with ``run_id`` as an index level, in pandas or in
+polars, and leaves it as it is. Rows whose ``__status`` is not ``"ok"`` are no data. The others
+take the sweep folder, its manifest, or a sweep that has run:
+
+* `final_values`: the numbers that each run's reports end with.
+* `sweep_report`: what came of a sweep, for a person.
 """
 
 from gmat_sweep.analysis.convergence import mc_convergence
 from gmat_sweep.analysis.difference import sweep_diff
+from gmat_sweep.analysis.final_values import final_values
+from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate
+from gmat_sweep.analysis.report import FinalReport, QuantitySummary, sweep_report
 from gmat_sweep.analysis.summary import sweep_summary
+from gmat_sweep.analysis.units import unit_of
 
-__all__ = ["mc_convergence", "sweep_diff", "sweep_summary"]
+__all__ = [
+    "FailureGroup",
+    "FailureRate",
+    "FinalReport",
+    "QuantitySummary",
+    "final_values",
+    "mc_convergence",
+    "sweep_diff",
+    "sweep_report",
+    "sweep_summary",
+    "unit_of",
+]

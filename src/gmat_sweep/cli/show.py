@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.outcomes import failure_groups, run_list
 from gmat_sweep.causes import headline
 from gmat_sweep.plans import planned_count
 
@@ -52,16 +53,13 @@ def missing_line(manifest: Manifest, path: str) -> str:
 
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
     """Return one line per cause of failure, the commonest first, each with the runs it cost."""
-    by_cause: dict[str, list[int]] = {}
-    for entry in entries:
-        if entry.status == "failed":
-            by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
-                entry.run_id
-            )
-    ranked = sorted(by_cause.items(), key=lambda item: (-len(item[1]), item[1][0]))
-    lines = [f"{len(ids)} x {cause} (run {_ids(ids)})" for cause, ids in ranked[:most]]
-    if len(ranked) > most:
-        lines.append(f"... and {len(ranked) - most} further causes")
+    groups = failure_groups(entries)
+    lines = [
+        f"{len(group.run_ids)} x {group.cause} (run {run_list(group.run_ids)})"
+        for group in groups[:most]
+    ]
+    if len(groups) > most:
+        lines.append(f"... and {len(groups) - most} further causes")
     return lines
 
 
@@ -130,8 +128,3 @@ def _mapping_lines(mapping: object) -> list[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CAUSE_WIDTH else text[: _CAUSE_WIDTH - 3] + "..."
-
-
-def _ids(run_ids: Sequence[int], most: int = 8) -> str:
-    listed = ", ".join(str(run_id) for run_id in run_ids[:most])
-    return f"{listed}, ..." if len(run_ids) > most else listed

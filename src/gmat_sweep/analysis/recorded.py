@@ -1,0 +1,82 @@
+"""A sweep as it is on disk, however the caller names it.
+
+Nothing here writes, and no run's file is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.manifest import Manifest
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest_entry import ManifestEntry
+
+__all__ = ["MANIFEST_NAME", "RecordedSweep", "SweepSource"]
+
+MANIFEST_NAME = "manifest.jsonl"
+"""Name of the manifest in a sweep folder."""
+
+
+class _HasManifest(Protocol):
+    def to_manifest(self) -> Manifest: ...
+
+
+type SweepSource = str | Path | Manifest | _HasManifest
+"""A sweep folder, its manifest's path, a loaded `Manifest`, or a `Sweep` that has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSweep:
+    """A sweep's manifest, and where its files are.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        The manifest.
+    path : Path
+        The manifest's file.
+    folder : Path
+        The sweep folder, to which relative paths belong.
+    entries : tuple of ManifestEntry
+        The last entry of each run, by ascending ``run_id``.
+    """
+
+    manifest: Manifest
+    path: Path
+    folder: Path
+    entries: tuple[ManifestEntry, ...]
+
+    @classmethod
+    def of(cls, source: SweepSource) -> RecordedSweep:
+        """Return the sweep that `source` names.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no manifest.
+        ManifestCorruptError
+            The manifest is damaged.
+        SweepConfigError
+            A `Manifest` was neither saved nor loaded, so nothing says where its files are.
+        """
+        if isinstance(source, str | Path):
+            path = Path(source)
+            manifest = Manifest.load(path / MANIFEST_NAME if path.is_dir() else path)
+        else:
+            manifest = source if isinstance(source, Manifest) else source.to_manifest()
+        if manifest.path is None:
+            raise SweepConfigError(
+                "the manifest has no file, so its runs' files cannot be found. Save it in the "
+                "sweep folder first, or pass that folder."
+            )
+        latest = {entry.run_id: entry for entry in manifest.entries}
+        return cls(
+            manifest=manifest,
+            path=manifest.path,
+            folder=manifest.output_dir or manifest.path.parent,
+            entries=tuple(latest[run_id] for run_id in sorted(latest)),
+        )

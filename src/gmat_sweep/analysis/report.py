@@ -1,0 +1,325 @@
+"""What came of one sweep, for a person: counts, failures by cause, the spread of every quantity."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.analysis.final_values import UNREADABLE, final_values
+from gmat_sweep.analysis.markdown import number, percent, plain, table
+from gmat_sweep.analysis.outcomes import (
+    FailureGroup,
+    FailureRate,
+    failure_groups,
+    failure_rate,
+    run_list,
+)
+from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
+from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
+from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.plans import planned_count
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gmat_sweep.manifest_entry import ManifestEntry
+
+__all__ = ["FinalReport", "QuantitySummary", "sweep_report"]
+
+# Between two passes over a sweep more time goes by than this; between two runs of a pass, less.
+_PAUSE_S = 60.0
+_CAUSES_SHOWN = 20
+_QUANTILES = (0.05, 0.5, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantitySummary:
+    """How one reported quantity is spread over the runs that are ``ok``, at the end of each.
+
+    Attributes
+    ----------
+    report, quantity : str
+        GMAT's names of the ReportFile and of the column.
+    unit : str
+        As GMAT reports it; empty where it has none, and where it is not known.
+    runs : int
+        Runs with a finite value, on which the statistics rest.
+    mean, sigma : float or None
+        Mean and standard deviation, the latter divided by n - 1. None where there are too few
+        values.
+    p5, p50, p95 : float or None
+        Percentiles, by linear interpolation.
+    """
+
+    report: str
+    quantity: str
+    unit: str
+    runs: int
+    mean: float | None = None
+    sigma: float | None = None
+    p5: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalReport:
+    """What came of a sweep.
+
+    Attributes
+    ----------
+    manifest_path : Path
+        The manifest.
+    mission : str
+        Name of the mission script; empty where the manifest does not say.
+    kind : str
+        ``_kind`` of what was varied, such as ``"monte_carlo"``.
+    planned : int
+        Runs the sweep is meant to have.
+    ok, failed, skipped : int
+        Runs by how they ended.
+    rate : FailureRate
+        Share of failures among the runs that were ok or failed.
+    duration_s : float
+        Seconds, by the clock, in which runs were under way; pauses between two passes over the
+        sweep do not count.
+    quantities : tuple of QuantitySummary
+        Each numeric column of each report.
+    failures : tuple of FailureGroup
+        Failed runs by cause, the commonest first.
+    not_converged : mapping of str to tuple of int
+        For each solver, the runs that are ``ok`` although it did not reach its goal.
+    unreadable : mapping of int to str
+        Runs whose report files could not be read, and why. Their values are missing.
+    """
+
+    manifest_path: Path
+    mission: str
+    kind: str
+    planned: int
+    ok: int
+    failed: int
+    skipped: int
+    rate: FailureRate
+    duration_s: float
+    quantities: tuple[QuantitySummary, ...]
+    failures: tuple[FailureGroup, ...]
+    not_converged: Mapping[str, tuple[int, ...]]
+    unreadable: Mapping[int, str]
+
+    @property
+    def recorded(self) -> int:
+        """How many runs have an entry."""
+        return self.ok + self.failed + self.skipped
+
+    @property
+    def missing(self) -> int:
+        """How many runs have no entry yet."""
+        return max(0, self.planned - self.recorded)
+
+    @property
+    def runs_per_s(self) -> float | None:
+        """Recorded runs per second of `duration_s`; None where that is zero."""
+        return self.recorded / self.duration_s if self.duration_s > 0 else None
+
+    @property
+    def resume_command(self) -> str:
+        """The shell command that runs what is missing, failed or damaged."""
+        words = ["gmat-sweep", "resume", str(self.manifest_path), "--script"]
+        return f"{shlex.join(words)} {shlex.quote(self.mission or 'SCRIPT')}"
+
+    def headline(self) -> str:
+        """Return one sentence that says how the sweep ended, as plain text."""
+        parts = [f"{self.ok} of {self.planned} runs ok"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.skipped:
+            parts.append(f"{self.skipped} skipped")
+        if self.missing:
+            parts.append(f"{self.missing} not run yet")
+        mission = f"{self.mission}, " if self.mission else ""
+        return f"{mission}{self.kind.replace('_', ' ')}: {', '.join(parts)}."
+
+    def to_markdown(self) -> str:
+        """Return the report as Markdown: a headline, the facts, failures, quantities."""
+        parts = [f"**{plain(self.headline())}**", self._facts()]
+        if self.failures:
+            parts += ["## Failures", self._failure_table()]
+        if self.not_converged:
+            parts += ["## Solvers that did not converge", self._solver_table()]
+        if self.quantities:
+            parts += [f"## At the end of the run, over {self.ok} runs", self._quantity_table()]
+        if self.unreadable:
+            run_id, reason = next(iter(self.unreadable.items()))
+            parts.append(
+                f"The files of {len(self.unreadable)} runs could not be read, and are not in these "
+                f"numbers; run {run_id}: {plain(reason)}"
+            )
+        return "\n\n".join(parts) + "\n"
+
+    def failure_rows(self, most: int = 100) -> list[dict[str, str | int]]:
+        """Return a row for each cause of failure: ``cause``, ``runs``, ``share``, ``examples``.
+
+        Parameters
+        ----------
+        most : int
+            Causes told one by one; the rest is one more row.
+
+        Returns
+        -------
+        list of dict
+            JSON-safe, the commonest cause first. ``share`` is of all failed runs; ``examples``
+            are run ids.
+        """
+        rows: list[dict[str, str | int]] = [
+            self._failure_row(group.cause, group.run_ids) for group in self.failures[:most]
+        ]
+        rest = [run_id for group in self.failures[most:] for run_id in group.run_ids]
+        if rest:
+            rows.append(self._failure_row(f"{len(self.failures) - most} further causes", rest))
+        return rows
+
+    def _failure_row(self, cause: str, run_ids: Iterable[int]) -> dict[str, str | int]:
+        ids = tuple(run_ids)
+        return {
+            "cause": cause,
+            "runs": len(ids),
+            "share": percent(len(ids) / self.failed),
+            "examples": run_list(ids),
+        }
+
+    def _facts(self) -> str:
+        rate = percent(self.rate.rate) or "no run to tell it from"
+        if self.rate.low is not None:
+            rate += f" (95 % interval {percent(self.rate.low)} to {percent(self.rate.high)})"
+        pace = f", {self.runs_per_s:.3g} runs/s" if self.runs_per_s is not None else ""
+        return "\n".join(
+            [
+                f"- failure rate: {rate}",
+                f"- duration: {self.duration_s:.1f} s{pace}",
+                f"- manifest: `{self.manifest_path}`",
+                f"- what is missing or failed is run by `{self.resume_command}`",
+            ]
+        )
+
+    def _failure_table(self) -> str:
+        rows = [
+            [plain(str(row["cause"])), str(row["runs"]), str(row["share"]), str(row["examples"])]
+            for row in self.failure_rows(_CAUSES_SHOWN)
+        ]
+        return table(["cause", "runs", "share", "run ids"], rows, {"runs", "share"})
+
+    def _solver_table(self) -> str:
+        rows = [
+            [plain(solver), str(len(run_ids)), run_list(run_ids)]
+            for solver, run_ids in self.not_converged.items()
+        ]
+        return table(["solver", "runs", "run ids"], rows, {"runs"})
+
+    def _quantity_table(self) -> str:
+        heads = ["report", "quantity", "unit", "runs", "mean", "sigma", "5 %", "50 %", "95 %"]
+        rows = []
+        for each in self.quantities:
+            levels = (each.mean, each.p5, each.p50, each.p95)
+            mean, *percentiles = (number(level, each.sigma) for level in levels)
+            names = (plain(each.report), plain(each.quantity), each.unit, str(each.runs))
+            rows.append([*names, mean, number(each.sigma), *percentiles])
+        if len({each.report for each in self.quantities}) == 1:
+            heads, rows = heads[1:], [row[1:] for row in rows]
+        return table(heads, rows, heads[-6:])
+
+
+def sweep_report(source: SweepSource) -> FinalReport:
+    """Return what came of a sweep, finished or not.
+
+    Parameters
+    ----------
+    source : str, Path, Manifest or Sweep
+        A sweep folder, its manifest, or a sweep that has run.
+
+    Raises
+    ------
+    FileNotFoundError, ManifestCorruptError
+        The manifest cannot be read.
+    SweepConfigError
+        A `Manifest` was neither saved nor loaded.
+
+    Notes
+    -----
+    The statistics describe the runs that are ok. Where failures depend on what is varied, that is
+    not the dispersion of all runs. A grid has no dispersion: its mean and sigma say how its points
+    are spread. From n runs nothing is known beyond the percentiles 100/n and 100 - 100/n.
+    """
+    sweep = RecordedSweep.of(source)
+    manifest, entries = sweep.manifest, sweep.entries
+    kind = str(manifest.parameter_spec.get("_kind", "grid"))
+    counts = Counter(entry.status for entry in entries)
+    ends = final_values(manifest)
+    return FinalReport(
+        manifest_path=sweep.path,
+        mission=str(manifest.extra.get("mission", "")),
+        kind=kind,
+        planned=max(planned_count(manifest), len(entries)),
+        ok=counts["ok"],
+        failed=counts["failed"],
+        skipped=counts["skipped"],
+        rate=failure_rate(entries, kind),
+        duration_s=_busy_seconds(entries),
+        quantities=tuple(
+            _summary(str(report), str(quantity), ends[report, quantity].to_numpy())
+            for report, quantity in ends.columns.to_list()
+        ),
+        failures=tuple(failure_groups(entries)),
+        not_converged=_not_converged(entries),
+        unreadable=ends.attrs[UNREADABLE],
+    )
+
+
+def _summary(report: str, quantity: str, values: NDArray[np.float64]) -> QuantitySummary:
+    import numpy as np
+
+    told = values[np.isfinite(values)]
+    unit = unit_of(quantity)
+    if not len(told):
+        return QuantitySummary(report, quantity, unit, 0)
+    exponent = common_exponent(told)
+    parts = scaled(told, exponent)
+    # Rounding in the mean of equal values must not pass for a spread.
+    constant = bool(parts.min() == parts.max())
+    mean = float(parts[0] if constant else parts.mean())
+    sigma = None
+    if len(parts) > 1:
+        sigma = unscaled(0.0 if constant else float(parts.std(ddof=1)), exponent)
+    p5, p50, p95 = (unscaled(float(each), exponent) for each in np.quantile(parts, _QUANTILES))
+    return QuantitySummary(
+        report, quantity, unit, len(told), unscaled(mean, exponent), sigma, p5, p50, p95
+    )
+
+
+def _not_converged(entries: Iterable[ManifestEntry]) -> dict[str, tuple[int, ...]]:
+    runs: dict[str, list[int]] = {}
+    for entry in entries:
+        if entry.status == "ok":
+            for solver, reached in entry.converged.items():
+                if not reached:
+                    runs.setdefault(solver, []).append(entry.run_id)
+    return {solver: tuple(run_ids) for solver, run_ids in sorted(runs.items())}
+
+
+def _busy_seconds(entries: Iterable[ManifestEntry]) -> float:
+    """Return how long runs were under way, longer pauses between them left out."""
+    busy, end = 0.0, -math.inf
+    for started, ended in sorted(
+        (e.started_at.timestamp(), e.ended_at.timestamp()) for e in entries
+    ):
+        if ended <= end:
+            continue
+        busy += ended - (started if started - end > _PAUSE_S else end)
+        end = ended
+    return busy
