@@ -1,4 +1,4 @@
-"""The parameters of the flow ``gmat-sweep``: types, bounds, units and descriptions.
+"""The parameters of the flow ``gmat-sweep``: types and bounds, and what they come to.
 
 The Prefect UI makes its form of them, and Prefect refuses values out of bounds before the flow's
 body starts, naming the parameter. They stay small: tables travel as paths.
@@ -22,16 +22,13 @@ __all__ = [
     "HOME_VARIABLE",
     "Kind",
     "MaxFailed",
-    "Mission",
-    "Out",
-    "Resume",
-    "Rows",
     "RunCount",
     "RunSettings",
     "Seed",
-    "Settings",
     "SweepParameters",
-    "Vary",
+    "absolute",
+    "fresh_folder",
+    "slug",
     "title_of",
 ]
 
@@ -44,84 +41,9 @@ _SEED_LIMIT = 2**63
 
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube"]
 
-Mission = Annotated[
-    Path,
-    Field(
-        title="Mission",
-        description="GMAT script, as a path on the machine that runs the flow; a relative one "
-        f"starts from {HOME_VARIABLE}.",
-    ),
-]
-KindParameter = Annotated[
-    Kind,
-    Field(
-        title="Kind",
-        description="What is varied how: every combination of a grid, the rows of a table, random "
-        "draws, or a Latin hypercube.",
-    ),
-]
-Vary = Annotated[
-    list[str],
-    Field(
-        title="Vary",
-        description="One field a line. Grid: Sat.SMA=7000:7200:5 (from, to, how many) or "
-        "Sat.SMA=7000,7100. Monte Carlo and Latin hypercube: Sat.SMA=normal:7100:50 (mean, "
-        "sigma), Sat.INC=uniform:28:29 (low, high) or Sat.Cd=lognormal:0.8:0.1 (mu, sigma), in "
-        "the units of GMAT: km, km/s, deg, kg, s.",
-    ),
-]
-RunCount = Annotated[
-    int | None,
-    Field(
-        title="Number of runs",
-        description="Monte Carlo and Latin hypercube: how many runs to draw.",
-        ge=1,
-        le=_MOST_RUNS,
-    ),
-]
-Seed = Annotated[
-    int | None,
-    Field(
-        title="Seed",
-        description="Monte Carlo and Latin hypercube: the same seed draws the same runs. Without "
-        "one, a fresh seed is drawn and recorded.",
-        ge=0,
-        lt=_SEED_LIMIT,
-    ),
-]
-Rows = Annotated[
-    Path | None,
-    Field(
-        title="Rows",
-        description="Explicit: a .csv or .parquet table with a column for each field and a row "
-        "for each run.",
-    ),
-]
-Out = Annotated[
-    Path | None,
-    Field(
-        title="Sweep folder",
-        description="Where the manifest and the outputs are written; a fresh folder under "
-        f"{HOME_VARIABLE}/sweeps when left empty. To resume, the folder of the sweep.",
-    ),
-]
-Resume = Annotated[
-    bool,
-    Field(
-        title="Resume",
-        description="Run only what is missing, failed or damaged in the sweep folder. What is "
-        "varied is then read from its manifest.",
-    ),
-]
-MaxFailed = Annotated[
-    str | None,
-    Field(
-        title="Most failed runs",
-        description="The flow run fails when more runs than this have failed: a number such as 3 "
-        "or a percentage such as 5%. Left empty, failed runs are reported and do not fail it.",
-        pattern=r"^\d+(\.\d+)?%?$",
-    ),
-]
+type RunCount = Annotated[int, Field(ge=1, le=_MOST_RUNS)]
+type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
+type MaxFailed = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%?$")]
 
 
 class RunSettings(BaseModel):
@@ -160,7 +82,6 @@ class RunSettings(BaseModel):
     )
 
 
-Settings = Annotated[RunSettings, Field(title="How to run", description="Workers and limits.")]
 DEFAULT_SETTINGS = RunSettings()
 
 

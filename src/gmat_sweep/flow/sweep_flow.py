@@ -129,21 +129,43 @@ def _title() -> str:
 
 @flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False)
 def gmat_sweep_flow(
-    mission: of.Mission,
-    kind: of.KindParameter = "monte_carlo",
-    vary: of.Vary = [],  # noqa: B006 - never changed; a tuple would show as null in the UI's form
-    n: of.RunCount = None,
-    seed: of.Seed = None,
-    rows: of.Rows = None,
-    out: of.Out = None,
-    resume: of.Resume = False,
-    settings: of.Settings = of.DEFAULT_SETTINGS,
-    max_failed: of.MaxFailed = None,
+    mission: Path,
+    kind: of.Kind = "monte_carlo",
+    vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
+    n: of.RunCount | None = None,
+    seed: of.Seed | None = None,
+    rows: Path | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    settings: of.RunSettings = of.DEFAULT_SETTINGS,
+    max_failed: of.MaxFailed | None = None,
 ) -> State[None]:
     """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
 
     Every run is a task run and a line of the sweep's manifest. Retrying a flow run goes on with
-    its sweep.
+    its sweep. (The sections below are not numpydoc's: Prefect reads them for its form.)
+
+    Args:
+        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
+            from GMAT_SWEEP_HOME.
+        kind: What is varied how: every combination of a grid, the rows of a table (explicit),
+            random draws, or a Latin hypercube.
+        vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
+            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. Monte Carlo and Latin
+            hypercube: Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
+            Sat.Cd=lognormal:0.8:0.1 (mu, sigma).
+        n: Monte Carlo and Latin hypercube: how many runs to draw.
+        seed: Monte Carlo and Latin hypercube: the same seed draws the same runs. Without one, a
+            fresh seed is drawn and recorded.
+        rows: Explicit: a .csv or .parquet table with a column for each field and a row for each
+            run.
+        out: The sweep folder, where the manifest and the outputs are written. Without it, a fresh
+            folder under GMAT_SWEEP_HOME/sweeps. To resume, the folder of that sweep.
+        resume: Run only what is missing, failed or damaged in the sweep folder. What is varied is
+            then read from its manifest.
+        settings: Where runs execute, and how long and how often each may.
+        max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
+            a percentage such as 5%. Without it, failed runs are reported and do not fail it.
     """
     context = FlowRunContext.get()
     assert context is not None
