@@ -88,7 +88,7 @@ def main() -> None:
 
     started = time.monotonic()
     monte_carlo(MISSION, n=arguments.n, perturb=PERTURB, seed=arguments.seed, out=folder)
-    states = final_values(folder)["Trajectory"]
+    states = final_values(folder).droplevel("report", axis="columns")
     image = folder / "dispersion.png"
     picture(states, image)
 

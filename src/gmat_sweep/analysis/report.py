@@ -261,6 +261,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
     kind = str(manifest.parameter_spec.get("_kind", "grid"))
     counts = Counter(entry.status for entry in entries)
     ends = final_values(manifest)
+    names = [ends.columns.get_level_values(level) for level in ("report", "quantity")]
     return FinalReport(
         manifest_path=sweep.path,
         mission=str(manifest.extra.get("mission", "")),
@@ -272,8 +273,8 @@ def sweep_report(source: SweepSource) -> FinalReport:
         rate=failure_rate(entries, kind),
         duration_s=_busy_seconds(entries),
         quantities=tuple(
-            _summary(str(report), str(quantity), ends[report, quantity].to_numpy())
-            for report, quantity in ends.columns.to_list()
+            _summary(report, quantity, ends[report, quantity].to_numpy())
+            for report, quantity in zip(*names, strict=True)
         ),
         failures=tuple(failure_groups(entries)),
         not_converged=_not_converged(entries),

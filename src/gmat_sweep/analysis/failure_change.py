@@ -1,0 +1,132 @@
+"""How failures differ between two nights.
+
+`paired_failures` is for runs that had the same inputs to be varied, `drawn_failures` for two
+independent sets of draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate, failure_groups, failure_rate
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest_entry import ManifestEntry
+
+__all__ = ["FailureChange", "drawn_failures", "paired_failures"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureChange:
+    """How failures differ between two nights.
+
+    Attributes
+    ----------
+    newly_failing, newly_passing, failing_in_both : tuple of FailureGroup
+        Runs by their cause: tonight's, last night's for runs that pass now. Empty unless runs are
+        paired.
+    rate_tonight, rate_last : FailureRate
+        Of the runs of each night; of the paired runs where runs are paired.
+    change : float or None
+        Rate of tonight minus that of last night.
+    low, high : float or None
+        Newcombe's 95 % interval of the change, made from two Wilson intervals. None where the
+        runs are no random sample.
+    """
+
+    newly_failing: tuple[FailureGroup, ...]
+    newly_passing: tuple[FailureGroup, ...]
+    failing_in_both: tuple[FailureGroup, ...]
+    rate_tonight: FailureRate
+    rate_last: FailureRate
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether a paired run fails or passes anew, or else the interval leaves out zero."""
+        if self.newly_failing or self.newly_passing:
+            return True
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+def paired_failures(
+    tonight: Sequence[ManifestEntry], last: Sequence[ManifestEntry], kind: str
+) -> FailureChange:
+    """Compare how the same runs ended in two nights.
+
+    Parameters
+    ----------
+    tonight, last : sequence of ManifestEntry
+        The runs that were ok or failed in both nights, in the same order.
+    kind : str
+        ``_kind`` of their sweeps, as for `failure_rate`.
+    """
+    both: list[ManifestEntry] = []
+    newly_failing: list[ManifestEntry] = []
+    newly_passing: list[ManifestEntry] = []
+    neither = 0
+    for now, before in zip(tonight, last, strict=True):
+        if now.status == "failed":
+            (both if before.status == "failed" else newly_failing).append(now)
+        elif before.status == "failed":
+            newly_passing.append(before)
+        else:
+            neither += 1
+    counts = (len(both), len(newly_failing), len(newly_passing), neither)
+    return _failure_change(
+        tuple(failure_groups(newly_failing)),
+        tuple(failure_groups(newly_passing)),
+        tuple(failure_groups(both)),
+        failure_rate(tonight, kind),
+        failure_rate(last, kind),
+        _association(*counts),
+    )
+
+
+def drawn_failures(
+    tonight: Iterable[ManifestEntry], last: Iterable[ManifestEntry], kind: str
+) -> FailureChange:
+    """Compare the failure rates of two independent sets of runs."""
+    return _failure_change((), (), (), failure_rate(tonight, kind), failure_rate(last, kind), 0.0)
+
+
+def _failure_change(
+    newly_failing: tuple[FailureGroup, ...],
+    newly_passing: tuple[FailureGroup, ...],
+    both: tuple[FailureGroup, ...],
+    now: FailureRate,
+    before: FailureRate,
+    association: float,
+) -> FailureChange:
+    change = low = high = None
+    if now.rate is not None and before.rate is not None:
+        change = now.rate - before.rate
+        if now.low is not None and before.low is not None:
+            assert now.high is not None
+            assert before.high is not None
+            down, up = now.rate - now.low, now.high - now.rate
+            down_before, up_before = before.rate - before.low, before.high - before.rate
+            low = change - _joint(down, up_before, association)
+            high = change + _joint(up, down_before, association)
+    return FailureChange(newly_failing, newly_passing, both, now, before, change, low, high)
+
+
+def _joint(one: float, other: float, association: float) -> float:
+    return math.sqrt(max(0.0, one**2 - 2 * association * one * other + other**2))
+
+
+def _association(both: int, only_now: int, only_before: int, neither: int) -> float:
+    """Return Newcombe's phi of paired failures, corrected for continuity where it is positive."""
+    margins = (both + only_now, only_before + neither, both + only_before, only_now + neither)
+    if 0 in margins:
+        return 0.0
+    cross = both * neither - only_now * only_before
+    corrected = (
+        max(cross - sum((both, only_now, only_before, neither)) / 2, 0) if cross > 0 else cross
+    )
+    return corrected / math.sqrt(math.prod(margins))

@@ -1,0 +1,314 @@
+"""What came of comparing two nights, and how it is told: headline first, tables after."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.analysis.failure_change import FailureChange
+from gmat_sweep.analysis.inputs import InputChange
+from gmat_sweep.analysis.markdown import number, percent, plain, table
+from gmat_sweep.analysis.outcomes import FailureRate, run_list
+from gmat_sweep.analysis.shifts import MoveRule, QuantityShift
+
+if TYPE_CHECKING:
+    from gmat_sweep.analysis.outcomes import FailureGroup
+
+__all__ = ["NightComparison"]
+
+_MOST_ROWS = 40
+_HASH_LENGTH = 64
+_HASH_SHOWN = 12
+_VERDICTS = ("moved", "changed", "within tolerance", "equal", "not moved", "no data")
+
+
+@dataclass(frozen=True, slots=True)
+class NightComparison:
+    """Tonight's sweep against last night's.
+
+    Attributes
+    ----------
+    tonight, last_night : Path
+        The two manifests.
+    paired : bool
+        Whether runs were compared one by one, rather than two sets of draws.
+    why_not_paired : str
+        The reason; empty where runs are paired.
+    common_runs : int
+        Run ids that ended ok or failed in both nights.
+    only_tonight, only_last_night : int
+        Run ids that did so in one night alone.
+    quantities : tuple of QuantityShift
+        Each numeric column of each report of either night, at the end of the run.
+    failures : FailureChange
+        What fails and passes anew.
+    inputs : tuple of InputChange
+        Which inputs differ.
+    inputs_complete : bool
+        Whether both nights have ``inputs.json``. If not, only what the manifests' headers hold was
+        compared: script, plan and main versions.
+    unreadable_tonight, unreadable_last_night : mapping of int to str
+        Runs whose report files could not be read, and why.
+    rule : MoveRule
+        When a quantity counted as moved.
+    """
+
+    tonight: Path
+    last_night: Path
+    paired: bool
+    why_not_paired: str
+    common_runs: int
+    only_tonight: int
+    only_last_night: int
+    quantities: tuple[QuantityShift, ...]
+    failures: FailureChange
+    inputs: tuple[InputChange, ...]
+    inputs_complete: bool
+    unreadable_tonight: Mapping[int, str]
+    unreadable_last_night: Mapping[int, str]
+    rule: MoveRule
+
+    @property
+    def moved_quantities(self) -> tuple[QuantityShift, ...]:
+        """The quantities whose verdict is ``"moved"``."""
+        return tuple(each for each in self.quantities if each.verdict == "moved")
+
+    @property
+    def moved(self) -> bool:
+        """Whether a quantity moved, or failures did."""
+        return bool(self.moved_quantities) or self.failures.moved
+
+    def headline(self) -> str:
+        """Return one or two sentences that say whether something moved, as plain text."""
+        return f"{self._what_moved()} {self._what_changed()}"
+
+    def to_markdown(self) -> str:
+        """Return the comparison as Markdown: the headline, then inputs, failures, quantities."""
+        parts = [f"**{plain(self.headline())}**", _facts(self)]
+        if self.inputs:
+            parts += ["## Inputs that changed", _input_table(self.inputs)]
+        if failures := _failure_table(self.failures):
+            parts += ["## Failures", failures]
+        if self.quantities:
+            parts += ["## At the end of the run, tonight minus last night", _quantity_table(self)]
+            parts.append(_rule(self.rule, paired=self.paired))
+        parts += _unreadable("tonight", self.unreadable_tonight)
+        parts += _unreadable("last night", self.unreadable_last_night)
+        return "\n\n".join(parts) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values, with ``moved`` and ``headline``.
+
+        What is not a finite number is None.
+        """
+        record: dict[str, Any] = _json_safe(asdict(self))
+        return {"headline": self.headline(), "moved": self.moved, **record}
+
+    def _what_moved(self) -> str:
+        compared = [each for each in self.quantities if each.verdict != "no data"]
+        parts = []
+        if self.moved_quantities:
+            parts.append(f"{len(self.moved_quantities)} of {_many(len(compared), 'quantity')}")
+        for groups, doing in (
+            (self.failures.newly_failing, "newly failing"),
+            (self.failures.newly_passing, "newly passing"),
+        ):
+            if count := sum(len(group.run_ids) for group in groups):
+                parts.append(f"{_many(count, 'run')} {doing}")
+        if not parts and self.failures.moved:
+            parts.append("the failure rate")
+        if parts:
+            return f"Moved: {', '.join(parts)}."
+        runs = _many(self.common_runs, "paired run") if self.paired else "two sets of draws"
+        if not compared:
+            return f"Nothing can be compared: no reported quantity has values in both of {runs}."
+        verdicts = Counter(each.verdict for each in compared)
+        if self.paired and verdicts["equal"] == len(compared):
+            return f"Nothing moved: all quantities are equal bit for bit in {runs}."
+        return f"Nothing moved among {_many(len(compared), 'quantity')} of {runs}."
+
+    def _what_changed(self) -> str:
+        if not self.inputs:
+            return (
+                "No input changed."
+                if self.inputs_complete
+                else "No input changed as far as the manifests tell."
+            )
+        names = [f"{change.group} {change.name}" for change in self.inputs]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"{_many(len(names), 'input')} changed: {', '.join(names[:3])}{more}."
+
+
+def _facts(nights: NightComparison) -> str:
+    if nights.paired:
+        done = f"{nights.common_runs} runs are compared one by one: both nights drew the same"
+    else:
+        done = (
+            "runs cannot be compared one by one, so the two nights are compared as sets of draws: "
+            f"{plain(nights.why_not_paired)}"
+        )
+    lines = [
+        f"- tonight: `{nights.tonight}`",
+        f"- last night: `{nights.last_night}`",
+        f"- {done}",
+        f"- failure rate: {_rates(nights)}",
+    ]
+    if nights.paired and (nights.only_tonight or nights.only_last_night):
+        lines.append(
+            f"- not compared: {nights.only_tonight} runs of tonight alone, "
+            f"{nights.only_last_night} of last night alone"
+        )
+    if not nights.inputs_complete:
+        lines.append(
+            "- one of the nights has no `inputs.json`: included files, the engine's data and most "
+            "packages are not compared"
+        )
+    return "\n".join(lines)
+
+
+def _rates(nights: NightComparison) -> str:
+    failures = nights.failures
+    both = f"{_rate(failures.rate_tonight)} tonight, {_rate(failures.rate_last)} last night"
+    if failures.change is None:
+        return both
+    interval = ""
+    if failures.low is not None:
+        interval = f" (95 % interval {_points(failures.low)} to {_points(failures.high)})"
+    return f"{both}; change {_points(failures.change)}{interval} percentage points"
+
+
+def _rate(rate: FailureRate) -> str:
+    if rate.rate is None:
+        return "no run"
+    interval = ""
+    if rate.low is not None:
+        interval = f", 95 % interval {percent(rate.low)} to {percent(rate.high)}"
+    return f"{percent(rate.rate)} ({rate.failed} of {rate.runs}{interval})"
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:+.3g}"
+
+
+def _input_table(inputs: tuple[InputChange, ...]) -> str:
+    rows = [
+        [plain(each.group), plain(each.name), _value(each.before), _value(each.after)]
+        for each in inputs[:_MOST_ROWS]
+    ]
+    if len(inputs) > _MOST_ROWS:
+        rows.append(["", f"{len(inputs) - _MOST_ROWS} further inputs", "", ""])
+    return table(["input", "name", "last night", "tonight"], rows, ())
+
+
+def _value(value: str | None) -> str:
+    if value is None:
+        return "absent"
+    is_hash = len(value) == _HASH_LENGTH and set(value) <= set("0123456789abcdef")
+    return plain(value[:_HASH_SHOWN] if is_hash else value)
+
+
+def _failure_table(failures: FailureChange) -> str:
+    kinds: tuple[tuple[str, tuple[FailureGroup, ...]], ...] = (
+        ("newly failing", failures.newly_failing),
+        ("newly passing", failures.newly_passing),
+        ("failing in both", failures.failing_in_both),
+    )
+    rows = [
+        [kind, plain(group.cause), str(len(group.run_ids)), run_list(group.run_ids)]
+        for kind, groups in kinds
+        for group in groups[:_MOST_ROWS]
+    ]
+    return table(["", "cause", "runs", "run ids"], rows, {"runs"}) if rows else ""
+
+
+def _quantity_table(nights: NightComparison) -> str:
+    ranked = sorted(nights.quantities, key=lambda each: _VERDICTS.index(each.verdict))
+    if nights.paired:
+        heads = ["pairs", "equal", "mean shift", "standard error", "largest shift", "of run"]
+        cells = [_paired_cells(each) for each in ranked]
+    else:
+        heads = ["runs tonight", "runs last night", "mean shift", "standard error", "KS", "p"]
+        cells = [_drawn_cells(each) for each in ranked]
+    heads = ["report", "quantity", "unit", "verdict", *heads, "last night's mean", "sigma"]
+    rows = [
+        [
+            *(plain(each.report), plain(each.quantity), each.unit),
+            f"**{each.verdict}**" if each.verdict == "moved" else each.verdict,
+            *compared,
+            number(each.mean_last, each.sigma_last),
+            number(each.sigma_last),
+        ]
+        for each, compared in zip(ranked, cells, strict=True)
+    ]
+    if len({each.report for each in ranked}) == 1:
+        heads, rows = heads[1:], [row[1:] for row in rows]
+    return table(heads, rows, heads[-8:])
+
+
+def _paired_cells(shift: QuantityShift) -> list[str]:
+    run = "" if shift.largest_run is None or not shift.largest_shift else str(shift.largest_run)
+    return [
+        _count(shift.pairs),
+        _count(shift.equal_runs),
+        *(number(each) for each in (shift.mean_shift, shift.standard_error, shift.largest_shift)),
+        run,
+    ]
+
+
+def _drawn_cells(shift: QuantityShift) -> list[str]:
+    return [
+        str(shift.runs_tonight),
+        str(shift.runs_last),
+        *(number(each) for each in (shift.mean_shift, shift.standard_error)),
+        "" if shift.ks_statistic is None else f"{shift.ks_statistic:.3g}",
+        "" if shift.ks_pvalue is None else f"{shift.ks_pvalue:.2g}",
+    ]
+
+
+def _count(count: int | None) -> str:
+    return "" if count is None else str(count)
+
+
+def _rule(rule: MoveRule, *, paired: bool) -> str:
+    more = f"more than {rule.standard_errors:g} standard errors"
+    rounding = (
+        f"Differences up to {rule.relative_tolerance:g} of the quantity's root mean square are "
+        "rounding."
+    )
+    if paired:
+        return (
+            f"Moved is a quantity whose mean shifted by {more}, or one of whose runs did by more "
+            f"than {rule.run_sigmas:g} of its sigma, or that has a value in only one of the "
+            f"nights. {rounding}"
+        )
+    return (
+        f"Moved is a quantity whose mean differs by {more}, or whose Kolmogorov-Smirnov test has "
+        f"a p below {rule.false_alarm:.2g}. {rounding}"
+    )
+
+
+def _unreadable(night: str, unreadable: Mapping[int, str]) -> list[str]:
+    if not unreadable:
+        return []
+    run_id, reason = next(iter(unreadable.items()))
+    files = f"The files of {_many(len(unreadable), 'run')} of {night}"
+    return [f"{files} could not be read and do not count; run {run_id}: {plain(reason)}"]
+
+
+def _many(count: int, what: str) -> str:
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count} {what if count == 1 else plural}"
+
+
+def _json_safe(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_safe(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(member) for member in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
