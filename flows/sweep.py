@@ -7,8 +7,6 @@ your own can call `gmat_sweep_flow` as any other flow.
 import os
 from pathlib import Path
 
-from prefect import serve
-
 from gmat_sweep.flows import gmat_sweep_flow
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -17,17 +15,15 @@ PROJECT = Path(__file__).resolve().parent.parent
 def main() -> None:
     """Serve until interrupted."""
     os.environ.setdefault("GMAT_SWEEP_HOME", str(PROJECT))
-    serve(
-        gmat_sweep_flow.to_deployment(
-            "served-here",
-            description="Any sweep, run by the process that serves it.",
-            parameters={
-                "mission": "examples/injection.script",
-                "vary": ["Injection.Element1=normal:2.4257:0.006"],
-                "n": 20,
-            },
-            tags=["gmat-sweep"],
-        )
+    gmat_sweep_flow.serve(
+        name="served-here",
+        description="Any sweep, run by the process that serves it.",
+        parameters={
+            "mission": "examples/injection.script",
+            "vary": ["Injection.Element1=normal:2.4257:0.006"],
+            "n": 20,
+        },
+        tags=["gmat-sweep"],
     )
 
 

@@ -78,9 +78,9 @@ class LocalServer:
         wait_for(is_answered)
         return replies[-1].raise_for_status().json()
 
-    def start(self, deployment: str, **parameters: Any) -> str:
+    def start(self, deployment: str, flow: str = "gmat-sweep", **parameters: Any) -> str:
         """Create a flow run of a deployment, as the UI's form does; return its id."""
-        found = self.client.get(f"/deployments/name/gmat-sweep/{deployment}").raise_for_status()
+        found = self.client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status()
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return str(self.post(f"/deployments/{found.json()['id']}/create_flow_run", body)["id"])
 

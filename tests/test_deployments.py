@@ -188,6 +188,47 @@ def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
     assert len(server.task_runs(ends[0]["id"])) == 30 - recorded
 
 
+def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path: Path) -> None:
+    """An edited mission moves the numbers: artifact, event and state say so; a retry resumes."""
+    mission = tmp_path / "leo.script"
+    text = (DATA / "leo_basic.script").read_text()
+    mission.write_text(text)
+    parameters = {"mission": str(mission), "vary": ["Sat.ECC=normal:0.002:0.0005"], "n": 6}
+
+    first = server.ended(server.start("nightly", "nightly-dispersion", **parameters))
+    assert first["state_name"] == "Completed", first["state"]
+    assert "first night" in first["state"]["message"]
+
+    mission.write_text(text.replace("GMAT Sat.SMA = 7000", "GMAT Sat.SMA = 7010"))
+    second_id = server.start("nightly", "nightly-dispersion", **parameters)
+    second = server.ended(second_id)
+    assert second["state_name"] == "Moved", second["state"]
+    nights = sorted((server.home / "nights" / "leo").glob("2*"))
+    assert len(nights) == 2
+    comparison = json.loads((nights[1] / "comparison.json").read_text())
+    assert comparison["moved"]
+    moved = {shift["quantity"] for shift in comparison["quantities"] if shift["verdict"] == "moved"}
+    assert "Sat.Earth.SMA" in moved
+    assert [change["name"] for change in comparison["inputs"]] == ["leo.script"]
+    markdown = server.artifacts(second_id)["leo-nightly"]["data"]
+    assert markdown == (nights[1] / "comparison.md").read_text()
+    assert "Moved" in markdown
+    events = wait_for(
+        lambda: server.post(
+            "/events/filter",
+            {"filter": {"event": {"name": ["gmat-sweep.nightly.moved"]}}},
+        )["events"]
+    )
+    assert [event["payload"]["folder"] for event in events] == [str(nights[1])]
+
+    server.set_state(second_id, type="SCHEDULED", name="AwaitingRetry")
+    wait_for(lambda: server.flow_run(second_id)["run_count"] == 2)
+    again = server.ended(second_id)
+    assert again["state_name"] == "Moved", again["state"]
+    assert len(entry_lines(nights[1])) == 6
+    assert sorted((server.home / "nights" / "leo").glob("2*")) == nights
+
+
 def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
     server: LocalServer,
 ) -> None:

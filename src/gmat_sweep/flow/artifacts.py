@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import SyncPrefectClient
 
-__all__ = ["ProgressArtifact", "publish_summary"]
+__all__ = ["ProgressArtifact", "publish", "publish_summary"]
 
 _INTERVAL_S = 2.0
 _LAST_WORD_S = 5.0
@@ -136,25 +136,35 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
     except (OSError, ValueError) as error:
         _log.warning("no summary for the Prefect UI: %s", error)
         return
-    pieces: list[tuple[str, str, Any, str]] = [
-        (f"{key}-summary", "markdown", report.to_markdown(), "What came of the sweep")
-    ]
+    pieces = {f"{key}-summary": ("markdown", report.to_markdown(), "What came of the sweep")}
     failures = report.failure_rows()
     if failures:
-        pieces.append(
-            (f"{key}-failures", "table", json.dumps(failures), "Failed runs, grouped by cause")
-        )
+        rows = json.dumps(failures)
+        pieces[f"{key}-failures"] = ("table", rows, "Failed runs, grouped by cause")
+    publish(flow_run_id, pieces)
+
+
+def publish(flow_run_id: UUID, artifacts: dict[str, tuple[str, str, str]]) -> None:
+    """Put artifacts on the server, or say in the log that it did not take them.
+
+    Parameters
+    ----------
+    flow_run_id : UUID
+        The flow run that they belong to.
+    artifacts : dict of str to tuple
+        By key: type, data and description.
+    """
     try:
         with get_client(sync_client=True) as client:
-            for name, kind, data, description in pieces:
+            for key, (kind, data, description) in artifacts.items():
                 client.create_artifact(
                     ArtifactCreate(
                         type=kind,
-                        key=name,
+                        key=key,
                         data=data,
                         description=description,
                         flow_run_id=flow_run_id,
                     )
                 )
     except _SERVER_ERRORS as error:
-        _log.warning("the Prefect server did not take the summary of the sweep: %s", error)
+        _log.warning("the Prefect server did not take %s: %s", ", ".join(artifacts), error)
