@@ -100,7 +100,7 @@ def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: Loc
         max_failed="0",
     )
     flow_run = server.ended(flow_run_id)
-    assert flow_run["state_name"] == "TooManyFailedRuns", flow_run["state"]
+    assert flow_run["state_name"] == "TooManyFailedRuns", flow_run["state"]["message"]
     assert flow_run["state"]["message"] == "2 of 3 runs ok, 1 failed; at most 0 may"
     tasks = {task["name"]: task for task in wait_for(lambda: server.task_runs(flow_run_id))}
     assert tasks["run-2"]["state_type"] == "FAILED"
@@ -196,13 +196,13 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
     parameters = {"mission": str(mission), "vary": ["Sat.ECC=normal:0.002:0.0005"], "n": 6}
 
     first = server.ended(server.start("nightly", "nightly-dispersion", **parameters))
-    assert first["state_name"] == "Completed", first["state"]
+    assert first["state_name"] == "Completed", first["state"]["message"]
     assert "first night" in first["state"]["message"]
 
     mission.write_text(text.replace("GMAT Sat.SMA = 7000", "GMAT Sat.SMA = 7010"))
     second_id = server.start("nightly", "nightly-dispersion", **parameters)
     second = server.ended(second_id)
-    assert second["state_name"] == "Moved", second["state"]
+    assert second["state_name"] == "Moved", second["state"]["message"]
     nights = sorted((server.home / "nights" / "leo").glob("2*"))
     assert len(nights) == 2
     comparison = json.loads((nights[1] / "comparison.json").read_text())
@@ -224,7 +224,7 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
     server.set_state(second_id, type="SCHEDULED", name="AwaitingRetry")
     wait_for(lambda: server.flow_run(second_id)["run_count"] == 2)
     again = server.ended(second_id)
-    assert again["state_name"] == "Moved", again["state"]
+    assert again["state_name"] == "Moved", again["state"]["message"]
     assert len(entry_lines(nights[1])) == 6
     assert sorted((server.home / "nights" / "leo").glob("2*")) == nights
 

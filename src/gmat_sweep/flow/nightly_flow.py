@@ -133,7 +133,7 @@ def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
 def _is_complete(folder: Path) -> bool:
     try:
         manifest = Manifest.load(folder / "manifest.jsonl")
-    except (FileNotFoundError, GmatSweepError) as error:
+    except (OSError, GmatSweepError) as error:
         _log.info("%s holds no whole sweep: %s", folder, error)
         return False
     return len(manifest.entries) >= planned_count(manifest)
@@ -141,7 +141,8 @@ def _is_complete(folder: Path) -> bool:
 
 def _last_complete_before(tonight: Path) -> Path | None:
     """Return the latest earlier night whose every run is recorded."""
-    earlier = sorted(night for night in tonight.parent.iterdir() if night.name < tonight.name)
+    kept = (manifest.parent for manifest in tonight.parent.glob("*/manifest.jsonl"))
+    earlier = sorted(night for night in kept if night.name < tonight.name)
     return next((night for night in reversed(earlier) if _is_complete(night)), None)
 
 
