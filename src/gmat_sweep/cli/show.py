@@ -65,7 +65,8 @@ def missing_line(manifest: Manifest, path: str) -> str:
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
     """Return one line per cause of failure, the commonest first, each with the runs it cost."""
     by_cause: dict[str, list[int]] = {}
-    for entry in entries:
+    # In the manifest they stand in the order in which they ended.
+    for entry in sorted(entries, key=lambda each: each.run_id):
         if entry.status == "failed":
             by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
                 entry.run_id
