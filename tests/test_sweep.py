@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,6 +21,7 @@ import gmat_sweep
 from gmat_sweep import (
     LocalJoblibPool,
     Manifest,
+    RunSpec,
     Sweep,
     SweepConfigError,
     expand_grid_to_run_specs,
@@ -40,14 +44,28 @@ def last_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 def grid_sweep(pool: LocalJoblibPool, script: Path, folder: Path, values: list[float]) -> Sweep:
     """Return a sweep over Sat.SMA that has not run."""
+    runs = expand_grid_to_run_specs({"Sat.SMA": values}, script, folder)
+    return by_hand(pool, runs, script, folder)
+
+
+def by_hand(pool: LocalJoblibPool, runs: list[RunSpec], script: Path, folder: Path) -> Sweep:
+    """Return a sweep over specs that has not run."""
     return Sweep(
-        runs=expand_grid_to_run_specs({"Sat.SMA": values}, script, folder),
+        runs=runs,
         backend=pool,
         manifest_path=folder / "manifest.jsonl",
         output_dir=folder,
         script_path=script,
         progress=False,
     )
+
+
+def without_outputs(script: Path, folder: Path) -> Path:
+    """Return a copy of a mission that reports nothing."""
+    kept = [line for line in script.read_text().splitlines() if not re.search(r"\bRF\b", line)]
+    copy = folder / "silent.script"
+    copy.write_text("\n".join(kept) + "\n")
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +391,69 @@ class TestRefusedBeforeAnyRun:
         with pytest.raises(SweepConfigError, match=r"unknown resource 'Sta'"):
             sweep(leo_short, grid={"Sta.SMA": [7000.0]}, backend=pool, out=out)
 
+    def test_a_mission_that_declares_no_output_and_has_no_hook(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = without_outputs(leo_short, tmp_path)
+
+        with pytest.raises(SweepConfigError, match=r"declares no output.* Add a ReportFile"):
+            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
+        assert not out.exists()
+
+    @pytest.mark.parametrize("given", [{"n": 0, "perturb": SMA_7100_50}, {"n": 1, "perturb": {}}])
+    def test_arguments_before_the_script(
+        self, pool: LocalJoblibPool, out: Path, given: dict[str, Any]
+    ) -> None:
+        with pytest.raises(SweepConfigError):
+            monte_carlo("nowhere.script", **given, backend=pool, out=out)
+
+    def test_the_hook_before_the_script(self, pool: LocalJoblibPool, out: Path) -> None:
+        with pytest.raises(SweepConfigError, match="not importable"):
+            sweep("nowhere.script", grid={}, postprocess="no_such:f", backend=pool, out=out)
+
+    def test_arguments_of_the_sweep_before_the_script(
+        self, pool: LocalJoblibPool, out: Path
+    ) -> None:
+        with pytest.raises(SweepConfigError, match="fsync_batch"):
+            sweep("nowhere.script", grid={}, fsync_batch=0, backend=pool, out=out)
+
+    def test_values_before_the_script_of_a_sweep_made_by_hand(
+        self, pool: LocalJoblibPool, out: Path
+    ) -> None:
+        spec = RunSpec(Path("nowhere.script"), {"Sat.SMA": {1, 2}}, out / "run-0", 0, None, {})
+
+        with pytest.raises(SweepConfigError, match="run 0 overrides"):
+            by_hand(pool, [spec], Path("nowhere.script"), out).run()
+        assert not out.exists()
+
+    def test_a_script_in_latin_1(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "latin.script"
+        script.write_bytes("% g\u00e9ostationnaire\n".encode("latin-1") + leo_short.read_bytes())
+
+        with pytest.raises(MissionScriptError, match="line 1 has the byte 0xe9"):
+            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
+
+    @pytest.mark.parametrize("run_id", [True, 0.0, "0"])
+    def test_a_run_id_that_is_no_integer(
+        self, pool: LocalJoblibPool, leo_short: Path, out: Path, run_id: Any
+    ) -> None:
+        spec = RunSpec(leo_short, {}, out / "run-0", run_id, None, {})
+
+        with pytest.raises(SweepConfigError, match="run_id must be an integer"):
+            by_hand(pool, [spec], leo_short, out).run()
+
+    def test_a_field_that_crashes_gmat_is_named_with_what_to_do(
+        self, leo_short: Path, out: Path
+    ) -> None:
+        grid: dict[str, list[Any]] = {"Sat.SMA": [7000.0], "FM.PointMasses": [["Earth", "Luna"]]}
+        said = r"crashed when FM\.PointMasses of .* \['Earth', 'Luna'\] .*SIGSEGV.* in the script"
+
+        with LocalJoblibPool(1) as own, pytest.raises(SweepConfigError, match=said) as caught:
+            sweep(leo_short, grid=grid, backend=own, out=out)
+        assert "Sat.SMA" not in str(caught.value)
+
     def test_a_value_of_the_wrong_type(
         self, pool: LocalJoblibPool, leo_short: Path, out: Path
     ) -> None:
@@ -483,6 +564,53 @@ class TestRefusedBeforeAnyRun:
 
         with pytest.raises(EngineError, match="missing bin/ directory"):
             sweep(leo_short, grid={"Sat.SMA": [7000.0]}, out=out, progress=False)
+
+
+def test_a_mission_without_outputs_runs_where_a_hook_writes_some(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    script = without_outputs(leo_short, tmp_path)
+
+    frame = sweep(
+        script, grid={"Sat.SMA": [7000.0]}, postprocess="sweep_hooks:note", backend=pool,
+        out=tmp_path / "out", progress=False,
+    )  # fmt: skip
+
+    assert frame["__status"].tolist() == ["ok"]
+
+
+def test_numpy_integers_in_specs_are_recorded_as_integers(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    ids: list[Any] = list(np.arange(2))
+    seed: Any = np.uint32(4000000000)
+    specs = [RunSpec(leo_short, {}, tmp_path / f"run-{run}", run, seed, {}) for run in ids]
+    done = by_hand(pool, specs, leo_short, tmp_path).run()
+
+    again = Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
+    assert sorted(entry.run_id for entry in done.to_manifest().entries) == [0, 1]
+    assert [(run.run_id, run.seed) for run in again._runs] == [(0, 4000000000), (1, 4000000000)]
+    assert all(type(run.run_id) is int for run in again._runs)
+
+
+def test_a_kind_of_sweep_nobody_knows_runs_and_is_refused_where_it_is_rebuilt(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    made = Sweep(
+        runs=expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, tmp_path),
+        backend=pool,
+        manifest_path=tmp_path / "manifest.jsonl",
+        output_dir=tmp_path,
+        script_path=leo_short,
+        parameter_spec={"_kind": "sobol", "n": 1},
+        progress=False,
+    )
+
+    assert "sobol" in made._repr_html_()
+    assert made.run().to_dataframe()["__status"].tolist() == ["ok", "ok", "ok"]
+    assert Manifest.load(tmp_path / "manifest.jsonl").parameter_spec["_kind"] == "sobol"
+    with pytest.raises(SweepConfigError, match="unknown parameter_spec _kind 'sobol'"):
+        Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
 
 
 def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(

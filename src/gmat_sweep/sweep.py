@@ -21,7 +21,7 @@ from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission_script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,
@@ -132,7 +132,7 @@ class Sweep(SweepResults):
         self._manifest_path = Path(manifest_path).absolute()
         self._output_dir = Path(output_dir).absolute()
         self._script_path = Path(script_path).absolute()
-        self._sweep_seed = sweep_seed
+        self._sweep_seed = None if sweep_seed is None else _plain_int(sweep_seed, "sweep_seed")
         self._progress = progress
         self._fsync_each = fsync_each
         self._fsync_batch = fsync_batch
@@ -186,10 +186,9 @@ class Sweep(SweepResults):
         yield from handed_over(self._run, on_demand(self._pool).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
-        digest = canonical_script_sha256(self._script_path)
-        kind_of(self._parameter_spec)
-        check_folder(self._output_dir, self._manifest_path)
         runs = self._checked_runs()
+        digest = script_digest(self._script_path)
+        check_folder(self._output_dir, self._manifest_path)
         with FolderLock(self._manifest_path.parent):
             self._warm_up()
             runs = self._prepared(runs, runs)
@@ -353,6 +352,8 @@ class Sweep(SweepResults):
             checked.append(
                 replace(
                     run,
+                    run_id=_plain_int(run.run_id, "run_id"),
+                    seed=None if run.seed is None else _plain_int(run.seed, f"{where} seed"),
                     overrides=jsonable(run.overrides, f"{where} overrides"),
                     context=jsonable(run.context, f"{where} context"),
                     run_options=jsonable(run.run_options, f"{where} run_options"),
@@ -466,6 +467,14 @@ class Sweep(SweepResults):
             "backend": type(self._pool).__name__,
             "sweep_seed": self._sweep_seed,
         }
+
+
+def _plain_int(value: Any, what: str) -> int:
+    """Return an integer as the manifest records it; NumPy's are integers too."""
+    plain = jsonable(value, what)
+    if type(plain) is not int:
+        raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")
+    return plain
 
 
 def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) -> None:
