@@ -43,6 +43,7 @@ from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
+    from gmat_sweep.engine import Engine
     from gmat_sweep.flow.job import Listener
     from gmat_sweep.flow.sweep_flow import SweepReport
     from gmat_sweep.spec import RunOutcome, RunSpec
@@ -190,10 +191,10 @@ class Sweep(SweepResults):
         digest = script_digest(self._script_path)
         check_folder(self._output_dir, self._manifest_path)
         with FolderLock(self._manifest_path.parent):
-            self._warm_up()
+            engine = self._warm_up()
             runs = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
-            manifest = self._header(digest)
+            manifest = self._header(digest, engine)
             manifest.save(self._manifest_path)
             self._manifest = manifest
             self._execute(runs, "run", listener)
@@ -366,15 +367,16 @@ class Sweep(SweepResults):
             check_hook(hook)
         return checked
 
-    def _warm_up(self) -> None:
+    def _warm_up(self) -> Engine:
         """Find the engine, then start what takes seconds, so that it gets ready side by side."""
         from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.engine import activate
         from gmat_sweep.flow.server import start_local_server
 
-        activate()
+        engine = activate()
         start_local_server()
         on_demand(self._pool).warm_up()
+        return engine
 
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
         """Check each script and its fields on the engine; return `runs` on what is to be run."""
@@ -421,10 +423,8 @@ class Sweep(SweepResults):
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
 
-    def _header(self, digest: str) -> Manifest:
+    def _header(self, digest: str, engine: Engine) -> Manifest:
         from importlib.metadata import version
-
-        from gmat_sweep.engine import find_engine
 
         extra: dict[str, Any] = {
             "created_by": {"user": getpass.getuser(), "host": socket.gethostname()},
@@ -439,7 +439,7 @@ class Sweep(SweepResults):
             script_sha256=digest,
             gmat_sweep_version=version("gmat-sweep"),
             gmat_run_version=version("gmat-run"),
-            gmat_install_version=find_engine().version,
+            gmat_install_version=engine.version,
             python_version=platform.python_version(),
             os_platform=platform.platform(),
             sweep_seed=self._sweep_seed,
