@@ -523,7 +523,9 @@ class TestUnreadableManifests:
 
 
 class TestFailureLines:
-    def test_failures_are_counted_by_cause_the_commonest_first(self) -> None:
+    def test_failures_are_counted_by_cause_the_commonest_first_with_their_runs_in_order(
+        self,
+    ) -> None:
         lines = failure_lines(
             [
                 failed(0, FIELD_REFUSED),
@@ -536,7 +538,7 @@ class TestFailureLines:
         )
 
         assert lines == [
-            f"3 x {ACCURACY} with current step size values. (line 34) (run 2, 5, 4)",
+            f"3 x {ACCURACY} with current step size values. (line 34) (run 2, 4, 5)",
             "1 x unknown field 'Nope' on Spacecraft 'Sat' (run 0)",
             "1 x no cause recorded (run 6)",
         ]

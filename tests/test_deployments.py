@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -116,7 +117,7 @@ def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: Loc
     assert Counter(line["run_id"] for line in entry_lines(folder)) == {0: 1, 1: 1, 2: 2}
 
 
-WRONG: list[tuple[str, dict[str, object], str]] = [
+WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("monte-carlo", {"mission": "nowhere.script"}, "mission: "),
     ("monte-carlo", {"vary": ["Sat.SMA=normal:7100"]}, "vary 'Sat.SMA=normal:7100' must have"),
     ("monte-carlo", {"n": None}, "n: a monte_carlo sweep needs"),

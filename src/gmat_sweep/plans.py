@@ -217,7 +217,7 @@ def header_facts(
     Raises
     ------
     SweepConfigError
-        The record is of an unknown kind, or a value cannot be written as JSON.
+        A value cannot be written as JSON.
     """
     if not _come_back(runs, parameter_spec, script, folder):
         return {EXPLICIT_RUNS_KEY: explicit_record(runs, script, folder)}
@@ -234,7 +234,7 @@ def _come_back(
             rebuilt = _rebuild_listed(kind, parameter_spec, script, folder)
         except (KeyError, TypeError, ValueError, SweepConfigError):
             return False
-    elif parameter_spec.get("seed") is None:
+    elif kind not in KINDS or parameter_spec.get("seed") is None:
         return False
     else:
         # Drawing everything again would cost as much as planning did; the draws are taken on trust.
@@ -249,21 +249,19 @@ def _come_back(
 
 
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:
-    """Return which of `KINDS` a header's ``parameter_spec`` is.
-
-    Raises
-    ------
-    SweepConfigError
-        It is none of them.
-    """
+    """Return what a header's ``parameter_spec`` says it is, which need not be one of `KINDS`."""
     # The oldest manifests hold a bare grid.
-    kind = parameter_spec.get("_kind", "grid")
+    return str(parameter_spec.get("_kind", "grid"))
+
+
+def _known_kind(parameter_spec: Mapping[str, Any]) -> str:
+    kind = kind_of(parameter_spec)
     if kind not in KINDS:
         raise SweepConfigError(
             f"unknown parameter_spec _kind {kind!r}; this version knows {', '.join(KINDS)}. Use "
             "the version of gmat-sweep that wrote it."
         )
-    return str(kind)
+    return kind
 
 
 def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
@@ -289,7 +287,7 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     the run does not set; a run rebuilt from them leaves it as the script has it.
     """
     record = manifest.parameter_spec
-    kind = kind_of(record)
+    kind = _known_kind(record)
     try:
         runs = _kept_runs(manifest, script, folder)
         if kind in ("grid", "explicit"):
