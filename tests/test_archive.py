@@ -160,11 +160,13 @@ class TestRoundTrip:
             attempts=[{"cause": "SIGKILL"}], host="far", postprocess="a.b:c", extra={"later": 1},
         )  # fmt: skip
         original = mission.sweep.entries[-1]
+        entry = mission.entry()
+        folder = mission.folder / "unpacked" / "runs" / "run-3"
 
-        assert mission.entry() == replace(
+        assert entry == replace(
             original,
-            output_paths={"report__R": Path("runs/run-3/report__R.parquet")},
-            solver_paths={"DC": Path("runs/run-3/solver__DC.parquet")},
+            output_paths={"report__R": folder / "report__R.parquet"},
+            solver_paths={"DC": folder / "solver__DC.parquet"},
         )
 
     def test_the_header_comes_back_with_all_its_keys(self, full: Mission) -> None:
@@ -255,11 +257,12 @@ class TestRoundTrip:
             output_dir="run-0",
         )
         entry = mission.entry()
+        folder = mission.folder / "unpacked" / "runs" / "run-0"
 
-        assert entry.output_dir == "runs/run-0"
+        assert entry.output_dir == str(folder)
         assert entry.files == {
-            "runs/run-0/report__R.parquet": facts["report__R"],
-            "runs/run-0/m.parquet": facts["m"],
+            str(folder / "report__R.parquet"): facts["report__R"],
+            str(folder / "m.parquet"): facts["m"],
         }
 
 

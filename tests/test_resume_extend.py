@@ -36,6 +36,7 @@ from gmat_sweep import (
     sweep,
 )
 from gmat_sweep.api import latin_hypercube_extend
+from gmat_sweep.cli import main
 from resumed_sweeps import (
     DATA,
     NOTE,
@@ -301,7 +302,7 @@ class TestHandMadeRuns:
             # As GMAT was given them, in their order.
             (given,) = (line for line in said[run_id].splitlines() if "overrides=" in line)
             assert logs[run_id].read_text().count(given.split("INFO ")[1]) == 2
-        assert again[20].output_paths["report__RF"] == Path("cases/twenty/report__RF.parquet")
+        assert again[20].output_paths == {"report__RF": folder / "cases/twenty/report__RF.parquet"}
         assert type(again[20].overrides["Sat.SMA"]) is int
         assert (tmp_path / "elsewhere" / "ten" / "rows.parquet").is_file()
         assert set(again[20].extra_outputs) == {"note"}
@@ -446,6 +447,23 @@ class TestManifestApart:
             "manifest.jsonl"
         ]
 
+    def test_the_shell_finds_them_too_and_says_where_they_are(
+        self,
+        places: tuple[Path, Path],
+        pool: LocalJoblibPool,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        records, runs = places
+        manifest = str(records / "manifest.jsonl")
+        resumed = main(["resume", manifest, "--script", str(SHORT), "--quiet", "--workers", "1"])
+        shown = main(["show", manifest])
+        said = capsys.readouterr().out.splitlines()
+
+        assert (resumed, shown) == (0, 0)
+        assert ran(records, 3) == [1]
+        assert (runs / "run-1" / "report__RF.parquet").is_file()
+        assert [line.split("output: ")[1] for line in said] == [str(runs)] * 2
+
     def test_when_both_were_moved_the_folder_must_be_named(
         self, places: tuple[Path, Path], tmp_path: Path, pool: LocalJoblibPool
     ) -> None:
@@ -456,6 +474,67 @@ class TestManifestApart:
         reopened(records, pool, output_dir=runs).resume()
         assert ran(records, 3) == [1]
         assert not places[1].exists()
+
+
+class TestAnotherFolder:
+    """What is run again may go elsewhere; what is done is found where it is."""
+
+    def test_runs_that_are_done_stay_and_the_frame_has_all_of_them(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
+    ) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        report_of(copy, 2).unlink()
+        forget(copy, 3)
+        resumed = reopened(copy, pool, output_dir=other).resume()
+        path = copy / "manifest.jsonl"
+
+        assert sorted(ran(copy, 3)) == [2, 3]
+        assert sorted(place.name for place in other.glob("run-*")) == ["run-2", "run-3"]
+        assert same(reports, resumed.to_dataframe())
+        # A reader who knows of the manifest only, of either folder, or of none.
+        for folder in (copy, other, tmp_path):
+            assert same(reports, lazy_multiindex(Manifest.load(path), folder))
+        for options in ({}, {"output_dir": other}):
+            reopened(copy, pool, **options).resume()
+        assert len(ran(copy, 3)) == 2
+
+    def test_an_extension_into_another_folder_belongs_to_the_sweep(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, ten: pd.DataFrame
+    ) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        extended = reopened(copy, pool, output_dir=other).extend(n=2)
+        again = reopened(copy, pool).resume()
+
+        assert [place.name for place in other.glob("run-*/RF.txt")] == ["RF.txt"] * 2
+        assert same(ten.loc[:5], extended.to_dataframe())
+        assert same(ten.loc[:5], again.to_dataframe())
+        assert len(ran(copy, 4)) == 2
+
+    def test_paths_are_the_same_and_absolute_after_a_run_a_load_and_a_resume(
+        self, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        first = hand_made([run_of(0, tmp_path), run_of(1, tmp_path)], tmp_path, pool).run()
+        loaded = Manifest.load(tmp_path / "manifest.jsonl")
+        resumed = reopened(tmp_path, pool).resume().to_manifest()
+
+        assert first.to_manifest().entries == loaded.entries == resumed.entries
+        for entry in loaded.entries:
+            assert len(pd.read_parquet(entry.output_paths["report__RF"])) == 3
+            assert entry.log_path is not None
+            assert entry.log_path.read_text()
+
+    def test_a_manifest_reached_by_a_link_belongs_to_the_folder_it_is_in(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
+    ) -> None:
+        linked = tmp_path / "links"
+        linked.mkdir()
+        (linked / "manifest.jsonl").symlink_to(copy / "manifest.jsonl")
+        resumed = reopened(linked, pool).resume()
+
+        assert ran(copy, 4) == []
+        assert same(reports, resumed.to_dataframe())
 
 
 # --- hooks and contexts --------------------------------------------------------------------------
@@ -675,7 +754,7 @@ class TestExtend:
 
         assert same(ten.loc[:5], frame)
         assert entries[4].context == {"given": 4}
-        assert entries[4].output_paths["report__RF"] == Path("run-4/report__RF.parquet")
+        assert entries[4].output_paths["report__RF"] == copy / "run-4" / "report__RF.parquet"
         assert (copy / "run-5" / "note.parquet").is_file()
         assert list(records.glob("run-*")) == []
 

@@ -107,7 +107,7 @@ def archive_sweep(
     """
     target, script = Path(out), Path(script_path)
     has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
-    runs = _RunFiles(anchors_of(manifest, Path(output_dir).absolute()), include_logs)
+    runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
     latest = {entry.run_id: entry for entry in manifest.entries}
     entries = [runs.packed(latest[run_id]) for run_id in sorted(latest)]
     runs.refuse_missing()
@@ -204,7 +204,7 @@ class _RunFiles:
     Attributes
     ----------
     anchors : sequence of Path
-        The folders that a relative path may be relative to.
+        The folders in which the sweep's files may be.
     include_logs : bool
         Whether logs are packed.
     files : dict of str to Path

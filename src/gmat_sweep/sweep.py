@@ -226,7 +226,8 @@ class Sweep(SweepResults):
         backend : Pool
             Where to run.
         output_dir : str or Path, optional
-            The sweep folder; by default the one the manifest names, or else its own.
+            The sweep folder; by default the one the manifest names, or else its own. Runs that are
+            run go there; those that are done may stay where they are.
         allow_script_drift : bool
             Whether a changed script is accepted, with a RuntimeWarning.
         context_provider : callable, optional
@@ -242,14 +243,13 @@ class Sweep(SweepResults):
         ManifestCorruptError
             The manifest cannot be read.
         """
-        path = Path(manifest_path).absolute()
+        path = Path(manifest_path).resolve()
         script = Path(script_path).absolute()
-        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).absolute())
+        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).resolve())
         manifest = Manifest.load(path)
         if output_dir is None and manifest.output_dir is not None:
-            folder = existing_folder(manifest.output_dir.absolute())
+            folder = existing_folder(manifest.output_dir)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
-        manifest.output_dir = folder
         check_drift(script, manifest.script_sha256, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         sweep = cls(
@@ -455,7 +455,6 @@ class Sweep(SweepResults):
     def _reload(self) -> Manifest:
         manifest = Manifest.load(self._manifest_path)
         manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
-        manifest.output_dir = self._output_dir
         self._manifest = manifest
         return manifest
 
