@@ -43,6 +43,7 @@ LAYERS = (
     {
         "aggregate",
         "analysis",
+        "attempts",
         "durable",
         "folder_lock",
         "manifest",

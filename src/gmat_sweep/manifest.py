@@ -405,9 +405,7 @@ def _malformed(path: Path, line_number: int, error: ValueError) -> ManifestCorru
     return ManifestCorruptError(message, path, line_number)
 
 
-def _entry_from(
-    record: dict[str, Any], path: Path, line_number: int, anchor: str
-) -> ManifestEntry:
+def _entry_from(record: dict[str, Any], path: Path, line_number: int, anchor: str) -> ManifestEntry:
     try:
         return ManifestEntry.from_dict(record, anchor=anchor)
     except ValueError as error:

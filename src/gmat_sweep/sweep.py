@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.attempts import folders_of_one_run
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import FolderLock
@@ -413,6 +414,9 @@ class Sweep(SweepResults):
             retries=self._retries,
             progress=self._progress,
             entry_facts=entry_facts or {},
+            own_folders=folders_of_one_run(
+                self._runs, self._output_dir, self._manifest_path.parent
+            ),
             listener=listener,
         )
         self.report = run_job(job)

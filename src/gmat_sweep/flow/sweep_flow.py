@@ -28,6 +28,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from gmat_sweep.attempts import make_way
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
@@ -306,6 +307,8 @@ class _Mapping:
             spec = _over_its_leftovers(spec)
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
+            if spec.output_dir in self._job.own_folders:
+                make_way(spec)
             outcome = self._execute(spec, timeout_s=self._job.timeout_s)
         except _FAULTS as error:
             if self._stopping:
