@@ -64,35 +64,26 @@ class TestKilledRuns:
         assert list(tmp_path.glob("run-*/.*.tmp-*")) == []
         assert (tmp_path / "run-1" / "worker.log").read_text().count("overrides=") == 2
 
-    def test_resumed_again_and_again_only_its_latest_earlier_attempt_is_kept(
+    def test_resumed_its_latest_earlier_attempt_is_kept_and_what_was_there_before_the_first(
         self, tmp_path: Path, undisturbed: pd.DataFrame
     ) -> None:
-        run = tmp_path / "run-1"
-        with LocalJoblibPool(2) as pool:
-            hand_made(dying(tmp_path, 3), tmp_path, pool, retries=0).run()
-            left = (run / "half.csv").read_text()
-            statuses = [e.status for e in Manifest.load(tmp_path / "manifest.jsonl").entries]
-            for _ in range(2):
-                reopened(tmp_path, pool, retries=0).resume()
-            resumed = reopened(tmp_path, pool, retries=0).resume()
-
-        assert left == "attempt 1"
-        assert sorted(statuses) == ["failed", "ok", "ok"]
-        assert same(undisturbed, resumed.to_dataframe())
-        assert found(tmp_path, 1) == [".attempt-3", *WHOLE]
-        assert (run / ".attempt-3" / "half.csv").read_text() == "attempt 3"
-        assert names_in(run) == [".attempt-3", *WHOLE[:1], "found.json", *WHOLE[1:]]
-
-    def test_what_was_in_the_folder_before_the_first_attempt_stays(self, tmp_path: Path) -> None:
         run = tmp_path / "run-1"
         (run / "tables").mkdir(parents=True)
         (run / "tables" / "thrust.txt").write_text("1 2 3")
         with LocalJoblibPool(2) as pool:
-            hand_made(dying(tmp_path, 2), tmp_path, pool, retries=1).run()
-            reopened(tmp_path, pool).resume()
+            hand_made(dying(tmp_path, 2), tmp_path, pool, retries=0).run()
+            left = (run / "half.csv").read_text()
+            statuses = [e.status for e in Manifest.load(tmp_path / "manifest.jsonl").entries]
+            resumed = reopened(tmp_path, pool, retries=1).resume()
+        there = [".attempt-2", INPUTS_NAME, "RF.txt", "report__RF.parquet", "tables", "worker.log"]
 
+        assert left == "attempt 1"
+        assert sorted(statuses) == ["failed", "ok", "ok"]
+        assert same(undisturbed, resumed.to_dataframe())
+        assert found(tmp_path, 1) == there
+        assert names_in(run) == sorted([*there, "found.json"])
+        assert (run / ".attempt-2" / "half.csv").read_text() == "attempt 2"
         assert (run / "tables" / "thrust.txt").read_text() == "1 2 3"
-        assert found(tmp_path, 1) == sorted([".attempt-2", INPUTS_NAME, "tables", *WHOLE])
 
     def test_runs_that_share_a_folder_leave_each_others_files_alone(self, tmp_path: Path) -> None:
         shared = tmp_path / "shared"

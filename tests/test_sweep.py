@@ -349,13 +349,12 @@ class TestGuiMission:
 
 
 class TestRefusedBeforeAnyRun:
-    """What can be known up front is said up front, and nothing is written."""
+    """What can be known up front is said up front, and nothing is left of it."""
 
     @pytest.fixture(autouse=True)
-    def nothing_runs(self, tmp_path: Path) -> Iterator[None]:
+    def nothing_is_left(self, tmp_path: Path) -> Iterator[None]:
         yield
-        assert not (tmp_path / "out" / "manifest.jsonl").exists()
-        assert not list(tmp_path.glob("out/run-*"))
+        assert not (tmp_path / "out").exists()
 
     @pytest.fixture
     def out(self, tmp_path: Path) -> Path:
@@ -420,6 +419,32 @@ class TestRefusedBeforeAnyRun:
 
         with LocalJoblibPool(1) as own, pytest.raises(MissionScriptError, match="GMAT crashed"):
             sweep(script, grid={"Sat.SMA": [7000.0]}, backend=own, out=out)
+
+    def test_an_unknown_field_of_a_mission_that_needs_a_copy_of_its_script(
+        self, pool: LocalJoblibPool, out: Path
+    ) -> None:
+        script = DATA / "gui_saved.script"
+
+        with pytest.raises(SweepConfigError, match="unknown field 'Bogus'"):
+            sweep(script, grid={"Sat.Bogus": [1.0]}, backend=pool, out=out / "deeper" / "still")
+
+    def test_in_folders_of_somebody_elses_only_what_was_made_is_taken_away(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        records, runs = tmp_path / "records", tmp_path / "made" / "runs"
+        records.mkdir()
+        (records / "thesis.txt").touch()
+
+        with pytest.raises(SweepConfigError, match="unknown field 'Bogus'"):
+            Sweep(
+                runs=expand_grid_to_run_specs({"Sat.Bogus": [1.0]}, leo_short, runs),
+                backend=pool,
+                manifest_path=records / "manifest.jsonl",
+                output_dir=runs,
+                script_path=leo_short,
+            ).run()
+        assert (records / "thesis.txt").exists()
+        assert not (tmp_path / "made").exists()
 
     def test_a_folder_that_cannot_be_written(
         self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
@@ -501,6 +526,35 @@ def test_a_folder_somebody_else_writes_to_is_refused(
 ) -> None:
     with FolderLock(tmp_path), pytest.raises(SweepFolderInUseError, match=str(os.getpid())):
         sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
+
+
+def test_two_manifests_do_not_share_a_folder_of_runs_at_the_same_time(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+
+    def of(name: str) -> Sweep:
+        return Sweep(
+            runs=expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, runs),
+            backend=pool,
+            manifest_path=tmp_path / name / "manifest.jsonl",
+            output_dir=runs,
+            script_path=leo_short,
+            progress=False,
+        )
+
+    steps = of("first").iter_outcomes()
+    next(steps)
+    with pytest.raises(SweepFolderInUseError, match=f"{os.getpid()}") as refused:
+        of("second").run()
+    steps.close()
+
+    assert refused.value.path == runs
+    assert not (tmp_path / "second").exists()
+    assert [path.name for path in runs.glob("run-*")] == ["run-0"]
+    path = tmp_path / "first" / "manifest.jsonl"
+    with FolderLock(runs), pytest.raises(SweepFolderInUseError):
+        Sweep.from_manifest(path, leo_short, backend=pool).resume()
 
 
 def test_three_hundred_task_runs_are_on_record_without_a_server(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.attempts import folders_of_one_run
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
-from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.folder_lock import locked
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
@@ -32,7 +32,12 @@ from gmat_sweep.plans import (
     parameter_spec_from_runs,
     rebuild_runs,
 )
-from gmat_sweep.preflight import check_folder, check_hook, prepare_mission
+from gmat_sweep.preflight import (
+    check_folder,
+    check_hook,
+    nothing_left_if_refused,
+    prepare_mission,
+)
 from gmat_sweep.resuming import (
     check_drift,
     existing_folder,
@@ -189,9 +194,13 @@ class Sweep(SweepResults):
     def _run(self, listener: Listener | None) -> None:
         digest = canonical_script_sha256(self._script_path)
         kind_of(self._parameter_spec)
+        with nothing_left_if_refused(self._manifest_path, *self._folders):
+            self._run_anew(digest, listener)
+
+    def _run_anew(self, digest: str, listener: Listener | None) -> None:
         check_folder(self._output_dir, self._manifest_path)
         runs = self._checked_runs()
-        with FolderLock(self._manifest_path.parent):
+        with locked(*self._folders):
             self._warm_up()
             runs = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
@@ -285,7 +294,7 @@ class Sweep(SweepResults):
             The sweep does not come from `from_manifest`.
         """
         self._check_from_manifest("resume")
-        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._reload()
             wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
             every_run = self._checked_runs()
@@ -314,7 +323,7 @@ class Sweep(SweepResults):
             It is no Monte Carlo, is not complete, or `n` is below 1.
         """
         self._check_from_manifest("extend")
-        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._reload()
             added = with_context(
                 planned_extension(manifest, self._runs, n, self._script_path, self._output_dir),
@@ -335,6 +344,11 @@ class Sweep(SweepResults):
             self._execute(prepared, "extend", entry_facts=facts)
             self._reload()
         return self
+
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """The folders that are written to: the manifest's, and the one with the runs."""
+        return self._manifest_path.parent, self._output_dir
 
     def _check_from_manifest(self, what: str) -> None:
         if self._manifest is None or not self._from_manifest:
@@ -414,9 +428,7 @@ class Sweep(SweepResults):
             retries=self._retries,
             progress=self._progress,
             entry_facts=entry_facts or {},
-            own_folders=folders_of_one_run(
-                self._runs, self._output_dir, self._manifest_path.parent
-            ),
+            own_folders=folders_of_one_run(self._runs, *self._folders),
             listener=listener,
         )
         self.report = run_job(job)
