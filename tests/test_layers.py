@@ -50,6 +50,7 @@ LAYERS = (
         "manifest_entry",
         "mission_script",
         "plotting",
+        "recorded_runs",
         "run_files",
     },
     {"distributions", "grids", "plans", "sensitivity"},

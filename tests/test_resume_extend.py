@@ -394,6 +394,26 @@ class TestMovedSweeps:
         assert same(notes, resumed.to_extra_outputs("note"))
         assert not copy.exists()
 
+    def test_hand_made_runs_of_the_peers_keep_their_ids(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        values: dict[int, dict[str, Any]] = {
+            20: {"Sat.SMA": 7000}, 10: {"Sat.SMA": 7000.5, "Sat.INC": 30}, 1: {},
+        }  # fmt: skip
+        folder = tmp_path / "sweep"
+        runs = [run_of(run_id, folder, overrides=each) for run_id, each in values.items()]
+        frame = hand_made(runs, folder, pool).run().to_dataframe()
+        write_as_the_peer_does(folder)
+        reopened(folder, pool).resume()
+        nothing_ran = ran(folder, 3)
+        report_of(folder, 10).unlink()
+        resumed = reopened(folder, pool).resume()
+
+        assert nothing_ran == []
+        assert ran(folder, 3) == [10]
+        assert same(frame, resumed.to_dataframe())
+        assert sorted(path.name for path in folder.glob("run-*")) == ["run-1", "run-10", "run-20"]
+
     def test_resuming_a_copy_leaves_the_original_alone(
         self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
     ) -> None:

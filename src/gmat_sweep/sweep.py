@@ -61,8 +61,10 @@ class Sweep(SweepResults):
 
     Parameters
     ----------
-    runs : sequence of RunSpec
-        What to run. ``run_id`` must be unique.
+    runs : iterable of RunSpec
+        What to run. ``run_id`` must be unique. An iterator is read to its end at once, not while
+        the runs are flown: ids, hooks, values and the types of fields are checked over all runs
+        before the first, and the manifest's header says what the last one is.
     backend : Pool
         Where to run. Its lifetime is the caller's.
     manifest_path : Path
@@ -84,7 +86,7 @@ class Sweep(SweepResults):
     fsync_batch : int
         Without `fsync_each`, after how many lines the manifest is fsynced.
     expected_run_count : int, optional
-        How many runs there are, where `runs` is not a sequence.
+        How many runs there are, where `runs` is not a sequence; as many must come of it.
     postprocess : str, optional
         Import path ``"package.module:function"`` of a hook called after each successful run.
     timeout : float, optional
