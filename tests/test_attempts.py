@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
 from gmat_sweep.attempts import INPUTS_NAME, folders_of_one_run, make_way
 from resumed_sweeps import content, hand_made, reopened, run_of, same
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HOOK = "sweep_hooks:die_in_mid_run"
 WHOLE = ["RF.txt", "report__RF.parquet", "worker.log"]

@@ -543,11 +543,9 @@ def test_two_manifests_do_not_share_a_folder_of_runs_at_the_same_time(
             progress=False,
         )
 
-    steps = of("first").iter_outcomes()
-    next(steps)
-    with pytest.raises(SweepFolderInUseError, match=f"{os.getpid()}") as refused:
-        of("second").run()
-    steps.close()
+    for _ in of("first").iter_outcomes():
+        with pytest.raises(SweepFolderInUseError, match=f"{os.getpid()}") as refused:
+            of("second").run()
 
     assert refused.value.path == runs
     assert not (tmp_path / "second").exists()

@@ -8,9 +8,8 @@ and set aside before the next append. Any other damage is a `ManifestCorruptErro
 number.
 
 A run that is tried again gets another line; the last one counts. Paths below the sweep folder that
-the header names are written relative to it, so that the folder can be moved; once loaded, every path
-is absolute. Keys that this version does not know
-are kept in `extra` and written back.
+the header names are written relative to it, so that the folder can be moved; once loaded, every
+path is absolute. Keys that this version does not know are kept in `extra` and written back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs of a table, told apart by what the manifest's entries say of them.
 
-A manifest of gmat-sweep 0.6 has the rows of a sweep over explicit runs but not their ids, and numbers
-of a column may have lost their type. The entries have both.
+A manifest of gmat-sweep 0.6 has the rows of a sweep over explicit runs but not their ids, and the
+numbers of a column may have lost their type. The entries have both.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def _rows_of(entries: Sequence[ManifestEntry], runs: Sequence[RunSpec]) -> list[
     """Return the row of each entry, a different one for each; None if some entry has none."""
     found: dict[int, int] = {}
     for entry in entries:
-        if 0 <= entry.run_id < len(runs):
-            # Equal as numbers: a column of the table may have made floats of integers.
-            if _set(entry.overrides) == runs[entry.run_id].overrides:
-                found[entry.run_id] = entry.run_id
+        row = entry.run_id
+        # Equal as numbers: a column of the table may have made floats of integers.
+        if 0 <= row < len(runs) and _set(entry.overrides) == runs[row].overrides:
+            found[row] = row
     free = defaultdict(list)
     for row in reversed(range(len(runs))):
         if row not in found:
