@@ -6,7 +6,9 @@ engine costs that worker and not the caller.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
 from gmat_sweep.causes import engine_errors
-from gmat_sweep.errors import MissionScriptError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
+from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission_script import check_resources
 
@@ -22,7 +25,13 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.worker import MissionFacts
 
-__all__ = ["HEADLESS_FOLDER", "check_folder", "check_hook", "prepare_mission"]
+__all__ = [
+    "HEADLESS_FOLDER",
+    "check_folder",
+    "check_hook",
+    "nothing_left_if_refused",
+    "prepare_mission",
+]
 
 HEADLESS_FOLDER = "headless"
 """Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
@@ -60,6 +69,43 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
             f"The output folder {folder} cannot be written to: {error.strerror}. Choose one that "
             "can."
         ) from error
+
+
+@contextmanager
+def nothing_left_if_refused(manifest_path: Path, *folders: Path) -> Iterator[None]:
+    """Take away the folders that a sweep has made, if the block ends early and without a manifest.
+
+    Of what is in them, only what a sweep puts there before its first run is taken away; a folder
+    that holds anything else stays, and so does one that was there before.
+
+    Parameters
+    ----------
+    manifest_path : Path
+        The manifest: once it is there, the sweep has begun and everything stays.
+    *folders : Path
+        The folders that the sweep writes to; they and those around them may be missing.
+    """
+    around = {each for folder in folders for each in (folder, *folder.parents)}
+    made = [each for each in around if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        if not manifest_path.exists():
+            _take_away(made, folders)
+        raise
+
+
+def _take_away(made: list[Path], folders: Iterable[Path]) -> None:
+    for folder in folders:
+        if folder in made and folder.is_dir():
+            # Whoever else has come to the folder keeps it.
+            with contextlib.suppress(GmatSweepError), FolderLock(folder) as lock:
+                shutil.rmtree(folder / HEADLESS_FOLDER, ignore_errors=True)
+                lock.path.unlink()
+    for folder in sorted(made, key=lambda each: len(each.parts), reverse=True):
+        # One that is not empty, or was never made, is not ours to take away.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def check_hook(path: str) -> None:

@@ -20,6 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.states import Cancelled, Completed, Failed
 
+from gmat_sweep.attempts import make_way
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
@@ -209,6 +210,8 @@ class Mapping:
             spec = _over_its_leftovers(spec)
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
+            if spec.output_dir in self._job.own_folders:
+                make_way(spec)
             outcome = self._execute(spec, timeout_s=self._job.timeout_s)
         except _FAULTS as error:
             if self._stopping:
