@@ -91,11 +91,14 @@ class _Waiting:
         started_at = datetime.now(UTC)
         future = self._pool.submit(spec)
         try:
-            return next(iter(self._pool.as_completed([future])))
+            for outcome in self._pool.as_completed([future]):
+                if outcome.run_id == spec.run_id:
+                    return outcome
         except BackendError:
             raise
         except Exception as error:  # noqa: BLE001 - a run's failure is data
             return failed_by(spec, error, started_at)
+        raise BackendError(f"{type(self._pool).__name__} gave no outcome of run {spec.run_id}.")
 
     def interrupt(self) -> None:
         """Do nothing: only the pool's owner can end its workers."""
