@@ -37,6 +37,7 @@ LAYERS = (
         "json_lines",
         "json_values",
         "kernels",
+        "memory_sizes",
         "script_text",
         "spec",
     },
