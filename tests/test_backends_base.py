@@ -1,5 +1,8 @@
 """`Pool`: what a back end must be, and what it gets for it."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -243,6 +246,25 @@ def test_the_package_offers_its_pools_by_name_and_nothing_else() -> None:
     assert gmat_sweep.backends.LocalJoblibPool.__name__ == "LocalJoblibPool"
     with pytest.raises(AttributeError, match="has no attribute 'CloudPool'"):
         getattr(gmat_sweep.backends, "CloudPool")  # noqa: B009 - mypy knows there is none
+
+
+@pytest.mark.parametrize(("before", "expected"), [(None, "0"), ("1", "1")])
+def test_ray_starts_no_worker_by_uv_unless_that_was_chosen(
+    before: str | None, expected: str
+) -> None:
+    name = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
+    kept = {key: value for key, value in os.environ.items() if key != name}
+    program = f"import os, gmat_sweep.backends; print(os.environ[{name!r}])"
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env=kept | ({} if before is None else {name: before}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert said.stdout == f"{expected}\n"
 
 
 # --- imap over any pool --------------------------------------------------------------------------

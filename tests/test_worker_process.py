@@ -438,9 +438,7 @@ def test_a_process_that_the_system_refuses_leaves_nothing_behind(
 def test_a_spec_runs_in_a_process_of_its_own_of_which_nothing_is_left(
     scratch: Path, tmp_path: Path
 ) -> None:
-    outcomes = [
-        run_spec_in_subprocess(spec_of(tmp_path, n, hook="note_process")) for n in range(2)
-    ]
+    outcomes = [run_spec_in_subprocess(spec_of(tmp_path, n, hook="note_process")) for n in range(2)]
     processes = {number_in(outcome.extra_outputs["process"]) for outcome in outcomes}
 
     assert [(outcome.run_id, outcome.status) for outcome in outcomes] == [(0, "ok"), (1, "ok")]
