@@ -33,6 +33,7 @@ class Pool(ABC):
     Subclasses implement `submit`, `as_completed` and `close`, and run every spec in a process of
     its own kind: a GMAT engine is global to its process. ``subprocess_isolated`` says so and must
     be exactly True, or ``"debug"`` for a pool that runs in the calling process on purpose.
+    `gmat_sweep.backends._subprocess.run_spec_in_subprocess` runs a spec in a process of its own.
 
     One thread at a time calls `submit`, and one at a time `as_completed`. Under a sweep, specs are
     submitted also while an iterator of `as_completed` is waited for. A pool that runs specs only
