@@ -38,6 +38,7 @@ LAYERS = (
         "json_lines",
         "json_values",
         "kernels",
+        "memory_sizes",
         "script_text",
         "spec",
     },

@@ -22,6 +22,7 @@ from gmat_sweep.folder_lock import locked
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission_script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
@@ -94,8 +95,11 @@ class Sweep(SweepResults):
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
         How often a run is tried again after an infrastructure fault: a crashed or killed worker,
-        an error of the operating system. What GMAT refuses, and what took longer than `timeout`,
-        is not tried again.
+        an error of the operating system. What GMAT refuses, and what took longer than `timeout`
+        or more than `memory_limit`, is not tried again.
+    memory_limit : int or str, optional
+        How much memory a run may need before its worker is killed and the run fails: bytes, or
+        text such as ``"2 GiB"`` or ``"500 MB"``.
 
     Raises
     ------
@@ -123,8 +127,9 @@ class Sweep(SweepResults):
         postprocess: str | None = None,
         timeout: float | None = None,
         retries: int = 1,
+        memory_limit: int | str | None = None,
     ) -> None:
-        _check_pool(backend, allow_unisolated_pool, timeout)
+        _check_pool(backend, allow_unisolated_pool, timeout, memory_limit)
         if fsync_batch < 1:
             raise SweepConfigError(f"fsync_batch must be at least 1, got {fsync_batch}.")
         if timeout is not None and not timeout > 0:
@@ -147,6 +152,7 @@ class Sweep(SweepResults):
         self._fsync_batch = fsync_batch
         self._postprocess = postprocess
         self._timeout = timeout
+        self._memory_limit = None if memory_limit is None else memory_bytes(memory_limit)
         self._retries = retries
         self._manifest: Manifest | None = None
         self._from_manifest = False
@@ -226,6 +232,7 @@ class Sweep(SweepResults):
         fsync_batch: int = 50,
         timeout: float | None = None,
         retries: int = 1,
+        memory_limit: int | str | None = None,
     ) -> Sweep:
         """Rebuild a sweep from the manifest of an earlier one, to `resume` it.
 
@@ -245,7 +252,7 @@ class Sweep(SweepResults):
         context_provider : callable, optional
             Gives the hook's context for a run id that has no entry in the manifest; without it
             the header's holds. Asked for the runs of an extension too.
-        progress, fsync_each, fsync_batch, timeout, retries
+        progress, fsync_each, fsync_batch, timeout, retries, memory_limit
             As for the constructor.
 
         Raises
@@ -278,6 +285,7 @@ class Sweep(SweepResults):
             postprocess=manifest.postprocess,
             timeout=timeout,
             retries=retries,
+            memory_limit=memory_limit,
         )
         sweep._manifest = manifest
         sweep._from_manifest = True
@@ -406,6 +414,7 @@ class Sweep(SweepResults):
                 self._output_dir,
                 self._pool,
                 number=number,
+                memory_limit=self._memory_limit,
             )
         return [replace(run, script_path=runnable[run.script_path]) for run in runs]
 
@@ -431,6 +440,7 @@ class Sweep(SweepResults):
             kind=kind_of(self._parameter_spec),
             action=action,
             timeout_s=self._timeout,
+            memory_limit=self._memory_limit,
             retries=self._retries,
             progress=self._progress,
             entry_facts=entry_facts or {},
@@ -495,7 +505,12 @@ def _plain_int(value: Any, what: str) -> int:
     return plain
 
 
-def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) -> None:
+def _check_pool(
+    pool: Pool,
+    allow_unisolated_pool: bool,
+    timeout: float | None,
+    memory_limit: int | str | None,
+) -> None:
     value = pool.subprocess_isolated
     if value is not True and not allow_unisolated_pool:
         raise BackendError(
@@ -506,6 +521,11 @@ def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) 
         raise SweepConfigError(
             f"timeout is given, but {type(pool).__name__} cannot end a run that takes too long. "
             "Leave timeout out, or use a pool of this package."
+        )
+    if memory_limit is not None and not isinstance(pool, RunsOnDemand):
+        raise SweepConfigError(
+            f"memory_limit is given, but {type(pool).__name__} cannot end a run that needs too "
+            "much. Leave memory_limit out, or use a pool of this package."
         )
 
 

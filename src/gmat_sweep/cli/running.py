@@ -188,6 +188,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         "fsync_batch": arguments.fsync_batch,
         "timeout": arguments.timeout,
         "retries": arguments.retries,
+        "memory_limit": arguments.memory_limit,
     }
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:

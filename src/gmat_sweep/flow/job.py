@@ -50,6 +50,8 @@ class SweepJob:
         Why these specs are run.
     timeout_s : float or None
         Seconds a run may take before its worker is killed.
+    memory_limit : int or None
+        Bytes of memory a run may need before its worker is killed.
     retries : int
         How often a run is tried again after an infrastructure fault.
     progress : bool
@@ -72,6 +74,7 @@ class SweepJob:
     kind: str
     action: str = "run"
     timeout_s: float | None = None
+    memory_limit: int | None = None
     retries: int = 1
     progress: bool = True
     entry_facts: dict[str, Any] = field(default_factory=dict)
