@@ -7,7 +7,6 @@ import math
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +23,15 @@ from gmat_sweep.analysis.final_values import UNREADABLE
 from gmat_sweep.analysis.markdown import number, plain, table
 from gmat_sweep.analysis.outcomes import failure_rate
 from gmat_sweep.manifest import ManifestEntry
-from gmat_sweep.spec import RunStatus
+from reported_runs import entry, table_rows
 from sweep_on_disk import SweepOnDisk, report
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND_REPORT = """
 Create ReportFile Orbit;
 GMAT Orbit.Filename = 'orbit.txt';
 GMAT Orbit.Precision = 16;
 GMAT Orbit.Add = {Sat.Earth.MM, Sat.DryMass, Sat.ElapsedSecs};
 BeginMissionSequence;"""
-
-
-def entry(
-    run_id: int, status: RunStatus = "ok", start: float = 0.0, lasts: float = 1.0, **fields: Any
-) -> ManifestEntry:
-    """Return the entry of a run that began `start` seconds after `START`."""
-    began = START + timedelta(seconds=start)
-    facts: dict[str, Any] = {
-        "overrides": {},
-        "output_paths": {},
-        "started_at": began,
-        "ended_at": began + timedelta(seconds=lasts),
-        "duration_s": lasts,
-        "stderr": None,
-        "log_path": None,
-    }
-    return ManifestEntry(run_id=run_id, status=status, **(facts | fields))
 
 
 def saved(folder: Path, *entries: ManifestEntry, **header: Any) -> Path:
@@ -61,18 +42,9 @@ def saved(folder: Path, *entries: ManifestEntry, **header: Any) -> Path:
     return folder
 
 
-def table_rows(markdown: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table under a heading, without its first two lines."""
-    section = markdown.partition(heading)[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
-    assert len({len(row) for row in cells}) == 1, "every row has as many cells as the head"
-    return [[cell.strip() for cell in row] for row in cells[2:]]
-
-
 @pytest.fixture(scope="module")
 def swept(pool: LocalJoblibPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight draws of a mission with two reports; a closed orbit with an eccentricity above 1 fails."""
+    """Eight draws of a mission with two reports; an eccentricity above 1 makes a run fail."""
     folder = tmp_path_factory.mktemp("report")
     script = folder / "two_reports.script"
     text = (Path(__file__).parent / "data" / "leo_basic.script").read_text()
