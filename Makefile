@@ -2,15 +2,20 @@
 VENV   := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 READY  := $(VENV)/.installed
+PORT   := 4200
 
-.PHONY: help demo test soak lint format bench engine clean
+.PHONY: help demo test soak pages lint format bench engine up deploy down clean
 
 help:
 	@echo "make demo     a Monte Carlo of an injection burn: table, picture, manifest, flow run"
 	@echo "make test     the tests (under 10 minutes)"
 	@echo "make soak     long rounds of injected faults"
+	@echo "make pages    what the Prefect UI shows, in headless Chromium; needs chromium"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    the flow beside the bare engine loop, and aggregation"
+	@echo "make up       a Prefect server and a worker on this machine (PORT=4200)"
+	@echo "make deploy   the deployments and automations, on that server"
+	@echo "make down     end both, and what they run"
 	@echo "make engine   which GMAT engine is used"
 	@echo "make clean    remove .venv and what the targets leave"
 
@@ -21,10 +26,13 @@ demo: $(READY)
 	@$(PYTHON_IN_VENV) examples/injection_dispersion.py
 
 test: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m "not soak and not browser" -n 2 --dist loadfile $(ARGS)
 
 soak: $(READY)
 	$(PYTHON_IN_VENV) -m pytest -m soak $(ARGS)
+
+pages: $(READY)
+	$(PYTHON_IN_VENV) -m pytest -m browser $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -38,6 +46,9 @@ format: $(READY)
 bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --json benchmarks/results/throughput.json
 	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json
+
+up deploy down: $(READY)
+	@$(PYTHON_IN_VENV) tools/local_prefect.py $@ --port $(PORT)
 
 engine: $(READY)
 	@$(VENV)/bin/gmat-sweep engine

@@ -209,10 +209,26 @@ RAISED_ERRORS = {
             "gmat_run.errors.GmatFieldError: GMAT rejected write to 'Sat.Epoch': GmatBase "
             'Exception Thrown: Gregorian date "31 Feb 2026 00:00:00.000" is not valid.'
         ),
+        'GMAT refused Sat.Epoch: Gregorian date "31 Feb 2026 00:00:00.000" is not valid.',
+    ),
+    "a value out of range, said over two lines": (
         (
-            "GMAT rejected write to 'Sat.Epoch': GmatBase Exception Thrown: Gregorian date "
-            '"31 Feb 2026 00:00:00.000" is not valid.'
+            "gmat_run.errors.GmatFieldError: GMAT rejected write to 'Sat.DryMass': GmatBase "
+            'Exception Thrown: SpaceObject Exception Thrown: The value of "-5" for field "DryMass" '
+            'on object "Sat" is not an allowed value.\n'
+            "The allowed values are: [Real Number >= 0.0]"
         ),
+        (
+            'GMAT refused Sat.DryMass: The value of "-5" for field "DryMass" on object "Sat" is '
+            "not an allowed value. The allowed values are: [Real Number >= 0.0]"
+        ),
+    ),
+    "a value that GMAT rejects without a reason": (
+        (
+            "gmat_run.errors.GmatFieldError: GMAT rejected write to 'Sat.SMA': GmatBase Exception "
+            "Thrown: "
+        ),
+        "GMAT refused Sat.SMA",
     ),
     "an output that is not there, chained": (
         (

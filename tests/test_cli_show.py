@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_sweeps import MONTE_CARLO, manifest
-from gmat_sweep.analysis.outcomes import planned_count
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_MANIFEST, EXIT_OK, main
 from gmat_sweep.cli.show import (
     detail_table,
@@ -24,7 +23,7 @@ from gmat_sweep.cli.show import (
     summary_line,
 )
 from gmat_sweep.manifest import ManifestEntry
-from gmat_sweep.plans import PLANNED_KEY
+from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.spec import RunStatus
 
 DATA = Path(__file__).parent / "data"
@@ -524,7 +523,9 @@ class TestUnreadableManifests:
 
 
 class TestFailureLines:
-    def test_failures_are_counted_by_cause_the_commonest_first(self) -> None:
+    def test_failures_are_counted_by_cause_the_commonest_first_with_their_runs_in_order(
+        self,
+    ) -> None:
         lines = failure_lines(
             [
                 failed(0, FIELD_REFUSED),
@@ -537,7 +538,7 @@ class TestFailureLines:
         )
 
         assert lines == [
-            f"3 x {ACCURACY} with current step size values. (line 34) (run 2, 5, 4)",
+            f"3 x {ACCURACY} with current step size values. (line 34) (run 2, 4, 5)",
             "1 x unknown field 'Nope' on Spacecraft 'Sat' (run 0)",
             "1 x no cause recorded (run 6)",
         ]

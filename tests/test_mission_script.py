@@ -14,6 +14,7 @@ from gmat_sweep.mission_script import (
     check_resources,
     created_resources,
     output_names,
+    script_digest,
 )
 
 DATA = Path(__file__).parent / "data"
@@ -55,11 +56,27 @@ def test_leading_and_inner_white_space_counts(tmp_path: Path) -> None:
     assert len(hashes) == len(texts)
 
 
-def test_a_latin1_script_hashes_with_its_line_ends_made_canonical(tmp_path: Path) -> None:
+def test_a_script_that_is_not_utf8_has_no_hash(tmp_path: Path) -> None:
     script = write(tmp_path / "m.script", b"% caf\xe9\r\nSat.SMA = 1")
 
-    expected = hashlib.sha256(b"% caf\xe9\nSat.SMA = 1\n").hexdigest()
-    assert canonical_script_sha256(script) == expected
+    with pytest.raises(UnicodeDecodeError):
+        canonical_script_sha256(script)
+
+
+def test_a_script_that_is_not_utf8_is_refused_with_the_line_and_what_gmat_takes(
+    tmp_path: Path,
+) -> None:
+    script = write(tmp_path / "m.script", b"% one\n% caf\xe9\nSat.SMA = 1")
+
+    with pytest.raises(MissionScriptError, match=r"line 2 has the byte 0xe9.* ASCII") as caught:
+        script_digest(script)
+    assert (caught.value.path, caught.value.line_number) == (script, 2)
+
+
+def test_the_digest_of_a_script_is_its_canonical_hash() -> None:
+    script = DATA / "leo_basic.script"
+
+    assert script_digest(script) == canonical_script_sha256(script)
 
 
 def test_resources_come_with_type_file_and_line() -> None:

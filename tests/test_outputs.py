@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fault_injection import OS_CALLS, killed_at_nth
+from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
+from gmat_sweep.errors import DurabilityError
 from gmat_sweep.outputs import WrittenOutputs, write_outputs
 from gmat_sweep.run_files import content_facts
 
@@ -98,6 +100,34 @@ def test_every_report_gets_a_file_of_its_own(tmp_path: Path) -> None:
         "report__RF": tmp_path / "report__RF.parquet",
         "report__Other": tmp_path / "report__Other.parquet",
     }
+
+
+def test_the_folder_is_synced_once_after_the_last_of_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = recorded(tmp_path, RF=REPORT, Other=REPORT)
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def recording_fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        if synced[-1] == tmp_path.name:
+            assert len(list(tmp_path.glob("report__*.parquet"))) == 2
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    write_outputs(results, tmp_path, LOG)
+
+    assert [name.startswith(".report__") for name in synced] == [True, True, False]
+    assert synced[2] == tmp_path.name
+
+
+def test_a_folder_that_cannot_be_synced_is_an_error_that_names_it(tmp_path: Path) -> None:
+    results = recorded(tmp_path, RF=REPORT)
+
+    with nth_call("fsync", 2, disk_error), pytest.raises(DurabilityError) as caught:
+        write_outputs(results, tmp_path, LOG)
+    assert caught.value.filename == str(tmp_path)
 
 
 def test_a_report_without_an_epoch_gets_no_time_column(tmp_path: Path) -> None:

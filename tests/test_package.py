@@ -77,6 +77,17 @@ class TestNames:
 
         assert homes == gmat_sweep._HOMES
 
+    @pytest.mark.parametrize("name", ["mc_convergence", "sweep_diff", "sweep_summary"])
+    def test_statistics_can_be_imported_from_the_module_of_the_frames(self, name: str) -> None:
+        aggregate = __import__("gmat_sweep.aggregate", fromlist=[name])
+
+        assert getattr(aggregate, name) is getattr(gmat_sweep, name)
+        assert name in aggregate.__all__
+
+    def test_an_unknown_name_of_the_module_of_the_frames_is_an_attribute_error(self) -> None:
+        with pytest.raises(ImportError, match="cannot import name 'sweeep'"):
+            from gmat_sweep.aggregate import sweeep  # noqa: F401
+
     @pytest.mark.parametrize("name", sorted(EAGER))
     def test_the_errors_are_those_of_the_errors_module(self, name: str) -> None:
         assert getattr(gmat_sweep, name) is getattr(errors, name)

@@ -16,6 +16,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from drawings import draw, over_epochs, texts_of
 from gmat_sweep.analysis import mc_convergence, sweep_summary
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest import Manifest
 
-_START = pd.Timestamp("2026-01-01")
 _X, _Y = "Sat.SMA", "Sat.ECC"
 
 
@@ -52,37 +52,6 @@ def agg() -> Iterator[None]:
 @pytest.fixture
 def ax() -> Axes:
     return Figure().subplots()
-
-
-def _drawn(ax: Axes) -> None:
-    """Draw the figure as a file would need it, so that a fault of any artist shows."""
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
-    figure.canvas.draw()
-
-
-def _texts(ax: Axes) -> list[str]:
-    """Return every text in the figure of `ax` outside ticks."""
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
-    texts = [text.get_text() for text in figure.texts]
-    for axes in figure.axes:
-        texts += [axes.get_xlabel(), axes.get_ylabel()]
-        texts += [axes.get_title(loc="left"), *(text.get_text() for text in axes.texts)]
-        legend = axes.get_legend()
-        texts += [text.get_text() for text in legend.get_texts()] if legend else []
-    return [text for text in texts if text]
-
-
-def _epochs(rows: dict[int, list[float]], failed: tuple[int, ...] = ()) -> pd.DataFrame:
-    records: list[tuple[Any, ...]] = [
-        (run_id, _START + pd.Timedelta(seconds=k), value, "ok")
-        for run_id, values in rows.items()
-        for k, value in enumerate(values)
-    ]
-    records += [(run_id, pd.NaT, math.nan, "failed") for run_id in failed]
-    frame = pd.DataFrame(records, columns=["run_id", "time", "Sat.Earth.RMAG", "__status"])
-    return frame.set_index(["run_id", "time"]).sort_index()
 
 
 def _manifest(tmp_path: Path, spec: dict[str, Any], overrides: list[dict[str, Any]]) -> Manifest:
@@ -130,7 +99,7 @@ def test_a_heatmap_has_each_run_in_the_cell_of_its_parameters(tmp_path: Path, ax
     corners = _mesh(ax).get_coordinates()
     assert corners[0, :, 0].tolist() == [6950.0, 7050.0, 7200.0, 7400.0]
     assert corners[:, 0, 1].tolist() == pytest.approx([-0.05, 0.05, 0.15])
-    _drawn(ax)
+    draw(ax)
 
 
 def test_a_heatmap_names_its_axes_and_its_colour_with_units(tmp_path: Path, ax: Axes) -> None:
@@ -140,12 +109,12 @@ def test_a_heatmap_names_its_axes_and_its_colour_with_units(tmp_path: Path, ax: 
     sweep_heatmap(frame, _X, _Y, "Sat.Earth.RMAG", manifest=manifest, ax=ax)
 
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Sat.SMA (km)", "Sat.ECC")
-    assert "Sat.Earth.RMAG (km)" in _texts(ax)
+    assert "Sat.Earth.RMAG (km)" in texts_of(ax)
 
 
 def test_failed_cells_are_masked_light_grey_and_counted(tmp_path: Path, ax: Axes) -> None:
     manifest = _grid(tmp_path, [7000, 7100], [0.0, 0.1])
-    frame = _epochs({0: [0.0, 1.0], 2: [0.0, 3.0], 3: [0.0, 4.0]}, failed=(1,))
+    frame = over_epochs({0: [0.0, 1.0], 2: [0.0, 3.0], 3: [0.0, 4.0]}, failed=(1,))
 
     sweep_heatmap(frame, _X, _Y, "Sat.Earth.RMAG", manifest=manifest, ax=ax)
 
@@ -153,8 +122,8 @@ def test_failed_cells_are_masked_light_grey_and_counted(tmp_path: Path, ax: Axes
     assert np.ma.getmaskarray(mesh.get_array()).tolist() == [[False, True], [False, False]]
     assert mesh.get_array().compressed().tolist() == [1.0, 3.0, 4.0]
     assert mesh.get_cmap().get_bad().tolist() == list(mpl.colors.to_rgba("lightgray"))
-    assert "no value: 1 failed" in _texts(ax)
-    _drawn(ax)
+    assert "no value: 1 failed" in texts_of(ax)
+    draw(ax)
 
 
 def test_a_value_that_a_failed_run_left_is_not_drawn(tmp_path: Path, ax: Axes) -> None:
@@ -175,7 +144,7 @@ def test_without_a_manifest_the_axes_are_columns_of_the_frame(ax: Axes) -> None:
         [1.0, 2.0],
         [3.0, pytest.approx(math.nan, nan_ok=True)],
     ]
-    assert "no value: 1 cells" in _texts(ax)
+    assert "no value: 1 cells" in texts_of(ax)
 
 
 def test_a_single_value_on_an_axis_has_a_cell_too(tmp_path: Path, ax: Axes) -> None:
@@ -267,7 +236,7 @@ def test_a_corner_has_scatter_below_the_diagonal_histograms_on_it_and_nothing_ab
     for k in range(3):
         assert sum(bar.get_height() for bar in grid[k, k].patches) == 3
     assert [grid[i, j].get_visible() for i, j in [(0, 1), (0, 2), (1, 2)]] == [False] * 3
-    _drawn(grid[0, 0])
+    draw(grid[0, 0])
 
 
 def test_all_panels_of_a_corner_share_one_colour_scale_with_one_bar() -> None:
@@ -278,7 +247,7 @@ def test_all_panels_of_a_corner_share_one_colour_scale_with_one_bar() -> None:
     norms = [_points(grid[i, j]).norm for i, j in [(1, 0), (2, 0), (2, 1)]]
     assert {(norm.vmin, norm.vmax) for norm in norms} == {(7.0, 9.0)}
     assert len(grid[0, 0].get_figure().axes) == 10
-    assert "Sat.Earth.SMA (km)" in _texts(grid[0, 0])
+    assert "Sat.Earth.SMA (km)" in texts_of(grid[0, 0])
 
 
 def test_the_outer_panels_of_a_corner_carry_the_names_and_the_diagonal_counts_runs() -> None:
@@ -299,7 +268,7 @@ def test_panels_of_one_parameter_span_the_same_values() -> None:
 
 
 def test_the_last_epoch_of_each_run_is_drawn() -> None:
-    frame = _epochs({0: [1.0, 2.0], 1: [3.0, 4.0]}).assign(b=1.0)
+    frame = over_epochs({0: [1.0, 2.0], 1: [3.0, 4.0]}).assign(b=1.0)
 
     grid = sweep_corner(frame, ["Sat.Earth.RMAG", "b"], "b", axes=_axes(2))
 
@@ -373,7 +342,7 @@ def test_runs_that_failed_are_dropped_with_a_warning_and_a_note() -> None:
 
     assert caught[0].filename == __file__
     assert _points(grid[1, 0]).get_offsets()[:, 0].tolist() == [1.0, 3.0]
-    assert "not shown: 1 failed run" in _texts(grid[0, 0])
+    assert "not shown: 1 failed run" in texts_of(grid[0, 0])
 
 
 def test_ok_runs_without_a_value_are_dropped_with_a_warning_of_their_own() -> None:
@@ -383,7 +352,7 @@ def test_ok_runs_without_a_value_are_dropped_with_a_warning_of_their_own() -> No
         grid = sweep_corner(frame, ["a", "b"], "z", axes=_axes(2))
 
     assert len(_points(grid[1, 0]).get_offsets()) == 1
-    assert "not shown: 2 ok runs without a value" in _texts(grid[0, 0])
+    assert "not shown: 2 ok runs without a value" in texts_of(grid[0, 0])
 
 
 @pytest.mark.parametrize(
@@ -399,7 +368,7 @@ def test_many_runs_are_drawn_as_hexagons(kind: str, runs: int, hexagons: bool) -
     collection = _points(grid[1, 0])
     assert isinstance(collection, PolyCollection) is hexagons
     assert set(np.asarray(collection.get_array())) == {4.0}
-    assert ("z, mean in each hexagon" in _texts(grid[0, 0])) is hexagons
+    assert ("z, mean in each hexagon" in texts_of(grid[0, 0])) is hexagons
 
 
 def test_a_hexagon_has_the_mean_of_its_runs() -> None:
@@ -422,7 +391,7 @@ def test_keywords_reach_the_points() -> None:
 
 
 def test_a_polars_frame_can_be_drawn() -> None:
-    frame = _epochs({0: [1.0, 2.0], 1: [3.0, 4.0]}).assign(b=1.0)
+    frame = over_epochs({0: [1.0, 2.0], 1: [3.0, 4.0]}).assign(b=1.0)
 
     grid = sweep_corner(
         pl.from_pandas(frame.reset_index()), ["Sat.Earth.RMAG", "b"], "b", axes=_axes(2)
@@ -469,213 +438,13 @@ def test_a_corner_of_failed_runs_only_is_refused() -> None:
         sweep_corner(frame, ["a", "b"], "z")
 
 
-# -- sweep_band_plot -------------------------------------------------------------------------
-
-
-def _line(ax: Axes) -> Any:
-    (line,) = ax.lines
-    return line
-
-
-def _vertices(ax: Axes) -> list[tuple[float, float]]:
-    (band,) = (item for item in ax.collections if isinstance(item, PolyCollection))
-    return [(float(x), float(y)) for x, y in np.asarray(band.get_paths()[0].vertices)]
-
-
-def test_a_band_lies_between_the_outer_quantiles_around_the_median(ax: Axes) -> None:
-    summary = sweep_summary(
-        _epochs({0: [0.0, 5.0], 1: [1.0, 5.0], 2: [10.0, 8.0]}), q=(0.75, 0.5, 0.25)
-    )
-
-    returned = sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax)
-
-    assert returned is ax
-    line = _line(ax)
-    assert line.get_ydata().tolist() == [1.0, 5.0]
-    assert line.get_xdata().tolist() == summary.index.to_numpy().tolist()
-    axis: Any = ax.xaxis
-    days = [axis.convert_units(epoch) for epoch in summary.index.to_numpy()]
-    assert {(days[0], 0.5), (days[0], 5.5), (days[1], 5.0), (days[1], 6.5)} <= set(_vertices(ax))
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time", "Sat.Earth.RMAG")
-    assert {"median (km)", "25 % to 75 % of runs"} <= set(_texts(ax))
-    _drawn(ax)
-
-
-def test_without_a_median_the_mean_is_the_centre_and_one_quantile_makes_no_band(ax: Axes) -> None:
-    sweep_band_plot(sweep_summary(_epochs({0: [1.0], 1: [3.0]}), q=(0.9,)), "Sat.Earth.RMAG", ax=ax)
-
-    assert _line(ax).get_ydata().tolist() == [2.0]
-    assert len(ax.collections) == 0
-    assert "mean (km)" in _texts(ax)
-
-
-def test_a_band_plot_says_how_many_runs_failed_and_how_few_share_an_epoch(ax: Axes) -> None:
-    frame = _epochs({0: [1.0, 2.0], 1: [1.0], 2: [1.0]}, failed=(3, 4))
-
-    sweep_band_plot(sweep_summary(frame), "Sat.Earth.RMAG", ax=ax)
-
-    assert "1 to 3 runs per point; not shown: 2 failed runs" in _texts(ax)
-
-
-def test_marker_rows_of_a_summary_are_not_drawn(ax: Axes) -> None:
-    frame = _epochs({0: [1.0, 2.0]}, failed=(1,))
-
-    sweep_band_plot(sweep_summary(frame, dropna=False), "Sat.Earth.RMAG", ax=ax)
-
-    assert _line(ax).get_ydata().tolist() == [1.0, 2.0]
-
-
-def test_a_summary_by_run_is_drawn_as_points_with_upright_bands(ax: Axes) -> None:
-    summary = sweep_summary(_epochs({0: [0.0, 2.0], 1: [4.0, 8.0]}), by="run_id", q=(0.25, 0.75))
-
-    sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax)
-
-    assert _line(ax).get_linestyle() == "None"
-    assert _line(ax).get_ydata().tolist() == [1.0, 6.0]
-    bands = _points(ax)
-    segments = [segment.tolist() for segment in bands.get_segments()]
-    assert segments == [[[0.0, 0.5], [0.0, 1.5]], [[1.0, 5.0], [1.0, 7.0]]]
-    assert ax.get_xlabel() == "run_id"
-    assert "25 % to 75 % of rows" in _texts(ax)
-
-
-def test_the_band_has_the_colour_of_the_line(ax: Axes) -> None:
-    sweep_band_plot(sweep_summary(_epochs({0: [1.0]})), "Sat.Earth.RMAG", ax=ax, color="C3")
-
-    assert _line(ax).get_color() == "C3"
-    assert _points(ax).get_facecolor()[0][:3].tolist() == pytest.approx(mpl.colors.to_rgb("C3"))
-
-
-@pytest.mark.parametrize(
-    ("summary", "column", "message"),
-    [
-        (pd.DataFrame({"x": [1.0]}), "x", "2-level column MultiIndex"),
-        (sweep_summary(_epochs({0: [1.0]})), "x", "column 'x' is not found in summary"),
-        (
-            sweep_summary(_epochs({0: [1.0]}), q=(0.1, 0.9), include=("max",)),
-            "Sat.Earth.RMAG",
-            "no centre statistic",
-        ),
-    ],
-)
-def test_a_summary_that_cannot_be_drawn_is_refused(
-    summary: pd.DataFrame, column: str, message: str, ax: Axes
-) -> None:
-    with pytest.raises(SweepConfigError, match=message):
-        sweep_band_plot(summary, column, ax=ax)
-
-
-# -- convergence -----------------------------------------------------------------------------
-
-
-def test_convergence_is_the_running_mean_in_one_standard_error(ax: Axes) -> None:
-    frame = _epochs({0: [2.0], 1: [4.0], 2: [9.0]}, failed=(3,))
-    curve = mc_convergence(frame, "Sat.Earth.RMAG", terminal_only=True)
-
-    returned = mc_convergence_plot(curve, ax=ax)
-
-    assert returned is ax
-    assert _line(ax).get_xdata().tolist() == [1, 2, 3]
-    assert _line(ax).get_ydata().tolist() == [2.0, 3.0, 5.0]
-    error = curve["se_mean"].tolist()
-    assert {(2.0, 3.0 - error[1]), (2.0, 3.0 + error[1]), (3.0, 5.0 + error[2])} <= set(
-        _vertices(ax)
-    )
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("n", "running mean")
-    assert {
-        "± 1 standard error",
-        "Sat.Earth.RMAG (km)",
-        "not shown: 1 failed run",
-    } <= set(_texts(ax))
-    _drawn(ax)
-
-
-def test_the_convergence_at_one_epoch_is_drawn_on_demand(ax: Axes) -> None:
-    curves = mc_convergence(_epochs({0: [2.0, 20.0], 1: [4.0, 40.0]}), "Sat.Earth.RMAG")
-
-    mc_convergence_plot(curves, ax=ax, at="2026-01-01 00:00:01")
-
-    assert _line(ax).get_ydata().tolist() == [20.0, 30.0]
-
-
-def test_the_convergence_of_contacts_is_drawn_for_one_interval(ax: Axes) -> None:
-    index = pd.MultiIndex.from_product([[0, 1], [0, 1]], names=["run_id", "interval_id"])
-    frame = pd.DataFrame({"Duration": [1.0, 2.0, 3.0, 4.0]}, index=index)
-
-    mc_convergence_plot(mc_convergence(frame, "Duration"), ax=ax, at=1)
-
-    assert _line(ax).get_ydata().tolist() == [2.0, 3.0]
-
-
-def test_a_polars_convergence_frame_is_drawn_the_same(ax: Axes) -> None:
-    frame = _epochs({0: [2.0], 1: [4.0]})
-    curve = mc_convergence(frame, "Sat.Earth.RMAG", terminal_only=True, engine="polars")
-
-    mc_convergence_plot(curve, ax=ax)
-
-    assert _line(ax).get_ydata().tolist() == [2.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    ("conv", "keywords", "message"),
-    [
-        (pd.DataFrame({"n": [1], "running_mean": [1.0]}), {}, "missing required column 'se_mean'"),
-        (mc_convergence(_epochs({0: [1.0]}), "Sat.Earth.RMAG"), {}, "per-time.*at="),
-        (
-            mc_convergence(_epochs({0: [1.0]}), "Sat.Earth.RMAG"),
-            {"at": "2027-01-01"},
-            "conv has no time 2027-01-01",
-        ),
-        (
-            mc_convergence(_epochs({0: [1.0]}), "Sat.Earth.RMAG", terminal_only=True),
-            {"at": "2026-01-01"},
-            "conv has one curve",
-        ),
-        ([1.0, 2.0], {}, "conv must be a frame, got list"),
-    ],
-)
-def test_a_convergence_that_cannot_be_drawn_is_refused(
-    conv: Any, keywords: dict[str, Any], message: str, ax: Axes
-) -> None:
-    with pytest.raises(SweepConfigError, match=message):
-        mc_convergence_plot(conv, ax=ax, **keywords)
-
-
-def test_convergence_over_time_has_a_curve_for_a_quarter_half_and_all_of_the_runs(
-    ax: Axes,
-) -> None:
-    rng = np.random.default_rng(3)
-    frame = _epochs({run: list(rng.normal(size=2)) for run in range(8)}, failed=(8,))
-    curves = mc_convergence(frame, "Sat.Earth.RMAG")
-
-    mc_convergence_over_time_plot(curves, ax=ax)
-
-    assert [line.get_label() for line in ax.lines] == ["n = 2", "n = 4", "n = 8"]
-    expected = frame["Sat.Earth.RMAG"].groupby(level="time").sem()
-    assert ax.lines[-1].get_ydata() == pytest.approx(expected.to_numpy())
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time", "standard error of the mean")
-    assert {"Sat.Earth.RMAG (km)", "not shown: 1 failed run"} <= set(_texts(ax))
-    _drawn(ax)
-
-
-def test_convergence_over_time_needs_epochs_that_runs_share(ax: Axes) -> None:
-    frame = _epochs({0: [1.0]})
-
-    with pytest.raises(SweepConfigError, match="no epoch with two runs"):
-        mc_convergence_over_time_plot(mc_convergence(frame, "Sat.Earth.RMAG"), ax=ax)
-    with pytest.raises(SweepConfigError, match="missing required column 'time'"):
-        mc_convergence_over_time_plot(
-            mc_convergence(frame, "Sat.Earth.RMAG", terminal_only=True), ax=ax
-        )
-
-
 # -- common ----------------------------------------------------------------------------------
 
 
 def test_without_axes_a_new_figure_of_pyplot_is_drawn() -> None:
     import matplotlib.pyplot as plt
 
-    frame = _epochs({0: [2.0], 1: [4.0]})
+    frame = over_epochs({0: [2.0], 1: [4.0]})
     runs = _runs(a=[1, 2], b=[1, 1], z=[1.0, 2.0])
 
     drawn = [
@@ -688,7 +457,7 @@ def test_without_axes_a_new_figure_of_pyplot_is_drawn() -> None:
 
     assert len({id(ax.get_figure()) for ax in drawn}) == len(plt.get_fignums()) == 5
     for ax in drawn:
-        _drawn(ax)
+        draw(ax)
 
 
 def test_without_matplotlib_the_error_says_what_to_install(
@@ -697,7 +466,7 @@ def test_without_matplotlib_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
 
     with pytest.raises(ImportError, match=re.escape("pip install gmat-sweep[plot]")):
-        sweep_band_plot(sweep_summary(_epochs({0: [1.0]})), "Sat.Earth.RMAG")
+        sweep_band_plot(sweep_summary(over_epochs({0: [1.0]})), "Sat.Earth.RMAG")
 
 
 @pytest.mark.parametrize(

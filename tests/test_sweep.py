@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,6 +19,7 @@ import gmat_sweep
 from gmat_sweep import (
     LocalJoblibPool,
     Manifest,
+    RunSpec,
     Sweep,
     SweepConfigError,
     expand_grid_to_run_specs,
@@ -25,9 +27,10 @@ from gmat_sweep import (
     monte_carlo,
     sweep,
 )
-from gmat_sweep.errors import EngineError, MissionScriptError, SweepFolderInUseError
+from gmat_sweep.errors import SweepFolderInUseError
 from gmat_sweep.folder_lock import FolderLock
 from prefect_records import rows_of
+from resumed_sweeps import hand_made
 
 DATA = Path(__file__).parent / "data"
 SMA_7100_50 = {"Sat.SMA": ("normal", 7100, 50)}
@@ -40,14 +43,8 @@ def last_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 def grid_sweep(pool: LocalJoblibPool, script: Path, folder: Path, values: list[float]) -> Sweep:
     """Return a sweep over Sat.SMA that has not run."""
-    return Sweep(
-        runs=expand_grid_to_run_specs({"Sat.SMA": values}, script, folder),
-        backend=pool,
-        manifest_path=folder / "manifest.jsonl",
-        output_dir=folder,
-        script_path=script,
-        progress=False,
-    )
+    runs = expand_grid_to_run_specs({"Sat.SMA": values}, script, folder)
+    return hand_made(runs, folder, pool, script_path=script)
 
 
 @pytest.fixture(scope="module")
@@ -348,141 +345,38 @@ class TestGuiMission:
         assert len(said) == 1
 
 
-class TestRefusedBeforeAnyRun:
-    """What can be known up front is said up front, and nothing is written."""
+def test_numpy_integers_in_specs_are_recorded_as_integers(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    ids: list[Any] = list(np.arange(2))
+    seed: Any = np.uint32(4000000000)
+    specs = [RunSpec(leo_short, {}, tmp_path / f"run-{run}", run, seed, {}) for run in ids]
+    done = hand_made(specs, tmp_path, pool).run()
 
-    @pytest.fixture(autouse=True)
-    def nothing_runs(self, tmp_path: Path) -> Iterator[None]:
-        yield
-        assert not (tmp_path / "out" / "manifest.jsonl").exists()
-        assert not list(tmp_path.glob("out/run-*"))
+    again = Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
+    assert sorted(entry.run_id for entry in done.to_manifest().entries) == [0, 1]
+    assert [(run.run_id, run.seed) for run in again._runs] == [(0, 4000000000), (1, 4000000000)]
+    assert all(type(run.run_id) is int for run in again._runs)
 
-    @pytest.fixture
-    def out(self, tmp_path: Path) -> Path:
-        return tmp_path / "out"
 
-    def test_a_missing_script(self, pool: LocalJoblibPool, out: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"nowhere\.script"):
-            sweep("nowhere.script", grid={"Sat.SMA": [7000]}, backend=pool, out=out)
+def test_a_kind_of_sweep_nobody_knows_runs_and_is_refused_where_it_is_rebuilt(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    made = Sweep(
+        runs=expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, tmp_path),
+        backend=pool,
+        manifest_path=tmp_path / "manifest.jsonl",
+        output_dir=tmp_path,
+        script_path=leo_short,
+        parameter_spec={"_kind": "sobol", "n": 1},
+        progress=False,
+    )
 
-    def test_an_unknown_field(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
-        with pytest.raises(SweepConfigError, match=r"unknown field 'Smaa' on Spacecraft 'Sat'"):
-            sweep(leo_short, grid={"Sat.Smaa": [7000.0]}, backend=pool, out=out)
-
-    def test_an_unknown_resource(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
-        with pytest.raises(SweepConfigError, match=r"unknown resource 'Sta'"):
-            sweep(leo_short, grid={"Sta.SMA": [7000.0]}, backend=pool, out=out)
-
-    def test_a_value_of_the_wrong_type(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        with pytest.raises(SweepConfigError, match=r"type mismatch for 'Sat\.SMA'"):
-            sweep(leo_short, grid={"Sat.SMA": ["high"]}, backend=pool, out=out)
-
-    def test_an_empty_grid_axis(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
-        with pytest.raises(SweepConfigError, match=r"grid value for 'Sat\.SMA' is empty"):
-            sweep(leo_short, grid={"Sat.SMA": []}, backend=pool, out=out)
-
-    def test_fewer_than_one_run(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
-        with pytest.raises(SweepConfigError, match=r"n >= 1"):
-            monte_carlo(leo_short, n=0, perturb=SMA_7100_50, backend=pool, out=out)
-
-    def test_an_unknown_distribution(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        with pytest.raises(SweepConfigError, match="unknown distribution shorthand tag"):
-            monte_carlo(leo_short, n=2, perturb={"Sat.SMA": ("gauss", 1, 2)}, backend=pool, out=out)
-
-    def test_a_script_gmat_cannot_parse_with_gmats_own_message(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
-    ) -> None:
-        script = tmp_path / "broken.script"
-        script.write_text(leo_short.read_text().replace("Sat.ECC = ", "Sat.Nope = "))
-
-        with pytest.raises(MissionScriptError, match=r'The field name "Nope" on object "Sat"'):
-            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
-
-    def test_a_resource_that_matters_and_the_engine_lacks(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
-    ) -> None:
-        script = tmp_path / "contacts.script"
-        script.write_text("% one\nCreate ContactLocator Passes;\n" + leo_short.read_text())
-
-        with pytest.raises(MissionScriptError, match=r"ContactLocator Passes .*line 2") as caught:
-            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=out)
-        assert caught.value.line_number == 2
-
-    def test_a_script_that_crashes_the_engine_while_loading(
-        self, leo_short: Path, out: Path, tmp_path: Path
-    ) -> None:
-        script = tmp_path / "crash.script"
-        script.write_text("Create Array A[50000,50000];\n" + leo_short.read_text())
-
-        with LocalJoblibPool(1) as own, pytest.raises(MissionScriptError, match="GMAT crashed"):
-            sweep(script, grid={"Sat.SMA": [7000.0]}, backend=own, out=out)
-
-    def test_a_folder_that_cannot_be_written(
-        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
-    ) -> None:
-        (tmp_path / "file").touch()
-
-        with pytest.raises(SweepConfigError, match="cannot be written to"):
-            sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path / "file" / "x")
-
-    def test_both_grid_and_samples(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
-        with pytest.raises(SweepConfigError, match="not both"):
-            sweep(leo_short, grid={}, samples=pd.DataFrame(), backend=pool, out=out)
-
-    def test_neither_grid_nor_samples(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        with pytest.raises(SweepConfigError, match="one of grid= or samples="):
-            sweep(leo_short, backend=pool, out=out)
-
-    def test_an_unknown_frame_engine(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        with pytest.raises(SweepConfigError, match="engine='bogus' is not supported"):
-            sweep(leo_short, grid={}, engine="bogus", backend=pool, out=out)  # type: ignore[arg-type]
-
-    def test_several_reports_without_a_name(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path
-    ) -> None:
-        script = tmp_path / "two.script"
-        script.write_text(
-            leo_short.read_text().replace("Create ReportFile RF;", "Create ReportFile RF, B;")
-        )
-
-        with pytest.raises(SweepConfigError, match=r"2 ReportFiles: B, RF"):
-            sweep(script, grid={}, backend=pool, out=out)
-
-    def test_a_hook_that_cannot_be_imported(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        with pytest.raises(SweepConfigError, match="not importable"):
-            sweep(leo_short, grid={}, postprocess="no_such_module:f", backend=pool, out=out)
-
-    def test_run_ids_that_occur_twice(
-        self, pool: LocalJoblibPool, leo_short: Path, out: Path
-    ) -> None:
-        runs = expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, out) * 2
-
-        with pytest.raises(SweepConfigError, match="run_id 0 occurs more than once"):
-            Sweep(
-                runs=runs,
-                backend=pool,
-                manifest_path=out / "manifest.jsonl",
-                output_dir=out,
-                script_path=leo_short,
-            ).run()
-
-    def test_a_wrong_gmat_root(
-        self, leo_short: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("GMAT_ROOT", str(tmp_path))
-
-        with pytest.raises(EngineError, match="missing bin/ directory"):
-            sweep(leo_short, grid={"Sat.SMA": [7000.0]}, out=out, progress=False)
+    assert "sobol" in made._repr_html_()
+    assert made.run().to_dataframe()["__status"].tolist() == ["ok", "ok", "ok"]
+    assert Manifest.load(tmp_path / "manifest.jsonl").parameter_spec["_kind"] == "sobol"
+    with pytest.raises(SweepConfigError, match="unknown parameter_spec _kind 'sobol'"):
+        Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
 
 
 def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(

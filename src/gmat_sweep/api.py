@@ -20,6 +20,7 @@ from gmat_sweep.plans import (
     monte_carlo_plan,
     samples_plan,
 )
+from gmat_sweep.preflight import check_hook
 from gmat_sweep.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -329,10 +330,9 @@ def monte_carlo_extend(
 
     check_engine(engine)
     mission = Path(script).expanduser().absolute()
-    _check_report_name(mission, name)
     pool = LocalJoblibPool() if backend is None else backend
     try:
-        extended = Sweep.from_manifest(
+        sweep = Sweep.from_manifest(
             Path(manifest).expanduser(),
             mission,
             backend=pool,
@@ -344,8 +344,9 @@ def monte_carlo_extend(
             fsync_batch=fsync_batch,
             timeout=timeout,
             retries=retries,
-        ).extend(n=n)
-        return extended.to_dataframe(name, engine=engine)
+        )
+        _check_outputs(mission, name, sweep.to_manifest().postprocess)
+        return sweep.extend(n=n).to_dataframe(name, engine=engine)
     finally:
         if backend is None:
             pool.close()
@@ -384,16 +385,20 @@ def _run(
     name: str | None,
     context: Context | None,
     run_options: Mapping[str, Any] | None,
+    postprocess: str | None,
     **options: Any,
 ) -> pd.DataFrame:
-    """Plan, run and aggregate; whatever is wrong with the arguments is said first."""
+    """Plan, run and aggregate.
+
+    What is wrong with the arguments is said before the script is read, and what is wrong with the
+    script before there is a folder.
+    """
     from gmat_sweep.aggregate.frames import check_engine
     from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)
     _check_run_options(run_options)
     script = Path(mission).expanduser().absolute()
-    _check_report_name(script, name)
     temporary = None
     if out is None:
         temporary = Path(tempfile.mkdtemp(prefix="gmat-sweep-"))
@@ -403,22 +408,23 @@ def _run(
         runs = _with_context(plan.runs, context)
         if run_options:
             runs = [replace(run, run_options=dict(run_options)) for run in runs]
+        if postprocess is not None:
+            check_hook(postprocess)
         pool = LocalJoblibPool() if backend is None else backend
         try:
-            frame = (
-                Sweep(
-                    runs=runs,
-                    backend=pool,
-                    manifest_path=folder / "manifest.jsonl",
-                    output_dir=folder,
-                    script_path=script,
-                    parameter_spec=plan.parameter_spec,
-                    sweep_seed=plan.seed,
-                    **options,
-                )
-                .run()
-                .to_dataframe(name, engine=engine)
+            planned = Sweep(
+                runs=runs,
+                backend=pool,
+                manifest_path=folder / "manifest.jsonl",
+                output_dir=folder,
+                script_path=script,
+                parameter_spec=plan.parameter_spec,
+                sweep_seed=plan.seed,
+                postprocess=postprocess,
+                **options,
             )
+            _check_outputs(script, name, postprocess)
+            frame = planned.run().to_dataframe(name, engine=engine)
         finally:
             if backend is None:
                 pool.close()
@@ -431,9 +437,16 @@ def _run(
     return frame
 
 
-def _check_report_name(script: Path, name: str | None) -> None:
-    """Refuse an ambiguous or unknown report before anything is run."""
-    reports = output_names(script).get("ReportFile", [])
+def _check_outputs(script: Path, name: str | None, postprocess: str | None) -> None:
+    """Refuse a mission that leaves nothing, and an ambiguous or unknown report."""
+    outputs = output_names(script)
+    if not outputs and postprocess is None:
+        raise SweepConfigError(
+            f"{script.name} declares no output, so its runs would leave nothing to return. Add a "
+            "ReportFile to it that reports an epoch and what you want to know, or pass a "
+            "postprocess hook that writes a file."
+        )
+    reports = outputs.get("ReportFile", [])
     if name is None and len(reports) > 1:
         raise SweepConfigError(
             f"{script.name} has {len(reports)} ReportFiles: {', '.join(sorted(reports))}. Pass "

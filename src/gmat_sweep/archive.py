@@ -34,9 +34,9 @@ from gmat_sweep.archive_readme import readme
 from gmat_sweep.durable import atomic_path
 from gmat_sweep.errors import DurabilityError, SweepConfigError
 from gmat_sweep.mission_script import (
-    canonical_script_sha256,
     included_file,
     is_file,
+    script_digest,
     statements_of,
 )
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
@@ -150,7 +150,7 @@ def archive_sweep(
 
 def _check_script(script: Path, recorded: str, allow_drift: bool) -> bool:
     """Return whether the script is another than the recorded one, if that is allowed."""
-    found = canonical_script_sha256(script)
+    found = script_digest(script)
     if found != recorded and not allow_drift:
         raise SweepConfigError(
             f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. The "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
-__all__ = ["OUTPUT_MARK", "engine_errors", "headline"]
+__all__ = ["OUTPUT_MARK", "engine_errors", "headline", "plain_refusal"]
 
 OUTPUT_MARK = "--- its last output ---"
 """Line between what is said of a worker process that ended and its own last words."""
@@ -17,6 +18,8 @@ _MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
 # A script that is refused has its errors marked; a mission that fails says only this.
 _UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
 _EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re.IGNORECASE)
+# gmat-run's words for a value that the engine does not take.
+_REJECTED = re.compile(r"^GMAT rejected write to '(?P<field>[^']*)': ?(?P<said>.*)$")
 _OCCURRED = re.compile(r"This error occurred on (?P<line>line \d+) of file:")
 _RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: ?(?P<text>.*))?$")
 # What gmat-run says when the reason is in the engine's own log.
@@ -57,6 +60,21 @@ def headline(stderr: str | None) -> str:
     return raised or stderr.strip().splitlines()[0].strip()
 
 
+def plain_refusal(said: str) -> str:
+    """Return what gmat-run says of a refused value in one line that begins with field and reason.
+
+    The kinds of exception that GMAT puts before its reason are left out; other texts only become
+    one line.
+    """
+    line = " ".join(said.split())
+    rejected = _REJECTED.match(line)
+    if rejected is None:
+        return line
+    reason = _EXCEPTION_KIND.sub("", rejected["said"])
+    refused = f"GMAT refused {rejected['field']}"
+    return f"{refused}: {reason}" if reason else refused
+
+
 def _errors_of(lines: list[str]) -> Iterator[str]:
     """Yield the errors of a paragraph: from where one begins to where the next does."""
     begun: list[str] = []
@@ -85,11 +103,15 @@ def _raised(text: str) -> str | None:
     _, header, stack = text.rpartition(_TRACEBACK)
     if not header:
         return None
-    for line in stack.splitlines()[1:]:
+    lines = iter(stack.splitlines()[1:])
+    for line in lines:
         match = _RAISED.match(line)
         if match:
             kind = match["kind"].rpartition(".")[2]
             if not match["text"]:
                 return kind
-            return match["text"] if kind.startswith("Gmat") else f"{kind}: {match['text']}"
+            if not kind.startswith("Gmat"):
+                return f"{kind}: {match['text']}"
+            # GMAT says in further lines which values it takes.
+            return plain_refusal(" ".join([match["text"], *itertools.takewhile(str.strip, lines)]))
     return None

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["AppendLog", "atomic_path", "fsync_dir", "fsync_file", "write_file"]
+__all__ = [
+    "AppendLog",
+    "atomic_path",
+    "fsync_dir",
+    "fsync_file",
+    "fsync_folders",
+    "write_file",
+]
 
 _CHUNK = 1 << 20
 _NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
@@ -89,14 +96,35 @@ def fsync_file(path: Path) -> None:
         _close_quietly(descriptor)
 
 
+def fsync_folders(folders: Iterable[Path]) -> None:
+    """Put the names in `folders` on disk: the end of several `write_file` with ``later``.
+
+    Raises
+    ------
+    DurabilityError
+        The names in one of them may not be on disk.
+    """
+    for folder in folders:
+        with _explained(folder, "put the folder's names on disk"):
+            fsync_dir(folder)
+
+
 @contextlib.contextmanager
-def atomic_path(final: Path) -> Iterator[Path]:
+def atomic_path(final: Path, later: set[Path] | None = None) -> Iterator[Path]:
     """Give a temporary path to write to, and put the file in place when the block ends.
 
     The block creates the file at the path it is given (same folder, hidden, no suffix that a
     search for ``*.parquet`` would find). When it ends normally, the file is fsynced, renamed to
     `final` and the folder fsynced; on any exception the temporary file is removed and `final`
     is as it was. A symbolic link is followed.
+
+    Parameters
+    ----------
+    final : Path
+        The file to put in place.
+    later : set of Path, optional
+        Gets the folder, which is then not fsynced here but by the caller's `fsync_folders`: once
+        for several files.
 
     Raises
     ------
@@ -117,17 +145,23 @@ def atomic_path(final: Path) -> Iterator[Path]:
         with _explained(final, "write the file"):
             fsync_file(temporary)
             temporary.replace(target)
-            fsync_dir(target.parent)
+            if later is None:
+                fsync_dir(target.parent)
+            else:
+                later.add(target.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
-def write_file(path: Path, data: Buffer | Iterable[bytes]) -> None:
+def write_file(
+    path: Path, data: Buffer | Iterable[bytes], *, later: set[Path] | None = None
+) -> None:
     """Write `data`, whole or in pieces, as the file `path`, on disk before this returns.
 
-    The file that was there is replaced whole.
+    The file that was there is replaced whole. With `later` the folder is left to the caller, as
+    for `atomic_path`.
 
     Raises
     ------
@@ -137,7 +171,7 @@ def write_file(path: Path, data: Buffer | Iterable[bytes]) -> None:
     FileNotFoundError
         The folder does not exist.
     """
-    with atomic_path(path) as temporary:
+    with atomic_path(path, later) as temporary:
         with _explained(path, "write the file"):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, 0o666)

@@ -30,6 +30,7 @@ __all__ = [
     "is_member",
     "lacking_resource_error",
     "output_names",
+    "script_digest",
     "statements_of",
 ]
 
@@ -80,20 +81,49 @@ def canonical_script_sha256(script_path: Path | str) -> str:
     Parameters
     ----------
     script_path : Path or str
-        The script. It need not be UTF-8: the rules touch only ASCII bytes and the UTF-8 byte
-        order mark, so they are applied to the bytes. A UTF-8 script hashes as if it had been
-        decoded first; a script in Latin-1 hashes as well, by the bytes it has.
+        The script.
 
     Returns
     -------
     str
         SHA-256 as 64 hexadecimal digits. An empty script hashes as ``"\n"``.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        The script is not UTF-8. (GMAT takes only ASCII.)
+    OSError
+        The script cannot be read.
     """
     content = Path(script_path).read_bytes()
+    content.decode()
     while content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
     content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return hashlib.sha256(content.rstrip(b"\n") + b"\n").hexdigest()
+
+
+def script_digest(script: Path) -> str:
+    """Return `canonical_script_sha256` of a script that GMAT could read.
+
+    Raises
+    ------
+    MissionScriptError
+        The script is not UTF-8; the message names the line.
+    OSError
+        The script cannot be read.
+    """
+    try:
+        return canonical_script_sha256(script)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise MissionScriptError(
+            f"{script} is no text that GMAT reads: line {line} has the byte "
+            f"0x{error.object[error.start]:02x}. GMAT takes ASCII characters only, in comments as "
+            "well; replace the others.",
+            script,
+            line,
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """From what GMAT wrote to durable Parquet files.
 
-A file appears under its final name only when it is whole: it is written beside, fsynced, renamed,
-and the folder is fsynced.
+A file appears under its final name only when it is whole: it is written beside, fsynced and
+renamed. The folder is fsynced once, after the last of them.
 """
 
 from __future__ import annotations
@@ -60,11 +60,12 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
         The run's log, told of column labels that had to be renamed.
     """
     written = WrittenOutputs()
+    folders: set[Path] = set()
 
     def write(frame: pd.DataFrame, kind: str, name: str) -> Path:
         path = folder / f"{kind}__{name}.parquet"
         content = _as_parquet(_with_unique_labels(frame, kind, name, log))
-        durable.write_file(path, content)
+        durable.write_file(path, content, later=folders)
         written.files[str(path)] = content_facts(content)
         return path
 
@@ -77,6 +78,7 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
         written.outputs[f"contact__{name}"] = write(frame, "contact", name)
     for name in results.solver_runs:
         written.solvers[name] = write(results.solver_runs[name], "solver", name)
+    durable.fsync_folders(folders)
     return written
 
 

@@ -51,7 +51,7 @@ __all__ = [
     "latin_hypercube_plan",
     "monte_carlo_plan",
     "parameter_spec_from_runs",
-    "planned_run_count",
+    "planned_count",
     "rebuild_runs",
     "samples_plan",
 ]
@@ -217,7 +217,7 @@ def header_facts(
     Raises
     ------
     SweepConfigError
-        The record is of an unknown kind, or a value cannot be written as JSON.
+        A value cannot be written as JSON.
     """
     if not _come_back(runs, parameter_spec, script, folder):
         return {EXPLICIT_RUNS_KEY: explicit_record(runs, script, folder)}
@@ -234,7 +234,7 @@ def _come_back(
             rebuilt = _rebuild_listed(kind, parameter_spec, script, folder)
         except (KeyError, TypeError, ValueError, SweepConfigError):
             return False
-    elif parameter_spec.get("seed") is None:
+    elif kind not in KINDS or parameter_spec.get("seed") is None:
         return False
     else:
         # Drawing everything again would cost as much as planning did; the draws are taken on trust.
@@ -249,21 +249,19 @@ def _come_back(
 
 
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:
-    """Return which of `KINDS` a header's ``parameter_spec`` is.
-
-    Raises
-    ------
-    SweepConfigError
-        It is none of them.
-    """
+    """Return what a header's ``parameter_spec`` says it is, which need not be one of `KINDS`."""
     # The oldest manifests hold a bare grid.
-    kind = parameter_spec.get("_kind", "grid")
+    return str(parameter_spec.get("_kind", "grid"))
+
+
+def _known_kind(parameter_spec: Mapping[str, Any]) -> str:
+    kind = kind_of(parameter_spec)
     if kind not in KINDS:
         raise SweepConfigError(
             f"unknown parameter_spec _kind {kind!r}; this version knows {', '.join(KINDS)}. Use "
             "the version of gmat-sweep that wrote it."
         )
-    return str(kind)
+    return kind
 
 
 def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec]:
@@ -289,7 +287,7 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     the run does not set; a run rebuilt from them leaves it as the script has it.
     """
     record = manifest.parameter_spec
-    kind = kind_of(record)
+    kind = _known_kind(record)
     try:
         runs = _kept_runs(manifest, script, folder)
         if kind in ("grid", "explicit"):
@@ -377,20 +375,22 @@ def _rebuild_random(
     runs = kept
     if runs is None:
         runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
-    added = planned_run_count(manifest) - n
+    added = planned_count(manifest) - n
     if added > 0:
         runs += expand_monte_carlo_extension_to_run_specs(perturb, n, added, seed, script, folder)
     return runs
 
 
-def planned_run_count(manifest: Manifest) -> int:
-    """Return how many runs a Monte Carlo sweep is meant to have, extensions included.
+def planned_count(manifest: Manifest) -> int:
+    """Return how many runs a sweep is meant to have, extensions included as far as known.
 
-    Each entry of an extension says how many, so that one that was killed can be finished.
+    Each entry of an extension says how many, so that one that was killed can be finished. Run ids
+    of a sweep of explicit runs are the user's own and say nothing of how many there are.
     """
-    planned = [int(entry.extra.get(PLANNED_KEY, 0)) for entry in manifest.entries]
-    n = int(manifest.parameter_spec["n"])
-    return max([n + manifest.extension_run_count, *planned])
+    if manifest.parameter_spec.get("_kind") != "monte_carlo":
+        return manifest.run_count
+    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
+    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
 
 
 def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:

@@ -123,6 +123,7 @@ def prepare_mission(
         of a field's values.
     """
     values = _values_to_try(runs)
+    runnable = script
     with _inspector(pool) as inspector:
         try:
             types = inspector.inspect(None, {}).resource_types
@@ -135,11 +136,7 @@ def prepare_mission(
             refused = _refused_whatever_the_value(inspector, runnable, values, facts)
             mistyped = _mistyped(inspector, runnable, values)
         except WorkerDiedError as error:
-            raise MissionScriptError(
-                f"GMAT crashed while loading {script}: {error}\nLoad the script in GMAT itself and "
-                "mend what it reports.",
-                script,
-            ) from error
+            raise _crash(pool, script, runnable, values, error) from error
     if facts.engine_log:
         reasons = engine_errors(facts.engine_log) or list(facts.problems)
         listed = "\n".join(f"  - {reason}" for reason in reasons)
@@ -196,6 +193,44 @@ def _mistyped(inspector: _Inspector, script: Path, values: dict[str, list[Any]])
         for value in by_type.values():
             problems += inspector.inspect(script, {name: value}).problems
     return problems
+
+
+def _crash(
+    pool: object,
+    script: Path,
+    runnable: Path,
+    values: dict[str, list[Any]],
+    error: WorkerDiedError,
+) -> SweepConfigError:
+    """Find out what GMAT crashed at, on further workers, and say it."""
+    if _crashes(pool, runnable, {}):
+        return MissionScriptError(
+            f"GMAT crashed while loading {script}: {error}\nLoad the script in GMAT itself and "
+            "mend what it reports.",
+            script,
+        )
+    how = str(error).partition("\n")[0]
+    for name, tried in values.items():
+        for value in tried:
+            if _crashes(pool, runnable, {name: value}):
+                return SweepConfigError(
+                    f"GMAT crashed when {name} of {script} was overridden with {value!r} ({how}). "
+                    f"Leave {name} out of the overrides and set it in the script: a copy of the "
+                    "script, and a sweep, for each of its values."
+                )
+    return SweepConfigError(
+        f"GMAT crashed when {', '.join(values)} of {script} were overridden together, though not "
+        f"when each was alone ({how}). Set some of them in the script instead."
+    )
+
+
+def _crashes(pool: object, script: Path, overrides: dict[str, Any]) -> bool:
+    try:
+        with _inspector(pool) as inspector:
+            inspector.inspect(script, overrides)
+    except WorkerDiedError:
+        return True
+    return False
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from gmat_sweep import run_files
 from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
-from gmat_sweep.mission_script import canonical_script_sha256
-from gmat_sweep.plans import kind_of, planned_run_count
+from gmat_sweep.mission_script import script_digest
+from gmat_sweep.plans import kind_of, planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -77,7 +77,7 @@ def check_drift(script: Path, recorded: str, *, allow: bool) -> None:
     SweepConfigError
         The hash differs and `allow` is false; with it, a RuntimeWarning says the same.
     """
-    found = canonical_script_sha256(script)
+    found = script_digest(script)
     if found == recorded:
         return
     message = (
@@ -160,7 +160,7 @@ def planned_extension(
         )
     return expand_monte_carlo_extension_to_run_specs(
         perturb_from_json(record["perturb"]),
-        planned_run_count(manifest),
+        planned_count(manifest),
         n,
         record["seed"],
         script,

@@ -21,7 +21,7 @@ from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission_script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,
@@ -43,6 +43,7 @@ from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
+    from gmat_sweep.engine import Engine
     from gmat_sweep.flow.job import Listener
     from gmat_sweep.flow.sweep_flow import SweepReport
     from gmat_sweep.spec import RunOutcome, RunSpec
@@ -132,7 +133,7 @@ class Sweep(SweepResults):
         self._manifest_path = Path(manifest_path).absolute()
         self._output_dir = Path(output_dir).absolute()
         self._script_path = Path(script_path).absolute()
-        self._sweep_seed = sweep_seed
+        self._sweep_seed = None if sweep_seed is None else _plain_int(sweep_seed, "sweep_seed")
         self._progress = progress
         self._fsync_each = fsync_each
         self._fsync_batch = fsync_batch
@@ -186,15 +187,14 @@ class Sweep(SweepResults):
         yield from handed_over(self._run, on_demand(self._pool).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
-        digest = canonical_script_sha256(self._script_path)
-        kind_of(self._parameter_spec)
-        check_folder(self._output_dir, self._manifest_path)
         runs = self._checked_runs()
+        digest = script_digest(self._script_path)
+        check_folder(self._output_dir, self._manifest_path)
         with FolderLock(self._manifest_path.parent):
-            self._warm_up()
+            engine = self._warm_up()
             runs = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
-            manifest = self._header(digest)
+            manifest = self._header(digest, engine)
             manifest.save(self._manifest_path)
             self._manifest = manifest
             self._execute(runs, "run", listener)
@@ -353,6 +353,8 @@ class Sweep(SweepResults):
             checked.append(
                 replace(
                     run,
+                    run_id=_plain_int(run.run_id, "run_id"),
+                    seed=None if run.seed is None else _plain_int(run.seed, f"{where} seed"),
                     overrides=jsonable(run.overrides, f"{where} overrides"),
                     context=jsonable(run.context, f"{where} context"),
                     run_options=jsonable(run.run_options, f"{where} run_options"),
@@ -365,15 +367,16 @@ class Sweep(SweepResults):
             check_hook(hook)
         return checked
 
-    def _warm_up(self) -> None:
+    def _warm_up(self) -> Engine:
         """Find the engine, then start what takes seconds, so that it gets ready side by side."""
         from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.engine import activate
         from gmat_sweep.flow.server import start_local_server
 
-        activate()
+        engine = activate()
         start_local_server()
         on_demand(self._pool).warm_up()
+        return engine
 
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
         """Check each script and its fields on the engine; return `runs` on what is to be run."""
@@ -405,6 +408,7 @@ class Sweep(SweepResults):
             count=len(runs),
             pool=self._pool,
             manifest=self.to_manifest(),
+            manifest_path=self._manifest_path,
             folder=self._output_dir,
             mission=self._script_path,
             kind=kind_of(self._parameter_spec),
@@ -420,10 +424,8 @@ class Sweep(SweepResults):
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
 
-    def _header(self, digest: str) -> Manifest:
+    def _header(self, digest: str, engine: Engine) -> Manifest:
         from importlib.metadata import version
-
-        from gmat_sweep.engine import find_engine
 
         extra: dict[str, Any] = {
             "created_by": {"user": getpass.getuser(), "host": socket.gethostname()},
@@ -438,7 +440,7 @@ class Sweep(SweepResults):
             script_sha256=digest,
             gmat_sweep_version=version("gmat-sweep"),
             gmat_run_version=version("gmat-run"),
-            gmat_install_version=find_engine().version,
+            gmat_install_version=engine.version,
             python_version=platform.python_version(),
             os_platform=platform.platform(),
             sweep_seed=self._sweep_seed,
@@ -466,6 +468,14 @@ class Sweep(SweepResults):
             "backend": type(self._pool).__name__,
             "sweep_seed": self._sweep_seed,
         }
+
+
+def _plain_int(value: Any, what: str) -> int:
+    """Return an integer as the manifest records it; NumPy's are integers too."""
+    plain = jsonable(value, what)
+    if type(plain) is not int:
+        raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")
+    return plain
 
 
 def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) -> None:

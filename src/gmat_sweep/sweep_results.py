@@ -176,7 +176,7 @@ class SweepResults:
 
         try:
             digest: str | None = canonical_script_sha256(self._script_path)
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             digest = None
         entries = None if self._manifest is None else self._manifest.entries
         return sweep_html(

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import engine
+from gmat_sweep.causes import plain_refusal
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.run_files import seal
@@ -97,10 +98,14 @@ def _log_end(log: logging.Logger, spec: RunSpec, outcome: RunOutcome | None) -> 
     if outcome is None:
         log.warning("interrupted")
         return
-    suffix = (
-        f" postprocess_status={outcome.postprocess_status}" if spec.postprocess is not None else ""
-    )
-    log.info("status=%s duration_s=%.3f%s", outcome.status, outcome.duration_s, suffix)
+    facts = [f"status={outcome.status}", f"duration_s={outcome.duration_s:.3f}"]
+    if spec.postprocess is not None:
+        # Next to the status of a run that failed; after everything else on one that did not.
+        facts.insert(
+            1 if outcome.status == "failed" else 2,
+            f"postprocess_status={outcome.postprocess_status}",
+        )
+    log.info("%s", " ".join(facts))
 
 
 def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: float) -> RunOutcome:
@@ -269,7 +274,7 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
             # gmat-run chains the engine's exception only where the engine itself said no.
             said_by_gmat = error.__cause__ is not None and "rejected" in str(error)
             if said_by_gmat:
-                refused[path] = str(error)
+                refused[path] = plain_refusal(str(error))
             else:
                 problems.append(str(error))
     return MissionFacts(types, tuple(problems), refused)

@@ -22,6 +22,8 @@ Columns named ``run_id`` or ``__status`` inside a file are dropped: the frame's 
 place. Index levels that pandas stored in a file come back as columns.
 """
 
+from typing import TYPE_CHECKING
+
 from gmat_sweep.aggregate.extras import extra_outputs, lazy_extra_outputs
 from gmat_sweep.aggregate.fused import lazy_fused_reports
 from gmat_sweep.aggregate.outputs import lazy_contacts, lazy_ephemerides, lazy_multiindex
@@ -32,6 +34,9 @@ from gmat_sweep.aggregate.solvers import (
     solver_runs,
 )
 
+if TYPE_CHECKING:
+    from gmat_sweep.analysis import mc_convergence, sweep_diff, sweep_summary
+
 __all__ = [
     "extra_outputs",
     "lazy_contacts",
@@ -41,6 +46,19 @@ __all__ = [
     "lazy_multiindex",
     "lazy_solver_convergence",
     "lazy_solver_runs",
+    "mc_convergence",
     "solver_convergence",
     "solver_runs",
+    "sweep_diff",
+    "sweep_summary",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Programs that were written for earlier versions of the interface import these from here.
+    # On first use, because that module needs this package's frames.
+    if name not in {"mc_convergence", "sweep_diff", "sweep_summary"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gmat_sweep import analysis
+
+    return getattr(analysis, name)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmat_sweep.causes import headline
-from gmat_sweep.plans import PLANNED_KEY
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest import Manifest
     from gmat_sweep.manifest_entry import ManifestEntry
 
 __all__ = [
@@ -19,23 +17,11 @@ __all__ = [
     "FailureRate",
     "failure_groups",
     "failure_rate",
-    "planned_count",
     "run_list",
 ]
 
 CONFIDENCE = 0.95
 """Confidence level of every interval."""
-
-
-def planned_count(manifest: Manifest) -> int:
-    """Return how many runs a sweep is meant to have, extensions included as far as known.
-
-    Run ids of a sweep of explicit runs are the user's own and say nothing of how many there are.
-    """
-    if manifest.parameter_spec.get("_kind") != "monte_carlo":
-        return manifest.run_count
-    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
-    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from gmat_sweep.analysis.outcomes import (
     FailureRate,
     failure_groups,
     failure_rate,
-    planned_count,
     run_list,
 )
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
     import numpy as np

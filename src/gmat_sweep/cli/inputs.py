@@ -1,4 +1,4 @@
-"""The files that a command reads: a mission script, a manifest, a table of samples."""
+"""The files that a command reads: a mission script, a manifest."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from gmat_sweep.cli.endings import ManifestProblemError
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["existing_script", "loaded_manifest", "loaded_samples"]
+__all__ = ["existing_script", "loaded_manifest"]
 
 
 def existing_script(name: str) -> Path:
@@ -53,30 +51,3 @@ def loaded_manifest(path: str) -> Manifest:
         raise ManifestProblemError(f"manifest not found: {path}") from None
     except OSError as error:
         raise ManifestProblemError(f"manifest cannot be read: {path}: {error.strerror}") from error
-
-
-def loaded_samples(name: str) -> pd.DataFrame:
-    """Read a table of one run per row.
-
-    Raises
-    ------
-    SweepConfigError
-        It is neither .csv nor .parquet, is not there, or cannot be read.
-    """
-    path = Path(name)
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
-        raise SweepConfigError(
-            f"--samples {path} is not supported. Give a .csv or a .parquet file."
-        )
-    if not path.is_file():
-        raise SweepConfigError(f"--samples {path} was not found. Check the path.")
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path) if kind == ".csv" else pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise SweepConfigError(
-            f"--samples {path} cannot be read: {reason}. Give a table with one run per row."
-        ) from error

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.cli.arguments import max_failed, parse_backend_args, parse_grid, parse_perturb
+from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
-from gmat_sweep.cli.inputs import existing_script, loaded_manifest, loaded_samples
+from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.notation import max_failed, parse_grid, parse_perturb, read_samples
 
 if TYPE_CHECKING:
     import argparse
@@ -80,7 +81,7 @@ def run_explicit(arguments: argparse.Namespace) -> int:
     """Run the rows of a table."""
     from gmat_sweep.plans import samples_plan
 
-    samples = loaded_samples(arguments.samples)
+    samples = read_samples(Path(arguments.samples))
     return _run_plan(
         arguments,
         lambda script, folder: samples_plan(samples, script, folder),
@@ -142,7 +143,7 @@ def _run_plan(
 def _continue(
     arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds_runs: bool = False
 ) -> int:
-    from gmat_sweep.analysis.outcomes import planned_count
+    from gmat_sweep.plans import planned_count
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
@@ -245,8 +246,8 @@ def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -
 
 
 def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> None:
-    from gmat_sweep.analysis.outcomes import planned_count
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.plans import planned_count
 
     try:
         manifest = Manifest.load(execution.manifest)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.analysis.outcomes import failure_groups, planned_count, run_list
+from gmat_sweep.analysis.outcomes import failure_groups, run_list
 from gmat_sweep.causes import headline
+from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest

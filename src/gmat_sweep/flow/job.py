@@ -38,6 +38,8 @@ class SweepJob:
         Where they run.
     manifest : Manifest
         Bound to its file; every outcome is appended to it.
+    manifest_path : Path
+        That file.
     folder : Path
         The sweep folder.
     mission : Path
@@ -62,6 +64,7 @@ class SweepJob:
     count: int
     pool: Pool
     manifest: Manifest
+    manifest_path: Path
     folder: Path
     mission: Path
     kind: str

@@ -1,60 +1,65 @@
 """The flow ``gmat-sweep``: one Prefect task per run, a bounded number in flight.
 
-The flow maps the task over a job's specs, hands every outcome to the collector as its run ends, and
-computes its final state from what was collected. A run that GMAT refuses is a failed task run and
-an entry in the manifest; the flow goes on. Only infrastructure faults are retried.
+There are two ways in. `run_job` opens a flow run for a job that a program or the command line has
+prepared. A flow run that comes first - a deployment's, or one opened by a flow of the user's own -
+has the sweep prepared from its parameters, and the job comes back to it. From there on both are the
+same: outcomes go to the collector as runs end, and the final state is computed from the manifest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from queue import SimpleQueue
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.states import Cancelled, Completed, Failed
+from prefect.runtime import flow_run as this_flow_run
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from gmat_sweep.backends.on_demand import on_demand, workers_of
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
-from gmat_sweep.causes import headline
-from gmat_sweep.errors import BackendError
+from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.flow import parameters as of
+from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
+from gmat_sweep.flow.mapping import Mapping, threads_of
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
-from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.last_pass import LastPass, now
+from gmat_sweep.notation import max_failed as most_failed
+from gmat_sweep.plans import KINDS, planned_count
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import TaskRun
-    from prefect.futures import PrefectFuture
-    from prefect.tasks import Task
+    from gmat_sweep.manifest import Manifest
 
-__all__ = ["FLOW_NAME", "SweepReport", "gmat_sweep_flow", "run_job"]
+__all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
-RUN_FAILED = "RunFailed"
-"""Name of the state of a task run whose run GMAT or a hook refused."""
-TIMED_OUT = "TimedOut"
-"""Name of the state of a task run whose run was ended by its timeout."""
 
-_FAULTS = (WorkerDiedError, OSError)
-_STOP_INTERVAL_S = 0.1
+type Preparation = Callable[[of.SweepParameters, str], Manifest]
+"""Makes a sweep of parameters, runs or resumes it, and returns its manifest.
+
+The second argument is the flow run's id.
+"""
 
 _job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
 _report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
+"""The report of the flow run that is under way here, if there is one."""
+_preparation: list[Preparation] = []
+
+_log = logging.getLogger("gmat_sweep")
 
 
 @dataclass(slots=True)
@@ -80,23 +85,32 @@ class SweepReport:
     error: BaseException | None = None
 
 
-def run_job(job: SweepJob) -> SweepReport:
-    """Run a job through the flow ``gmat-sweep`` and return what it did.
+def prepared_by(preparation: Preparation) -> None:
+    """Say who makes sweeps of the parameters of flow runs that come without a job."""
+    _preparation[:] = [preparation]
 
-    The caller's own exceptions come back as themselves: what the flow raised is raised again.
+
+def run_job(job: SweepJob) -> SweepReport:
+    """Run a job in a flow run ``gmat-sweep`` and return what it did.
+
+    Inside a flow run that asked for it, the job is run there; otherwise one is opened. The caller's
+    own exceptions come back as themselves: what the flow raised is raised again.
     """
+    report = _report.get(None)
+    if report is not None:
+        orchestrate(job, report)
+        return report
     report = SweepReport()
     job_token, report_token = _job.set(job), _report.set(report)
-    on_demand(job.pool).warm_up()
     try:
         with _quiet_console(), recorded_on():
-            runner: Any = ThreadPoolTaskRunner(max_workers=_threads(job))
+            runner: Any = ThreadPoolTaskRunner(max_workers=threads_of(job))
             gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
-                mission=str(job.mission),
-                folder=str(job.folder),
-                kind=job.kind,
-                runs=job.count,
-                action=job.action,
+                mission=job.mission,
+                kind=job.kind if job.kind in KINDS else "explicit",
+                vary=[],
+                out=job.folder,
+                resume=job.action != "run",
                 return_state=True,
             )
             if report.error is None and report.flow_run_id is not None:
@@ -109,242 +123,188 @@ def run_job(job: SweepJob) -> SweepReport:
     return report
 
 
-@flow(name=FLOW_NAME, persist_result=False, validate_parameters=False)
-def gmat_sweep_flow(mission: str, folder: str, kind: str, runs: int, action: str) -> State[None]:
-    """Run the sweep that the caller handed over; the parameters say which one it is."""
-    del mission, folder, kind, runs, action  # for those who look at the flow run
-    job, report = _job.get(), _report.get()
+def _title() -> str:
+    return of.title_of(this_flow_run.parameters)
+
+
+@flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False)
+def gmat_sweep_flow(
+    mission: Path,
+    kind: of.Kind = "monte_carlo",
+    vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
+    n: of.RunCount | None = None,
+    seed: of.Seed | None = None,
+    rows: Path | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    settings: of.RunSettings = of.DEFAULT_SETTINGS,
+    max_failed: of.MaxFailed | None = None,
+) -> State[None]:
+    """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
+
+    Every run is a task run and a line of the sweep's manifest. Retrying a flow run goes on with
+    its sweep. (The sections below are not numpydoc's: Prefect reads them for its form.)
+
+    Args:
+        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
+            from GMAT_SWEEP_HOME.
+        kind: What is varied how: every combination of a grid, the rows of a table (explicit),
+            random draws, or a Latin hypercube.
+        vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
+            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. Monte Carlo and Latin
+            hypercube: Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
+            Sat.Cd=lognormal:0.8:0.1 (mu, sigma).
+        n: Monte Carlo and Latin hypercube: how many runs to draw.
+        seed: Monte Carlo and Latin hypercube: the same seed draws the same runs. Without one, a
+            fresh seed is drawn and recorded.
+        rows: Explicit: a .csv or .parquet table with a column for each field and a row for each
+            run.
+        out: The sweep folder, where the manifest and the outputs are written. Without it, a fresh
+            folder under GMAT_SWEEP_HOME/sweeps. To resume, the folder of that sweep.
+        resume: Run only what is missing, failed or damaged in the sweep folder. What is varied is
+            then read from its manifest.
+        settings: Where runs execute, and how long and how often each may.
+        max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
+            a percentage such as 5%. Without it, failed runs are reported and do not fail it.
+    """
     context = FlowRunContext.get()
     assert context is not None
     assert context.flow_run is not None
-    report.flow_run_id = context.flow_run.id
+    flow_run_id = context.flow_run.id
+    job = _job.get(None)
+    if job is not None:
+        return _run_given(job, flow_run_id)
+    mission = of.absolute(mission)
+    return _run_requested(
+        of.SweepParameters(
+            mission=mission,
+            kind=kind,
+            vary=list(vary),
+            n=n,
+            seed=seed,
+            rows=None if rows is None else of.absolute(rows),
+            out=of.fresh_folder(mission, kind, str(flow_run_id))
+            if out is None
+            else of.absolute(out),
+            resume=resume,
+            settings=settings,
+            max_failed=max_failed,
+        ),
+        flow_run_id,
+    )
+
+
+def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
+    """Run the job of the program that opened this flow run."""
+    report = _report.get()
+    report.flow_run_id = flow_run_id
     try:
         orchestrate(job, report)
+        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
     except BaseException as error:
         report.error = error
         raise
-    if report.failed:
-        return Completed(
-            name="CompletedWithFailures",
-            message=f"{report.done - report.failed} of {report.done} runs ok, "
-            f"{report.failed} failed",
+    return final_state(job.manifest, None)
+
+
+def _run_requested(parameters: of.SweepParameters, flow_run_id: UUID) -> State[None]:
+    """Have the sweep made of the parameters; its job is run here."""
+    token = _report.set(SweepReport(flow_run_id=flow_run_id))
+    try:
+        if parameters.max_failed is not None:
+            most_failed(parameters.max_failed, 0, "max_failed")
+        manifest = _preparation[0](parameters, str(flow_run_id))
+    except (GmatSweepError, OSError) as error:
+        # The state's message is what the UI shows first; a traceback would say no more.
+        return Failed(message=f"{type(error).__name__}: {error}")
+    finally:
+        _report.reset(token)
+    manifest_path = parameters.out / "manifest.jsonl"
+    publish_summary(flow_run_id, key_of(parameters.mission, parameters.kind), manifest_path)
+    return final_state(manifest, parameters.max_failed)
+
+
+def final_state(manifest: Manifest, max_failed: str | None) -> State[None]:
+    """Return the state of a flow run that has ended, computed from its sweep's manifest.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep, with all its entries.
+    max_failed : str or None
+        How many failed runs, or which percentage of them, fail the flow run; None: none do.
+    """
+    planned, recorded = planned_count(manifest), len(manifest.entries)
+    failed = sum(entry.status == "failed" for entry in manifest.entries)
+    if recorded < planned:
+        return Failed(
+            name="Incomplete",
+            message=f"{recorded} of {planned} runs are recorded. Resume the sweep to run the rest.",
         )
-    return Completed(message=f"{report.done} runs ok")
+    message = f"{recorded - failed} of {recorded} runs ok"
+    if not failed:
+        return Completed(message=message)
+    message += f", {failed} failed"
+    if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
+        return Failed(name="TooManyFailedRuns", message=f"{message}; at most {max_failed} may")
+    return Completed(name="CompletedWithFailures", message=message)
+
+
+def key_of(mission: Path, kind: str) -> str:
+    """Return what the keys of a sweep's artifacts begin with."""
+    return f"{of.slug(mission.stem)}-{of.slug(kind)}"
 
 
 def orchestrate(job: SweepJob, report: SweepReport) -> None:
     """Map the run task over the job's specs inside the current flow run."""
+    assert report.flow_run_id is not None
     started = time.monotonic()
-    with Collector(job) as collector, _quiet_task_runs():
-        for spec, outcome, attempts in _Mapping(job).outcomes():
+    progress = ProgressArtifact(
+        report.flow_run_id, f"{key_of(job.mission, job.kind)}-progress", job.count
+    )
+    with (
+        _noted(job, report.flow_run_id),
+        progress,
+        Collector(job) as collector,
+        _quiet_task_runs(),
+    ):
+        for spec, outcome, attempts in Mapping(job).outcomes():
             collector.add(spec, outcome, attempts)
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
+            progress.show(report.done, report.failed)
 
 
-def _threads(job: SweepJob) -> int:
-    # While one task run is being written down by Prefect, its worker should have the next run.
-    return workers_of(job.pool) + 2
+@contextlib.contextmanager
+def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
+    """Keep beside the manifest how this pass over the sweep ends."""
+
+    def note(state: Any, reason: str = "") -> None:
+        LastPass(
+            action=job.action,
+            state=state,
+            reason=reason,
+            flow_run=str(flow_run_id),
+            host=socket.gethostname(),
+            process=os.getpid(),
+            at=now(),
+        ).write(job.manifest_path.parent)
+
+    note("running")
+    try:
+        yield
+    except BaseException as error:
+        note("interrupted", _why(error))
+        raise
+    note("finished")
 
 
-@dataclass(slots=True)
-class _Progress:
-    """What is known of a run between its submission and its collection."""
-
-    spec: RunSpec
-    position: int
-    outcome: RunOutcome | None = None
-    faults: list[RunOutcome] = field(default_factory=list)
-
-    def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
-        """Return the run's outcome once its task run has ended.
-
-        A run whose every attempt was ended by an infrastructure fault has the outcome of the last.
-        """
-        if self.outcome is not None:
-            return self.outcome
-        error = done.result(raise_on_failure=False)
-        if not isinstance(error, _FAULTS):
-            # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
-            raise BackendError(
-                f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the sweep "
-                "once the cause is mended."
-            )
-        return self.faults.pop()
-
-    def attempts(self) -> list[dict[str, Any]]:
-        """Return the earlier attempts as the manifest records them."""
-        return [
-            {
-                "cause": fault.stderr,
-                "started_at": fault.started_at.isoformat(),
-                "ended_at": fault.ended_at.isoformat(),
-            }
-            for fault in self.faults
-        ]
-
-
-class _Turns:
-    """Lets runs begin in the order of their submission, as many at once as there are workers.
-
-    Task runs get to their bodies in any order; on one worker, runs still end in the order given.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._under_way = 0
-        self._next = 0
-        self._waits = True
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def turn(self, position: int) -> Iterator[None]:
-        """Wait for the turn of the run submitted as number `position`, and keep it for a block."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    not self._waits or (position <= self._next and self._under_way < self._at_once)
-                )
-            )
-            # A run that is tried again has had its turn before.
-            self._next = max(self._next, position + 1)
-            self._under_way += 1
-            self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._under_way -= 1
-                self._changed.notify_all()
-
-    @property
-    def under_way(self) -> int:
-        """How many runs have had their turn and have not ended."""
-        with self._changed:
-            return self._under_way
-
-    def end(self) -> None:
-        """Let everyone through, now and later."""
-        with self._changed:
-            self._waits = False
-            self._changed.notify_all()
-
-
-class _Mapping:
-    """One task run per spec, with a bounded number in flight."""
-
-    def __init__(self, job: SweepJob) -> None:
-        pool = on_demand(job.pool)
-        self._job = job
-        self._execute = pool.execute
-        self._interrupt = pool.interrupt
-        self._in_flight: dict[int, _Progress] = {}
-        self._turns = _Turns(workers_of(job.pool))
-        self._stopping = False
-        self._task: Task[[int], State[None]] = task(
-            name="run",
-            task_run_name="run-{run_id}",
-            retries=job.retries,
-            retry_condition_fn=_is_fault,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )(self._run)
-
-    def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
-        """Submit every spec and yield outcomes as task runs end."""
-        ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
-        specs = enumerate(self._job.specs)
-        window = 2 * _threads(self._job)
-        try:
-            while True:
-                while len(self._in_flight) < window and (item := next(specs, None)) is not None:
-                    position, spec = item
-                    progress = self._in_flight[spec.run_id] = _Progress(spec, position)
-                    if self._job.pool.subprocess_isolated == "debug":
-                        yield spec, self._in_this_thread(progress), []
-                        continue
-                    future = self._task.submit(spec.run_id)
-                    future.add_done_callback(_putting(ended, spec.run_id))
-                if not self._in_flight:
-                    return
-                run_id, done = ended.get()
-                progress = self._in_flight.pop(run_id)
-                outcome = progress.settle(done)
-                yield progress.spec, outcome, progress.attempts()
-        finally:
-            self._stop()
-
-    def _in_this_thread(self, progress: _Progress) -> RunOutcome:
-        """Run one spec where the caller's debugger can follow it."""
-        state = self._task(progress.spec.run_id, return_state=True)
-        del self._in_flight[progress.spec.run_id]
-        if progress.outcome is None:
-            raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
-        return progress.outcome
-
-    def _stop(self) -> None:
-        """End every task run in flight; called when the sweep is done, interrupted or broken."""
-        self._stopping = True
-        self._turns.end()
-        # Again and again: a thread may just have been about to take a worker. One that has not had
-        # its turn yet sees that all is stopping.
-        while self._turns.under_way:
-            self._interrupt()
-            time.sleep(_STOP_INTERVAL_S)
-
-    def _run(self, run_id: int) -> State[None]:
-        """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``."""
-        progress = self._in_flight[run_id]
-        with self._turns.turn(progress.position):
-            return self._run_now(progress)
-
-    def _run_now(self, progress: _Progress) -> State[None]:
-        spec = progress.spec
-        if self._stopping:
-            return Cancelled(message="the sweep was stopped before this run began")
-        if progress.faults:
-            spec = _over_its_leftovers(spec)
-        started_at, started = datetime.now(UTC), time.monotonic()
-        try:
-            outcome = self._execute(spec, timeout_s=self._job.timeout_s)
-        except _FAULTS as error:
-            if self._stopping:
-                return Cancelled(message="the sweep was stopped during this run")
-            outcome = RunOutcome.failed(
-                run_id=spec.run_id,
-                stderr=str(error),
-                started_at=started_at,
-                ended_at=datetime.now(UTC),
-                duration_s=time.monotonic() - started,
-            )
-            if not isinstance(error, WorkerTimedOutError):
-                progress.faults.append(outcome)
-                raise
-            progress.outcome = outcome
-            return Failed(name=TIMED_OUT, message=headline(outcome.stderr))
-        progress.outcome = outcome
-        if outcome.status == "failed":
-            return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
-        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
-
-
-def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task run may be tried again: only when the infrastructure failed it.
-
-    A refusal of GMAT's, and a case that takes longer than it may, are returned as states and would
-    only come out the same again. (A plain function: Prefect takes no bound method here.)
-    """
-    return isinstance(state.data, _FAULTS)
-
-
-def _putting(
-    ended: SimpleQueue[tuple[int, PrefectFuture[Any]]], run_id: int
-) -> Callable[[PrefectFuture[Any]], None]:
-    return lambda done: ended.put((run_id, done))
-
-
-def _over_its_leftovers(spec: RunSpec) -> RunSpec:
-    return replace(spec, run_options={**spec.run_options, "overwrite": True})
+def _why(error: BaseException) -> str:
+    if isinstance(error, TerminationSignal):
+        return "ended by a signal: cancelled, or its machine was shut down"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted from the keyboard"
+    return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,33 @@
+"""Serve the flow ``nightly-dispersion`` from this machine: ``python flows/nightly.py``.
+
+Every night at 04:30 the Monte Carlo below is run and compared with the night before.
+"""
+
+import os
+from pathlib import Path
+
+from prefect.schedules import Cron
+
+from gmat_sweep.flows import nightly_dispersion
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    os.environ.setdefault("GMAT_SWEEP_HOME", str(PROJECT))
+    nightly_dispersion.serve(
+        name="served-nightly",
+        schedule=Cron("30 4 * * *", timezone="Europe/Berlin"),
+        parameters={
+            "mission": "examples/injection.script",
+            "vary": ["Injection.Element1=normal:2.4257:0.006"],
+            "n": 100,
+            "seed": 42,
+        },
+        tags=["gmat-sweep", "nightly"],
+    )
+
+
+if __name__ == "__main__":
+    main()

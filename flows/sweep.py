@@ -1,0 +1,31 @@
+"""Serve the flow ``gmat-sweep`` from this machine: ``python flows/sweep.py``.
+
+Deployments appear in the Prefect UI as long as this runs, and their flow runs run here. A flow of
+your own can call `gmat_sweep_flow` as any other flow.
+"""
+
+import os
+from pathlib import Path
+
+from gmat_sweep.flows import gmat_sweep_flow
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    os.environ.setdefault("GMAT_SWEEP_HOME", str(PROJECT))
+    gmat_sweep_flow.serve(
+        name="served-here",
+        description="Any sweep, run by the process that serves it.",
+        parameters={
+            "mission": "examples/injection.script",
+            "vary": ["Injection.Element1=normal:2.4257:0.006"],
+            "n": 20,
+        },
+        tags=["gmat-sweep"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""The runs of a sweep as task runs ``run-<id>``, a bounded number of them in flight.
+
+A run that GMAT refuses is a failed task run with an outcome; only faults of the infrastructure are
+raised inside a task run, and retried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.states import Cancelled, Completed, Failed
+
+from gmat_sweep.backends.on_demand import on_demand, workers_of
+from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
+from gmat_sweep.causes import headline
+from gmat_sweep.errors import BackendError
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import TaskRun
+    from prefect.futures import PrefectFuture
+    from prefect.tasks import Task
+
+    from gmat_sweep.flow.job import SweepJob
+
+__all__ = ["Mapping", "threads_of"]
+
+RUN_FAILED = "RunFailed"
+"""Name of the state of a task run whose run GMAT or a hook refused."""
+TIMED_OUT = "TimedOut"
+"""Name of the state of a task run whose run was ended by its timeout."""
+
+_FAULTS = (WorkerDiedError, OSError)
+_STOP_INTERVAL_S = 0.1
+
+
+def threads_of(job: SweepJob) -> int:
+    """Return how many threads of the flow process drive a job's workers."""
+    # While one task run is being written down by Prefect, its worker should have the next run.
+    return workers_of(job.pool) + 2
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a run between its submission and its collection."""
+
+    spec: RunSpec
+    position: int
+    outcome: RunOutcome | None = None
+    faults: list[RunOutcome] = field(default_factory=list)
+
+    def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
+        """Return the run's outcome once its task run has ended.
+
+        A run whose every attempt was ended by an infrastructure fault has the outcome of the last.
+        """
+        if self.outcome is not None:
+            return self.outcome
+        error = done.result(raise_on_failure=False)
+        if not isinstance(error, _FAULTS):
+            # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
+            raise BackendError(
+                f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the sweep "
+                "once the cause is mended."
+            )
+        return self.faults.pop()
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the earlier attempts as the manifest records them."""
+        return [
+            {
+                "cause": fault.stderr,
+                "started_at": fault.started_at.isoformat(),
+                "ended_at": fault.ended_at.isoformat(),
+            }
+            for fault in self.faults
+        ]
+
+
+class _Turns:
+    """Lets runs begin in the order of their submission, as many at once as there are workers.
+
+    Task runs get to their bodies in any order; on one worker, runs still end in the order given.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._under_way = 0
+        self._next = 0
+        self._waits = True
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def turn(self, position: int) -> Iterator[None]:
+        """Wait for the turn of the run submitted as number `position`, and keep it for a block."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    not self._waits or (position <= self._next and self._under_way < self._at_once)
+                )
+            )
+            # A run that is tried again has had its turn before.
+            self._next = max(self._next, position + 1)
+            self._under_way += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    @property
+    def under_way(self) -> int:
+        """How many runs have had their turn and have not ended."""
+        with self._changed:
+            return self._under_way
+
+    def end(self) -> None:
+        """Let everyone through, now and later."""
+        with self._changed:
+            self._waits = False
+            self._changed.notify_all()
+
+
+class Mapping:
+    """One task run per spec, with a bounded number in flight."""
+
+    def __init__(self, job: SweepJob) -> None:
+        pool = on_demand(job.pool)
+        self._job = job
+        self._execute = pool.execute
+        self._interrupt = pool.interrupt
+        self._in_flight: dict[int, _Progress] = {}
+        self._turns = _Turns(workers_of(job.pool))
+        self._stopping = False
+        self._task: Task[[int], State[None]] = task(
+            name="run",
+            task_run_name="run-{run_id}",
+            retries=job.retries,
+            retry_condition_fn=_is_fault,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )(self._run)
+
+    def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
+        """Submit every spec and yield outcomes as task runs end."""
+        ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
+        specs = enumerate(self._job.specs)
+        window = 2 * threads_of(self._job)
+        try:
+            while True:
+                while len(self._in_flight) < window and (item := next(specs, None)) is not None:
+                    position, spec = item
+                    progress = self._in_flight[spec.run_id] = _Progress(spec, position)
+                    if self._job.pool.subprocess_isolated == "debug":
+                        yield spec, self._in_this_thread(progress), []
+                        continue
+                    future = self._task.submit(spec.run_id)
+                    future.add_done_callback(_putting(ended, spec.run_id))
+                if not self._in_flight:
+                    return
+                run_id, done = ended.get()
+                progress = self._in_flight.pop(run_id)
+                outcome = progress.settle(done)
+                yield progress.spec, outcome, progress.attempts()
+        finally:
+            self._stop()
+
+    def _in_this_thread(self, progress: _Progress) -> RunOutcome:
+        """Run one spec where the caller's debugger can follow it."""
+        state = self._task(progress.spec.run_id, return_state=True)
+        del self._in_flight[progress.spec.run_id]
+        if progress.outcome is None:
+            raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
+        return progress.outcome
+
+    def _stop(self) -> None:
+        """End every task run in flight; called when the sweep is done, interrupted or broken."""
+        self._stopping = True
+        self._turns.end()
+        # Again and again: a thread may just have been about to take a worker. One that has not had
+        # its turn yet sees that all is stopping.
+        while self._turns.under_way:
+            self._interrupt()
+            time.sleep(_STOP_INTERVAL_S)
+
+    def _run(self, run_id: int) -> State[None]:
+        """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``."""
+        progress = self._in_flight[run_id]
+        with self._turns.turn(progress.position):
+            return self._run_now(progress)
+
+    def _run_now(self, progress: _Progress) -> State[None]:
+        spec = progress.spec
+        if self._stopping:
+            return Cancelled(message="the sweep was stopped before this run began")
+        if progress.faults:
+            spec = _over_its_leftovers(spec)
+        started_at, started = datetime.now(UTC), time.monotonic()
+        try:
+            outcome = self._execute(spec, timeout_s=self._job.timeout_s)
+        except _FAULTS as error:
+            if self._stopping:
+                return Cancelled(message="the sweep was stopped during this run")
+            outcome = RunOutcome.failed(
+                run_id=spec.run_id,
+                stderr=str(error),
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
+                duration_s=time.monotonic() - started,
+            )
+            if not isinstance(error, WorkerTimedOutError):
+                progress.faults.append(outcome)
+                raise
+            progress.outcome = outcome
+            return Failed(name=TIMED_OUT, message=headline(outcome.stderr))
+        progress.outcome = outcome
+        if outcome.status == "failed":
+            return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
+        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
+
+
+def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a task run may be tried again: only when the infrastructure failed it.
+
+    A refusal of GMAT's, and a case that takes longer than it may, are returned as states and would
+    only come out the same again. (A plain function: Prefect takes no bound method here.)
+    """
+    return isinstance(state.data, _FAULTS)
+
+
+def _putting(
+    ended: SimpleQueue[tuple[int, PrefectFuture[Any]]], run_id: int
+) -> Callable[[PrefectFuture[Any]], None]:
+    return lambda done: ended.put((run_id, done))
+
+
+def _over_its_leftovers(spec: RunSpec) -> RunSpec:
+    return replace(spec, run_options={**spec.run_options, "overwrite": True})

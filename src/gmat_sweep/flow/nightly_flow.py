@@ -1,0 +1,161 @@
+"""The flow ``nightly-dispersion``: tonight's Monte Carlo, compared with last night's.
+
+Each night has a folder of its own, named by the time it was scheduled for, so a night that is
+retried goes on where it stopped. The comparison is an artifact whose versions are the history, two
+files beside the manifest, and an event when something moved.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.runtime import flow_run as this_flow_run
+from prefect.states import Completed, Failed
+
+from gmat_sweep.analysis import compare_sweeps, input_hashes
+from gmat_sweep.durable import write_file
+from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.flow import parameters as of
+from gmat_sweep.flow.artifacts import publish
+from gmat_sweep.flow.sweep_flow import gmat_sweep_flow
+from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.manifest import Manifest
+from gmat_sweep.plans import planned_count
+
+if TYPE_CHECKING:
+    from gmat_sweep.analysis import NightComparison
+
+__all__ = ["NIGHTLY_FLOW_NAME", "nightly_dispersion"]
+
+NIGHTLY_FLOW_NAME = "nightly-dispersion"
+FINISHED_EVENT = "gmat-sweep.nightly.finished"
+MOVED_EVENT = "gmat-sweep.nightly.moved"
+
+_NIGHT_FORMAT = "%Y-%m-%dT%H%M%SZ"
+
+_log = logging.getLogger("gmat_sweep")
+
+
+def _title() -> str:
+    mission = Path(str(this_flow_run.parameters["mission"])).stem
+    return f"{mission} night of {_scheduled_for():%Y-%m-%d}"
+
+
+def _scheduled_for() -> datetime:
+    return datetime.fromisoformat(str(this_flow_run.scheduled_start_time)).astimezone(UTC)
+
+
+@flow(name=NIGHTLY_FLOW_NAME, flow_run_name=_title, persist_result=False)
+def nightly_dispersion(
+    mission: Path,
+    vary: list[str],
+    n: of.RunCount,
+    seed: of.Seed | None = 0,
+    nights: Path | None = None,
+    settings: of.RunSettings = of.DEFAULT_SETTINGS,
+    max_failed: of.MaxFailed | None = None,
+) -> State[None]:
+    """Run tonight's Monte Carlo and compare it with the last night that is complete.
+
+    Args:
+        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
+            from GMAT_SWEEP_HOME.
+        vary: One field to a line, as for gmat-sweep: Sat.SMA=normal:7100:50.
+        n: How many runs to draw.
+        seed: The same seed every night draws the same runs, which are then compared one by one.
+            Without one every night draws its own, and only the distributions are compared.
+        nights: Folder that keeps the nights, each in a folder named by its time. Without it,
+            nights/MISSION under GMAT_SWEEP_HOME.
+        settings: Where runs execute, and how long and how often each may.
+        max_failed: The night fails when more runs than this have failed: a number such as 3 or a
+            percentage such as 5%. Without it, failed runs are reported and do not fail it.
+    """
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    mission = of.absolute(mission)
+    name = of.slug(mission.stem)
+    place = of.absolute(nights or Path("nights") / name)
+    tonight = place / _scheduled_for().strftime(_NIGHT_FORMAT)
+    try:
+        # A night that takes more than a day must not be compared with while it is under way.
+        with FolderLock(place):
+            _note_inputs(tonight, mission, settings.postprocess)
+            state: State[Any] = gmat_sweep_flow(
+                mission=mission,
+                kind="monte_carlo",
+                vary=vary,
+                n=n,
+                seed=seed,
+                out=tonight,
+                resume=(tonight / "manifest.jsonl").is_file(),
+                settings=settings,
+                max_failed=max_failed,
+                return_state=True,
+            )
+            if not _is_complete(tonight):
+                return Failed(message=f"tonight's sweep did not end: {state.message}")
+            last_night = _last_complete_before(tonight)
+            comparison = None if last_night is None else compare_sweeps(tonight, last_night)
+    except (GmatSweepError, OSError) as error:
+        return Failed(message=f"{type(error).__name__}: {error}")
+    resource = {
+        "prefect.resource.id": f"gmat-sweep.nightly.{name}",
+        "prefect.resource.name": mission.stem,
+    }
+    payload: dict[str, Any] = {"folder": str(tonight), "state": state.name}
+    if comparison is not None:
+        _keep(tonight, comparison)
+        markdown = ("markdown", comparison.to_markdown(), "Tonight against last night")
+        publish(context.flow_run.id, {f"{name}-nightly": markdown})
+        payload |= {"headline": comparison.headline(), "moved": comparison.moved}
+        if comparison.moved:
+            emit_event(MOVED_EVENT, resource, payload=payload)
+    emit_event(FINISHED_EVENT, resource, payload=payload)
+    return _final_state(state, comparison)
+
+
+def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
+    """Write down what tonight's sweep is made from, unless that was done when it began."""
+    if mission.is_file() and not (tonight / "inputs.json").is_file():
+        tonight.mkdir(parents=True, exist_ok=True)
+        input_hashes(mission, postprocess=postprocess).write(tonight)
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        manifest = Manifest.load(folder / "manifest.jsonl")
+    except (OSError, GmatSweepError) as error:
+        _log.info("%s holds no whole sweep: %s", folder, error)
+        return False
+    return len(manifest.entries) >= planned_count(manifest)
+
+
+def _last_complete_before(tonight: Path) -> Path | None:
+    """Return the latest earlier night whose every run is recorded."""
+    kept = (manifest.parent for manifest in tonight.parent.glob("*/manifest.jsonl"))
+    earlier = sorted(night for night in kept if night.name < tonight.name)
+    return next((night for night in reversed(earlier) if _is_complete(night)), None)
+
+
+def _keep(tonight: Path, comparison: NightComparison) -> None:
+    write_file(tonight / "comparison.md", comparison.to_markdown().encode())
+    write_file(tonight / "comparison.json", json.dumps(comparison.to_dict(), indent=1).encode())
+
+
+def _final_state(sweep: State[Any], comparison: NightComparison | None) -> State[None]:
+    said = "the first night" if comparison is None else comparison.headline()
+    message = f"{said} {sweep.message or ''}".strip()
+    if sweep.is_failed():
+        return Failed(name=sweep.name, message=message)
+    if comparison is not None and comparison.moved:
+        return Completed(name="Moved", message=message)
+    return Completed(message=message)

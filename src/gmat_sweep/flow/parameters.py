@@ -1,0 +1,167 @@
+"""The parameters of the flow ``gmat-sweep``: types and bounds, and what they come to.
+
+The Prefect UI makes its form of them, and Prefect refuses values out of bounds before the flow's
+body starts, naming the parameter. They stay small: tables travel as paths.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmat_sweep.notation import parse_grid
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "HOME_VARIABLE",
+    "Kind",
+    "MaxFailed",
+    "RunCount",
+    "RunSettings",
+    "Seed",
+    "SweepParameters",
+    "absolute",
+    "fresh_folder",
+    "slug",
+    "title_of",
+]
+
+HOME_VARIABLE = "GMAT_SWEEP_HOME"
+"""Environment variable: the folder that relative paths in parameters start from."""
+
+_MOST_RUNS = 10_000_000
+_SEED_LIMIT = 2**63
+"""Prefect keeps integers in 64 bits."""
+
+type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube"]
+
+type RunCount = Annotated[int, Field(ge=1, le=_MOST_RUNS)]
+type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
+type MaxFailed = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%?$")]
+
+
+class RunSettings(BaseModel):
+    """Where runs execute, and how long and how often each may."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workers: int | None = Field(
+        default=None,
+        title="Workers",
+        description="Worker processes, each with its own GMAT engine; one for each core when "
+        "left empty.",
+        ge=1,
+        le=4096,
+    )
+    timeout_s: float | None = Field(
+        default=None,
+        title="Timeout, s",
+        description="Seconds that a run may take before its worker is killed; no limit when left "
+        "empty.",
+        gt=0,
+    )
+    retries: int = Field(
+        default=1,
+        title="Retries",
+        description="How often a run is tried again after a fault of the infrastructure, such as "
+        "a killed worker. What GMAT refuses is not tried again.",
+        ge=0,
+        le=100,
+    )
+    postprocess: str | None = Field(
+        default=None,
+        title="Postprocess hook",
+        description="Called in the worker after each successful run: package.module:function.",
+        pattern=r"^[\w.]+:[\w.]+$",
+    )
+
+
+DEFAULT_SETTINGS = RunSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepParameters:
+    """What one flow run was asked for, with absolute paths.
+
+    Attributes
+    ----------
+    mission : Path
+        The mission script.
+    kind : str
+        ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
+    vary : list of str
+        Axes or distributions, in the notation of the command line.
+    n, seed : int or None
+        Number of draws and their seed.
+    rows : Path or None
+        The table of explicit runs.
+    out : Path
+        The sweep folder.
+    resume : bool
+        Whether to go on with the sweep in `out`.
+    settings : RunSettings
+        How to run.
+    max_failed : str or None
+        How many failed runs fail the flow run.
+    """
+
+    mission: Path
+    kind: Kind
+    vary: list[str]
+    n: int | None
+    seed: int | None
+    rows: Path | None
+    out: Path
+    resume: bool
+    settings: RunSettings
+    max_failed: str | None
+
+
+def absolute(path: Path) -> Path:
+    """Return a path of a parameter as an absolute one.
+
+    A flow run starts in a folder of its worker's choosing, so a relative path starts from
+    ``GMAT_SWEEP_HOME``; only where that is not set, from the current folder.
+    """
+    home = os.environ.get(HOME_VARIABLE) or os.curdir
+    return (Path(home).expanduser() / path.expanduser()).absolute()
+
+
+def fresh_folder(mission: Path, kind: str, run_name: str) -> Path:
+    """Return the folder of a flow run that was given none; the same when the run is retried."""
+    home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
+    return Path(home).expanduser().absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
+
+
+def slug(text: str) -> str:
+    """Return `text` in lower-case letters, digits and dashes, as keys of artifacts must be."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "sweep"
+
+
+def title_of(parameters: dict[str, Any]) -> str:
+    """Return what a flow run with these parameters is called: mission, kind, number of runs."""
+    mission = Path(str(parameters["mission"])).stem
+    kind = str(parameters["kind"])
+    if parameters["resume"]:
+        return f"{mission} resume"
+    return " ".join(filter(None, [mission, kind.replace("_", "-"), _size(kind, parameters)]))
+
+
+def _size(kind: str, parameters: dict[str, Any]) -> str:
+    if kind == "explicit":
+        rows = parameters["rows"]
+        return f"rows={Path(str(rows)).name}" if rows else ""
+    if kind == "grid":
+        try:
+            axes = parse_grid(parameters["vary"], "vary")
+        except ValueError:
+            # What is wrong with it is said when the sweep is planned.
+            return ""
+        return f"n={math.prod(map(len, axes.values()))}"
+    return f"n={parameters['n']}" if parameters["n"] else ""

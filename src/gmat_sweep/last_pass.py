@@ -1,0 +1,69 @@
+"""How the last pass over a sweep ended, kept beside its manifest.
+
+The manifest says which runs are recorded; it cannot say why others are not. This file does: a pass
+that was cancelled or broke is told from one that is still going on, and a flow run that is retried
+knows the sweep it began. It is a remark: nothing is lost with it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from gmat_sweep.durable import write_file
+
+__all__ = ["LAST_PASS_NAME", "LastPass"]
+
+LAST_PASS_NAME = "last-pass.json"  # noqa: S105 - no password
+"""Name of the file in the manifest's folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPass:
+    """One pass over a sweep.
+
+    Attributes
+    ----------
+    action : str
+        ``run``, ``resume`` or ``extend``.
+    state : {"running", "finished", "interrupted"}
+        ``running`` also when the process was killed before it could say how it ended.
+    reason : str
+        What interrupted it; empty otherwise.
+    flow_run : str
+        The Prefect flow run's id.
+    host, process : str, int
+        Where it ran.
+    at : str
+        When this was written, ISO 8601 in UTC.
+    """
+
+    action: str
+    state: Literal["running", "finished", "interrupted"]
+    reason: str
+    flow_run: str
+    host: str
+    process: int
+    at: str
+
+    @classmethod
+    def of(cls, folder: Path) -> LastPass | None:
+        """Read what is kept in `folder`; None where there is nothing that can be understood."""
+        try:
+            kept: Any = json.loads((folder / LAST_PASS_NAME).read_text(encoding="utf-8"))
+            return cls(**kept)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Keep it in `folder`, on disk when this returns."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        write_file(folder / LAST_PASS_NAME, text.encode())
+
+
+def now() -> str:
+    """Return the time as `LastPass` keeps it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,106 @@
+"""Sweeps that a flow run asks for: from its parameters to a sweep, run or gone on with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmat_sweep.backends.joblib import LocalJoblibPool
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.last_pass import LastPass
+from gmat_sweep.notation import parse_grid, parse_perturb, read_samples
+from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_plan, samples_plan
+from gmat_sweep.sweep import Sweep
+
+if TYPE_CHECKING:
+    from gmat_sweep.flow.parameters import SweepParameters
+    from gmat_sweep.manifest import Manifest
+
+__all__ = ["run_requested"]
+
+MANIFEST_NAME = "manifest.jsonl"
+
+
+def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
+    """Run the sweep that a flow run was asked for, or go on with it.
+
+    A flow run that is retried finds the sweep it began and goes on with it: what is recorded is
+    not run again.
+
+    Parameters
+    ----------
+    parameters : SweepParameters
+        What was asked for.
+    flow_run : str
+        The flow run's id.
+
+    Returns
+    -------
+    Manifest
+        The sweep as it is on disk.
+
+    Raises
+    ------
+    SweepConfigError
+        The parameters cannot make a sweep; the message names the parameter. No run has been
+        started.
+    """
+    if not parameters.mission.is_file():
+        raise SweepConfigError(
+            f"mission: {parameters.mission} was not found on this machine. Correct the path; a "
+            "relative one starts from GMAT_SWEEP_HOME."
+        )
+    settings = parameters.settings
+    manifest_path = parameters.out / MANIFEST_NAME
+    goes_on = parameters.resume or _is_retried(parameters, flow_run)
+    if goes_on and not manifest_path.is_file():
+        raise SweepConfigError(
+            f"out: {parameters.out} holds no sweep to resume. Name the folder with its "
+            f"{MANIFEST_NAME}."
+        )
+    with LocalJoblibPool(settings.workers) as pool:
+        if goes_on:
+            sweep = Sweep.from_manifest(
+                manifest_path,
+                parameters.mission,
+                backend=pool,
+                progress=False,
+                timeout=settings.timeout_s,
+                retries=settings.retries,
+            ).resume()
+        else:
+            plan = _plan(parameters)
+            sweep = Sweep(
+                runs=plan.runs,
+                backend=pool,
+                manifest_path=manifest_path,
+                output_dir=parameters.out,
+                script_path=parameters.mission,
+                parameter_spec=plan.parameter_spec,
+                sweep_seed=plan.seed,
+                postprocess=settings.postprocess,
+                progress=False,
+                timeout=settings.timeout_s,
+                retries=settings.retries,
+            ).run()
+    return sweep.to_manifest()
+
+
+def _is_retried(parameters: SweepParameters, flow_run: str) -> bool:
+    last = LastPass.of(parameters.out)
+    return last is not None and last.flow_run == flow_run
+
+
+def _plan(parameters: SweepParameters) -> Plan:
+    place = (parameters.mission, parameters.out)
+    if parameters.kind == "explicit":
+        if parameters.rows is None:
+            raise SweepConfigError("rows: an explicit sweep needs a table of runs. Name its file.")
+        return samples_plan(read_samples(parameters.rows, "rows"), *place)
+    if not parameters.vary:
+        raise SweepConfigError("vary: nothing is varied. Name at least one field.")
+    if parameters.kind == "grid":
+        return grid_plan(parse_grid(parameters.vary, "vary"), *place)
+    if parameters.n is None:
+        raise SweepConfigError(f"n: a {parameters.kind} sweep needs the number of runs. Give n.")
+    make = monte_carlo_plan if parameters.kind == "monte_carlo" else latin_hypercube_plan
+    return make(parse_perturb(parameters.vary, "vary"), parameters.n, parameters.seed, *place)

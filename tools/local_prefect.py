@@ -1,0 +1,191 @@
+"""A Prefect server and a worker on this machine: ``up``, ``deploy``, ``down``.
+
+What ``make up``, ``make deploy`` and ``make down`` call. The server listens on loopback, keeps its
+database in the Prefect profile in use, and both processes write their logs to the state folder.
+
+``python tools/local_prefect.py up [--port 4200] [--state .local-prefect]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+
+PROJECT = Path(__file__).resolve().parent.parent
+POOL = "gmat-pool"
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 40.0
+
+
+def main() -> int:
+    """Run one of the commands."""
+    parser = argparse.ArgumentParser(description="A Prefect server and a worker on this machine.")
+    parser.add_argument("command", choices=["up", "deploy", "down"])
+    parser.add_argument("--port", type=int, default=4200, help="of the server (default 4200)")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=PROJECT / ".local-prefect",
+        help="folder of logs and process ids",
+    )
+    arguments = parser.parse_args()
+    local = LocalPrefect(arguments.port, arguments.state.absolute())
+    commands = {"up": local.up, "deploy": local.deploy, "down": local.down}
+    return commands[arguments.command]()
+
+
+class LocalPrefect:
+    """The two processes and what is known of them.
+
+    Parameters
+    ----------
+    port : int
+        Of the server.
+    state : Path
+        Folder of their logs and process ids.
+    """
+
+    def __init__(self, port: int, state: Path) -> None:
+        self._root = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._state = state
+        self._environment = {
+            **os.environ,
+            "PREFECT_API_URL": f"{self._root}/api",
+            "PREFECT_UI_URL": self._root,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "GMAT_SWEEP_HOME": os.environ.get("GMAT_SWEEP_HOME") or str(PROJECT),
+        }
+
+    def up(self) -> int:
+        """Start what does not run yet, and return when the worker takes work."""
+        self._state.mkdir(parents=True, exist_ok=True)
+        if self._running("server") is None:
+            if self._answers():
+                return _fail(
+                    f"port {self._port} is taken by another program. Stop it, or choose another "
+                    "with PORT=..."
+                )
+            self._start("server", "server", "start", "--host", "127.0.0.1", "--port", self._port)
+            self._wait("server", self._answers)
+        self._prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+        if self._running("worker") is None:
+            # Queries often, so that what is asked for begins at once; a team's worker need not.
+            self._environment["PREFECT_WORKER_QUERY_SECONDS"] = "2"
+            self._start("worker", "worker", "start", "--pool", POOL)
+            self._wait("worker", self._has_worker)
+        print(f"Prefect UI: {self._root}")
+        print(f"commands:   export PREFECT_API_URL={self._root}/api")
+        print(f"logs:       {self._state}")
+        return 0
+
+    def deploy(self) -> int:
+        """Register the deployments and the automations."""
+        if not self._answers():
+            return _fail(f"no Prefect server answers at {self._root}. Start one with `make up`.")
+        deployments = PROJECT / "deployments"
+        self._prefect(
+            "--no-prompt", "deploy", "--all", "--prefect-file", deployments / "prefect.yaml"
+        )
+        subprocess.run(
+            [sys.executable, deployments / "automations.py"], env=self._environment, check=True
+        )
+        print("start one:  prefect deployment run gmat-sweep/monte-carlo --param n=20 --watch")
+        return 0
+
+    def down(self) -> int:
+        """End the worker with its flow runs, then the server."""
+        for name in ("worker", "server"):
+            process = self._running(name)
+            if process is not None:
+                _end(process)
+                print(f"{name} stopped")
+            (self._state / f"{name}.json").unlink(missing_ok=True)
+        return 0
+
+    def _prefect(self, *arguments: object) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "prefect", *map(str, arguments)],
+            env=self._environment,
+            cwd=PROJECT,
+            check=True,
+        )
+
+    def _start(self, name: str, *arguments: object) -> None:
+        with (self._state / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", *map(str, arguments)],
+                env=self._environment,
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        # A process id comes back after a restart of the machine; its time of birth does not.
+        born = psutil.Process(process.pid).create_time()
+        known = json.dumps({"pid": process.pid, "created": born})
+        (self._state / f"{name}.json").write_text(known, encoding="utf-8")
+
+    def _running(self, name: str) -> psutil.Process | None:
+        try:
+            known = json.loads((self._state / f"{name}.json").read_text(encoding="utf-8"))
+            process = psutil.Process(known["pid"])
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return None
+        return process if process.create_time() == known["created"] else None
+
+    def _wait(self, name: str, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not is_ready():
+            if self._running(name) is None or time.monotonic() > deadline:
+                said = (self._state / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+                raise SystemExit(f"the Prefect {name} did not start:\n{said[-3000:]}")
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self._root}/api/health", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _has_worker(self) -> bool:
+        reply = httpx.post(
+            f"{self._root}/api/work_pools/{POOL}/workers/filter",
+            json={"workers": {"status": {"any_": ["ONLINE"]}}},
+            timeout=10,
+        )
+        return bool(reply.raise_for_status().json())
+
+
+def _end(process: psutil.Process) -> None:
+    """Ask a process to end, and see to it that nothing it started is left."""
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
+    for each in family:
+        if each.is_running():
+            each.terminate()
+    _, left = psutil.wait_procs(family, timeout=STOP_TIMEOUT_S)
+    for each in left:
+        each.kill()
+    psutil.wait_procs(left, timeout=STOP_TIMEOUT_S)
+
+
+def _fail(message: str) -> int:
+    print(f"local_prefect: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
