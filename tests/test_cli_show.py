@@ -547,7 +547,7 @@ class TestFailureLines:
         assert failure_lines([entry(0), entry(1, "skipped")]) == []
 
     def test_many_causes_and_many_runs_are_cut_short(self) -> None:
-        entries = [failed(each, f"cause {each}\n") for each in range(7)]
+        entries = [failed(each, f"cause x{each}\n") for each in range(7)]
         entries += [failed(each) for each in range(10, 20)]
 
         lines = failure_lines(entries)
@@ -555,6 +555,6 @@ class TestFailureLines:
         assert lines[0].startswith("10 x ")
         assert lines[0].endswith(" (run 10, 11, 12, 13, 14, 15, 16, 17, ...)")
         assert lines[1:] == [
-            *(f"1 x cause {each} (run {each})" for each in range(4)),
+            *(f"1 x cause x{each} (run {each})" for each in range(4)),
             "... and 3 further causes",
         ]

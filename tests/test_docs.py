@@ -46,6 +46,7 @@ SUBJECTS = {
     "monte-carlo",
     "aggregation",
     "postprocess",
+    "nightly",
     "resume",
     "manifest-format",
     "cli",
@@ -312,7 +313,7 @@ def test_the_reference_is_what_its_script_makes_of_the_docstrings_of_today() -> 
 
 def test_the_reference_has_every_public_name_and_parameter() -> None:
     page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    modules = ("plotting", "sensitivity", "archive", "backends", "errors")
+    modules = ("analysis", "plotting", "sensitivity", "archive", "backends", "errors")
     names = set(gmat_sweep.__all__) - {"__version__"}
     for module in modules:
         names |= set(importlib.import_module(f"gmat_sweep.{module}").__all__)

@@ -159,7 +159,7 @@ def _facts(nights: NightComparison) -> str:
     ]
     if nights.paired and (nights.only_tonight or nights.only_last_night):
         lines.append(
-            f"- not compared: {nights.only_tonight} runs of tonight alone, "
+            f"- not compared: {_many(nights.only_tonight, 'run')} of tonight alone, "
             f"{nights.only_last_night} of last night alone"
         )
     if not nights.inputs_complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ CONFIDENCE = 0.95
 """Confidence level of every interval."""
 
 
+# Values differ from run to run where the cause is one: -205.06 and -446.38 are both no mass.
+_VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
+
+
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
     """Failed runs that have the same cause.
@@ -31,9 +36,9 @@ class FailureGroup:
     Attributes
     ----------
     cause : str
-        The cause in one line.
+        The cause in one line; numbers in which the runs differ are left out as ``...``.
     run_ids : tuple of int
-        The runs it cost, in the order of their entries.
+        The runs it cost, in ascending order.
     """
 
     cause: str
@@ -42,15 +47,26 @@ class FailureGroup:
 
 def failure_groups(entries: Iterable[ManifestEntry]) -> list[FailureGroup]:
     """Return the failed runs grouped by cause, the commonest first."""
-    by_cause: dict[str, list[int]] = {}
+    groups: dict[str, list[tuple[int, str]]] = {}
     # In the manifest they stand in the order in which they ended.
     for entry in sorted(entries, key=lambda each: each.run_id):
         if entry.status == "failed":
-            by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
-                entry.run_id
-            )
-    ranked = sorted(by_cause.items(), key=lambda item: (-len(item[1]), item[1][0]))
-    return [FailureGroup(cause, tuple(run_ids)) for cause, run_ids in ranked]
+            cause = headline(entry.stderr) or "no cause recorded"
+            groups.setdefault(_VALUE.sub("...", cause), []).append((entry.run_id, cause))
+    found = []
+    for runs in groups.values():
+        run_ids, causes = zip(*runs, strict=True)
+        found.append(FailureGroup(_in_common(causes), run_ids))
+    return sorted(found, key=lambda group: (-len(group.run_ids), group.run_ids[0]))
+
+
+def _in_common(causes: Sequence[str]) -> str:
+    """Return causes that differ in their values alone as one."""
+    if len(set(causes)) == 1:
+        return causes[0]
+    shown = zip(*(_VALUE.findall(cause) for cause in causes), strict=True)
+    values = iter([each[0] if len(set(each)) == 1 else "..." for each in shown])
+    return _VALUE.sub(lambda _: next(values), causes[0])
 
 
 def run_list(run_ids: Sequence[int], most: int = 8) -> str:

@@ -164,7 +164,7 @@ class FinalReport:
         return "\n\n".join(parts) + "\n"
 
     def failure_rows(self, most: int = 100) -> list[dict[str, str | int]]:
-        """Return a row for each cause of failure: ``cause``, ``runs``, ``share``, ``examples``.
+        """Return a row for each cause of failure: ``runs``, ``share``, ``examples``, ``cause``.
 
         Parameters
         ----------
@@ -188,10 +188,10 @@ class FinalReport:
     def _failure_row(self, cause: str, run_ids: Iterable[int]) -> dict[str, str | int]:
         ids = tuple(run_ids)
         return {
-            "cause": cause,
             "runs": len(ids),
             "share": percent(len(ids) / self.failed),
             "examples": run_list(ids),
+            "cause": cause,
         }
 
     def _facts(self) -> str:
@@ -210,10 +210,10 @@ class FinalReport:
 
     def _failure_table(self) -> str:
         rows = [
-            [plain(str(row["cause"])), str(row["runs"]), str(row["share"]), str(row["examples"])]
+            [str(row["runs"]), str(row["share"]), str(row["examples"]), plain(str(row["cause"]))]
             for row in self.failure_rows(_CAUSES_SHOWN)
         ]
-        return table(["cause", "runs", "share", "run ids"], rows, {"runs", "share"})
+        return table(["runs", "share", "run ids", "cause"], rows, {"runs", "share"})
 
     def _solver_table(self) -> str:
         rows = [

@@ -1,0 +1,149 @@
+"""What a person sees in the Prefect UI, in headless Chromium.
+
+The pictures are kept in the folder that ``UI_PICTURES`` names, or else with the test's other files;
+those of the documentation are made by ``UI_PICTURES=docs/pictures make pages``.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from local_server import LocalServer, wait_for
+
+pytestmark = pytest.mark.browser
+
+# A closed network refuses what a fresh Chromium asks for in the background.
+_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_LOOK_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server with deployments and a worker."""
+    local = LocalServer(tmp_path_factory.mktemp("server"))
+    try:
+        local.make("up")
+        local.make("deploy")
+        yield local
+    finally:
+        local.make("down")
+        local.client.close()
+
+
+@pytest.fixture(scope="module")
+def flow_run(server: LocalServer) -> str:
+    """A sweep of 40 runs, some of which GMAT refuses."""
+    flow_run_id = server.start(
+        "monte-carlo",
+        vary=[
+            "Injection.Element1=normal:2.4257:0.006",
+            "Injection.Element2=normal:0:0.004",
+            "Sat.DryMass=normal:1200:800",
+        ],
+        n=40,
+        seed=42,
+    )
+    assert server.ended(flow_run_id)["state_name"] == "CompletedWithFailures"
+    wait_for(lambda: len(server.task_runs(flow_run_id)) == 40)
+    return flow_run_id
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A page of a browser without a past."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "no chromium on PATH: install it, for example `apt install chromium`"
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened.set_default_timeout(_LOOK_MS)
+        expect.set_options(timeout=_LOOK_MS)
+        yield opened
+        browser.close()
+
+
+def picture(page: Page, name: str, tmp_path: Path) -> None:
+    """Keep what the page shows."""
+    folder = Path(os.environ.get("UI_PICTURES", str(tmp_path)))
+    page.wait_for_timeout(1500)
+    page.screenshot(path=folder / f"{name}.png")
+
+
+def test_the_flow_runs_page_shows_the_runs_and_how_they_ended(
+    server: LocalServer, flow_run: str, page: Page, tmp_path: Path
+) -> None:
+    """Name, state and count at the head; the task runs by run id, failed ones with their state."""
+    page.goto(f"{server.root}/runs/flow-run/{flow_run}")
+    expect(page.get_by_text("injection monte-carlo n=40").first).to_be_visible()
+    expect(page.get_by_text("CompletedWithFailures").first).to_be_visible()
+    expect(page.get_by_text("40 Task runs").first).to_be_visible()
+    picture(page, "ui-flow-run", tmp_path)
+    page.get_by_text("Task Runs", exact=True).first.click()
+    expect(page.get_by_text("run-39").first).to_be_visible()
+    expect(page.get_by_text("RunFailed").first).to_be_visible()
+    picture(page, "ui-task-runs", tmp_path)
+
+
+def test_a_failed_runs_page_shows_gmats_cause(
+    server: LocalServer, flow_run: str, page: Page, tmp_path: Path
+) -> None:
+    """The state's message is the reason, in GMAT's words."""
+    failed = next(task for task in server.task_runs(flow_run) if task["state_type"] == "FAILED")
+    page.goto(f"{server.root}/runs/task-run/{failed['id']}")
+    expect(page.get_by_text(failed["name"]).first).to_be_visible()
+    expect(page.get_by_text("GMAT refused Sat.DryMass").first).to_be_visible()
+    picture(page, "ui-failed-run", tmp_path)
+
+
+def test_the_artifact_pages_show_the_summary_and_the_failures(
+    server: LocalServer, flow_run: str, page: Page, tmp_path: Path
+) -> None:
+    """The Markdown is a page with a table of quantities; the failures are grouped by cause."""
+    artifacts = server.artifacts(flow_run)
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    page.goto(
+        f"{server.root}/artifacts/artifact/{artifacts['injection-monte-carlo-summary']['id']}"
+    )
+    expect(page.get_by_role("cell", name="Sat.Earth.SMA").first).to_be_visible()
+    expect(page.get_by_text("gmat-sweep resume").first).to_be_visible()
+    picture(page, "ui-summary", tmp_path)
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.goto(
+        f"{server.root}/artifacts/artifact/{artifacts['injection-monte-carlo-failures']['id']}"
+    )
+    expect(page.get_by_text("GMAT refused Sat.DryMass").first).to_be_visible()
+    picture(page, "ui-failures", tmp_path)
+
+
+def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
+    server: LocalServer, page: Page, tmp_path: Path
+) -> None:
+    """The form can be filled in by hand: every parameter says what it means."""
+    found = server.client.get("/deployments/name/gmat-sweep/monte-carlo").json()
+    page.set_viewport_size({"width": 1280, "height": 1900})
+    page.goto(f"{server.root}/deployments/deployment/{found['id']}/run")
+    for said in (
+        "GMAT script, as a path on the machine that runs the flow.",
+        "One field to a line, in GMAT's units",
+        "how many runs to draw",
+        "Run only what is missing, failed or damaged",
+        "Seconds that a run may take before its worker is killed",
+        "The flow run fails when more runs than this have failed",
+    ):
+        expect(page.get_by_text(said).first).to_be_visible()
+    assert page.get_by_text("Injection.Element1=normal:2.4257:0.006").count() or (
+        page.locator("textarea").nth(1).input_value() == "Injection.Element1=normal:2.4257:0.006"
+    )
+    picture(page, "ui-form", tmp_path)
