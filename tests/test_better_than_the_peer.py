@@ -213,7 +213,7 @@ def test_06_hand_made_runs_are_resumed_as_they_were(pool: LocalJoblibPool, tmp_p
     assert entries[10].overrides == {"Sat.INC": 30.5, "Sat.DryMass": 800}
     assert type(entries[10].overrides["Sat.DryMass"]) is int
     assert (entries[10].seed, entries[10].postprocess) == (7, NOTE)
-    assert entries[20].output_paths["report__RF"].parent == Path("twenty")
+    assert entries[20].output_paths["report__RF"].parent == tmp_path / "twenty"
 
 
 def test_07_an_archive_keeps_what_solvers_and_hooks_left(solved: Sweep, tmp_path: Path) -> None:
