@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gmat_sweep.durable import write_file
 
@@ -19,6 +19,9 @@ __all__ = ["LAST_PASS_NAME", "LastPass"]
 
 LAST_PASS_NAME = "last-pass.json"  # noqa: S105 - no password
 """Name of the file in the manifest's folder."""
+
+type PassState = Literal["running", "finished", "interrupted"]
+_STATES: tuple[str, ...] = get_args(PassState.__value__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class LastPass:
     """
 
     action: str
-    state: Literal["running", "finished", "interrupted"]
+    state: PassState
     reason: str
     flow_run: str
     host: str
@@ -54,9 +57,20 @@ class LastPass:
         """Read what is kept in `folder`; None where there is nothing that can be understood."""
         try:
             kept: Any = json.loads((folder / LAST_PASS_NAME).read_text(encoding="utf-8"))
-            return cls(**kept)
-        except (OSError, ValueError, TypeError):
+            last = cls(**kept)
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
+        return last if last._is_sound() else None
+
+    def _is_sound(self) -> bool:
+        texts = (self.action, self.state, self.reason, self.flow_run, self.host, self.at)
+        if not all(isinstance(text, str) for text in texts) or type(self.process) is not int:
+            return False
+        try:
+            written = datetime.fromisoformat(self.at)
+        except ValueError:
+            return False
+        return written.tzinfo is not None and self.state in _STATES
 
     def write(self, folder: Path) -> None:
         """Keep it in `folder`, on disk when this returns."""

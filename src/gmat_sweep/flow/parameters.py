@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.notation import parse_grid
 
 __all__ = [
@@ -160,7 +161,7 @@ def _size(kind: str, parameters: dict[str, Any]) -> str:
     if kind == "grid":
         try:
             axes = parse_grid(parameters["vary"], "vary")
-        except ValueError:
+        except SweepConfigError:
             # What is wrong with it is said when the sweep is planned.
             return ""
         return f"n={math.prod(map(len, axes.values()))}"

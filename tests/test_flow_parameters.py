@@ -1,0 +1,235 @@
+"""What the parameters of the flow come to: names, folders, bounds, and the final state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prefect.exceptions import ParameterTypeError
+
+from cli_sweeps import manifest
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.flow.parameters import HOME_VARIABLE, absolute, fresh_folder, slug, title_of
+from gmat_sweep.flow.sweep_flow import final_state
+from gmat_sweep.flows import gmat_sweep_flow
+from gmat_sweep.spec import RunStatus
+
+_ONE_HOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+_NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A worker's GMAT_SWEEP_HOME."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+class TestSlug:
+    @given(st.text())
+    def test_it_is_fit_for_the_key_of_an_artifact(self, text: str) -> None:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug(text))
+
+    @given(st.text())
+    def test_a_slug_is_its_own(self, text: str) -> None:
+        assert slug(slug(text)) == slug(text)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("monte_carlo", "monte-carlo"),
+            ("GTO Injection (v2)", "gto-injection-v2"),
+            ("月", "sweep"),
+            ("", "sweep"),
+        ],
+    )
+    def test_letters_and_digits_stay(self, text: str, expected: str) -> None:
+        assert slug(text) == expected
+
+
+class TestPaths:
+    def test_a_relative_path_starts_from_the_workers_home(self, home: Path) -> None:
+        assert absolute(Path("missions/leo.script")) == home / "missions/leo.script"
+
+    def test_an_absolute_path_stays(self, home: Path) -> None:
+        assert absolute(Path("/data/leo.script")) == Path("/data/leo.script")
+
+    def test_without_a_home_it_starts_from_the_current_folder(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv(HOME_VARIABLE)
+        monkeypatch.chdir(home)
+
+        assert absolute(Path("leo.script")) == home / "leo.script"
+
+    def test_a_tilde_is_the_users_folder_in_both(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv(HOME_VARIABLE, "~/missions")
+
+        assert absolute(Path("leo.script")) == tmp_path / "missions/leo.script"
+        assert absolute(Path("~/leo.script")) == tmp_path / "leo.script"
+
+    @_ONE_HOME
+    @given(name=_NAMES)
+    def test_any_path_becomes_absolute_and_an_absolute_one_is_left_alone(
+        self, home: Path, name: str
+    ) -> None:
+        path = absolute(Path(name))
+
+        assert path.is_absolute()
+        assert absolute(path) == path
+
+    @_ONE_HOME
+    @given(stem=_NAMES)
+    def test_a_fresh_folder_is_the_flow_runs_own_and_the_same_when_it_is_retried(
+        self, home: Path, stem: str
+    ) -> None:
+        mission = Path("missions") / f"{stem}.script"
+
+        folder = fresh_folder(mission, "grid", "id-1")
+
+        assert folder.parent == home / "sweeps"
+        assert folder == fresh_folder(mission, "grid", "id-1")
+        assert folder != fresh_folder(mission, "grid", "id-2")
+
+    def test_without_a_home_it_is_in_a_folder_of_the_user(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv(HOME_VARIABLE, raising=False)
+
+        folder = fresh_folder(Path("leo.script"), "grid", "id")
+        assert folder == tmp_path / "gmat-sweeps/sweeps/leo-grid-id"
+
+
+def parameters(**given: Any) -> dict[str, Any]:
+    """Return the parameters of a flow run as Prefect has them."""
+    unset: dict[str, Any] = {"vary": [], "n": None, "rows": None, "resume": False}
+    return {"mission": "missions/leo.script", "kind": "monte_carlo", **unset, **given}
+
+
+class TestTitle:
+    @pytest.mark.parametrize(
+        ("given", "title"),
+        [
+            ({"n": 20}, "leo monte-carlo n=20"),
+            ({"kind": "latin_hypercube", "n": 5}, "leo latin-hypercube n=5"),
+            ({"kind": "grid", "vary": ["Sat.SMA=1:2:3", "Sat.INC=1,2"]}, "leo grid n=6"),
+            ({"kind": "explicit", "rows": "tables/cases.csv"}, "leo explicit rows=cases.csv"),
+            ({"resume": True, "n": 20}, "leo resume"),
+            # What is wrong with these is said later, in the state.
+            ({}, "leo monte-carlo"),
+            ({"kind": "grid", "vary": ["Sat.SMA"]}, "leo grid"),
+            ({"kind": "explicit"}, "leo explicit"),
+        ],
+    )
+    def test_it_is_the_mission_the_kind_and_the_size(
+        self, given: dict[str, Any], title: str
+    ) -> None:
+        assert title_of(parameters(**given)) == title
+
+
+class TestBounds:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("n", 0),
+            ("n", 10_000_001),
+            ("seed", -1),
+            ("seed", 2**63),
+            ("kind", "sobol"),
+            ("max_failed", "a few"),
+            ("settings", {"workers": 0}),
+            ("settings", {"retries": -1}),
+            ("settings", {"timeout_s": 0}),
+            ("settings", {"postprocess": "no function"}),
+            ("settings", {"wrokers": 2}),
+        ],
+    )
+    def test_a_value_out_of_bounds_is_refused_and_its_parameter_named(
+        self, name: str, value: object
+    ) -> None:
+        with pytest.raises(ParameterTypeError, match=name):
+            gmat_sweep_flow.validate_parameters({"mission": "leo.script", name: value})
+
+
+class TestFinalState:
+    @pytest.mark.parametrize(
+        ("statuses", "planned", "max_failed", "type_and_name", "message"),
+        [
+            (["ok", "ok"], 2, None, ("COMPLETED", "Completed"), "2 of 2 runs ok"),
+            (["ok", "ok"], 2, "0", ("COMPLETED", "Completed"), "2 of 2 runs ok"),
+            (["ok", "skipped"], 2, None, ("COMPLETED", "Completed"), "2 of 2 runs ok"),
+            (
+                ["ok", "failed"], 2, None,
+                ("COMPLETED", "CompletedWithFailures"), "1 of 2 runs ok, 1 failed",
+            ),
+            (
+                ["failed", "failed"], 2, None,
+                ("COMPLETED", "CompletedWithFailures"), "0 of 2 runs ok, 2 failed",
+            ),
+            (
+                ["ok", "failed"], 2, "1",
+                ("COMPLETED", "CompletedWithFailures"), "1 of 2 runs ok, 1 failed",
+            ),
+            (
+                ["ok", "failed"], 2, "50%",
+                ("COMPLETED", "CompletedWithFailures"), "1 of 2 runs ok, 1 failed",
+            ),
+            (
+                ["ok", "failed"], 2, "49%",
+                ("FAILED", "TooManyFailedRuns"), "1 of 2 runs ok, 1 failed; at most 49% may",
+            ),
+            (
+                ["failed", "ok"], 2, "0",
+                ("FAILED", "TooManyFailedRuns"), "1 of 2 runs ok, 1 failed; at most 0 may",
+            ),
+            (
+                ["ok"], 3, None,
+                ("FAILED", "Incomplete"),
+                "1 of 3 runs are recorded. Resume the sweep to run the rest.",
+            ),
+            (
+                ["failed"], 3, "0",
+                ("FAILED", "Incomplete"),
+                "1 of 3 runs are recorded. Resume the sweep to run the rest.",
+            ),
+        ],
+    )  # fmt: skip
+    def test_it_follows_from_the_manifest_and_max_failed(
+        self,
+        statuses: list[RunStatus],
+        planned: int,
+        max_failed: str | None,
+        type_and_name: tuple[str, str],
+        message: str,
+    ) -> None:
+        state = final_state(manifest(*statuses, run_count=planned), max_failed)
+
+        assert (state.type.value, state.name) == type_and_name
+        assert state.message == message
+
+    @given(
+        statuses=st.lists(st.sampled_from(["ok", "failed", "skipped"]), min_size=1, max_size=8),
+        missing=st.integers(0, 2),
+        limit=st.integers(0, 8) | st.none(),
+    )
+    def test_it_is_failed_only_for_missing_runs_and_for_more_failed_ones_than_may(
+        self, statuses: list[RunStatus], missing: int, limit: int | None
+    ) -> None:
+        whole = manifest(*statuses, run_count=len(statuses) + missing)
+
+        state = final_state(whole, None if limit is None else str(limit))
+
+        too_many = limit is not None and statuses.count("failed") > limit
+        assert state.is_failed() == (missing > 0 or too_many)
+
+    def test_a_limit_that_is_no_share_is_refused_by_its_name(self) -> None:
+        with pytest.raises(SweepConfigError, match=r"^max_failed '150%'"):
+            final_state(manifest("failed"), "150%")
