@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from gmat_sweep.cli.show import (
     run_page,
     summary_line,
 )
+from gmat_sweep.last_pass import LastPass
 from gmat_sweep.manifest import ManifestEntry
 from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.spec import RunStatus
@@ -251,6 +253,55 @@ class TestMissingRuns:
         whole = manifest(run_count=2, parameter_spec=MONTE_CARLO, entries=entries)
 
         assert missing_line(whole, "m").startswith("3 of 10 runs are recorded; ")
+
+
+class TestInterruption:
+    @pytest.fixture
+    def stopped(self, tmp_path: Path) -> Path:
+        path = tmp_path / "manifest.jsonl"
+        manifest("ok", run_count=2).save(path)
+        LastPass(
+            action="resume",
+            state="interrupted",
+            reason="OSError: no space\nleft on device",
+            flow_run="id",
+            host="node-7",
+            process=7,
+            at="2026-11-21T05:10:59+02:00",
+        ).write(tmp_path)
+        return path
+
+    @pytest.mark.parametrize("words", [(), ("--detail",)])
+    def test_a_line_beside_the_summary_says_when_and_why_the_last_pass_was_interrupted(
+        self, stopped: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    ) -> None:
+        (*_, summary), (missing, interruption) = shown_and_noted(capsys, stopped, *words)
+
+        assert summary.startswith("1 runs (1 ok) in ")
+        assert missing.startswith("1 of 2 runs are recorded; ")
+        assert interruption == (
+            "the last resume was interrupted 2026-11-21 03:10 UTC: OSError: no space left on device"
+        )
+
+    @pytest.mark.parametrize("state", ["running", "finished"])
+    def test_of_a_pass_that_goes_on_or_has_ended_nothing_is_said(
+        self, stopped: Path, capsys: pytest.CaptureFixture[str], state: Any
+    ) -> None:
+        last = LastPass.of(stopped.parent)
+        assert last is not None
+        dataclasses.replace(last, state=state).write(stopped.parent)
+
+        _, noted = shown_and_noted(capsys, stopped)
+
+        assert len(noted) == 1
+        assert noted[0].startswith("1 of 2 runs are recorded; ")
+
+    def test_the_page_of_one_run_is_about_that_run_alone(
+        self, stopped: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _, noted = shown_and_noted(capsys, stopped, "--run", "0")
+
+        assert noted == []
 
 
 class TestDetail:

@@ -36,6 +36,8 @@ def show(arguments: argparse.Namespace) -> int:
     # Beside the summary, not in it: a program that reads standard output gets the one line.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)
+    if interruption := text.interruption_line(Path(arguments.manifest).parent):
+        say(interruption)
     if not arguments.detail:
         for line in text.failure_lines(entries):
             say(f"failed: {line}")

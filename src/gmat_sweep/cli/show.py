@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.outcomes import failure_groups, run_list
 from gmat_sweep.causes import headline
+from gmat_sweep.last_pass import LastPass
 from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "detail_table",
     "failure_lines",
+    "interruption_line",
     "missing_line",
     "run_page",
     "summary_line",
@@ -55,6 +58,16 @@ def missing_line(manifest: Manifest, path: str) -> str:
         f"{recorded} of {planned} runs are recorded; run the rest with `gmat-sweep resume "
         f"{shlex.quote(path)} --script SCRIPT`"
     )
+
+
+def interruption_line(folder: Path) -> str:
+    """Return when and why the last pass over the sweep was interrupted; empty when it was not."""
+    last = LastPass.of(folder)
+    if last is None or last.state != "interrupted":
+        return ""
+    at = datetime.fromisoformat(last.at).astimezone(UTC)
+    reason = " ".join(last.reason.split())
+    return f"the last {last.action} was interrupted {at:%Y-%m-%d %H:%M} UTC: {reason}"
 
 
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
