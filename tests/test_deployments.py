@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from gmat_sweep import Manifest
 from gmat_sweep.last_pass import LastPass
-from local_server import LocalServer, entry_lines, wait_for
+from local_server import PROJECT, LocalServer, entry_lines, wait_for
+from test_docs import BESIDE_A_WORKER, page_program
 
 DATA = Path(__file__).parent / "data"
 SMA = ["Sat.SMA=normal:7100:50"]
@@ -81,9 +84,45 @@ def test_a_deployed_monte_carlo_runs_from_the_command_line_and_shows_itself_in_t
     assert f"gmat-sweep resume {folder / 'manifest.jsonl'}" in summary
 
 
+def test_the_page_on_deployments_runs_as_it_stands(server: LocalServer) -> None:
+    """Its commands and its program, one after another: deployed, resumed, called by a flow."""
+    ran = page_program(BESIDE_A_WORKER, server.home, f"{server.root}/api", None)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    deployed, resumed, _ = json.loads(ran.stdout)
+    assert "finished successfully in 'Completed'" in deployed
+    assert "finished successfully in 'Completed'" in resumed
+    assert "20 runs (20 ok)" in resumed
+    assert len(entry_lines(server.home / "campaign" / "injection")) == 4
+
+
+def test_a_served_flow_runs_without_a_work_pool(server: LocalServer) -> None:
+    """`python flows/sweep.py` takes flow runs as long as it runs, and ends with Ctrl-C."""
+    served = subprocess.Popen(
+        [sys.executable, PROJECT / "flows" / "sweep.py"],
+        env=server.environment,
+        cwd=server.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        found = "/deployments/name/gmat-sweep/served-here"
+        wait_for(lambda: server.client.get(found).status_code == 200)
+        flow_run = server.ended(server.start("served-here", n=3, seed=1, out="served"))
+    finally:
+        served.send_signal(signal.SIGINT)
+        said, _ = served.communicate(timeout=60)
+    assert flow_run["state"]["message"] == "3 of 3 runs ok", said
+    assert served.returncode == 0, said
+
+
 def test_nothing_of_the_deployer_is_baked_into_deployments(server: LocalServer) -> None:
     """A worker elsewhere needs the package only: no pull step, no path of this machine."""
     for deployment in server.post("/deployments/filter", {}):
+        if deployment["work_pool_name"] is None:
+            continue  # Served by a process, and of no use without it.
         assert deployment["pull_steps"] == []
         assert deployment["entrypoint"].startswith("gmat_sweep.flows.")
         assert str(Path.cwd()) not in json.dumps(deployment)

@@ -2,7 +2,8 @@
 
 Every fenced block of ``docs/*.md`` and ``README.md`` that holds Python or shell commands is run, in
 a copy of the repository's layout. A ``text`` block right after one is what it prints, ``...`` in it
-stands for anything.
+stands for anything. The page on deployments needs a server with a worker, and is run by
+test_deployments.py.
 """
 
 from __future__ import annotations
@@ -33,13 +34,25 @@ from gmat_sweep.flow.server import start_local_server
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
+DEPLOYED = "prefect deployment run gmat-sweep/monte-carlo --param n=20 --watch"
+
 NOT_RUN = {
     "make demo": "installs a virtual environment; continuous integration runs it by itself",
     "pip install .": "would change the environment that the tests run in",
     "pip install '.[plot]'": "would change the environment that the tests run in",
     "prefect server start": "does not end; the pages are run with such a server beside them",
+    "make up": "test_deployments.py calls what it calls, on a port of its own",
+    "make deploy": "test_deployments.py calls what it calls, on a port of its own",
+    "make down": "test_deployments.py calls what it calls, on a port of its own",
+    ". .venv/bin/activate": "the tests have an environment of their own",
+    "export PREFECT_API_URL=http://127.0.0.1:4200/api": "the tests' server has another port",
+    DEPLOYED: "needs a worker; test_deployments.py runs it as it stands on the page on deployments",
+    "python flows/sweep.py": "does not end; test_deployments.py runs a sweep that it serves",
 }
 """Shell commands that are only looked at, and why. Comments after them do not count."""
+
+BESIDE_A_WORKER = "docs/deployments.md"
+"""The page whose programs test_deployments.py runs."""
 
 SUBJECTS = {
     "sweeps",
@@ -50,6 +63,7 @@ SUBJECTS = {
     "resume",
     "manifest-format",
     "cli",
+    "deployments",
     "plotting",
     "api",
 }
@@ -72,8 +86,10 @@ class Block:
             return True
         if self.language not in {"sh", "console"}:
             return False
-        commands = [line.partition("#")[0].strip() for line in self.code.splitlines()]
-        return not all(command in NOT_RUN for command in commands if command)
+        commands = {line.partition("#")[0].strip() for line in self.code.splitlines()} - {""}
+        return not commands <= NOT_RUN.keys() or (
+            self.page == BESIDE_A_WORKER and commands == {DEPLOYED}
+        )
 
 
 def blocks_of(page: str) -> list[Block]:
@@ -106,7 +122,7 @@ def programs_of(page: str) -> list[Block]:
     return [block for block in blocks_of(page) if block.is_program]
 
 
-RUN = [page for page in PAGES if programs_of(page)]
+RUN = [page for page in PAGES if programs_of(page) and page != BESIDE_A_WORKER]
 
 
 def environment(server: str) -> dict[str, str]:
@@ -244,6 +260,14 @@ def test_the_code_of_a_page_draws_the_pictures_that_the_page_shows(
     shown = re.findall(r"!\[[^\]]+\]\(pictures/([^)]+)\)", text)
 
     assert [name for name in shown if not (runs[page].folder / name).is_file()] == []
+
+
+def test_the_pictures_of_the_ui_are_those_that_the_browser_test_takes() -> None:
+    page = (ROOT / BESIDE_A_WORKER).read_text(encoding="utf-8")
+    takes = (ROOT / "tests" / "test_pages.py").read_text(encoding="utf-8")
+
+    shown = re.findall(r"!\[[^\]]+\]\(pictures/([^)]+)\.png\)", page)
+    assert sorted(shown) == sorted(re.findall(r'picture\(page, "([^"]+)"', takes))
 
 
 @pytest.mark.parametrize("page", ["docs/manifest-format.md"])
