@@ -50,6 +50,7 @@ LAYERS = (
         "mission_script",
         "plotting",
         "run_files",
+        "seals",
     },
     {"distributions", "grids", "plans", "sensitivity"},
     {"engine", "headless", "missions", "outputs", "worker"},

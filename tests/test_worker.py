@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from fault_injection import disk_error, nth_call
 from gmat_sweep import worker
 from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.seals import read_seal
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import ENGINE_LOG_MARK, load_hook, run_one
 
@@ -239,7 +240,7 @@ def test_only_whole_files_are_left_in_the_runs_folder(on_engine: Run, tmp_path: 
     left = {path.name for path in (tmp_path / "run-0").iterdir()}
     assert left == {
         "GmatLog.txt", "RF.txt", "eph.oem", "worker.log",
-        "report__RF.parquet", "ephemeris__Eph.parquet",
+        "report__RF.parquet", "ephemeris__Eph.parquet", "outcome.seal.json",
     }  # fmt: skip
     for path in outcome.output_paths.values():
         assert pq.ParquetFile(path).metadata.num_rows > 0
@@ -661,7 +662,22 @@ def test_a_write_that_fails_fails_the_run_and_leaves_nothing_under_the_final_nam
         outcome = recorded_run()
 
     assert "cannot write the file (Input/output error)" in cause(outcome)
-    assert {path.name for path in (tmp_path / "run-0").iterdir()} == {"worker.log"}
+    left = {path.name for path in (tmp_path / "run-0").iterdir()}
+    assert left == {"worker.log", "outcome.seal.json"}
+    assert read_seal(tmp_path / "run-0").entry.status == "failed"
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_a_run_that_cannot_be_sealed_is_not_ok(
+    recorded_run: Run, tmp_path: Path, call: str
+) -> None:
+    nth = {"open": 5, "fsync": 3}.get(call, 2)  # after the log, the Parquet file and its folder
+    with nth_call(call, nth, disk_error):
+        outcome = recorded_run()
+
+    assert "cannot write the file (Input/output error)" in cause(outcome)
+    assert "outcome.seal.json" in cause(outcome)
+    assert read_seal(tmp_path / "run-0").entry.status == "failed"
 
 
 def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
@@ -684,6 +700,8 @@ def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
 
     assert recorded_run().status == "ok"
 
-    assert len(events) == 3
+    assert len(events) == 6
     assert events[0].startswith("fsync .report__RF.parquet.tmp-")
-    assert events[1:] == ["rename", "fsync run-0"]
+    assert events[1:3] == ["rename", "fsync run-0"]
+    assert events[3].startswith("fsync .outcome.seal.json.tmp-"), "the seal is the last file"
+    assert events[4:] == ["rename", "fsync run-0"]

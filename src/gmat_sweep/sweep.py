@@ -39,6 +39,7 @@ from gmat_sweep.resuming import (
     runs_to_repeat,
     with_context,
 )
+from gmat_sweep.seals import keep_header
 from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
@@ -400,6 +401,7 @@ class Sweep(SweepResults):
         from gmat_sweep.flow.server import flow_run_place
         from gmat_sweep.flow.sweep_flow import run_job
 
+        keep_header(self._manifest_path)
         job = SweepJob(
             specs=runs,
             count=len(runs),

@@ -19,16 +19,18 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import engine
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.run_files import seal
+from gmat_sweep.seals import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ def run_one(spec: RunSpec) -> RunOutcome:
         handler = logging.FileHandler(spec.output_dir / "worker.log", mode="a", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
+        break_seal(spec.output_dir)
         outcome = _run(spec, log, started_at, started)
+        seal_run(spec, outcome)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a run's failure is data
         if isinstance(error, _HookFailed):
             postprocess_status = "failed"
@@ -85,6 +89,10 @@ def run_one(spec: RunSpec) -> RunOutcome:
             postprocess_status=postprocess_status,
         )
         log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
+        # A failed run without a seal is one that a rebuilt manifest does not have: it is flown
+        # again either way.
+        with suppress(OSError, SweepConfigError):
+            seal_run(spec, outcome)
     finally:
         if handler is not None:
             _log_end(log, spec, locals().get("outcome"))
