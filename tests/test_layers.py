@@ -61,6 +61,7 @@ LAYERS = (
         "archive",
         "archive_readme",
         "cli",
+        "doctor",
         "preflight",
         "resuming",
         "sweep",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,12 +139,12 @@ def test_the_copy_of_the_header_is_its_line_and_is_written_only_when_it_differs(
 
     keep_header(path)
     copy = header_copy(path)
-    first = os.stat(copy).st_mtime_ns, os.stat(copy).st_ino
+    first = copy.stat().st_mtime_ns, copy.stat().st_ino
     keep_header(path)
 
     assert copy.name == "manifest.header.json"
     assert copy.read_bytes() == line
-    assert (os.stat(copy).st_mtime_ns, os.stat(copy).st_ino) == first
+    assert (copy.stat().st_mtime_ns, copy.stat().st_ino) == first
     copy.write_bytes(b"of another sweep\n")
     keep_header(path)
     assert copy.read_bytes() == line

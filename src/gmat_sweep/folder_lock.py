@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Self
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["LOCK_FILE_NAME", "FolderLock"]
+__all__ = ["LOCK_FILE_NAME", "FolderLock", "nobody_writes"]
 
 LOCK_FILE_NAME = ".gmat-sweep.lock"
 """Name of the lock file in a sweep folder."""
@@ -125,12 +126,7 @@ class FolderLock:
             except BlockingIOError:
                 holder = _described(descriptor)
                 os.close(descriptor)
-                raise SweepFolderInUseError(
-                    f"the sweep folder {self.folder} is in use by {holder}. Wait until that has "
-                    "ended or stop it, or use another folder.",
-                    self.folder,
-                    holder,
-                ) from None
+                raise _in_use(self.folder, holder) from None
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -148,6 +144,40 @@ class FolderLock:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def nobody_writes(folder: Path) -> Iterator[None]:
+    """Keep writers out of a sweep folder that is read, without writing to it.
+
+    Raises
+    ------
+    SweepFolderInUseError
+        Somebody is writing to it.
+    """
+    try:
+        descriptor = os.open(folder / LOCK_FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # Nobody has written here since the file was removed, and a reader may not make one.
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use(folder, _described(descriptor)) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _in_use(folder: Path, holder: str) -> SweepFolderInUseError:
+    return SweepFolderInUseError(
+        f"the sweep folder {folder} is in use by {holder}. Wait until that has ended or stop it, "
+        "or use another folder.",
+        folder,
+        holder,
+    )
 
 
 def _own_description() -> bytes:

@@ -59,7 +59,6 @@ def unseal(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
         The line is not UTF-8, not a JSON object, was changed after it was written, or is not at
         the place it was written to.
     """
-
     try:
         return unsealed(line, line_number)
     except ValueError as error:

@@ -95,6 +95,14 @@ def _add_readers(commands: _Commands) -> None:
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
     )
+    doctor = _command(commands, "doctor", "check everything in a sweep folder, and mend it")
+    doctor.add_argument("folder", metavar="FOLDER", help="the sweep folder")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="move what is damaged into a quarantine folder and rebuild the manifest, so that a "
+        "resume flies what was lost",
+    )
     archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
     _manifest_and_script(archive)
     archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
