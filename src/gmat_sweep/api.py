@@ -292,6 +292,8 @@ def monte_carlo_extend(
     context_provider: Callable[[int], dict[str, Any]] | None = None,
     timeout: float | None = None,
     retries: int = 1,
+    postprocess: str | None = None,
+    trust_hook: bool = False,
 ) -> pd.DataFrame:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
 
@@ -313,6 +315,8 @@ def monte_carlo_extend(
         The sweep folder, where it is not the manifest's own.
     context_provider : callable, optional
         Gives the hook's context of a run id that has no entry yet.
+    postprocess, trust_hook
+        As for `Sweep.from_manifest`.
 
     Returns
     -------
@@ -344,6 +348,8 @@ def monte_carlo_extend(
             fsync_batch=fsync_batch,
             timeout=timeout,
             retries=retries,
+            postprocess=postprocess,
+            trust_hook=trust_hook,
         ).extend(n=n)
         return extended.to_dataframe(name, engine=engine)
     finally:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import platform
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
+from gmat_sweep.origin import current_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,14 +181,10 @@ def _in_use(folder: Path, holder: str) -> SweepFolderInUseError:
 
 
 def _own_description() -> bytes:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
     description = {
         "pid": os.getpid(),
         "host": platform.node(),
-        "user": user,
+        "user": current_user(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(sys.orig_argv)[:_LONGEST_COMMAND],
     }

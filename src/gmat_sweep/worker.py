@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep import engine
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
+from gmat_sweep.output_places import confined
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.run_files import seal
 from gmat_sweep.seals import break_seal, seal_run
@@ -155,20 +156,20 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
 
     script, overrides = spec.script_path, spec.overrides
     if not _KEEPER.can_restore(script, overrides):
-        return _fresh_results(spec)
+        return _fresh_results(spec, log)
     kind = _KEEPER.kind(overrides)
     if not _KEEPER.is_on_probation(kind):
-        with _KEEPER.restored(overrides) as mission:
+        with _KEEPER.restored(overrides) as mission, confined(mission, log):
             return mission.run(working_dir=spec.output_dir, **spec.run_options)
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=_scratch()) as folder:
         try:
-            with _KEEPER.restored(overrides) as mission:
+            with _KEEPER.restored(overrides) as mission, confined(mission, log):
                 restored = tables_of(mission.run(working_dir=folder))
         except GmatError as error:
             log.info("not reused for this run: %s", error)
     # What counts is the fresh load; the restored run is only compared with it.
-    results = _fresh_results(spec)
+    results = _fresh_results(spec, log)
     if restored is not None and same_tables(restored, tables_of(results)):
         _KEEPER.passed(kind)
     else:
@@ -177,8 +178,11 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     return results
 
 
-def _fresh_results(spec: RunSpec) -> gmat_run.Results:
-    with _KEEPER.fresh(spec.script_path, spec.overrides) as mission:
+def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
+    with (
+        _KEEPER.fresh(spec.script_path, spec.overrides) as mission,
+        confined(mission, log),
+    ):
         return mission.run(working_dir=spec.output_dir, **spec.run_options)
 
 

@@ -83,6 +83,17 @@ def _add_continuations(commands: _Commands) -> None:
         command.add_argument(
             "--out", metavar="PATH", help="the sweep folder; the manifest's own by default"
         )
+        command.add_argument(
+            "--postprocess",
+            metavar="MODULE:FUNCTION",
+            help="the manifest's hook, named again: that of a manifest which another user or "
+            "machine wrote is called only then",
+        )
+        command.add_argument(
+            "--trust-hook",
+            action="store_true",
+            help="trust all hooks, scripts and folders that such a manifest names",
+        )
         _execution_flags(command)
 
 

@@ -158,6 +158,8 @@ def _continue(
             backend=pool,
             output_dir=folder,
             allow_script_drift=arguments.allow_script_drift,
+            postprocess=arguments.postprocess,
+            trust_hook=arguments.trust_hook,
             **options,
         )
         return go_on(sweep)
@@ -276,6 +278,10 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
             words += ["--out", arguments.out]
         if arguments.allow_script_drift:
             words.append("--allow-script-drift")
+        if arguments.postprocess is not None:
+            words += ["--postprocess", arguments.postprocess]
+        if arguments.trust_hook:
+            words.append("--trust-hook")
     return shlex.join(words)
 
 
