@@ -39,6 +39,7 @@ LAYERS = (
         "kernels",
         "origin",
         "script_text",
+        "shortages",
         "spec",
     },
     {

@@ -32,6 +32,7 @@ from gmat_sweep.output_places import confined
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.run_files import seal
 from gmat_sweep.seals import break_seal, seal_run
+from gmat_sweep.shortages import check_room, shortage
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -88,12 +89,14 @@ def run_one(spec: RunSpec) -> RunOutcome:
             ended_at=datetime.now(UTC),
             duration_s=time.monotonic() - started,
             postprocess_status=postprocess_status,
+            shortage=_shortage(error, spec.output_dir),
         )
         log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
         # A failed run without a seal is one that a rebuilt manifest does not have: it is flown
         # again either way.
-        with suppress(OSError, SweepConfigError):
-            seal_run(spec, outcome)
+        if outcome.shortage is None:
+            with suppress(OSError, SweepConfigError):
+                seal_run(spec, outcome)
     finally:
         if handler is not None:
             _log_end(log, spec, locals().get("outcome"))
@@ -119,6 +122,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         log.info("seed=%d", spec.seed)
 
     results = _results(spec, log)
+    check_room(spec.output_dir)
     written = write_outputs(results, spec.output_dir, log)
     if results.log:
         log.info("GMAT log\n%s", results.log)
@@ -351,6 +355,19 @@ def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:
             )
         checked[key] = path
     return checked
+
+
+def _shortage(error: BaseException, folder: Path) -> str | None:
+    """Say what the machine was short of; a report that was cut short tells it only by its disk."""
+    if (found := shortage(error)) is not None:
+        return found
+    try:
+        check_room(folder)
+    except FileNotFoundError:
+        return None
+    except OSError as full:
+        return shortage(full)
+    return None
 
 
 def _describe(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from gmat_sweep.cli.arguments import max_failed, parse_backend_args, parse_grid,
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest, loaded_samples
-from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepStoppedError
 
 if TYPE_CHECKING:
     import argparse
@@ -192,7 +192,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
         raise
     entries = sweep.to_manifest().entries

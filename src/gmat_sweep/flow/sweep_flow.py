@@ -31,10 +31,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
-from gmat_sweep.errors import BackendError
+from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
+from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -137,7 +138,12 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     started = time.monotonic()
     with Collector(job) as collector, _quiet_task_runs():
         for spec, outcome, attempts in _Mapping(job).outcomes():
-            collector.add(spec, outcome, attempts)
+            try:
+                collector.add(spec, outcome, attempts)
+            except OSError as error:
+                if stopped := _stopped(shortage(error), spec):
+                    raise stopped from error
+                raise
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
 
@@ -153,6 +159,7 @@ class _Progress:
 
     spec: RunSpec
     position: int
+    is_begun: bool = False
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
 
@@ -164,6 +171,8 @@ class _Progress:
         if self.outcome is not None:
             return self.outcome
         error = done.result(raise_on_failure=False)
+        if isinstance(error, SweepStoppedError):
+            raise error
         if not isinstance(error, _FAULTS):
             # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
             raise BackendError(
@@ -279,6 +288,9 @@ class _Mapping:
         state = self._task(progress.spec.run_id, return_state=True)
         del self._in_flight[progress.spec.run_id]
         if progress.outcome is None:
+            error = state.result(raise_on_failure=False)
+            if isinstance(error, SweepStoppedError):
+                raise error
             raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
         return progress.outcome
 
@@ -302,14 +314,17 @@ class _Mapping:
         spec = progress.spec
         if self._stopping:
             return Cancelled(message="the sweep was stopped before this run began")
-        if progress.faults:
+        if progress.is_begun:
             spec = _over_its_leftovers(spec)
+        progress.is_begun = True
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             outcome = self._execute(spec, timeout_s=self._job.timeout_s)
         except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
+            if stopped := _stopped(shortage(error), spec):
+                raise stopped from error
             outcome = RunOutcome.failed(
                 run_id=spec.run_id,
                 stderr=str(error),
@@ -322,6 +337,8 @@ class _Mapping:
                 raise
             progress.outcome = outcome
             return Failed(name=TIMED_OUT, message=headline(outcome.stderr))
+        if stopped := _stopped(outcome.shortage, spec):
+            raise stopped
         progress.outcome = outcome
         if outcome.status == "failed":
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
@@ -334,7 +351,17 @@ def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     A refusal of GMAT's, and a case that takes longer than it may, are returned as states and would
     only come out the same again. (A plain function: Prefect takes no bound method here.)
     """
-    return isinstance(state.data, _FAULTS)
+    return isinstance(state.data, (*_FAULTS, SweepStoppedError))
+
+
+def _stopped(shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
+    """Return what ends the whole sweep, where the machine is short of something."""
+    if shortage is None:
+        return None
+    return SweepStoppedError(
+        f"The sweep was stopped at run {spec.run_id}, because every further run would fail too: "
+        f"{shortage}. What has ended is recorded; then resume the sweep."
+    )
 
 
 def _putting(
