@@ -174,9 +174,11 @@ class TestManifestApart:
 
         assert ran(records, 3) == [1]
         assert resumed.to_dataframe().index.get_level_values("run_id").nunique() == 3
-        assert [path.name for path in records.iterdir() if not path.name.startswith(".")] == [
-            "manifest.jsonl"
-        ]
+        assert {path.name for path in records.iterdir() if not path.name.startswith(".")} == {
+            "manifest.jsonl",
+            "manifest.header.json",
+            "last-pass.json",
+        }
 
     def test_the_shell_finds_them_too_and_says_where_they_are(
         self,

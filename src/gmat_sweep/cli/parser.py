@@ -83,6 +83,17 @@ def _add_continuations(commands: _Commands) -> None:
         command.add_argument(
             "--out", metavar="PATH", help="the sweep folder; the manifest's own by default"
         )
+        command.add_argument(
+            "--postprocess",
+            metavar="MODULE:FUNCTION",
+            help="the manifest's hook, named again: that of a manifest which another user or "
+            "machine wrote is called only then",
+        )
+        command.add_argument(
+            "--trust-hook",
+            action="store_true",
+            help="trust all hooks, scripts and folders that such a manifest names",
+        )
         _execution_flags(command)
 
 
@@ -94,6 +105,14 @@ def _add_readers(commands: _Commands) -> None:
     what.add_argument("--run", type=int, metavar="N", help="everything about one run")
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
+    )
+    doctor = _command(commands, "doctor", "check everything in a sweep folder, and mend it")
+    doctor.add_argument("folder", metavar="FOLDER", help="the sweep folder")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="move what is damaged into a quarantine folder and rebuild the manifest, so that a "
+        "resume flies what was lost",
     )
     archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
     _manifest_and_script(archive)

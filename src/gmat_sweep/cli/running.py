@@ -17,7 +17,7 @@ from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
-from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepStoppedError
 from gmat_sweep.notation import max_failed, parse_grid, parse_perturb, read_samples
 
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def _continue(
             backend=pool,
             output_dir=named,
             allow_script_drift=arguments.allow_script_drift,
+            postprocess=arguments.postprocess,
+            trust_hook=arguments.trust_hook,
             **options,
         )
         return go_on(sweep)
@@ -193,7 +195,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
         raise
     entries = sweep.to_manifest().entries
@@ -279,6 +281,10 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
             words += ["--out", arguments.out]
         if arguments.allow_script_drift:
             words.append("--allow-script-drift")
+        if arguments.postprocess is not None:
+            words += ["--postprocess", arguments.postprocess]
+        if arguments.trust_hook:
+            words.append("--trust-hook")
     return shlex.join(words)
 
 

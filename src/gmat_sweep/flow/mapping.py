@@ -28,7 +28,8 @@ from gmat_sweep.backends.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.causes import headline
-from gmat_sweep.errors import BackendError
+from gmat_sweep.errors import BackendError, SweepStoppedError
+from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.flow.job import SweepJob
 
-__all__ = ["Mapping", "threads_of"]
+__all__ = ["Mapping", "stopped_by", "threads_of"]
 
 RUN_FAILED = "RunFailed"
 """Name of the state of a task run whose run GMAT or a hook refused."""
@@ -63,6 +64,7 @@ class _Progress:
 
     spec: RunSpec
     position: int
+    is_begun: bool = False
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
 
@@ -74,6 +76,8 @@ class _Progress:
         if self.outcome is not None:
             return self.outcome
         error = done.result(raise_on_failure=False)
+        if isinstance(error, SweepStoppedError):
+            raise error
         if not isinstance(error, _FAULTS):
             # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
             raise BackendError(
@@ -189,6 +193,9 @@ class Mapping:
         state = self._task(progress.spec.run_id, return_state=True)
         del self._in_flight[progress.spec.run_id]
         if progress.outcome is None:
+            error = state.result(raise_on_failure=False)
+            if isinstance(error, SweepStoppedError):
+                raise error
             raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
         return progress.outcome
 
@@ -212,8 +219,9 @@ class Mapping:
         spec = progress.spec
         if self._stopping:
             return Cancelled(message="the sweep was stopped before this run began")
-        if progress.faults:
+        if progress.is_begun:
             spec = _over_its_leftovers(spec)
+        progress.is_begun = True
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if spec.output_dir in self._job.own_folders:
@@ -224,6 +232,8 @@ class Mapping:
         except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
+            if stopped := stopped_by(shortage(error), spec):
+                raise stopped from error
             outcome = RunOutcome.failed(
                 run_id=spec.run_id,
                 stderr=str(error),
@@ -237,6 +247,8 @@ class Mapping:
             progress.outcome = outcome
             limit = TIMED_OUT if isinstance(error, WorkerTimedOutError) else OVER_MEMORY
             return Failed(name=limit, message=headline(outcome.stderr))
+        if stopped := stopped_by(outcome.shortage, spec):
+            raise stopped
         progress.outcome = outcome
         if outcome.status == "failed":
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
@@ -250,7 +262,17 @@ def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     as states and would only come out the same again. (A plain function: Prefect takes no bound
     method here.)
     """
-    return isinstance(state.data, _FAULTS)
+    return isinstance(state.data, (*_FAULTS, SweepStoppedError))
+
+
+def stopped_by(shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
+    """Return what ends the whole sweep, where the machine is short of something."""
+    if shortage is None:
+        return None
+    return SweepStoppedError(
+        f"The sweep was stopped at run {spec.run_id}, because every further run would fail too: "
+        f"{shortage}. What has ended is recorded; then resume the sweep."
+    )
 
 
 def _putting(

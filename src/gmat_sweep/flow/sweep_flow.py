@@ -35,11 +35,12 @@ from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
-from gmat_sweep.flow.mapping import Mapping, threads_of
+from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
 from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, planned_count
+from gmat_sweep.shortages import shortage
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -269,7 +270,12 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
         _quiet_task_runs(),
     ):
         for spec, outcome, attempts in Mapping(job).outcomes():
-            collector.add(spec, outcome, attempts)
+            try:
+                collector.add(spec, outcome, attempts)
+            except OSError as error:
+                if stopped := stopped_by(shortage(error), spec):
+                    raise stopped from error
+                raise
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(report.done, report.failed)
