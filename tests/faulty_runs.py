@@ -29,6 +29,8 @@ SCRIPTS = {
         "V = 1;\nS = sprintf('%n', V);\n"
     ),
     "SIGABRT": f"{_SETUP}Create Array A[50000,50000];\nBeginMissionSequence;{_SEQUENCE}",
+    # 1.8 GB twice, after several seconds.
+    "big array": f"{_SETUP}Create Array A[15000,15000];\nBeginMissionSequence;{_SEQUENCE}",
     # One native call that never comes back, with nothing to report meanwhile.
     "endless propagation": (
         _SETUP.replace("Step = 30", "Step = 0.001").replace("StepSize = 30", "StepSize = 0.001")
@@ -141,6 +143,26 @@ def leave_a_program_and_fly_on(spec: RunSpec, outcome: RunOutcome) -> dict[str, 
     endless = spec_of(spec.output_dir, script="endless propagation")
     inner = run_one(replace(endless, output_dir=spec.output_dir / "endless"))
     raise AssertionError(f"the endless propagation ended: {inner.stderr}")
+
+
+_kept: list[bytearray] = []
+
+
+def take_memory(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Take ``megabytes`` of memory for a second, and for good if ``keep`` is set."""
+    taken = [bytearray(b"x") * 1_000_000 for _ in range(spec.context["megabytes"])]
+    if spec.context.get("keep"):
+        _kept.extend(taken)
+    time.sleep(1)
+    return note_process(spec, outcome)
+
+
+def take_memory_for_good(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Take 700 MB in a program of its own, and wait for it."""
+    program = "import time\ntaken = bytearray(b'x') * 700_000_000\ntime.sleep(1000)"
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        (spec.output_dir / "left.txt").write_text(str(process.pid))
+    return {}
 
 
 # --- what is left --------------------------------------------------------------------------------

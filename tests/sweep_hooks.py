@@ -5,6 +5,7 @@ Worker processes import this module, so it must stay free of pytest.
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -74,6 +75,23 @@ def end_as_told(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
                 os._exit(3)
     time.sleep(spec.context.get("sleep_s", 0.0))
     return {}
+
+
+def die_in_mid_run(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Note what is in the run's folder; be killed half-way as often as the context says."""
+    deaths = spec.output_dir.parent / f"deaths-{spec.run_id}"
+    # GMAT leaves its own log in some runs' folders only.
+    found = sorted({path.name for path in spec.output_dir.iterdir()} - {"GmatLog.txt"})
+    so_far = len(deaths.read_text()) if deaths.exists() else 0
+    if so_far < spec.context.get("deaths", 0):
+        with deaths.open("a") as file:
+            file.write("x")
+        (spec.output_dir / "half.csv").write_text(f"attempt {so_far + 1}")
+        (spec.output_dir / ".fit.parquet.tmp-123-0123abcd").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    path = spec.output_dir / "found.json"
+    path.write_text(json.dumps(found))
+    return {"found": path}
 
 
 SCORE = ["not", "callable"]

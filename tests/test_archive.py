@@ -12,6 +12,7 @@ import tracemalloc
 import unicodedata
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,11 +161,13 @@ class TestRoundTrip:
             attempts=[{"cause": "SIGKILL"}], host="far", postprocess="a.b:c", extra={"later": 1},
         )  # fmt: skip
         original = mission.sweep.entries[-1]
+        entry = mission.entry()
+        folder = mission.folder / "unpacked" / "runs" / "run-3"
 
-        assert mission.entry() == replace(
+        assert entry == replace(
             original,
-            output_paths={"report__R": Path("runs/run-3/report__R.parquet")},
-            solver_paths={"DC": Path("runs/run-3/solver__DC.parquet")},
+            output_paths={"report__R": folder / "report__R.parquet"},
+            solver_paths={"DC": folder / "solver__DC.parquet"},
         )
 
     def test_the_header_comes_back_with_all_its_keys(self, full: Mission) -> None:
@@ -255,11 +258,12 @@ class TestRoundTrip:
             output_dir="run-0",
         )
         entry = mission.entry()
+        folder = mission.folder / "unpacked" / "runs" / "run-0"
 
-        assert entry.output_dir == "runs/run-0"
+        assert entry.output_dir == str(folder)
         assert entry.files == {
-            "runs/run-0/report__R.parquet": facts["report__R"],
-            "runs/run-0/m.parquet": facts["m"],
+            str(folder / "report__R.parquet"): facts["report__R"],
+            str(folder / "m.parquet"): facts["m"],
         }
 
 
@@ -437,6 +441,17 @@ class TestRefusals:
             full.archive()
         assert not (full.folder / "out.zip").exists()
 
+    def test_each_folder_that_was_looked_in_is_named_once(
+        self, mission: Mission, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mission.sweep.ok(0, {"report__R": Path("run-0/report__R.parquet")})
+        mission.manifest.save(mission.sweep.folder / "manifest.jsonl")
+        monkeypatch.chdir(mission.folder)
+        manifest = Manifest.load("sweep/manifest.jsonl")
+
+        with pytest.raises(SweepConfigError, match=f"below {mission.sweep.folder}. Resume"):
+            archive_sweep(manifest, mission.sweep.folder, mission.script, "out.zip")
+
     def test_a_missing_log_of_an_ok_run_is_refused_where_logs_are_asked_for(
         self, mission: Mission
     ) -> None:
@@ -486,8 +501,63 @@ class TestRefusals:
         assert full.archive() == first
         assert first.stat().st_ino == identity.st_ino
 
+    def test_an_archive_of_the_sweep_as_it_was_is_replaced(self, mission: Mission) -> None:
+        for run_id in (0, 1):
+            mission.sweep.ok(run_id, {"report__R": report()})
+        folder, (first, second) = mission.sweep.folder, mission.sweep.entries
+        mission.manifest.save(folder / "manifest.jsonl")
+        saved = Manifest.load(folder / "manifest.jsonl")
+        unfinished = replace(saved, entries=saved.entries[:1])
+        archive_sweep(unfinished, folder, mission.script, mission.folder / "out.zip")
+        # Run 0 was flown again as well, so the entry that is archived is no longer the latest.
+        later = replace(first, started_at=first.started_at + timedelta(hours=1))
+        saved.append_entry(later)
+        again = Manifest.load(folder / "manifest.jsonl")
+        out = archive_sweep(again, folder, mission.script, mission.folder / "out.zip")
+        packed = Manifest.load(unpack(out, mission.folder / "unpacked") / "manifest.jsonl")
+
+        assert [entry.started_at for entry in packed.entries] == [
+            later.started_at,
+            second.started_at,
+        ]
+
+    def test_one_that_was_damaged_is_made_whole(self, full: Mission) -> None:
+        out = full.archive()
+        content = out.read_bytes()
+        at = content.index(b"run-0/metrics.parquet") + 60
+        out.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        full.archive()
+
+        assert out.read_bytes() == content
+
+    def test_logs_can_be_added_to_it(self, full: Mission) -> None:
+        out = full.archive()
+        before = members(out)
+        full.sweep.entries[0] = replace(full.sweep.entries[0], log_path=Path("run-1/worker.log"))
+        written(full.sweep.folder / "run-1" / "worker.log")
+        full.archive(include_logs=True)
+
+        assert set(members(out)) == {*before, "runs/run-1/worker.log"}
+
+    def test_a_failed_write_keeps_the_earlier_one(
+        self, full: Mission, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out = full.archive()
+        content = out.read_bytes()
+        full.edit(stderr="GMAT said more")
+
+        def disk_full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(gmat_sweep.archive, "_pack", disk_full)
+
+        with pytest.raises(DurabilityError, match="No space left"):
+            full.archive()
+        assert out.read_bytes() == content
+
     @pytest.mark.parametrize(
-        "harm", ["other sweep", "not a zip", "damaged", "cut down", "a folder"]
+        "harm",
+        ["other sweep", "other runs of such a sweep", "not a zip", "cut down", "a folder"],
     )
     def test_any_other_file_in_the_place_is_refused_and_kept(
         self, full: Mission, harm: str
@@ -499,9 +569,8 @@ class TestRefusals:
             full.sweep.failed(3)
         elif harm == "not a zip":
             content = b"my thesis"
-        elif harm == "damaged":
-            at = content.index(b"run-0/metrics.parquet") + 60
-            content = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        elif harm == "other runs of such a sweep":
+            full.edit(started_at=full.sweep.entries[-1].started_at - timedelta(days=1))
         out.write_bytes(content)
         if harm == "cut down":
             with zipfile.ZipFile(out, "w") as file:
@@ -511,7 +580,9 @@ class TestRefusals:
             out.unlink()
             out.mkdir()
 
-        with pytest.raises(SweepConfigError, match=r"exists already.*Give another file name"):
+        with pytest.raises(
+            SweepConfigError, match=r"exists already and is no archive of this.*another file name"
+        ):
             full.archive()
         assert out.is_dir() or out.read_bytes() == content
 

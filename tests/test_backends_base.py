@@ -1,11 +1,17 @@
 """`Pool`: what a back end must be, and what it gets for it."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -14,6 +20,7 @@ from hypothesis import strategies as st
 
 import gmat_sweep.backends
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -58,22 +65,126 @@ class TwoWorkerPool(MinimalPool):
         return 2
 
 
-class SlowPool(TwoWorkerPool):
-    """A pool whose run 0 ends only when it is told to."""
+class ThreadPool(TwoWorkerPool):
+    """Starts runs when they are submitted; run 0 ends only when it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.threads = ThreadPoolExecutor(2)
         self.go_on = threading.Event()
 
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        self.submitted += 1
+        return self.threads.submit(self.run, spec)
+
+    def run(self, spec: RunSpec) -> RunOutcome:
+        if spec.run_id == 0:
+            self.go_on.wait(30)
+        return outcome_of(spec)
+
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
-        for outcome in super().as_completed(futures):
-            if outcome.run_id == 0:
-                self.go_on.wait(30)
-            yield outcome
+        for future in as_completed(list(futures)):
+            yield future.result()
 
     def close(self) -> None:
         super().close()
         self.go_on.set()
+        self.threads.shutdown()
+
+
+class QueuePool(ThreadPool):
+    """Leaves its futures bare and yields what comes next, whatever it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: SimpleQueue[RunOutcome] = SimpleQueue()
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        super().submit(spec).add_done_callback(lambda done: self.ended.put(done.result()))
+        return Future()
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for _ in futures:
+            yield self.ended.get()
+
+
+class InOrderPool(ThreadPool):
+    """Yields in the order of submission, so that its iterator waits for run 0."""
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for future in list(futures):
+            yield future.result()
+
+
+class ForOneThreadPool(TwoWorkerPool):
+    """Breaks when it is entered while it is at something, as a connection does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Lock()
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        with self.once():
+            return super().submit(spec)
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for future in futures:
+            with self.once():
+                time.sleep(0.002)
+                outcome = outcome_of(self.waiting.pop(future))
+                future.set_result(outcome)
+            yield outcome
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        assert self.entered.acquire(blocking=False), "entered twice at once"
+        try:
+            yield
+        finally:
+            self.entered.release()
+
+
+class ShufflingPool(MinimalPool):
+    """Yields the outcomes of all that is waiting, the last one first, whatever it is asked for."""
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for future in reversed(list(self.waiting)):
+            yield outcome_of(self.waiting.pop(future))
+
+
+class LosingPool(MinimalPool):
+    """Never yields run 3."""
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        yield from (each for each in super().as_completed(futures) if each.run_id != 3)
+
+
+class MisnamingPool(MinimalPool):
+    """Gives run 3 the name of one that was never asked for."""
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for each in super().as_completed(futures):
+            yield replace(each, run_id=333) if each.run_id == 3 else each
+
+
+class RaisingPool(MinimalPool):
+    """Its iterator ends with run 3's exception."""
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for each in futures:
+            spec = self.waiting.pop(each)
+            if spec.run_id == 3:
+                raise ZeroDivisionError("run 3 did it")
+            yield outcome_of(spec)
+
+
+class RaisingFuturesPool(ThreadPool):
+    """Run 3's future has an exception."""
+
+    def run(self, spec: RunSpec) -> RunOutcome:
+        if spec.run_id == 3:
+            raise SystemExit("run 3 did it")
+        return outcome_of(spec)
 
 
 # --- what a subclass must be ---------------------------------------------------------------------
@@ -137,6 +248,25 @@ def test_the_package_offers_its_pools_by_name_and_nothing_else() -> None:
         getattr(gmat_sweep.backends, "CloudPool")  # noqa: B009 - mypy knows there is none
 
 
+@pytest.mark.parametrize(("before", "expected"), [(None, "0"), ("1", "1")])
+def test_ray_starts_no_worker_by_uv_unless_that_was_chosen(
+    before: str | None, expected: str
+) -> None:
+    name = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
+    kept = {key: value for key, value in os.environ.items() if key != name}
+    program = f"import os, gmat_sweep.backends; print(os.environ[{name!r}])"
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env=kept | ({} if before is None else {name: before}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert said.stdout == f"{expected}\n"
+
+
 # --- imap over any pool --------------------------------------------------------------------------
 
 
@@ -185,8 +315,11 @@ def test_imap_takes_no_more_specs_than_its_bound(in_flight: int | None, expected
     assert len(taken) == pool.submitted == expected
 
 
-def test_a_run_that_takes_long_holds_up_no_other_in_any_pool() -> None:
-    with SlowPool() as pool:
+@pytest.mark.parametrize("kind", [ThreadPool, QueuePool, InOrderPool])
+def test_a_run_that_takes_long_holds_up_no_other_in_a_pool_that_starts_runs_by_itself(
+    kind: type[ThreadPool],
+) -> None:
+    with kind() as pool:
         pairs = pool.imap(specs(10), in_flight=2)
         assert [next(pairs)[0].run_id for _ in range(9)] == list(range(1, 10))
 
@@ -194,8 +327,100 @@ def test_a_run_that_takes_long_holds_up_no_other_in_any_pool() -> None:
         assert [spec.run_id for spec, _ in pairs] == [0]
 
 
+def test_a_pool_that_does_not_say_how_many_it_runs_has_four_to_choose_from() -> None:
+    class Undeclared(ThreadPool):
+        max_workers = Pool.max_workers
+
+    with Undeclared() as pool:
+        pairs = pool.imap(specs(100))
+        assert next(pairs)[0].run_id == 1
+        assert pool.submitted == 4
+
+
+@pytest.mark.parametrize("in_flight", [None, 3])
+def test_a_pool_that_is_not_safe_for_threads_is_entered_by_one_at_a_time(
+    in_flight: int | None,
+) -> None:
+    pairs = ForOneThreadPool().imap(specs(30), in_flight=in_flight)
+
+    assert [(spec.run_id, outcome.status) for spec, outcome in pairs] == [
+        (n, "ok") for n in range(30)
+    ]
+
+
+@pytest.mark.parametrize("kind", [ShufflingPool, QueuePool])
+def test_an_outcome_goes_to_the_run_whose_id_it_has_in_whatever_order_they_come(
+    kind: type[MinimalPool],
+) -> None:
+    with kind() as pool:
+        getattr(pool, "go_on", threading.Event()).set()
+        pairs = list(pool.imap(specs(20), in_flight=6))
+
+    assert {spec.run_id: outcome.run_id for spec, outcome in pairs} == {n: n for n in range(20)}
+    assert len(pairs) == 20
+
+
+@pytest.mark.parametrize("kind", [LosingPool, MisnamingPool])
+@pytest.mark.parametrize("in_flight", [1, 2, 9])
+def test_a_run_whose_outcome_never_comes_fails_and_no_other_does(
+    kind: type[MinimalPool], in_flight: int
+) -> None:
+    class Strict(kind):  # type: ignore[misc, valid-type]
+        """Has forgotten what it has yielded, and yields nothing for it."""
+
+        def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+            known = [each for each in futures if each in self.waiting]
+            return super().as_completed(known)  # type: ignore[no-any-return]
+
+    ends = {spec.run_id: end for spec, end in Strict().imap(specs(8), in_flight=in_flight)}
+
+    assert {n: end.status for n, end in ends.items()} == {
+        n: "failed" if n == 3 else "ok" for n in range(8)
+    }
+    assert headline(ends[3].stderr).startswith("Strict gave no outcome of run 3. See that its")
+
+
+@pytest.mark.parametrize("kind", [RaisingPool, RaisingFuturesPool])
+@pytest.mark.parametrize("in_flight", [1, 2, 9])
+def test_what_escapes_a_pool_is_a_failed_run_with_its_traceback(
+    kind: type[MinimalPool], in_flight: int
+) -> None:
+    with kind() as pool:
+        ends = {spec.run_id: end for spec, end in pool.imap(specs(8), in_flight=in_flight)}
+
+    assert {n: end.status for n, end in ends.items()} == {
+        n: "failed" if n == 3 else "ok" for n in range(8)
+    }
+    assert "Traceback (most recent call last)" in str(ends[3].stderr)
+    assert headline(ends[3].stderr).endswith(": run 3 did it")
+    assert ends[3].ended_at >= ends[3].started_at
+
+
+def test_what_a_pool_says_of_itself_is_raised() -> None:
+    class Closed(MinimalPool):
+        def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+            raise BackendError("The pool is closed.")
+
+    with pytest.raises(BackendError, match=r"The pool is closed\."):
+        next(Closed().imap(specs(1)))
+
+
+def test_something_else_than_an_outcome_is_a_failed_run() -> None:
+    class Confused(MinimalPool):
+        def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+            for _ in futures:
+                yield "ok"  # type: ignore[misc]
+
+    ((_, end),) = Confused().imap(specs(1))
+
+    assert headline(end.stderr) == (
+        "TypeError: as_completed() yielded 'ok', which is no RunOutcome"
+    )
+    assert end.duration_s == 0
+
+
 def test_giving_up_does_not_wait_for_what_only_closing_the_pool_ends() -> None:
-    with SlowPool() as pool:
+    with QueuePool() as pool:
         pairs = pool.imap(specs(10))
         next(pairs)
         began = time.monotonic()

@@ -417,13 +417,15 @@ class TestSweeps:
         words = ["run", str(SCRIPT), *GRID, "--out", str(out)]
 
         assert main([*words, "--workers", "3", "--timeout", "9.5", "--retries", "0", "--quiet",
-                     "--no-fsync-each", "--fsync-batch", "7"]) == 0  # fmt: skip
+                     "--memory-limit", "2GiB", "--no-fsync-each", "--fsync-batch", "7"]
+                    ) == 0  # fmt: skip
         assert main(words) == 0
 
         told, untold = done
         assert told._pool.max_workers == 3
         assert [told._timeout, told._retries, told._progress] == [9.5, 0, False]
         assert [told._fsync_each, told._fsync_batch] == [False, 7]
+        assert [told._memory_limit, untold._memory_limit] == [2 * 1024**3, None]
         assert untold._pool.max_workers == LocalJoblibPool().max_workers
         assert [untold._timeout, untold._retries, untold._progress] == [None, 1, True]
         assert [untold._fsync_each, untold._fsync_batch] == [True, 50]

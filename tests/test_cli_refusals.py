@@ -107,6 +107,7 @@ class TestSweepsThatCannotStart:
             (("--timeout", "0"), 2, "timeout must be a positive number"),
             (("--timeout", "nan"), 2, "timeout must be a positive number"),
             (("--retries", "-1"), 2, "retries must be 0 or more"),
+            (("--memory-limit", "2 parsecs"), 2, "'2 parsecs' is no amount of memory"),
             (("--workers", "0"), 4, "backend error: "),
             (("--workers", "-2"), 4, "backend error: "),
         ],

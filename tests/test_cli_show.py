@@ -268,10 +268,10 @@ class TestDetail:
         assert len(cause) == len(nibiru) == 60
         assert table == [
             f"run_id  status   duration_s  {'stderr_summary':60}  log_path",
-            f"1       failed   1.06        {cause}  run-1/worker.log",
-            f"3       failed   1.06        {nibiru}  run-3/worker.log",
+            f"1       failed   1.06        {cause}  {path.parent}/run-1/worker.log",
+            f"3       failed   1.06        {nibiru}  {path.parent}/run-3/worker.log",
             f"2       skipped  1.06        {'—':60}  —",
-            f"10      ok       1.06        {'—':60}  run-10/worker.log",
+            f"10      ok       1.06        {'—':60}  {path.parent}/run-10/worker.log",
         ]
 
     @pytest.mark.parametrize(
@@ -390,20 +390,20 @@ class TestOneRun:
             "host:               node-7\n"
             "postprocess_status: ok\n"
             "attempts:           2\n"
-            "log_path:           run-4/worker.log\n"
+            f"log_path:           {path.parent}/run-4/worker.log\n"
             "\n"
             "overrides:\n"
             "  Sat.Epoch = '01 Jan 2026'\n"
             "  Sat.SMA = 7000.5\n"
             "\n"
             "output_paths:\n"
-            "  report__RF = run-4/report__RF.parquet\n"
+            f"  report__RF = {path.parent}/run-4/report__RF.parquet\n"
             "\n"
             "solver_paths:\n"
-            "  DC = run-4/solver__DC.parquet\n"
+            f"  DC = {path.parent}/run-4/solver__DC.parquet\n"
             "\n"
             "extra_outputs:\n"
-            "  fit = run-4/fit.parquet\n"
+            f"  fit = {path.parent}/run-4/fit.parquet\n"
             "\n"
             "converged:\n"
             "  DC = True\n"

@@ -17,7 +17,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep, SweepConfigError
+from faulty_runs import SCRIPTS
+from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep, SweepConfigError, sweep
+from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from prefect_records import rows_of
 
@@ -103,6 +105,38 @@ def test_a_run_that_never_ends_is_killed_by_its_timeout_and_costs_itself_only(
     assert "timeout of 3 s" in (stopped.stderr or "")
     assert stopped.attempts == []
     assert 2.5 < stopped.duration_s < 20
+
+
+def test_a_run_over_its_memory_limit_fails_once_and_costs_itself_only(
+    leo_short: Path, tmp_path: Path, pool: LocalJoblibPool
+) -> None:
+    sweep(
+        leo_short,
+        grid={"Sat.SMA": [7000.0, 7001.0, 7002.0]},
+        backend=pool,
+        out=tmp_path,
+        postprocess="faulty_runs:take_memory",
+        context=lambda run_id: {"megabytes": 900 if run_id == 1 else 1},
+        memory_limit="400 MB",
+        progress=False,
+    )
+    entries = {e.run_id: e for e in Manifest.load(tmp_path / "manifest.jsonl").entries}
+
+    assert {number: e.status for number, e in entries.items()} == {0: "ok", 1: "failed", 2: "ok"}
+    assert headline(entries[1].stderr).startswith("The run needed more than 400 MB of memory")
+    assert entries[1].attempts == []
+
+
+def test_a_memory_limit_below_what_loading_needs_is_refused_before_any_run(
+    leo_short: Path, tmp_path: Path, pool: LocalJoblibPool
+) -> None:
+    script = tmp_path / "big.script"
+    script.write_text(SCRIPTS["big array"])
+    limited = sweep_over_mass(script, tmp_path / "out", pool, [800], memory_limit=400_000_000)
+    with pytest.raises(SweepConfigError, match=r"alone needs more than 400 MB.*Raise memory_limit"):
+        limited.run()
+
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
 def test_a_run_whose_worker_is_killed_is_tried_again_and_its_neighbours_are_untouched(
@@ -329,13 +363,14 @@ def test_closing_a_pool_in_mid_sweep_is_an_error_that_says_so(
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("timeout", 0.0), ("timeout", -1.0), ("retries", -1), ("fsync_batch", 0)]
-)
+    ("option", "value"), [("timeout", 0.0), ("timeout", -1.0), ("retries", -1), ("fsync_batch", 0),
+     ("memory_limit", "2 parsecs")],
+)  # fmt: skip
 def test_an_option_out_of_range_is_refused(
-    option: str, value: float, leo_short: Path, tmp_path: Path, pool: LocalJoblibPool
+    option: str, value: object, leo_short: Path, tmp_path: Path, pool: LocalJoblibPool
 ) -> None:
-    with pytest.raises(SweepConfigError, match=option):
-        sweep_over_mass(leo_short, tmp_path, pool, [800], **{option: value})
+    with pytest.raises(SweepConfigError, match=option.replace("memory_limit", "of memory")):
+        sweep_over_mass(leo_short, tmp_path, pool, [800], **{option: value})  # type: ignore[arg-type]
 
 
 def test_task_runs_are_named_by_run_and_the_flow_run_by_mission_kind_and_count(

@@ -14,7 +14,7 @@ import pytest
 
 from gmat_sweep import folder_lock
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
-from gmat_sweep.folder_lock import LOCK_FILE_NAME, FolderLock
+from gmat_sweep.folder_lock import LOCK_FILE_NAME, FolderLock, locked
 
 HOLD = """
 import sys
@@ -89,6 +89,26 @@ def test_the_same_process_cannot_take_the_folder_twice(tmp_path: Path) -> None:
             lock.acquire()
         assert lock.held
         refusal(tmp_path)
+
+
+def test_several_folders_are_held_together_or_not_at_all(tmp_path: Path) -> None:
+    a, b, c = (tmp_path / name for name in "abc")
+    with locked(b, a):
+        assert refusal(a).path == a
+        assert refusal(b).path == b
+        with pytest.raises(SweepFolderInUseError) as caught, locked(c, b, a):
+            pass
+        assert caught.value.path == a
+        with FolderLock(c):
+            pass
+    with locked(a, b, c):
+        pass
+
+
+def test_a_folder_named_twice_is_taken_once(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with locked(tmp_path, tmp_path / "link", tmp_path):
+        assert refusal(tmp_path).path == tmp_path
 
 
 def test_a_released_folder_can_be_taken_again_at_once(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@
      cli   api   sweep               what users call
      flow                            the only package that imports prefect
      backends                        where runs execute
-     analysis  plotting              what it means
+     aggregate  analysis  plotting   what it means
      worker   engine                 one run; where GMAT is
      design: grids distributions     what to run
-     manifest  aggregate             what came out
+     manifest  run_files             what came out
      spec  errors                    the records that travel
 """
 
@@ -38,22 +38,24 @@ LAYERS = (
         "json_lines",
         "json_values",
         "kernels",
+        "memory_sizes",
         "script_text",
         "spec",
     },
     {
-        "aggregate",
+        "attempts",
         "durable",
         "folder_lock",
         "last_pass",
         "manifest",
         "manifest_entry",
         "mission_script",
+        "recorded_runs",
         "run_files",
     },
     {"distributions", "grids", "notation", "plans"},
     {"engine", "headless", "missions", "outputs", "worker"},
-    {"analysis", "plotting", "sensitivity"},
+    {"aggregate", "analysis", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},
     {

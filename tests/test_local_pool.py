@@ -27,7 +27,7 @@ from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
-from gmat_sweep.errors import BackendError
+from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 MakePool = Callable[..., LocalJoblibPool]
@@ -365,6 +365,52 @@ def test_a_run_over_its_time_is_ended_and_its_worker_replaced(
         pool.execute(spec_of(tmp_path, 0, "endless loop"), timeout_s=0.3)
 
     assert pool.execute(spec_of(tmp_path, 1), timeout_s=60).status == "ok"
+
+
+def test_a_run_over_the_memory_limit_costs_no_other_run(make: MakePool, tmp_path: Path) -> None:
+    specs = [spec_of(tmp_path, n) for n in range(8)]
+    specs[3] = spec_of(tmp_path, 3, hook="take_memory", megabytes=900)
+    outcomes = drained(make(2, memory_limit="400 MB"), specs)
+
+    assert {n: outcome.status for n, outcome in outcomes.items()} == {
+        n: "failed" if n == 3 else "ok" for n in range(8)
+    }
+    assert headline(outcomes[3].stderr).startswith("The run needed more than 400 MB of memory")
+
+
+def test_a_run_does_not_fail_for_the_memory_that_runs_before_it_have_kept(
+    make: MakePool, tmp_path: Path
+) -> None:
+    pool = make(1, memory_limit="500 MB")
+    first, second = [
+        pool.execute(spec_of(tmp_path, n, hook="take_memory", megabytes=200, keep=True))
+        for n in range(2)
+    ]
+
+    assert (first.status, second.status) == ("ok", "ok")
+    assert process_of(first) != process_of(second)
+
+
+def test_the_memory_limit_of_a_run_comes_before_that_of_its_pool(
+    make: MakePool, tmp_path: Path
+) -> None:
+    pool = make(1, memory_limit="400 MB")
+    spec = spec_of(tmp_path, hook="take_memory", megabytes=900)
+
+    assert pool.execute(spec, memory_limit=2_000_000_000).status == "ok"
+
+
+def test_a_memory_limit_that_is_none_is_refused() -> None:
+    with pytest.raises(SweepConfigError, match="'plenty' is no amount of memory"):
+        LocalJoblibPool(1, memory_limit="plenty")
+
+
+def test_what_keeps_a_spec_from_being_sent_took_no_time(
+    pair: LocalJoblibPool, tmp_path: Path
+) -> None:
+    (outcome,) = drained(pair, [spec_of(tmp_path, 0, what=object())]).values()
+
+    assert (outcome.status, outcome.duration_s) == ("failed", 0)
 
 
 def test_a_pool_whose_workers_cannot_start_says_why_for_every_run(

@@ -80,7 +80,7 @@ class TestFormat:
         assert manifest.extra == {}
         assert (retried.run_id, retried.status, retried.log_path) == (1, "ok", None)
         assert (retried.context, retried.converged, retried.postprocess_status) == ({}, {}, "none")
-        assert retried.output_paths == {"report__Eph": Path("run-1/report__Eph.parquet")}
+        assert retried.output_paths == {"report__Eph": DATA / "run-1" / "report__Eph.parquet"}
         assert first.output_paths == {
             "report__Eph": Path("/home/ana/sweep/run-0/report__Eph.parquet")
         }
@@ -117,13 +117,15 @@ class TestFormat:
         )  # fmt: skip
 
     def test_everything_comes_back(self, path: Path) -> None:
+        folder = path.parent
         full = entry(
             0,
             "failed",
             stderr="GMAT says no\n",
-            log_path=Path("run-0/worker.log"),
-            extra_outputs={"fit": Path("run-0/fit.parquet")},
-            solver_paths={"DC": Path("run-0/solver__DC.parquet")},
+            output_paths={"report__Eph": folder / "run-0" / "report__Eph.parquet"},
+            log_path=folder / "run-0" / "worker.log",
+            extra_outputs={"fit": folder / "run-0" / "fit.parquet"},
+            solver_paths={"DC": folder / "run-0" / "solver__DC.parquet"},
             converged={"DC": False},
             postprocess_status="failed",
             context={"truth": [1, {"é": None}]},
@@ -131,16 +133,16 @@ class TestFormat:
             run_options={"overwrite": True},
             attempts=[{"cause": "signal 9", "started_at": "a", "ended_at": "b"}],
             host="node1",
-            files={"run-0/report__Eph.parquet": {"size": 10, "sha256": "ab"}},
+            files={f"{folder}/run-0/report__Eph.parquet": {"size": 10, "sha256": "ab"}},
             postprocess="m:f",
-            output_dir="run-0",
+            output_dir=str(folder / "run-0"),
             extra={"later": [1]},
         )
         manifest = header(
             sweep_seed=3, entries=[full], extra={"created_by": {"user": "ana"}, "entropy": 2**128}
         )
         manifest.save(path)
-        manifest.append_entry(entry(1))
+        manifest.append_entry(entry(1, output_paths={"a": folder / "a"}))
 
         loaded = Manifest.load(path)
         assert loaded == manifest
@@ -294,19 +296,51 @@ class TestPaths:
                 output_dir=str(folder / "run-0"),
             )
         )
+        written = json.loads(path.read_text().splitlines()[1])
         (loaded,) = Manifest.load(path).entries
 
-        assert manifest.entries[0].output_paths["report__A"] == file
-        assert loaded.output_paths == {
-            "report__A": Path("run-0/a.parquet"),
-            "report__B": folder.parent / "b.parquet",
+        assert written["output_paths"] == {
+            "report__A": "run-0/a.parquet",
+            "report__B": str(folder.parent / "b.parquet"),
         }
-        assert loaded.extra_outputs == {"fit": Path("fit")}
-        assert loaded.solver_paths == {"DC": folder / ".." / "dc"}
-        assert loaded.log_path == Path("run-0/worker.log")
-        assert loaded.files == {"run-0/a.parquet": {"size": 1, "sha256": "a"}}
-        assert loaded.output_dir == "run-0"
+        assert written["extra_outputs"] == {"fit": "fit"}
+        assert written["solver_paths"] == {"DC": f"{folder}/../dc"}
+        assert written["log_path"] == "run-0/worker.log"
+        assert written["files"] == {"run-0/a.parquet": {"size": 1, "sha256": "a"}}
+        assert written["output_dir"] == "run-0"
         assert Manifest.load(path).output_dir is None
+        assert manifest.entries == [loaded]
+
+    def test_paths_that_were_read_are_absolute_wherever_the_reader_stands(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        header().save(path)
+        Manifest.load(path).append_entry(entry(0, log_path=Path("run-0/worker.log")))
+        monkeypatch.chdir(path.parent.parent)
+        (loaded,) = Manifest.load("sweep/manifest.jsonl").entries
+        (streamed,) = Manifest.iter_entries("sweep/manifest.jsonl")
+
+        assert loaded.output_paths == {"report__Eph": path.parent / "run-0/report__Eph.parquet"}
+        assert loaded.log_path == path.parent / "run-0" / "worker.log"
+        assert streamed == loaded
+
+    @pytest.mark.parametrize("named", ["sweep", "runs"])
+    def test_lines_are_relative_to_the_folder_that_the_header_on_disk_names(
+        self, named: str, path: Path, tmp_path: Path
+    ) -> None:
+        folder, other = tmp_path / named, tmp_path / "other"
+        header(output_dir=folder).save(path)
+        manifest = Manifest.load(path)
+        manifest.output_dir = other
+        manifest.append_entry(entry(0, output_paths={"a": other / "a"}))
+        manifest.append_entry(entry(1, output_paths={"a": folder / "a"}))
+        lines = [json.loads(line)["output_paths"] for line in path.read_text().splitlines()[1:]]
+
+        assert lines == [{"a": str(other / "a")}, {"a": "a"}]
+        assert [each.output_paths["a"] for each in Manifest.load(path).entries] == [
+            other / "a",
+            folder / "a",
+        ]
 
     def test_a_sweep_folder_reached_by_a_link_is_the_same_folder(
         self, path: Path, tmp_path: Path
@@ -318,7 +352,8 @@ class TestPaths:
         manifest.append_entry(entry(0, output_paths={"a": path.parent / "a"}))
         manifest.append_entry(entry(1, output_paths={"a": tmp_path / "link" / "a"}))
 
-        assert [each.output_paths for each in Manifest.load(path).entries] == [{"a": Path("a")}] * 2
+        lines = path.read_text().splitlines()[1:]
+        assert [json.loads(line)["output_paths"] for line in lines] == [{"a": "a"}] * 2
 
     def test_another_sweep_folder_than_the_manifests_is_recorded(
         self, path: Path, tmp_path: Path
@@ -330,7 +365,7 @@ class TestPaths:
         loaded = Manifest.load(tmp_path / "moved" / "manifest.jsonl")
 
         assert loaded.output_dir == tmp_path / "moved" / "out"
-        assert loaded.entries[0].output_paths == {"a": Path("a")}
+        assert loaded.entries[0].output_paths == {"a": tmp_path / "moved" / "out" / "a"}
 
 
 class TestLoad:

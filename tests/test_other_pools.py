@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from gmat_sweep import (
     sweep,
 )
 from gmat_sweep.backends import DebugPool, ProcessPoolExecutorPool
+from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 
 
@@ -57,6 +60,34 @@ class BorrowedPool(Pool):
 
     def close(self) -> None:
         self.threads.shutdown()
+
+
+class FirstComePool(BorrowedPool):
+    """Leaves its futures bare, and yields whichever runs end next, for whom it may be."""
+
+    def __init__(self, workers: LocalJoblibPool, lost: int | None = None) -> None:
+        super().__init__(workers)
+        self.lost = lost
+        self.ended: SimpleQueue[RunOutcome] = SimpleQueue()
+        self.asked = threading.Semaphore()
+
+    def submit(self, spec: RunSpec) -> Future[RunOutcome]:
+        if spec.run_id != self.lost:
+            self.threads.submit(self.run, spec).add_done_callback(
+                lambda done: self.ended.put(done.result())
+            )
+        future: Future[RunOutcome] = Future()
+        future.is_lost = spec.run_id == self.lost  # type: ignore[attr-defined]
+        return future
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        assert self.asked.acquire(blocking=False), "asked twice at once"
+        try:
+            for future in futures:
+                if not future.is_lost:  # type: ignore[attr-defined]
+                    yield self.ended.get(timeout=60)
+        finally:
+            self.asked.release()
 
 
 def grid_sweep(
@@ -106,14 +137,52 @@ def test_what_escapes_somebody_elses_pool_is_a_failed_run(
     assert manifest.backend == "BorrowedPool"
 
 
-def test_a_timeout_that_a_pool_cannot_keep_is_refused_before_any_run(
+def test_every_record_is_that_of_its_run_in_whatever_order_a_pool_gives_them(
     pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
 ) -> None:
-    with (
-        BorrowedPool(pool) as borrowed,
-        pytest.raises(SweepConfigError, match="cannot end a run that takes too long"),
-    ):
-        sweep(leo_short, grid={}, backend=borrowed, out=tmp_path / "out", timeout=5)
+    grid = {"Sat.SMA": [7000.0 + number for number in range(10)]}
+    expected = sweep(leo_short, grid=grid, backend=pool, progress=False)
+    with FirstComePool(pool) as borrowed:
+        frame = sweep(leo_short, grid=grid, backend=borrowed, out=tmp_path, progress=False)
+    entries = Manifest.load(tmp_path / "manifest.jsonl").entries
+
+    pd.testing.assert_frame_equal(expected, frame, check_exact=True)
+    assert {e.run_id: e.overrides["Sat.SMA"] - 7000 for e in entries} == {n: n for n in range(10)}
+    assert all(e.output_paths["report__RF"].parent.name == f"run-{e.run_id}" for e in entries)
+
+
+def test_a_run_whose_outcome_a_pool_never_gives_is_tried_again_and_costs_itself_only(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    with FirstComePool(pool, lost=2) as borrowed:
+        grid = {"Sat.SMA": [7000.0 + number for number in range(5)]}
+        sweep(leo_short, grid=grid, backend=borrowed, out=tmp_path, progress=False)
+    entries = {e.run_id: e for e in Manifest.load(tmp_path / "manifest.jsonl").entries}
+
+    assert {n: e.status for n, e in entries.items()} == {
+        n: "failed" if n == 2 else "ok" for n in range(5)
+    }
+    assert headline(entries[2].stderr).startswith("FirstComePool gave no outcome of run 2.")
+    assert len(entries[2].attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused"),
+    [
+        ({"timeout": 5}, "cannot end a run that takes too long"),
+        ({"memory_limit": "2 GiB"}, "cannot end a run that needs too much"),
+    ],
+    ids=str,
+)
+def test_a_limit_that_a_pool_cannot_keep_is_refused_before_any_run(
+    limit: dict[str, Any],
+    refused: str,
+    pool: LocalJoblibPool,
+    leo_short: Path,
+    tmp_path: Path,
+) -> None:
+    with BorrowedPool(pool) as borrowed, pytest.raises(SweepConfigError, match=refused):
+        sweep(leo_short, grid={}, backend=borrowed, out=tmp_path / "out", **limit)
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
@@ -185,6 +254,26 @@ class TestDebugPool:
 
         assert ran_in == [(os.getpid(), threading.current_thread())]
         assert [e.stderr for e in done.to_manifest().entries] == ["noted"]
+
+    def test_what_escapes_a_run_is_a_failed_run_that_took_no_time(
+        self, leo_short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def burn(spec: RunSpec) -> RunOutcome:
+            raise RuntimeError("on fire")
+
+        monkeypatch.setattr("gmat_sweep.worker.run_one", burn)
+        debug = DebugPool(allow_unisolated_pool=True)
+        futures = [
+            debug.submit(spec)
+            for spec in expand_grid_to_run_specs({"Sat.SMA": [7000.0, 7001.0]}, leo_short, tmp_path)
+        ]
+        futures[0].cancel()
+        (outcome,) = debug.as_completed(futures)
+
+        assert (outcome.run_id, outcome.status, outcome.duration_s) == (1, "failed", 0)
+        assert str(outcome.stderr).startswith("Traceback (most recent call last)")
+        assert headline(outcome.stderr) == "RuntimeError: on fire"
+        assert futures[1].result(timeout=0) is outcome
 
     def test_futures_of_others_are_refused_and_closing_cancels(
         self, leo_short: Path, tmp_path: Path

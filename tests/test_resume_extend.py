@@ -15,8 +15,9 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from faulty_runs import wait_until
@@ -44,9 +45,6 @@ from resumed_sweeps import (
     run_of,
     same,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PERTURB = {"Sat.SMA": ("normal", 7100, 50), "Sat.INC": ("uniform", 0.0, 90.0)}
 
@@ -276,6 +274,26 @@ class TestMovedSweeps:
         assert same(notes, resumed.to_extra_outputs("note"))
         assert not copy.exists()
 
+    def test_hand_made_runs_of_the_peers_keep_their_ids(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        values: dict[int, dict[str, Any]] = {
+            20: {"Sat.SMA": 7000}, 10: {"Sat.SMA": 7000.5, "Sat.INC": 30}, 1: {},
+        }  # fmt: skip
+        folder = tmp_path / "sweep"
+        runs = [run_of(run_id, folder, overrides=each) for run_id, each in values.items()]
+        frame = hand_made(runs, folder, pool).run().to_dataframe()
+        write_as_the_peer_does(folder)
+        reopened(folder, pool).resume()
+        nothing_ran = ran(folder, 3)
+        report_of(folder, 10).unlink()
+        resumed = reopened(folder, pool).resume()
+
+        assert nothing_ran == []
+        assert ran(folder, 3) == [10]
+        assert same(frame, resumed.to_dataframe())
+        assert sorted(path.name for path in folder.glob("run-*")) == ["run-1", "run-10", "run-20"]
+
     def test_resuming_a_copy_leaves_the_original_alone(
         self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
     ) -> None:
@@ -298,6 +316,67 @@ class TestMovedSweeps:
         assert same(ten.loc[:4], extended.to_dataframe())
         assert (moved / "run-4" / "report__RF.parquet").is_file()
         assert not copy.exists()
+
+
+class TestAnotherFolder:
+    """What is run again may go elsewhere; what is done is found where it is."""
+
+    def test_runs_that_are_done_stay_and_the_frame_has_all_of_them(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
+    ) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        report_of(copy, 2).unlink()
+        forget(copy, 3)
+        resumed = reopened(copy, pool, output_dir=other).resume()
+        path = copy / "manifest.jsonl"
+
+        assert sorted(ran(copy, 3)) == [2, 3]
+        assert sorted(place.name for place in other.glob("run-*")) == ["run-2", "run-3"]
+        assert same(reports, resumed.to_dataframe())
+        # A reader who knows of the manifest only, of either folder, or of none.
+        for folder in (copy, other, tmp_path):
+            assert same(reports, lazy_multiindex(Manifest.load(path), folder))
+        for options in ({}, {"output_dir": other}):
+            reopened(copy, pool, **options).resume()
+        assert len(ran(copy, 3)) == 2
+
+    def test_an_extension_into_another_folder_belongs_to_the_sweep(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, ten: pd.DataFrame
+    ) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        extended = reopened(copy, pool, output_dir=other).extend(n=2)
+        again = reopened(copy, pool).resume()
+
+        assert [place.name for place in other.glob("run-*/RF.txt")] == ["RF.txt"] * 2
+        assert same(ten.loc[:5], extended.to_dataframe())
+        assert same(ten.loc[:5], again.to_dataframe())
+        assert len(ran(copy, 4)) == 2
+
+    def test_paths_are_the_same_and_absolute_after_a_run_a_load_and_a_resume(
+        self, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        first = hand_made([run_of(0, tmp_path), run_of(1, tmp_path)], tmp_path, pool).run()
+        loaded = Manifest.load(tmp_path / "manifest.jsonl")
+        resumed = reopened(tmp_path, pool).resume().to_manifest()
+
+        assert first.to_manifest().entries == loaded.entries == resumed.entries
+        for entry in loaded.entries:
+            assert len(pd.read_parquet(entry.output_paths["report__RF"])) == 3
+            assert entry.log_path is not None
+            assert entry.log_path.read_text()
+
+    def test_a_manifest_reached_by_a_link_belongs_to_the_folder_it_is_in(
+        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, reports: pd.DataFrame
+    ) -> None:
+        linked = tmp_path / "links"
+        linked.mkdir()
+        (linked / "manifest.jsonl").symlink_to(copy / "manifest.jsonl")
+        resumed = reopened(linked, pool).resume()
+
+        assert ran(copy, 4) == []
+        assert same(reports, resumed.to_dataframe())
 
 
 # --- hooks and contexts --------------------------------------------------------------------------

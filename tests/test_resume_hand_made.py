@@ -19,6 +19,7 @@ from gmat_sweep import (
     monte_carlo,
     sweep,
 )
+from gmat_sweep.cli import main
 from resumed_sweeps import (
     DATA,
     NOTE,
@@ -111,7 +112,7 @@ class TestHandMadeRuns:
             # As GMAT was given them, in their order.
             (given,) = (line for line in said[run_id].splitlines() if "overrides=" in line)
             assert logs[run_id].read_text().count(given.split("INFO ")[1]) == 2
-        assert again[20].output_paths["report__RF"] == Path("cases/twenty/report__RF.parquet")
+        assert again[20].output_paths == {"report__RF": folder / "cases/twenty/report__RF.parquet"}
         assert type(again[20].overrides["Sat.SMA"]) is int
         assert (tmp_path / "elsewhere" / "ten" / "rows.parquet").is_file()
         assert set(again[20].extra_outputs) == {"note"}
@@ -176,6 +177,23 @@ class TestManifestApart:
         assert [path.name for path in records.iterdir() if not path.name.startswith(".")] == [
             "manifest.jsonl"
         ]
+
+    def test_the_shell_finds_them_too_and_says_where_they_are(
+        self,
+        places: tuple[Path, Path],
+        pool: LocalJoblibPool,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        records, runs = places
+        manifest = str(records / "manifest.jsonl")
+        resumed = main(["resume", manifest, "--script", str(SHORT), "--quiet", "--workers", "1"])
+        shown = main(["show", manifest])
+        said = capsys.readouterr().out.splitlines()
+
+        assert (resumed, shown) == (0, 0)
+        assert ran(records, 3) == [1]
+        assert (runs / "run-1" / "report__RF.parquet").is_file()
+        assert [line.split("output: ")[1] for line in said] == [str(runs)] * 2
 
     def test_when_both_were_moved_the_folder_must_be_named(
         self, places: tuple[Path, Path], tmp_path: Path, pool: LocalJoblibPool

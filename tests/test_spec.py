@@ -316,6 +316,13 @@ def test_a_failed_outcome_has_its_cause_and_empty_maps() -> None:
     assert maps == ({}, {}, {}, {})
 
 
+def test_a_duration_that_is_left_out_is_the_time_between_beginning_and_end() -> None:
+    fine = RunOutcome.ok(run_id=3, output_paths={}, started_at=STARTED, ended_at=ENDED)
+    failed = RunOutcome.failed(run_id=3, stderr=None, started_at=STARTED, ended_at=ENDED)
+
+    assert fine.duration_s == failed.duration_s == (ENDED - STARTED).total_seconds() > 0
+
+
 def test_the_duration_is_the_callers_and_not_the_difference_of_the_clock() -> None:
     assert RunOutcome.from_dict(outcome_record()).duration_s == 1.5
 

@@ -397,6 +397,33 @@ def test_a_folder_somebody_else_writes_to_is_refused(
         sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
 
 
+def test_two_manifests_do_not_share_a_folder_of_runs_at_the_same_time(
+    pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+
+    def of(name: str) -> Sweep:
+        return Sweep(
+            runs=expand_grid_to_run_specs({"Sat.SMA": [7000.0]}, leo_short, runs),
+            backend=pool,
+            manifest_path=tmp_path / name / "manifest.jsonl",
+            output_dir=runs,
+            script_path=leo_short,
+            progress=False,
+        )
+
+    for _ in of("first").iter_outcomes():
+        with pytest.raises(SweepFolderInUseError, match=f"{os.getpid()}") as refused:
+            of("second").run()
+
+    assert refused.value.path == runs
+    assert not (tmp_path / "second").exists()
+    assert [path.name for path in runs.glob("run-*")] == ["run-0"]
+    path = tmp_path / "first" / "manifest.jsonl"
+    with FolderLock(runs), pytest.raises(SweepFolderInUseError):
+        Sweep.from_manifest(path, leo_short, backend=pool).resume()
+
+
 def test_three_hundred_task_runs_are_on_record_without_a_server(tmp_path: Path) -> None:
     program = textwrap.dedent(
         f"""

@@ -34,13 +34,12 @@ def without_outputs(script: Path, folder: Path) -> Path:
 
 
 class TestRefusedBeforeAnyRun:
-    """What can be known up front is said up front, and nothing is written."""
+    """What can be known up front is said up front, and nothing is left of it."""
 
     @pytest.fixture(autouse=True)
-    def nothing_runs(self, tmp_path: Path) -> Iterator[None]:
+    def nothing_is_left(self, tmp_path: Path) -> Iterator[None]:
         yield
-        assert not (tmp_path / "out" / "manifest.jsonl").exists()
-        assert not list(tmp_path.glob("out/run-*"))
+        assert not (tmp_path / "out").exists()
 
     @pytest.fixture
     def out(self, tmp_path: Path) -> Path:
@@ -168,6 +167,32 @@ class TestRefusedBeforeAnyRun:
 
         with LocalJoblibPool(1) as own, pytest.raises(MissionScriptError, match="GMAT crashed"):
             sweep(script, grid={"Sat.SMA": [7000.0]}, backend=own, out=out)
+
+    def test_an_unknown_field_of_a_mission_that_needs_a_copy_of_its_script(
+        self, pool: LocalJoblibPool, out: Path
+    ) -> None:
+        script = Path(__file__).parent / "data" / "gui_saved.script"
+
+        with pytest.raises(SweepConfigError, match="unknown field 'Bogus'"):
+            sweep(script, grid={"Sat.Bogus": [1.0]}, backend=pool, out=out / "deeper" / "still")
+
+    def test_in_folders_of_somebody_elses_only_what_was_made_is_taken_away(
+        self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+    ) -> None:
+        records, runs = tmp_path / "records", tmp_path / "made" / "runs"
+        records.mkdir()
+        (records / "thesis.txt").touch()
+
+        with pytest.raises(SweepConfigError, match="unknown field 'Bogus'"):
+            Sweep(
+                runs=expand_grid_to_run_specs({"Sat.Bogus": [1.0]}, leo_short, runs),
+                backend=pool,
+                manifest_path=records / "manifest.jsonl",
+                output_dir=runs,
+                script_path=leo_short,
+            ).run()
+        assert (records / "thesis.txt").exists()
+        assert not (tmp_path / "made").exists()
 
     def test_a_folder_that_cannot_be_written(
         self, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path

@@ -9,7 +9,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +25,13 @@ from faulty_runs import (
     workers_of,
 )
 from gmat_sweep.backends import worker_process
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess, WorkerTimedOutError
+from gmat_sweep.backends._subprocess import run_spec_in_subprocess
+from gmat_sweep.backends.worker_process import (
+    WorkerDiedError,
+    WorkerOverMemoryError,
+    WorkerProcess,
+    WorkerTimedOutError,
+)
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 
@@ -283,6 +291,52 @@ def test_the_time_a_worker_needs_to_start_is_not_the_runs(
     assert start().run(spec_of(tmp_path), timeout_s=2.9).status == "ok"
 
 
+# --- a run that needs too much memory -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"hook": "take_memory", "megabytes": 900},
+        {"hook": "take_memory_for_good"},
+        {"script": "big array"},
+    ],
+    ids=["the hook", "a program of the hook", "GMAT"],
+)
+def test_a_run_over_its_memory_limit_is_ended_with_all_it_has_started(
+    what: dict[str, Any], start: StartWorker, tmp_path: Path
+) -> None:
+    worker, spec = start(), spec_of(tmp_path, **what)
+    with pytest.raises(WorkerOverMemoryError) as caught:
+        worker.run(spec, timeout_s=120, memory_limit=400_000_000)
+
+    assert headline(str(caught.value)) == (
+        "The run needed more than 400 MB of memory and its worker process was killed. Raise the "
+        "memory limit if the case is meant to need that much."
+    )
+    assert caught.value.is_first
+    assert isinstance(caught.value, WorkerDiedError)
+    assert not psutil.pid_exists(worker.pid)
+    if "for_good" in what.get("hook", ""):
+        left = number_in(spec.output_dir / "left.txt")
+        wait_until(lambda: has_ended(left), "what the run had started to be killed too")
+
+
+def test_a_run_below_its_memory_limit_is_left_alone(start: StartWorker, tmp_path: Path) -> None:
+    worker = start()
+    spec = spec_of(tmp_path, 0, hook="take_memory", megabytes=900)
+    assert worker.run(spec, memory_limit=2_000_000_000).status == "ok"
+
+    with pytest.raises(WorkerOverMemoryError) as caught:
+        worker.run(replace(spec, run_options={"overwrite": True}), memory_limit=400_000_000)
+    assert not caught.value.is_first
+
+
+def test_looking_at_a_mission_has_a_memory_limit_too(start: StartWorker, tmp_path: Path) -> None:
+    with pytest.raises(WorkerOverMemoryError):
+        start().inspect(spec_of(tmp_path, 0, "big array").script_path, {}, memory_limit=400_000_000)
+
+
 # --- closing -------------------------------------------------------------------------------------
 
 
@@ -376,6 +430,45 @@ def test_a_process_that_the_system_refuses_leaves_nothing_behind(
     assert str(caught.value).endswith("or use fewer workers.")
     assert list(scratch.iterdir()) == []
     assert open_descriptors() <= before
+
+
+# --- a process for one run -----------------------------------------------------------------------
+
+
+def test_a_spec_runs_in_a_process_of_its_own_of_which_nothing_is_left(
+    scratch: Path, tmp_path: Path
+) -> None:
+    outcomes = [run_spec_in_subprocess(spec_of(tmp_path, n, hook="note_process")) for n in range(2)]
+    processes = {number_in(outcome.extra_outputs["process"]) for outcome in outcomes}
+
+    assert [(outcome.run_id, outcome.status) for outcome in outcomes] == [(0, "ok"), (1, "ok")]
+    assert len(processes | {os.getpid()}) == 3
+    assert all(map(has_ended, processes))
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_process_for_one_run_that_dies_gives_a_failed_outcome_with_its_last_output(
+    scratch: Path, tmp_path: Path
+) -> None:
+    outcome = run_spec_in_subprocess(spec_of(tmp_path, 5, hook="exit_at_once"))
+
+    assert (outcome.run_id, outcome.status) == (5, "failed")
+    assert headline(outcome.stderr) == (
+        "The worker process ended during the run: it exited with code 3"
+    )
+    assert str(outcome.stderr).endswith("said before the end")
+    assert outcome.duration_s > 0
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_process_for_one_run_keeps_its_limits(scratch: Path, tmp_path: Path) -> None:
+    late = run_spec_in_subprocess(spec_of(tmp_path, 0, "endless loop"), timeout_s=0.5)
+    big = run_spec_in_subprocess(
+        spec_of(tmp_path, 1, hook="take_memory", megabytes=900), memory_limit=400_000_000
+    )
+
+    assert "timeout of 0.5 s" in headline(late.stderr)
+    assert "more than 400 MB of memory" in headline(big.stderr)
 
 
 # --- the program ---------------------------------------------------------------------------------

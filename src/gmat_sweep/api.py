@@ -54,6 +54,7 @@ def sweep(
     timeout: float | None = None,
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
+    memory_limit: int | str | None = None,
 ) -> pd.DataFrame:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
@@ -91,6 +92,9 @@ def sweep(
     run_options : mapping, optional
         Keywords of every run for ``gmat_run.Mission.run``; ``{"overwrite": True}`` writes over
         GMAT's own output files that are there already.
+    memory_limit : int or str, optional
+        How much memory a run may need before its worker is killed and the run fails: bytes, or
+        text such as ``"2 GiB"`` or ``"500 MB"``.
 
     Returns
     -------
@@ -135,6 +139,7 @@ def sweep(
         fsync_batch=fsync_batch,
         timeout=timeout,
         retries=retries,
+        memory_limit=memory_limit,
     )
 
 
@@ -156,6 +161,7 @@ def monte_carlo(
     timeout: float | None = None,
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
+    memory_limit: int | str | None = None,
 ) -> pd.DataFrame:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
@@ -176,7 +182,7 @@ def monte_carlo(
         The sweep's seed; one is drawn and recorded in the manifest by default.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options
+    name, context, timeout, retries, run_options, memory_limit
         As for `sweep`.
 
     Returns
@@ -213,6 +219,7 @@ def monte_carlo(
         fsync_batch=fsync_batch,
         timeout=timeout,
         retries=retries,
+        memory_limit=memory_limit,
     )
 
 
@@ -234,6 +241,7 @@ def latin_hypercube(
     timeout: float | None = None,
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
+    memory_limit: int | str | None = None,
 ) -> pd.DataFrame:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
@@ -246,7 +254,7 @@ def latin_hypercube(
         As for `monte_carlo`.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options
+    name, context, timeout, retries, run_options, memory_limit
         As for `sweep`.
 
     Returns
@@ -274,6 +282,7 @@ def latin_hypercube(
         fsync_batch=fsync_batch,
         timeout=timeout,
         retries=retries,
+        memory_limit=memory_limit,
     )
 
 
@@ -293,6 +302,7 @@ def monte_carlo_extend(
     context_provider: Callable[[int], dict[str, Any]] | None = None,
     timeout: float | None = None,
     retries: int = 1,
+    memory_limit: int | str | None = None,
 ) -> pd.DataFrame:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
 
@@ -306,7 +316,7 @@ def monte_carlo_extend(
         Its mission script.
     n : int
         How many runs to add.
-    backend, progress, fsync_each, fsync_batch, engine, name, timeout, retries
+    backend, progress, fsync_each, fsync_batch, engine, name, timeout, retries, memory_limit
         As for `sweep`.
     allow_script_drift : bool
         Whether a changed script is accepted, with a RuntimeWarning.
@@ -344,6 +354,7 @@ def monte_carlo_extend(
             fsync_batch=fsync_batch,
             timeout=timeout,
             retries=retries,
+            memory_limit=memory_limit,
         )
         _check_outputs(mission, name, sweep.to_manifest().postprocess)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)

@@ -8,14 +8,15 @@
   its keys, and each listed file, two files of one name under two names. What is missing, or is no
   longer what the manifest recorded, is refused before anything is written.
 * The unpacked folder is a sweep folder: paths in its manifest are relative to it.
-* The archive is there whole and on disk, or not at all, and replaces nothing. A file that already
-  holds the very same archive is left as it is; any other is refused.
+* The archive is there whole and on disk, or not at all. It replaces an archive that was made of
+  this sweep before, and nothing else; the very same archive is left as it is.
 * No member name leaves the folder it is unpacked in.
 * Files are streamed: memory does not grow with their size.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import itertools
@@ -32,7 +33,7 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.archive_readme import readme
 from gmat_sweep.durable import atomic_path
-from gmat_sweep.errors import DurabilityError, SweepConfigError
+from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
 from gmat_sweep.mission_script import (
     included_file,
     is_file,
@@ -43,6 +44,7 @@ from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from gmat_sweep.manifest import Manifest, ManifestEntry
 
@@ -58,6 +60,9 @@ _REGULAR_FILE_0644 = 0o100644 << 16
 _CHUNK = 1 << 20
 # What some system cannot have in a file name, or `sha256sum` and zip cannot write down.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError)
+"""What zipfile raises for a file that is no zip, is damaged, encrypted or lacks a member."""
 
 type _Content = Path | bytes
 
@@ -83,7 +88,8 @@ def archive_sweep(
     script_path : Path or str
         The mission script. Files that it includes by a relative path go with it.
     out : Path or str
-        The file to write. Its folder is created.
+        The file to write. Its folder is created. An archive made of the same sweep before, which
+        has been resumed or extended since, is replaced.
     include_logs : bool
         Whether the runs' logs are packed too; without it ``log_path`` is null in the archive. A
         run that is not ok may have ended before it had a log, so its log may be missing.
@@ -99,7 +105,8 @@ def archive_sweep(
     ------
     SweepConfigError
         The script is not the recorded one, a listed file is missing or is not what the manifest
-        recorded, `out` is there already and is not this very archive, or a file changed meanwhile.
+        recorded, `out` is there already and is no archive of this sweep, or a file changed
+        meanwhile.
     DurabilityError
         The archive could not be written; nothing is left of it.
     FileNotFoundError
@@ -107,7 +114,7 @@ def archive_sweep(
     """
     target, script = Path(out), Path(script_path)
     has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
-    runs = _RunFiles(anchors_of(manifest, Path(output_dir).absolute()), include_logs)
+    runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
     latest = {entry.run_id: entry for entry in manifest.entries}
     entries = [runs.packed(latest[run_id]) for run_id in sorted(latest)]
     runs.refuse_missing()
@@ -141,9 +148,9 @@ def archive_sweep(
         lines = [f"{digest.sha256}  {name}\n" for name, digest in digests.items()]
         members[_HASHES] = "".join(lines).encode()
         digests[_HASHES] = _digest(members[_HASHES])
-        if target.exists():
-            _check_same(target, members)
-        else:
+        if not (target.exists() and _is_same(target, members)):
+            if target.exists():
+                _check_earlier(target, Path(scratch) / _MANIFEST, manifest)
             _write(target, members, digests)
     return target
 
@@ -204,7 +211,7 @@ class _RunFiles:
     Attributes
     ----------
     anchors : sequence of Path
-        The folders that a relative path may be relative to.
+        The folders in which the sweep's files may be.
     include_logs : bool
         Whether logs are packed.
     files : dict of str to Path
@@ -409,19 +416,52 @@ def _pack(archive: zipfile.ZipFile, name: str, content: _Content, expected: _Dig
         )
 
 
-def _check_same(target: Path, members: Mapping[str, _Content]) -> None:
-    """Raise SweepConfigError unless `target` is a sound archive of the same members."""
+def _is_same(target: Path, members: Mapping[str, _Content]) -> bool:
+    """Whether `target` is a sound archive of the same members."""
     try:
         with zipfile.ZipFile(target) as archive:
-            if (
+            return (
                 archive.namelist() == sorted(members)
                 and archive.read(_HASHES) == members[_HASHES]
                 and archive.testzip() is None
-            ):
-                return
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError):
-        pass
+            )
+    except _UNREADABLE:
+        return False
+
+
+def _check_earlier(target: Path, packed: Path, manifest: Manifest) -> None:
+    """Raise SweepConfigError unless `target` was made of this sweep when it had less.
+
+    Then its manifest has the header of `packed`, the one that is to be archived now, and no entry
+    that is not in the file of `manifest`, which is only appended to.
+    """
+    with (
+        contextlib.suppress(*_UNREADABLE, ManifestCorruptError),
+        tempfile.TemporaryDirectory(prefix="gmat-sweep-archive-") as scratch,
+        zipfile.ZipFile(target) as archive,
+    ):
+        earlier = Path(archive.extract(_MANIFEST, scratch))
+        entries = {_identity(entry) for entry in type(manifest).iter_entries(earlier)}
+        if _header_of(earlier) == _header_of(packed) and entries <= _ever_recorded(manifest):
+            return
     raise SweepConfigError(
-        f"{target} exists already and is not this archive. Give another file name, or delete it "
-        "first."
+        f"{target} exists already and is no archive of this sweep. Give another file name, or "
+        "delete it first."
     )
+
+
+def _header_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline()
+
+
+def _ever_recorded(manifest: Manifest) -> set[tuple[int, datetime, datetime]]:
+    """Return the identity of every entry of a sweep, those that were replaced since included."""
+    found = {_identity(entry) for entry in manifest.entries}
+    if manifest.path is not None and manifest.path.exists():
+        found |= {_identity(entry) for entry in manifest.iter_entries(manifest.path)}
+    return found
+
+
+def _identity(entry: ManifestEntry) -> tuple[int, datetime, datetime]:
+    return entry.run_id, entry.started_at, entry.ended_at

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Self
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["LOCK_FILE_NAME", "FolderLock"]
+__all__ = ["LOCK_FILE_NAME", "FolderLock", "locked"]
 
 LOCK_FILE_NAME = ".gmat-sweep.lock"
 """Name of the lock file in a sweep folder."""
@@ -148,6 +149,25 @@ class FolderLock:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(*folders: Path) -> Iterator[None]:
+    """Hold all of `folders` while the block runs.
+
+    A folder that is given twice, or once by a link, is taken once. They are taken in the order of
+    their resolved paths, so that of two sweeps that want the same folders one gets them all.
+
+    Raises
+    ------
+    SweepFolderInUseError, SweepConfigError
+        As `FolderLock.acquire` for one of them; none is held then.
+    """
+    by_place = {folder.resolve(): folder for folder in reversed(folders)}
+    with contextlib.ExitStack() as held:
+        for place in sorted(by_place):
+            held.enter_context(FolderLock(by_place[place]))
+        yield
 
 
 def _own_description() -> bytes:

@@ -7,9 +7,9 @@ never harms what is there. What a killed writer left after the last newline is i
 and set aside before the next append. Any other damage is a `ManifestCorruptError` with the line
 number.
 
-A run that is tried again gets another line; the last one counts. Paths below the sweep folder
-are written relative to it, so that the folder can be moved. Keys that this version does not know
-are kept in `extra` and written back.
+A run that is tried again gets another line; the last one counts. Paths below the sweep folder that
+the header names are written relative to it, so that the folder can be moved; once loaded, every
+path is absolute. Keys that this version does not know are kept in `extra` and written back.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ class Manifest:
     extra : dict
         Further header keys, such as ``created_by`` and ``mission``, written beside the others.
     output_dir : Path or None
-        The sweep folder, to which relative paths belong; None means the manifest's own folder.
+        The sweep folder, which paths in the file are relative to; None means the manifest's own
+        folder. Lines that are appended to a file follow its header, whatever this is set to later.
     """
 
     script_sha256: str
@@ -183,6 +184,7 @@ class Manifest:
     extra: dict[str, Any] = field(default_factory=dict, kw_only=True)
     output_dir: Path | None = field(default=None, kw_only=True, compare=False)
     _log: AppendLog | None = field(default=None, init=False, repr=False, compare=False)
+    _anchor: Path | None = field(default=None, init=False, repr=False, compare=False)
 
     find_failed = _FindFailed()
     find_missing = _FindMissing()
@@ -221,12 +223,13 @@ class Manifest:
             The file could not be written; what was there before still is.
         """
         path = Path(path)
-        prefixes = path_prefixes(self.output_dir or path.parent)
+        anchor = (self.output_dir or path.parent).absolute()
+        prefixes = path_prefixes(anchor)
         header = seal(self._header(path.parent), 0)
         lines = (seal(line_record(each, prefixes), seq) for seq, each in enumerate(self.entries, 1))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, itertools.chain((header,), lines))
-        self._log = AppendLog(path, _check_appendable)
+        self._log, self._anchor = AppendLog(path, _check_appendable), anchor
 
     def append_entry(self, entry: ManifestEntry) -> None:
         """Append `entry` to the file, and then to `entries`.
@@ -249,11 +252,11 @@ class Manifest:
         FileNotFoundError
             The file is gone.
         """
-        if self._log is None:
+        if self._log is None or self._anchor is None:
             raise RuntimeError(
                 "the manifest has no file to append to. Call save() or load() first."
             )
-        record = line_record(entry, path_prefixes(self.output_dir or self._log.path.parent))
+        record = line_record(entry, path_prefixes(self._anchor))
         sync = self.fsync_each or (len(self.entries) + 1) % max(1, self.fsync_batch) == 0
         self._log.append(functools.partial(seal, record), sync=sync)
         self.entries.append(entry)
@@ -273,6 +276,9 @@ class Manifest:
     def load(cls, path: str | Path) -> Self:
         """Read a manifest; of several entries for one run the last counts, at the first's place.
 
+        Paths of the entries are absolute: those in the file that are relative are taken below the
+        sweep folder that the header names, or else below the file's own.
+
         Raises
         ------
         FileNotFoundError
@@ -284,10 +290,11 @@ class Manifest:
         path = Path(path)
         records = read_records(path)
         manifest = cls._from_header(records, path)
+        anchor = _prefix(manifest._anchor)
         entries: dict[int, ManifestEntry] = {}
         with _no_garbage_collection():
             for line_number, record in records:
-                entry = _entry_from(record, path, line_number)
+                entry = _entry_from(record, path, line_number, anchor)
                 entries[entry.run_id] = entry
         manifest.entries = list(entries.values())
         manifest._log = AppendLog(path, _check_appendable)
@@ -304,9 +311,9 @@ class Manifest:
         """
         path = Path(path)
         records = read_records(path)
-        cls._from_header(records, path)
+        anchor = _prefix(cls._from_header(records, path)._anchor)
         for line_number, record in records:
-            yield _entry_from(record, path, line_number)
+            yield _entry_from(record, path, line_number, anchor)
 
     def _header(self, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -364,7 +371,8 @@ class Manifest:
             raise _malformed(path, 1, error) from error
         manifest = cls(**fields, extra=unknown_keys(record, _HEADER_KEYS))
         if record.get("output_dir") is not None:
-            manifest.output_dir = path.parent / record["output_dir"]
+            manifest.output_dir = path.parent.absolute() / record["output_dir"]
+        manifest._anchor = manifest.output_dir or path.parent.absolute()
         return manifest
 
 
@@ -387,14 +395,18 @@ def _header_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _prefix(folder: Path | None) -> str:
+    return f"{folder}".rstrip("/") + "/"
+
+
 def _malformed(path: Path, line_number: int, error: ValueError) -> ManifestCorruptError:
     message = f"{path}, line {line_number}: {error}. Restore the file from a copy."
     return ManifestCorruptError(message, path, line_number)
 
 
-def _entry_from(record: dict[str, Any], path: Path, line_number: int) -> ManifestEntry:
+def _entry_from(record: dict[str, Any], path: Path, line_number: int, anchor: str) -> ManifestEntry:
     try:
-        return ManifestEntry.from_dict(record)
+        return ManifestEntry.from_dict(record, anchor=anchor)
     except ValueError as error:
         raise _malformed(path, line_number, error) from error
 

@@ -1,7 +1,7 @@
 """One run's record in the manifest, and how it is written on a line.
 
-Paths below the sweep folder are written relative to it, with ``/``. Keys that this version does
-not know are kept in `ManifestEntry.extra`.
+Paths below the sweep folder are written relative to it, with ``/``, and are absolute again once
+they are read. Keys that this version does not know are kept in `ManifestEntry.extra`.
 """
 
 from __future__ import annotations
@@ -58,14 +58,19 @@ _POSTPROCESS_STATUSES = frozenset(get_args(PostprocessStatus))
 _REQUIRED_KEYS = frozenset(list(_ENTRY_TYPES)[:9])
 
 
-def _paths(record: Mapping[str, Any], key: str) -> dict[str, Path]:
+def _paths(record: Mapping[str, Any], key: str, anchor: str) -> dict[str, Path]:
     texts = record.get(key)
     if not texts:
         return {}
     try:
-        return {name: Path(text) for name, text in texts.items()}
-    except TypeError:
+        return {name: Path(_anchored(text, anchor)) for name, text in texts.items()}
+    except (TypeError, AttributeError):
         raise ValueError(f"{key} must hold text, not {record[key]!r}") from None
+
+
+def _anchored(text: str, anchor: str) -> str:
+    # As text, of which a manifest may have very many.
+    return text if text.startswith("/") else anchor + text
 
 
 def _time(record: Mapping[str, Any], key: str) -> datetime:
@@ -89,7 +94,8 @@ class ManifestEntry:
         How the run ended.
     output_paths : dict of str to Path
         Parquet files by key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
-        A relative path, here and below, is relative to the sweep folder.
+        Absolute in a manifest that was loaded, here and below. A relative path of an entry made
+        by hand is relative to the sweep folder.
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
     duration_s : float
@@ -235,8 +241,16 @@ class ManifestEntry:
         return {**self.extra, **record}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+    def from_dict(cls, record: Mapping[str, Any], *, anchor: str = "") -> Self:
         """Return the entry that `to_dict` gave; unknown keys go to `extra`.
+
+        Parameters
+        ----------
+        record : mapping
+            The entry as a JSON object.
+        anchor : str
+            What stands before relative paths: a folder, ending in ``/``. By default they stay as
+            they are.
 
         Raises
         ------
@@ -254,7 +268,8 @@ class ManifestEntry:
                 take(record, key, *types)
         if missing := _REQUIRED_KEYS - record.keys():
             raise ValueError(f"{', '.join(sorted(missing))} is missing")
-        status, log_path = record["status"], record["log_path"]
+        status, log_path, folder = record["status"], record["log_path"], record.get("output_dir")
+        files = take_members(record, "files", dict, {})
         postprocess_status = record.get("postprocess_status", "none")
         if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
             checked_choice("status", status, RunStatus)
@@ -263,14 +278,14 @@ class ManifestEntry:
             run_id=record["run_id"],
             overrides=record["overrides"],
             status=status,
-            output_paths=_paths(record, "output_paths"),
+            output_paths=_paths(record, "output_paths", anchor),
             started_at=_time(record, "started_at"),
             ended_at=_time(record, "ended_at"),
             duration_s=record["duration_s"],
             stderr=record["stderr"],
-            log_path=None if log_path is None else Path(log_path),
-            extra_outputs=_paths(record, "extra_outputs"),
-            solver_paths=_paths(record, "solver_paths"),
+            log_path=None if log_path is None else Path(_anchored(log_path, anchor)),
+            extra_outputs=_paths(record, "extra_outputs", anchor),
+            solver_paths=_paths(record, "solver_paths", anchor),
             converged=take_members(record, "converged", bool, {}),
             postprocess_status=postprocess_status,
             context=record.get("context", {}),
@@ -278,9 +293,9 @@ class ManifestEntry:
             run_options=record.get("run_options", {}),
             attempts=take_members(record, "attempts", dict, []),
             host=record.get("host"),
-            files=take_members(record, "files", dict, {}),
+            files={_anchored(path, anchor): facts for path, facts in files.items()},
             postprocess=record.get("postprocess"),
-            output_dir=record.get("output_dir"),
+            output_dir=None if folder is None else Path(_anchored(folder, anchor)).as_posix(),
             extra=extra,
         )
 

@@ -30,6 +30,7 @@ from gmat_sweep.grids import (
     materialise_grid,
 )
 from gmat_sweep.json_values import NULL, jsonable, take
+from gmat_sweep.recorded_runs import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def samples_plan(
         "columns": [str(name) for name in samples.columns],
         "rows": rows,
     }
-    if any(_is_missing(cell) for row in rows for cell in row):
+    if any(is_missing(cell) for row in rows for cell in row):
         record[_EVERY_CELL_IS_SET] = True
     return Plan(runs, record, checked_seed(seed))
 
@@ -284,7 +285,8 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     Notes
     -----
     In the rows of an ``explicit`` record that the peer wrote, null and NaN stand for a column that
-    the run does not set; a run rebuilt from them leaves it as the script has it.
+    the run does not set; a run rebuilt from them leaves it as the script has it. Its id and the
+    types of its values come from its entry, where it has one.
     """
     record = manifest.parameter_spec
     kind = _known_kind(record)
@@ -293,6 +295,8 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
         if kind in ("grid", "explicit"):
             if runs is None:
                 runs = _rebuild_listed(kind, record, script, folder)
+                if kind == "explicit" and record.get(_EVERY_CELL_IS_SET) is not True:
+                    runs = as_recorded(runs, manifest.entries, folder)
         else:
             runs = _rebuild_random(kind, manifest, script, folder, runs)
         contexts = take(manifest.extra, CONTEXTS_KEY, dict, default={})
@@ -338,7 +342,7 @@ def _rebuild_listed(
             overrides={
                 name: cell
                 for name, cell in zip(columns, row, strict=True)
-                if all_set or not _is_missing(cell)
+                if all_set or not is_missing(cell)
             },
             output_dir=folder / f"run-{run_id}",
             run_id=run_id,
@@ -347,11 +351,6 @@ def _rebuild_listed(
         )
         for run_id, row in enumerate(take(parameter_spec, "rows", list))
     ]
-
-
-def _is_missing(cell: object) -> bool:
-    # NaN alone differs from itself.
-    return cell is None or cell != cell
 
 
 def _rebuild_random(

@@ -6,23 +6,38 @@ engine costs that worker and not the caller.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
+from gmat_sweep.backends.worker_process import (
+    WorkerDiedError,
+    WorkerOverMemoryError,
+    WorkerProcess,
+)
 from gmat_sweep.causes import engine_errors
-from gmat_sweep.errors import MissionScriptError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
+from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.headless import HeadlessScript, headless_copy
+from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.mission_script import check_resources
 
 if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.worker import MissionFacts
 
-__all__ = ["HEADLESS_FOLDER", "check_folder", "check_hook", "prepare_mission"]
+__all__ = [
+    "HEADLESS_FOLDER",
+    "check_folder",
+    "check_hook",
+    "nothing_left_if_refused",
+    "prepare_mission",
+]
 
 HEADLESS_FOLDER = "headless"
 """Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
@@ -32,8 +47,7 @@ _MOST_VALUES = 4
 _log = logging.getLogger("gmat_sweep")
 
 
-class _Inspector(Protocol):
-    def inspect(self, script_path: Path | None, overrides: dict[str, Any]) -> MissionFacts: ...
+type _Inspect = Callable[[Path | None, dict[str, Any]], MissionFacts]
 
 
 def check_folder(folder: Path, manifest_path: Path) -> None:
@@ -60,6 +74,43 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
             f"The output folder {folder} cannot be written to: {error.strerror}. Choose one that "
             "can."
         ) from error
+
+
+@contextmanager
+def nothing_left_if_refused(manifest_path: Path, *folders: Path) -> Iterator[None]:
+    """Take away the folders that a sweep has made, if the block ends early and without a manifest.
+
+    Of what is in them, only what a sweep puts there before its first run is taken away; a folder
+    that holds anything else stays, and so does one that was there before.
+
+    Parameters
+    ----------
+    manifest_path : Path
+        The manifest: once it is there, the sweep has begun and everything stays.
+    *folders : Path
+        The folders that the sweep writes to; they and those around them may be missing.
+    """
+    around = {each for folder in folders for each in (folder, *folder.parents)}
+    made = [each for each in around if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        if not manifest_path.exists():
+            _take_away(made, folders)
+        raise
+
+
+def _take_away(made: list[Path], folders: Iterable[Path]) -> None:
+    for folder in folders:
+        if folder in made and folder.is_dir():
+            # Whoever else has come to the folder keeps it.
+            with contextlib.suppress(GmatSweepError), FolderLock(folder) as lock:
+                shutil.rmtree(folder / HEADLESS_FOLDER, ignore_errors=True)
+                lock.path.unlink()
+    for folder in sorted(made, key=lambda each: len(each.parts), reverse=True):
+        # One that is not empty, or was never made, is not ours to take away.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def check_hook(path: str) -> None:
@@ -91,7 +142,13 @@ def check_hook(path: str) -> None:
 
 
 def prepare_mission(
-    script: Path, runs: Iterable[RunSpec], folder: Path, pool: object, *, number: int = 0
+    script: Path,
+    runs: Iterable[RunSpec],
+    folder: Path,
+    pool: object,
+    *,
+    number: int = 0,
+    memory_limit: int | None = None,
 ) -> Path:
     """Check a mission and its overrides on the engine and return the script to run.
 
@@ -107,6 +164,8 @@ def prepare_mission(
         Where to ask; a pool that can `inspect` is used, else a worker process of its own.
     number : int
         Which of the sweep's scripts it is: files of the same name must not meet in one folder.
+    memory_limit : int, optional
+        Bytes of memory that loading the mission may need, as a run may.
 
     Returns
     -------
@@ -120,21 +179,26 @@ def prepare_mission(
         is in it.
     SweepConfigError
         An override names an unknown field or has a value of the wrong type, or GMAT takes none
-        of a field's values.
+        of a field's values, or loading alone goes over the memory limit.
     """
     values = _values_to_try(runs)
     runnable = script
-    with _inspector(pool) as inspector:
+    with _inspector(pool, memory_limit) as inspect:
         try:
-            types = inspector.inspect(None, {}).resource_types
+            types = inspect(None, {}).resource_types
             check_resources(script, types)
             headless = headless_copy(script, lambda name: name not in types)
             copies = folder / HEADLESS_FOLDER
             runnable = headless.write(copies / str(number) if number else copies)
             _say_what_was_left_out(headless, script)
-            facts = inspector.inspect(runnable, {name: tried[0] for name, tried in values.items()})
-            refused = _refused_whatever_the_value(inspector, runnable, values, facts)
-            mistyped = _mistyped(inspector, runnable, values)
+            facts = inspect(runnable, {name: tried[0] for name, tried in values.items()})
+            refused = _refused_whatever_the_value(inspect, runnable, values, facts)
+            mistyped = _mistyped(inspect, runnable, values)
+        except WorkerOverMemoryError as error:
+            raise SweepConfigError(
+                f"Loading {script} alone needs more than {memory_text(error.memory_limit)} of "
+                "memory, the memory limit. Raise memory_limit."
+            ) from error
         except WorkerDiedError as error:
             raise _crash(pool, script, runnable, values, error) from error
     if facts.engine_log:
@@ -166,7 +230,7 @@ def _values_to_try(runs: Iterable[RunSpec]) -> dict[str, list[Any]]:
 
 
 def _refused_whatever_the_value(
-    inspector: _Inspector, script: Path, values: dict[str, list[Any]], facts: MissionFacts
+    inspect: _Inspect, script: Path, values: dict[str, list[Any]], facts: MissionFacts
 ) -> list[str]:
     """Try further values of each field that GMAT refused, and return what it says of the hopeless.
 
@@ -178,20 +242,20 @@ def _refused_whatever_the_value(
         again = {name: values[name][number] for name in refused if len(values[name]) > number}
         if not again:
             break
-        still = inspector.inspect(script, again).refused
+        still = inspect(script, again).refused
         refused = {
             name: said for name, said in refused.items() if name not in again or name in still
         }
     return list(refused.values())
 
 
-def _mistyped(inspector: _Inspector, script: Path, values: dict[str, list[Any]]) -> list[str]:
+def _mistyped(inspect: _Inspect, script: Path, values: dict[str, list[Any]]) -> list[str]:
     """Try a value of every further type that a field is given."""
     problems: list[str] = []
     for name, tried in values.items():
         by_type = {type(value): value for value in tried[1:] if type(value) is not type(tried[0])}
         for value in by_type.values():
-            problems += inspector.inspect(script, {name: value}).problems
+            problems += inspect(script, {name: value}).problems
     return problems
 
 
@@ -226,22 +290,22 @@ def _crash(
 
 def _crashes(pool: object, script: Path, overrides: dict[str, Any]) -> bool:
     try:
-        with _inspector(pool) as inspector:
-            inspector.inspect(script, overrides)
+        with _inspector(pool, None) as inspect:
+            inspect(script, overrides)
     except WorkerDiedError:
         return True
     return False
 
 
 @contextmanager
-def _inspector(pool: object) -> Iterator[_Inspector]:
+def _inspector(pool: object, memory_limit: int | None) -> Iterator[_Inspect]:
     inspect = getattr(pool, "inspect", None)
     if callable(inspect):
-        yield pool  # type: ignore[misc]
+        yield partial(inspect, memory_limit=memory_limit)
         return
     worker = WorkerProcess()
     try:
-        yield worker
+        yield partial(worker.inspect, memory_limit=memory_limit)
     finally:
         worker.close()
 

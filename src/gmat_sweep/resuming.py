@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import run_files
+from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
@@ -38,8 +39,10 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
     runs : iterable of RunSpec
         Every run of the sweep.
     folder : Path
-        The sweep folder, in which the files of ``ok`` runs must be as they were recorded.
+        The sweep folder. The files of ``ok`` runs must be as they were recorded, there or wherever
+        else aggregation finds them.
     """
+    folders = anchors_of(manifest, folder)
     entries = {entry.run_id: entry for entry in manifest.entries}
     repeat: dict[int, str] = {}
     for run in runs:
@@ -48,7 +51,7 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
             repeat[run.run_id] = "it has no entry"
         elif entry.status == "failed":
             repeat[run.run_id] = "it failed"
-        elif entry.status == "ok" and (problems := run_files.damage(entry, folder)):
+        elif entry.status == "ok" and (problems := run_files.damage(entry, folders)):
             repeat[run.run_id] = "; ".join(problems)
     return dict(sorted(repeat.items()))
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,37 +33,58 @@ def seal(path: Path) -> dict[str, Any]:
     return _facts(path)
 
 
-def places(recorded: Path, run_id: int, folders: Iterable[Path]) -> Iterator[Path]:
+def places(recorded: Path, run_id: int, folders: Sequence[Path]) -> Iterator[Path]:
     """Yield where a recorded file may be, in the order to look.
 
-    A relative path belongs to the sweep folder. After all of `folders`, ``run-<id>/<name>`` below
-    them is tried: an absolute path from another machine does not hold on this one.
+    A path that is relative, or lies below one of `folders`, is tried below each of them: the sweep
+    may have been moved or copied from one to the other. Then ``run-<id>/<name>`` below them is
+    tried: an absolute path from another machine does not hold on this one.
+
+    Parameters
+    ----------
+    recorded : Path
+        The path in the manifest.
+    run_id : int
+        The run.
+    folders : sequence of Path
+        The folders that are the sweep's, absolute, the one that counts first.
     """
-    anchors = tuple(folders)
-    for anchor in anchors:
-        yield anchor / recorded
-    for anchor in anchors:
-        yield anchor / f"run-{run_id}" / recorded.name
+    below = _below(recorded, folders)
+    for folder in folders:
+        yield folder / below
+        # The others would only give the same.
+        if below.is_absolute():
+            break
+    for folder in folders:
+        yield folder / f"run-{run_id}" / recorded.name
 
 
-def damage(entry: ManifestEntry, folder: Path) -> list[str]:
+def _below(path: Path, folders: Sequence[Path]) -> Path:
+    """Return `path` relative to the innermost of `folders` that it lies in, if any."""
+    if not path.is_absolute() or len(folders) == 1:
+        return path
+    around = [folder for folder in folders if path.is_relative_to(folder)]
+    return path.relative_to(max(around, key=lambda each: len(each.parts))) if around else path
+
+
+def damage(entry: ManifestEntry, folders: Sequence[Path]) -> list[str]:
     """Say what is wrong with the files an entry lists; empty when all are as they were recorded.
 
     Parameters
     ----------
     entry : ManifestEntry
         Any entry; only an ``ok`` one lists files.
-    folder : Path
-        The sweep folder.
+    folders : sequence of Path
+        Where to look, as for `places`.
     """
     problems = []
     for recorded in _listed(entry):
-        found = (place for place in places(recorded, entry.run_id, [folder]) if place.is_file())
+        found = (place for place in places(recorded, entry.run_id, folders) if place.is_file())
         path = next(found, None)
         if path is None:
             problems.append(f"{recorded} is missing")
             continue
-        facts = _recorded_facts(entry, recorded, folder)
+        facts = _recorded_facts(entry, recorded, folders)
         if facts is not None:
             if path.stat().st_size != facts["size"]:
                 problems.append(
@@ -81,8 +102,10 @@ def _listed(entry: ManifestEntry) -> Iterator[Path]:
         yield from paths.values()
 
 
-def _recorded_facts(entry: ManifestEntry, path: Path, folder: Path) -> dict[str, Any] | None:
-    for text in (path.as_posix(), (folder / path).as_posix()):
+def _recorded_facts(
+    entry: ManifestEntry, path: Path, folders: Sequence[Path]
+) -> dict[str, Any] | None:
+    for text in (path.as_posix(), *((folder / path).as_posix() for folder in folders)):
         if text in entry.files:
             return entry.files[text]
     return None

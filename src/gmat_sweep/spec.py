@@ -43,6 +43,10 @@ def _checked(record: Mapping[str, Any], key: str, expected: str, ok: Callable[[A
     return value
 
 
+def _duration(given: float | None, started_at: datetime, ended_at: datetime) -> float:
+    return (ended_at - started_at).total_seconds() if given is None else given
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -210,7 +214,8 @@ class RunOutcome:
     postprocess_status : {"none", "ok", "failed"}
         How the hook ended.
     duration_s : float
-        Seconds the run took, on a monotonic clock.
+        Seconds the run took: on a monotonic clock where the worker took them, else between the
+        wall-clock bounds.
     stderr : str or None
         Cause of a failure.
     started_at, ended_at : datetime
@@ -241,14 +246,14 @@ class RunOutcome:
         output_paths: dict[str, Path],
         started_at: datetime,
         ended_at: datetime,
-        duration_s: float,
+        duration_s: float | None = None,
         extra_outputs: dict[str, Path] | None = None,
         solver_paths: dict[str, Path] | None = None,
         converged: dict[str, bool] | None = None,
         postprocess_status: PostprocessStatus = "none",
         files: dict[str, dict[str, Any]] | None = None,
     ) -> RunOutcome:
-        """Return the outcome of a run that succeeded."""
+        """Return the outcome of a run that succeeded; see `failed` for ``duration_s``."""
         return cls(
             run_id=run_id,
             status="ok",
@@ -257,7 +262,7 @@ class RunOutcome:
             solver_paths=solver_paths or {},
             converged=converged or {},
             postprocess_status=postprocess_status,
-            duration_s=duration_s,
+            duration_s=_duration(duration_s, started_at, ended_at),
             stderr=None,
             started_at=started_at,
             ended_at=ended_at,
@@ -272,10 +277,13 @@ class RunOutcome:
         stderr: str | None,
         started_at: datetime,
         ended_at: datetime,
-        duration_s: float,
+        duration_s: float | None = None,
         postprocess_status: PostprocessStatus = "none",
     ) -> RunOutcome:
-        """Return the outcome of a run that failed, with its cause in `stderr`."""
+        """Return the outcome of a run that failed, with its cause in `stderr`.
+
+        ``duration_s=None`` means the time from `started_at` to `ended_at`.
+        """
         return cls(
             run_id=run_id,
             status="failed",
@@ -284,7 +292,7 @@ class RunOutcome:
             solver_paths={},
             converged={},
             postprocess_status=postprocess_status,
-            duration_s=duration_s,
+            duration_s=_duration(duration_s, started_at, ended_at),
             stderr=stderr,
             started_at=started_at,
             ended_at=ended_at,

@@ -15,12 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.attempts import folders_of_one_run
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
-from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.folder_lock import locked
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission_script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
@@ -31,7 +33,12 @@ from gmat_sweep.plans import (
     parameter_spec_from_runs,
     rebuild_runs,
 )
-from gmat_sweep.preflight import check_folder, check_hook, prepare_mission
+from gmat_sweep.preflight import (
+    check_folder,
+    check_hook,
+    nothing_left_if_refused,
+    prepare_mission,
+)
 from gmat_sweep.resuming import (
     check_drift,
     existing_folder,
@@ -56,8 +63,10 @@ class Sweep(SweepResults):
 
     Parameters
     ----------
-    runs : sequence of RunSpec
-        What to run. ``run_id`` must be unique.
+    runs : iterable of RunSpec
+        What to run. ``run_id`` must be unique. An iterator is read to its end at once, not while
+        the runs are flown: ids, hooks, values and the types of fields are checked over all runs
+        before the first, and the manifest's header says what the last one is.
     backend : Pool
         Where to run. Its lifetime is the caller's.
     manifest_path : Path
@@ -79,15 +88,18 @@ class Sweep(SweepResults):
     fsync_batch : int
         Without `fsync_each`, after how many lines the manifest is fsynced.
     expected_run_count : int, optional
-        How many runs there are, where `runs` is not a sequence.
+        How many runs there are, where `runs` is not a sequence; as many must come of it.
     postprocess : str, optional
         Import path ``"package.module:function"`` of a hook called after each successful run.
     timeout : float, optional
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
         How often a run is tried again after an infrastructure fault: a crashed or killed worker,
-        an error of the operating system. What GMAT refuses, and what took longer than `timeout`,
-        is not tried again.
+        an error of the operating system. What GMAT refuses, and what took longer than `timeout`
+        or more than `memory_limit`, is not tried again.
+    memory_limit : int or str, optional
+        How much memory a run may need before its worker is killed and the run fails: bytes, or
+        text such as ``"2 GiB"`` or ``"500 MB"``.
 
     Raises
     ------
@@ -115,8 +127,9 @@ class Sweep(SweepResults):
         postprocess: str | None = None,
         timeout: float | None = None,
         retries: int = 1,
+        memory_limit: int | str | None = None,
     ) -> None:
-        _check_pool(backend, allow_unisolated_pool, timeout)
+        _check_pool(backend, allow_unisolated_pool, timeout, memory_limit)
         if fsync_batch < 1:
             raise SweepConfigError(f"fsync_batch must be at least 1, got {fsync_batch}.")
         if timeout is not None and not timeout > 0:
@@ -139,6 +152,7 @@ class Sweep(SweepResults):
         self._fsync_batch = fsync_batch
         self._postprocess = postprocess
         self._timeout = timeout
+        self._memory_limit = None if memory_limit is None else memory_bytes(memory_limit)
         self._retries = retries
         self._manifest: Manifest | None = None
         self._from_manifest = False
@@ -189,8 +203,12 @@ class Sweep(SweepResults):
     def _run(self, listener: Listener | None) -> None:
         runs = self._checked_runs()
         digest = script_digest(self._script_path)
+        with nothing_left_if_refused(self._manifest_path, *self._folders):
+            self._run_anew(runs, digest, listener)
+
+    def _run_anew(self, runs: Sequence[RunSpec], digest: str, listener: Listener | None) -> None:
         check_folder(self._output_dir, self._manifest_path)
-        with FolderLock(self._manifest_path.parent):
+        with locked(*self._folders):
             engine = self._warm_up()
             runs = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
@@ -214,6 +232,7 @@ class Sweep(SweepResults):
         fsync_batch: int = 50,
         timeout: float | None = None,
         retries: int = 1,
+        memory_limit: int | str | None = None,
     ) -> Sweep:
         """Rebuild a sweep from the manifest of an earlier one, to `resume` it.
 
@@ -226,13 +245,14 @@ class Sweep(SweepResults):
         backend : Pool
             Where to run.
         output_dir : str or Path, optional
-            The sweep folder; by default the one the manifest names, or else its own.
+            The sweep folder; by default the one the manifest names, or else its own. Runs that are
+            run go there; those that are done may stay where they are.
         allow_script_drift : bool
             Whether a changed script is accepted, with a RuntimeWarning.
         context_provider : callable, optional
             Gives the hook's context for a run id that has no entry in the manifest; without it
             the header's holds. Asked for the runs of an extension too.
-        progress, fsync_each, fsync_batch, timeout, retries
+        progress, fsync_each, fsync_batch, timeout, retries, memory_limit
             As for the constructor.
 
         Raises
@@ -242,14 +262,13 @@ class Sweep(SweepResults):
         ManifestCorruptError
             The manifest cannot be read.
         """
-        path = Path(manifest_path).absolute()
+        path = Path(manifest_path).resolve()
         script = Path(script_path).absolute()
-        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).absolute())
+        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).resolve())
         manifest = Manifest.load(path)
         if output_dir is None and manifest.output_dir is not None:
-            folder = existing_folder(manifest.output_dir.absolute())
+            folder = existing_folder(manifest.output_dir)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
-        manifest.output_dir = folder
         check_drift(script, manifest.script_sha256, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         sweep = cls(
@@ -266,6 +285,7 @@ class Sweep(SweepResults):
             postprocess=manifest.postprocess,
             timeout=timeout,
             retries=retries,
+            memory_limit=memory_limit,
         )
         sweep._manifest = manifest
         sweep._from_manifest = True
@@ -284,7 +304,7 @@ class Sweep(SweepResults):
             The sweep does not come from `from_manifest`.
         """
         self._check_from_manifest("resume")
-        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._reload()
             wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
             every_run = self._checked_runs()
@@ -313,7 +333,7 @@ class Sweep(SweepResults):
             It is no Monte Carlo, is not complete, or `n` is below 1.
         """
         self._check_from_manifest("extend")
-        with interrupts_as_themselves(), FolderLock(self._manifest_path.parent):
+        with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._reload()
             added = with_context(
                 planned_extension(manifest, self._runs, n, self._script_path, self._output_dir),
@@ -334,6 +354,11 @@ class Sweep(SweepResults):
             self._execute(prepared, "extend", entry_facts=facts)
             self._reload()
         return self
+
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """The folders that are written to: the manifest's, and the one with the runs."""
+        return self._manifest_path.parent, self._output_dir
 
     def _check_from_manifest(self, what: str) -> None:
         if self._manifest is None or not self._from_manifest:
@@ -389,6 +414,7 @@ class Sweep(SweepResults):
                 self._output_dir,
                 self._pool,
                 number=number,
+                memory_limit=self._memory_limit,
             )
         return [replace(run, script_path=runnable[run.script_path]) for run in runs]
 
@@ -414,9 +440,11 @@ class Sweep(SweepResults):
             kind=kind_of(self._parameter_spec),
             action=action,
             timeout_s=self._timeout,
+            memory_limit=self._memory_limit,
             retries=self._retries,
             progress=self._progress,
             entry_facts=entry_facts or {},
+            own_folders=folders_of_one_run(self._runs, *self._folders),
             listener=listener,
         )
         self.report = run_job(job)
@@ -457,7 +485,6 @@ class Sweep(SweepResults):
     def _reload(self) -> Manifest:
         manifest = Manifest.load(self._manifest_path)
         manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
-        manifest.output_dir = self._output_dir
         self._manifest = manifest
         return manifest
 
@@ -478,7 +505,12 @@ def _plain_int(value: Any, what: str) -> int:
     return plain
 
 
-def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) -> None:
+def _check_pool(
+    pool: Pool,
+    allow_unisolated_pool: bool,
+    timeout: float | None,
+    memory_limit: int | str | None,
+) -> None:
     value = pool.subprocess_isolated
     if value is not True and not allow_unisolated_pool:
         raise BackendError(
@@ -489,6 +521,11 @@ def _check_pool(pool: Pool, allow_unisolated_pool: bool, timeout: float | None) 
         raise SweepConfigError(
             f"timeout is given, but {type(pool).__name__} cannot end a run that takes too long. "
             "Leave timeout out, or use a pool of this package."
+        )
+    if memory_limit is not None and not isinstance(pool, RunsOnDemand):
+        raise SweepConfigError(
+            f"memory_limit is given, but {type(pool).__name__} cannot end a run that needs too "
+            "much. Leave memory_limit out, or use a pool of this package."
         )
 
 

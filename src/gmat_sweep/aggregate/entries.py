@@ -66,13 +66,13 @@ def latest_entries(manifest: ManifestLike) -> list[EntryLike]:
 
 
 def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ...]:
-    """Return the folders that a relative path may be relative to, in the order to look.
+    """Return the folders in which a sweep's files may be, absolute, in the order to look.
 
     First `output_dir`, then the sweep folder the manifest names, then the manifest's own.
     """
     own = None if manifest.path is None else manifest.path.parent
     folders = (Path(output_dir), manifest.output_dir, own)
-    return tuple(dict.fromkeys(folder for folder in folders if folder is not None))
+    return tuple(dict.fromkeys(folder.absolute() for folder in folders if folder is not None))
 
 
 def read_manifest(

@@ -1,7 +1,7 @@
 """Where a run's Parquet file is, and its content as an Arrow table.
 
-A recorded path is taken as it stands if it is absolute; a relative one is looked for below the
-sweep folder. Where nothing is there, ``<sweep folder>/run-<id>/<file name>`` is tried, so that a
+A recorded path below one of the sweep's folders is looked for below each of them, any other one
+where it is. Where nothing is there, ``<sweep folder>/run-<id>/<file name>`` is tried, so that a
 sweep whose manifest holds absolute paths can be moved or copied to another machine.
 
 A table comes back with the index levels that pandas stored as ordinary columns, without metadata,
@@ -68,7 +68,7 @@ def read_fragment(
     fragment : Fragment
         The file.
     anchors : sequence of Path
-        The folders that a relative path may be relative to, in the order to look.
+        The folders in which the sweep's files may be, in the order to look.
     spool : bool
         Decode the file one record batch at a time instead of as a whole; the table is the same.
     reserved : frozenset of str

@@ -43,7 +43,8 @@ class FailureGroup:
 def failure_groups(entries: Iterable[ManifestEntry]) -> list[FailureGroup]:
     """Return the failed runs grouped by cause, the commonest first."""
     by_cause: dict[str, list[int]] = {}
-    for entry in entries:
+    # In the manifest they stand in the order in which they ended.
+    for entry in sorted(entries, key=lambda each: each.run_id):
         if entry.status == "failed":
             by_cause.setdefault(headline(entry.stderr) or "no cause recorded", []).append(
                 entry.run_id

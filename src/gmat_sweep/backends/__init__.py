@@ -6,6 +6,7 @@ A back end's own library is imported when the back end is used.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from gmat_sweep.backends.debug import DebugPool
     from gmat_sweep.backends.joblib import LocalJoblibPool
     from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
+
+# Where a program is started by `uv run`, Ray would start each of its workers by that again.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 __all__ = ["DebugPool", "LocalJoblibPool", "Pool", "ProcessPoolExecutorPool"]
 

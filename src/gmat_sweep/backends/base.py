@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from datetime import UTC, datetime
 from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+from gmat_sweep.backends.draining import Drain, End
+from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -29,6 +33,11 @@ class Pool(ABC):
     Subclasses implement `submit`, `as_completed` and `close`, and run every spec in a process of
     its own kind: a GMAT engine is global to its process. ``subprocess_isolated`` says so and must
     be exactly True, or ``"debug"`` for a pool that runs in the calling process on purpose.
+    `gmat_sweep.backends._subprocess.run_spec_in_subprocess` runs a spec in a process of its own.
+
+    One thread at a time calls `submit`, and one at a time `as_completed`. Under a sweep, specs are
+    submitted also while an iterator of `as_completed` is waited for. A pool that runs specs only
+    when that iterator is advanced runs no more at once than one iterator does.
 
     Raises
     ------
@@ -70,7 +79,11 @@ class Pool(ABC):
     ) -> Iterator[tuple[RunSpec, RunOutcome]]:
         """Run specs from an iterable of any length, a bounded number at a time.
 
-        The next spec is taken as soon as any run ends: no run waits for a slower one.
+        The next spec is submitted as soon as any outcome is yielded. A pool that starts runs in
+        `submit`, and settles their futures or yields outcomes in the order in which runs end, has
+        no run wait for a slower one; the order of a pool that keeps one is kept. `as_completed` is
+        called by one thread at a time, with all that is waiting. An outcome goes to the spec of
+        its ``run_id``; a spec whose outcome the pool does not give has a failed one that says so.
 
         Parameters
         ----------
@@ -83,29 +96,32 @@ class Pool(ABC):
         ------
         ValueError
             ``in_flight`` is below 1.
+        BackendError
+            What the pool raises when it is closed or used wrongly.
         """
         bound = self._in_flight_bound(in_flight)
         remaining = iter(specs)
-        ended: SimpleQueue[Future[tuple[RunSpec, RunOutcome]]] = SimpleQueue()
-
-        def wait(spec: RunSpec, future: Future[RunOutcome]) -> tuple[RunSpec, RunOutcome]:
-            return spec, next(iter(self.as_completed([future])))
-
-        threads = ThreadPoolExecutor(max(1, self.max_workers), "gmat-sweep-imap")
+        ended: SimpleQueue[tuple[RunSpec, End]] = SimpleQueue()
+        drain = Drain(self)
         under_way = 0
         try:
             while True:
                 for spec in islice(remaining, bound - under_way):
-                    future = self.submit(spec)
-                    threads.submit(wait, spec, future).add_done_callback(ended.put)
+                    drain.submit(spec, lambda spec, end: ended.put((spec, end)))
                     under_way += 1
                 if not under_way:
                     return
-                yield ended.get().result()
+                drain.advance()
+                spec, end = ended.get()
+                if isinstance(end, WorkerDiedError):
+                    end = failed_by(spec, end, datetime.now(UTC))
+                if isinstance(end, BackendError):
+                    raise end
+                yield spec, end
                 under_way -= 1
         finally:
             # Whoever gives up or is interrupted goes on to close the pool, which ends the rest.
-            threads.shutdown(wait=False, cancel_futures=True)
+            drain.give_up()
 
     def _in_flight_bound(self, in_flight: int | None) -> int:
         bound = max(1, 4 * self.max_workers) if in_flight is None else in_flight

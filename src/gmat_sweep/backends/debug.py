@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -51,6 +53,8 @@ class DebugPool(Pool):
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs in their order and yield their outcomes.
 
+        A future that was cancelled is left out.
+
         Raises
         ------
         BackendError
@@ -65,7 +69,14 @@ class DebugPool(Pool):
                     "A future is not waiting in this pool. Pass each future that submit() returned "
                     "once."
                 )
-            outcome = run_one(self._parked.pop(future))
+            spec = self._parked.pop(future)
+            if not future.set_running_or_notify_cancel():
+                continue
+            started_at = datetime.now(UTC)
+            try:
+                outcome = run_one(spec)
+            except Exception as error:  # noqa: BLE001 - a run's failure is data
+                outcome = failed_by(spec, error, started_at)
             future.set_result(outcome)
             yield outcome
 

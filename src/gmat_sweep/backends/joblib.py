@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -23,8 +21,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
+from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.worker_process import WorkerOverMemoryError, WorkerProcess
 from gmat_sweep.errors import BackendError
+from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -54,11 +54,16 @@ class LocalJoblibPool(Pool):
     reuse_gmat_context : bool
         True keeps a worker and its engine from run to run, which is fast and right when every run
         loads the same script. False starts a fresh process for every run.
+    memory_limit : int or str, optional
+        How much memory a run may need: bytes, or text such as ``"2 GiB"``. The worker of one that
+        needs more is killed and replaced.
 
     Raises
     ------
     BackendError
         The count is 0 or below -1, or both spellings are given.
+    SweepConfigError
+        The memory limit is no amount of memory.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class LocalJoblibPool(Pool):
         *,
         workers: int | None = None,
         reuse_gmat_context: bool = True,
+        memory_limit: int | str | None = None,
     ) -> None:
         if workers is not None:
             if max_workers is not None:
@@ -81,6 +87,7 @@ class LocalJoblibPool(Pool):
             max_workers = workers
         self._max_workers = _resolved(max_workers)
         self._reuse = reuse_gmat_context
+        self._memory_limit = None if memory_limit is None else memory_bytes(memory_limit)
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, _Drain | None] = {}
         self._changed = threading.Condition()
@@ -99,7 +106,9 @@ class LocalJoblibPool(Pool):
             missing = self._max_workers - len(self._idle) - len(self._busy)
             self._idle.extend(WorkerProcess() for _ in range(missing))
 
-    def execute(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+    def execute(
+        self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
+    ) -> RunOutcome:
         """Run one spec on a worker and return its outcome; blocks while all workers are busy.
 
         Parameters
@@ -108,21 +117,31 @@ class LocalJoblibPool(Pool):
             The run.
         timeout_s : float, optional
             Seconds after which the run is ended by killing its worker.
+        memory_limit : int, optional
+            Bytes of memory that the run may need; the pool's own limit by default.
 
         Raises
         ------
         WorkerDiedError
-            The worker crashed or was killed; `WorkerTimedOutError` when its time was up.
+            The worker crashed or was killed; `WorkerTimedOutError` when its time was up,
+            `WorkerOverMemoryError` when the run needed too much memory.
         BackendError
             The pool is closed.
         """
-        with self._worker() as worker:
-            return worker.run(spec, timeout_s=timeout_s)
+        return self._run(spec, timeout_s=timeout_s, memory_limit=memory_limit)
 
-    def inspect(self, script_path: Path | None, overrides: dict[str, Any]) -> MissionFacts:
+    def inspect(
+        self,
+        script_path: Path | None,
+        overrides: dict[str, Any],
+        *,
+        memory_limit: int | None = None,
+    ) -> MissionFacts:
         """Load a script on a worker and try overrides on it, without running it."""
-        with self._worker() as worker:
-            return worker.inspect(script_path, overrides)
+        limit = self._memory_limit if memory_limit is None else memory_limit
+        return self._on_a_worker(
+            lambda worker, _: worker.inspect(script_path, overrides, memory_limit=limit)
+        )
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
@@ -239,33 +258,58 @@ class LocalJoblibPool(Pool):
             threads.shutdown(cancel_futures=True)
 
     def _outcome(self, spec: RunSpec, drain: _Drain) -> RunOutcome:
-        started_at, started = datetime.now(UTC), time.monotonic()
+        started_at = datetime.now(UTC)
         try:
-            with self._worker(drain) as worker:
-                return worker.run(spec)
+            return self._run(spec, drain=drain)
         except Exception as error:
             if self._closed or drain.given_up:
                 # Nothing is known of the case itself.
                 raise BackendError("The pool was closed before this run ended.") from error
-            died = isinstance(error, WorkerDiedError)
-            stderr = str(error) if died else traceback.format_exc()
-        return RunOutcome.failed(
-            run_id=spec.run_id,
-            stderr=stderr,
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
-            duration_s=time.monotonic() - started,
-        )
+            return failed_by(spec, error, started_at)
+
+    def _run(
+        self,
+        spec: RunSpec,
+        *,
+        timeout_s: float | None = None,
+        memory_limit: int | None = None,
+        drain: _Drain | None = None,
+    ) -> RunOutcome:
+        limit = self._memory_limit if memory_limit is None else memory_limit
+
+        def run(worker: WorkerProcess, again: bool) -> RunOutcome:
+            # The first attempt may have left files of GMAT's own.
+            options = {**spec.run_options, "overwrite": True} if again else spec.run_options
+            return worker.run(
+                replace(spec, run_options=options), timeout_s=timeout_s, memory_limit=limit
+            )
+
+        return self._on_a_worker(run, drain)
+
+    def _on_a_worker[Answer](
+        self, use: Callable[[WorkerProcess, bool], Answer], drain: _Drain | None = None
+    ) -> Answer:
+        """Have a worker do something, and once more if what was before took it over its memory."""
+        try:
+            with self._worker(drain) as worker:
+                return use(worker, False)
+        except WorkerOverMemoryError as error:
+            if error.is_first:
+                raise
+        with self._worker(drain, fresh=True) as worker:
+            return use(worker, True)
 
     @contextmanager
-    def _worker(self, drain: _Drain | None = None) -> Iterator[WorkerProcess]:
+    def _worker(
+        self, drain: _Drain | None = None, *, fresh: bool = False
+    ) -> Iterator[WorkerProcess]:
         """Lend a worker; it comes back only if the block ends without an exception."""
         with self._changed:
             while True:
                 self._check_open()
                 if drain is not None and drain.given_up:
                     raise BackendError("The runs were given up before this one began.")
-                worker = self._free_worker()
+                worker = self._free_worker(fresh=fresh)
                 if worker is not None:
                     break
                 self._changed.wait()
@@ -277,10 +321,10 @@ class LocalJoblibPool(Pool):
         finally:
             self._take_back(worker, keep=keep)
 
-    def _free_worker(self) -> WorkerProcess | None:
+    def _free_worker(self, *, fresh: bool) -> WorkerProcess | None:
         while self._idle:
             worker = self._idle.pop()
-            if worker.is_alive:
+            if worker.is_alive and not fresh:
                 return worker
             # What ended it had nothing to do with the run that comes now.
             worker.close()

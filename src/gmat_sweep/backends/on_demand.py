@@ -1,20 +1,20 @@
 """Any `Pool` as one that runs a spec when a waiting thread asks for it.
 
 A pool written by somebody else has only `submit`, `as_completed` and `close`. Each of the flow's
-threads submits its spec and waits for the outcome of its own future, so that no run waits for the
-end of another.
+threads submits its spec and waits for the outcome of that run, so that no run waits for the end of
+another.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import time
-import traceback
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.draining import Drain, End
+from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -30,7 +30,9 @@ class RunsOnDemand(Protocol):
     def warm_up(self) -> None:
         """Start the workers."""
 
-    def execute(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+    def execute(
+        self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
+    ) -> RunOutcome:
         """Run one spec; raise `WorkerDiedError` when its worker dies."""
 
     def interrupt(self) -> None:
@@ -54,37 +56,49 @@ def workers_of(pool: Pool) -> int:
 
 
 class _Waiting:
-    """Waits for each spec's own future; what runs already cannot be interrupted."""
+    """Waits for each spec's own outcome; what runs already cannot be interrupted."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._submitting = threading.Lock()
+        self._drain = Drain(pool)
 
     def warm_up(self) -> None:
         """Do nothing: the pool starts its workers itself."""
 
-    def execute(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+    def execute(
+        self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
+    ) -> RunOutcome:
         """Submit the spec and return its outcome; what escapes the pool's task is a failed run."""
-        if timeout_s is not None:
+        if timeout_s is not None or memory_limit is not None:
             raise BackendError(
-                f"{type(self._pool).__name__} cannot end a run that takes too long. Leave timeout "
-                "out, or use a pool of this package."
+                f"{type(self._pool).__name__} cannot end a run that takes too long or too much "
+                "memory. Leave timeout and memory_limit out, or use a pool of this package."
             )
-        started_at, started = datetime.now(UTC), time.monotonic()
-        with self._submitting:
-            future = self._pool.submit(spec)
+        if self._pool.subprocess_isolated == "debug":
+            return self._in_this_thread(spec)
+        ended: SimpleQueue[End] = SimpleQueue()
+        self._drain.submit(spec, lambda _, end: ended.put(end))
+        self._drain.advance()
+        end = ended.get()
+        # For the others that wait.
+        self._drain.advance()
+        if isinstance(end, BackendError):
+            raise end
+        return end
+
+    def _in_this_thread(self, spec: RunSpec) -> RunOutcome:
+        """Run a spec where the caller's debugger can follow it."""
+        started_at = datetime.now(UTC)
+        future = self._pool.submit(spec)
         try:
-            return next(iter(self._pool.as_completed([future])))
+            for outcome in self._pool.as_completed([future]):
+                if outcome.run_id == spec.run_id:
+                    return outcome
         except BackendError:
             raise
-        except Exception:  # noqa: BLE001 - a run's failure is data
-            return RunOutcome.failed(
-                run_id=spec.run_id,
-                stderr=traceback.format_exc(),
-                started_at=started_at,
-                ended_at=datetime.now(UTC),
-                duration_s=time.monotonic() - started,
-            )
+        except Exception as error:  # noqa: BLE001 - a run's failure is data
+            return failed_by(spec, error, started_at)
+        raise BackendError(f"{type(self._pool).__name__} gave no outcome of run {spec.run_id}.")
 
     def interrupt(self) -> None:
         """Do nothing: only the pool's owner can end its workers."""

@@ -19,13 +19,23 @@ class ProcessPoolExecutorPool(LocalJoblibPool):
         How many runs execute at once. None or -1 means one per available core.
     reuse_gmat_context : bool
         Accepted for symmetry with the other pools; no process is used twice in either case.
+    memory_limit : int or str, optional
+        As for `LocalJoblibPool`.
 
     Raises
     ------
     BackendError
         The count is 0 or below -1.
+    SweepConfigError
+        The memory limit is no amount of memory.
     """
 
-    def __init__(self, *, max_workers: int | None = None, reuse_gmat_context: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        max_workers: int | None = None,
+        reuse_gmat_context: bool = True,
+        memory_limit: int | str | None = None,
+    ) -> None:
         del reuse_gmat_context
-        super().__init__(max_workers, reuse_gmat_context=False)
+        super().__init__(max_workers, reuse_gmat_context=False, memory_limit=memory_limit)

@@ -1,8 +1,9 @@
 """A long-lived, isolated worker process, seen from the process that drives it.
 
 `WorkerProcess.run` returns the run's outcome or raises: `WorkerTimedOutError` when the time is up
-and the worker has been killed, `WorkerDiedError` when it ended by itself. In both cases the process
-group is gone, and only the one run is lost.
+and the worker has been killed, `WorkerOverMemoryError` when the run needed too much memory,
+`WorkerDiedError` when it ended by itself. In all cases the process group is gone, and only the one
+run is lost.
 """
 
 from __future__ import annotations
@@ -22,16 +23,25 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep import engine
+from gmat_sweep.backends.memory_watch import MemoryWatch
 from gmat_sweep.backends.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
+from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
 
-__all__ = ["WorkerDiedError", "WorkerProcess", "WorkerTimedOutError"]
+__all__ = [
+    "WorkerDiedError",
+    "WorkerLimitError",
+    "WorkerOverMemoryError",
+    "WorkerProcess",
+    "WorkerTimedOutError",
+]
 
 START_TIMEOUT_S = 120.0
 _LIVENESS_S = 1.0
+_MEMORY_INTERVAL_S = 0.1
 _TAIL_BYTES = 8192
 _PROGRAM = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
@@ -53,8 +63,33 @@ class WorkerDiedError(BackendError):
         self.returncode = returncode
 
 
-class WorkerTimedOutError(WorkerDiedError):
+class WorkerLimitError(WorkerDiedError):
+    """A run needed more than it may, and its worker was killed; it would again."""
+
+
+class WorkerTimedOutError(WorkerLimitError):
     """A run did not end in its time, and its worker was killed."""
+
+
+class WorkerOverMemoryError(WorkerLimitError):
+    """A run needed too much memory, and its worker was killed.
+
+    Attributes
+    ----------
+    memory_limit : int
+        Bytes it might have needed.
+    is_first : bool
+        Whether the worker had done nothing before, so that all of it was this run's.
+    """
+
+    def __init__(self, memory_limit: int, *, is_first: bool) -> None:
+        super().__init__(
+            f"The run needed more than {memory_text(memory_limit)} of memory and its worker "
+            "process was killed. Raise the memory limit if the case is meant to need that much.",
+            None,
+        )
+        self.memory_limit = memory_limit
+        self.is_first = is_first
 
 
 class WorkerProcess:
@@ -72,6 +107,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         self._received = bytearray()
         self._ready = False
+        self._used = False
         self._closed = False
         self._ending = threading.Lock()
         with contextlib.ExitStack() as held:
@@ -135,7 +171,9 @@ class WorkerProcess:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
-    def run(self, spec: RunSpec, *, timeout_s: float | None = None) -> RunOutcome:
+    def run(
+        self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
+    ) -> RunOutcome:
         """Run one spec.
 
         Parameters
@@ -144,24 +182,35 @@ class WorkerProcess:
             The run.
         timeout_s : float, optional
             Seconds after which the worker is killed; no limit by default.
+        memory_limit : int, optional
+            Bytes of main memory that the worker, with all it has started, may have in use. It is
+            looked at ten times per second; no limit by default.
 
         Raises
         ------
         WorkerTimedOutError
             The time was up.
+        WorkerOverMemoryError
+            More memory was in use.
         WorkerDiedError
             The process ended first.
         """
         self._become_ready()
-        reply = self._ask({"kind": "run", "spec": spec.to_dict()}, timeout_s)
+        reply = self._ask({"kind": "run", "spec": spec.to_dict()}, timeout_s, memory_limit)
         return RunOutcome.from_dict(reply["outcome"])
 
-    def inspect(self, script_path: Path | None, overrides: dict[str, Any]) -> MissionFacts:
+    def inspect(
+        self,
+        script_path: Path | None,
+        overrides: dict[str, Any],
+        *,
+        memory_limit: int | None = None,
+    ) -> MissionFacts:
         """Load a script and try overrides on it, without running it."""
         self._become_ready()
         path = None if script_path is None else str(script_path)
         request = {"kind": "inspect", "script_path": path, "overrides": overrides}
-        facts = self._ask(request, START_TIMEOUT_S)["facts"]
+        facts = self._ask(request, START_TIMEOUT_S, memory_limit)["facts"]
         return MissionFacts(
             resource_types=frozenset(facts["resource_types"]),
             problems=tuple(facts["problems"]),
@@ -196,7 +245,9 @@ class WorkerProcess:
             raise self._died(f"A worker process was not ready within {START_TIMEOUT_S:g} s")
         self._ready = True
 
-    def _ask(self, request: dict[str, Any], timeout_s: float | None) -> dict[str, Any]:
+    def _ask(
+        self, request: dict[str, Any], timeout_s: float | None, memory_limit: int | None
+    ) -> dict[str, Any]:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         message = (json.dumps(request) + "\n").encode()
         try:
@@ -204,7 +255,8 @@ class WorkerProcess:
                 message = message[os.write(self._request_fd, message) :]
         except BrokenPipeError:
             raise self._died("The worker process ended before the run") from None
-        reply = self._receive(deadline, "The worker process ended during the run")
+        reply = self._receive(deadline, "The worker process ended during the run", memory_limit)
+        self._used = True
         if reply is None:
             self.close()
             raise WorkerTimedOutError(
@@ -214,15 +266,19 @@ class WorkerProcess:
             )
         return reply
 
-    def _receive(self, deadline: float | None, if_it_ends: str) -> dict[str, Any] | None:
+    def _receive(
+        self, deadline: float | None, if_it_ends: str, memory_limit: int | None = None
+    ) -> dict[str, Any] | None:
         """Return the next reply, or None when the deadline passes first."""
+        interval = _LIVENESS_S if memory_limit is None else _MEMORY_INTERVAL_S
+        memory = MemoryWatch(self._process.pid)
         poll = select.poll()
         poll.register(self._reply_fd, select.POLLIN)
         while (end := self._received.find(b"\n")) < 0:
-            left = _LIVENESS_S if deadline is None else deadline - time.monotonic()
+            left = interval if deadline is None else deadline - time.monotonic()
             # The pipe of a worker that has ended stays open while a process it forked holds it.
             alive = self.is_alive
-            if poll.poll(max(0.0, min(left, _LIVENESS_S)) * 1000):
+            if poll.poll(max(0.0, min(left, interval)) * 1000):
                 chunk = os.read(self._reply_fd, 65536)
                 if not chunk:
                     raise self._died(if_it_ends)
@@ -231,6 +287,9 @@ class WorkerProcess:
                 raise self._died(if_it_ends)
             elif left <= 0:
                 return None
+            elif memory_limit is not None and memory.used() > memory_limit:
+                self.close()
+                raise WorkerOverMemoryError(memory_limit, is_first=not self._used)
         line = bytes(self._received[:end])
         del self._received[: end + 1]
         reply: dict[str, Any] = json.loads(line)

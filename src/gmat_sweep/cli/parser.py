@@ -158,6 +158,9 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
         "--timeout", type=float, metavar="SECONDS", help="end a run that takes longer"
     )
     where.add_argument(
+        "--memory-limit", metavar="SIZE", help="end a run that needs more: 2GiB, 500MB"
+    )
+    where.add_argument(
         "--retries",
         type=int,
         default=1,

@@ -31,7 +31,8 @@ def show(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     if arguments.detail:
         print(text.detail_table(entries, arguments.filter))
-    print(text.summary_line(entries, Path(arguments.manifest).parent))
+    folder = text.sweep_folder(manifest, Path(arguments.manifest))
+    print(text.summary_line(entries, folder))
     # Beside the summary, not in it: a program that reads standard output gets the one line.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)
@@ -44,11 +45,11 @@ def show(arguments: argparse.Namespace) -> int:
 def archive(arguments: argparse.Namespace) -> int:
     """Write a sweep as one zip file."""
     from gmat_sweep.archive import archive_sweep
-    from gmat_sweep.cli.show import summary_line
+    from gmat_sweep.cli.show import summary_line, sweep_folder
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
-    folder = Path(arguments.manifest).parent
+    folder = sweep_folder(manifest, Path(arguments.manifest))
     written = archive_sweep(
         manifest,
         folder,

@@ -143,12 +143,13 @@ def _run_plan(
 def _continue(
     arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds_runs: bool = False
 ) -> int:
+    from gmat_sweep.cli.show import sweep_folder
     from gmat_sweep.plans import planned_count
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
     path = Path(arguments.manifest)
-    folder = path.parent if arguments.out is None else Path(arguments.out).resolve()
+    named = None if arguments.out is None else Path(arguments.out).resolve()
 
     def run_on(pool: Pool, options: dict[str, Any]) -> Sweep:
         from gmat_sweep.sweep import Sweep
@@ -157,7 +158,7 @@ def _continue(
             path,
             script,
             backend=pool,
-            output_dir=folder,
+            output_dir=named,
             allow_script_drift=arguments.allow_script_drift,
             **options,
         )
@@ -167,7 +168,7 @@ def _continue(
         arguments,
         _Execution(
             script=script,
-            folder=folder,
+            folder=named or sweep_folder(manifest, path),
             manifest=path,
             run_on=run_on,
             first_run=planned_count(manifest) if adds_runs else 0,
@@ -187,6 +188,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         "fsync_batch": arguments.fsync_batch,
         "timeout": arguments.timeout,
         "retries": arguments.retries,
+        "memory_limit": arguments.memory_limit,
     }
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:

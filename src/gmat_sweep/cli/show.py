@@ -22,6 +22,7 @@ __all__ = [
     "missing_line",
     "run_page",
     "summary_line",
+    "sweep_folder",
 ]
 
 _STATUS_ORDER = ("failed", "skipped", "ok")
@@ -38,6 +39,11 @@ def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     return (
         f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: {folder}"
     )
+
+
+def sweep_folder(manifest: Manifest, path: Path) -> Path:
+    """Return the sweep folder that the manifest at `path` names, or else its own as typed."""
+    return manifest.output_dir or path.parent
 
 
 def missing_line(manifest: Manifest, path: str) -> str:

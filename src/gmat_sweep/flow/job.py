@@ -50,12 +50,16 @@ class SweepJob:
         Why these specs are run.
     timeout_s : float or None
         Seconds a run may take before its worker is killed.
+    memory_limit : int or None
+        Bytes of memory a run may need before its worker is killed.
     retries : int
         How often a run is tried again after an infrastructure fault.
     progress : bool
         Whether to draw a progress bar on standard error.
     entry_facts : dict
         Further keys for every manifest entry.
+    own_folders : frozenset of Path
+        The run folders that belong to a single run, where attempts are kept apart.
     listener : Listener or None
         Who is told of each outcome.
     """
@@ -70,9 +74,11 @@ class SweepJob:
     kind: str
     action: str = "run"
     timeout_s: float | None = None
+    memory_limit: int | None = None
     retries: int = 1
     progress: bool = True
     entry_facts: dict[str, Any] = field(default_factory=dict)
+    own_folders: frozenset[Path] = frozenset()
     listener: Listener | None = None
 
     @property

@@ -20,8 +20,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.states import Cancelled, Completed, Failed
 
+from gmat_sweep.attempts import make_way
 from gmat_sweep.backends.on_demand import on_demand, workers_of
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
+from gmat_sweep.backends.worker_process import (
+    WorkerDiedError,
+    WorkerLimitError,
+    WorkerTimedOutError,
+)
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
@@ -39,6 +44,8 @@ RUN_FAILED = "RunFailed"
 """Name of the state of a task run whose run GMAT or a hook refused."""
 TIMED_OUT = "TimedOut"
 """Name of the state of a task run whose run was ended by its timeout."""
+OVER_MEMORY = "OverMemory"
+"""Name of the state of a task run whose run was ended by its memory limit."""
 
 _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
@@ -209,7 +216,11 @@ class Mapping:
             spec = _over_its_leftovers(spec)
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
-            outcome = self._execute(spec, timeout_s=self._job.timeout_s)
+            if spec.output_dir in self._job.own_folders:
+                make_way(spec)
+            outcome = self._execute(
+                spec, timeout_s=self._job.timeout_s, memory_limit=self._job.memory_limit
+            )
         except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
@@ -220,11 +231,12 @@ class Mapping:
                 ended_at=datetime.now(UTC),
                 duration_s=time.monotonic() - started,
             )
-            if not isinstance(error, WorkerTimedOutError):
+            if not isinstance(error, WorkerLimitError):
                 progress.faults.append(outcome)
                 raise
             progress.outcome = outcome
-            return Failed(name=TIMED_OUT, message=headline(outcome.stderr))
+            limit = TIMED_OUT if isinstance(error, WorkerTimedOutError) else OVER_MEMORY
+            return Failed(name=limit, message=headline(outcome.stderr))
         progress.outcome = outcome
         if outcome.status == "failed":
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
@@ -234,8 +246,9 @@ class Mapping:
 def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a task run may be tried again: only when the infrastructure failed it.
 
-    A refusal of GMAT's, and a case that takes longer than it may, are returned as states and would
-    only come out the same again. (A plain function: Prefect takes no bound method here.)
+    A refusal of GMAT's, and a case that takes longer or needs more memory than it may, are returned
+    as states and would only come out the same again. (A plain function: Prefect takes no bound
+    method here.)
     """
     return isinstance(state.data, _FAULTS)
 

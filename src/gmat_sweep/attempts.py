@@ -1,0 +1,109 @@
+"""Attempts at a run are kept apart: what one left is never taken for the next one's.
+
+`make_way` is called before a run is handed to a worker. What lay in the run's folder before the
+first attempt is the user's and stays. What an attempt left there - GMAT's own files, Parquet files,
+what a hook wrote - is moved to ``.attempt-<number>`` in that folder before the next attempt begins;
+only the latest is kept. Unfinished temporary files are deleted. The log is one for all attempts.
+
+A folder that holds more than one run, or the sweep itself, is left alone: see `folders_of_one_run`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gmat_sweep.durable import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from gmat_sweep.spec import RunSpec
+
+__all__ = ["INPUTS_NAME", "folders_of_one_run", "make_way"]
+
+INPUTS_NAME = ".before-first-attempt.json"
+"""File in a run's folder with the names of what was there already, where there was something."""
+
+_LOG_NAME = "worker.log"
+_EARLIER = re.compile(r"\.attempt-(\d+)")
+_TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
+
+
+def folders_of_one_run(runs: Iterable[RunSpec], *others: Path) -> frozenset[Path]:
+    """Return the folders that belong to a single run.
+
+    Parameters
+    ----------
+    runs : iterable of RunSpec
+        Every run of the sweep.
+    *others : Path
+        Folders with something else in them, such as the sweep's own.
+
+    Returns
+    -------
+    frozenset of Path
+        Absolute. Not among them are folders of several runs, and those around another run's folder
+        or around one of `others`.
+    """
+    runs_in = Counter(run.output_dir.absolute() for run in runs)
+    taken = {folder.absolute() for folder in others}
+    around = {folder.parent for folder in (*runs_in, *taken)}
+    for folder in tuple(around):
+        around.update(folder.parents)
+    return frozenset(folder for folder, count in runs_in.items() if count == 1) - around - taken
+
+
+def make_way(spec: RunSpec) -> None:
+    """Make the folder of a run ready for an attempt.
+
+    Before the first attempt, what is in the folder is noted. Before a later one, which may replace
+    the outputs of the one before (``overwrite`` in its run options), what attempts have left is set
+    aside.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read or changed.
+    """
+    folder = spec.output_dir
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if _LOG_NAME not in names:
+        # A worker opens its log first: nothing here is an attempt's.
+        if names and INPUTS_NAME not in names:
+            write_file(folder / INPUTS_NAME, json.dumps(sorted(names)).encode())
+        return
+    if not spec.run_options.get("overwrite"):
+        return
+    temporary = {name for name in names if _TEMPORARY.fullmatch(name)}
+    for name in temporary:
+        (folder / name).unlink()
+    earlier = {int(found[1]): name for name in names if (found := _EARLIER.fullmatch(name))}
+    left = names - temporary - set(earlier.values()) - {_LOG_NAME, INPUTS_NAME}
+    left -= _inputs(spec, names)
+    if left:
+        _set_aside(folder, left, earlier)
+
+
+def _inputs(spec: RunSpec, names: set[str]) -> set[str]:
+    """Return the names in a run's folder that no attempt has made."""
+    folder = spec.output_dir
+    inputs = set()
+    if INPUTS_NAME in names:
+        inputs |= set(json.loads((folder / INPUTS_NAME).read_bytes()))
+    if spec.script_path.is_relative_to(folder):
+        inputs.add(spec.script_path.relative_to(folder).parts[0])
+    return inputs
+
+
+def _set_aside(folder: Path, names: set[str], earlier: dict[int, str]) -> None:
+    place = folder / f".attempt-{max(earlier, default=0) + 1}"
+    place.mkdir()
+    for name in names:
+        (folder / name).rename(place / name)
+    for name in earlier.values():
+        shutil.rmtree(folder / name)

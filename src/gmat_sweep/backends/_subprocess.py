@@ -1,0 +1,49 @@
+"""One run in a fresh worker process, for authors of pools.
+
+A pool whose own processes must stay free of GMAT, or that wants a new engine for every run, calls
+`run_spec_in_subprocess` where it would call `gmat_sweep.worker.run_one`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["run_spec_in_subprocess"]
+
+
+def run_spec_in_subprocess(
+    spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
+) -> RunOutcome:
+    """Run one spec in a worker process of its own and return its outcome.
+
+    The process, and all that the run has started, is gone when this returns. It may be called from
+    any process or thread, daemonic processes included.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    timeout_s : float, optional
+        Seconds after which the run is ended.
+    memory_limit : int, optional
+        Bytes of main memory; a run that needs more is ended.
+
+    Returns
+    -------
+    RunOutcome
+        As of `gmat_sweep.worker.run_one`. When the process crashes, is killed or cannot be
+        started: ``failed``, with the process's last output in ``stderr``.
+    """
+    started_at = datetime.now(UTC)
+    try:
+        worker = WorkerProcess()
+        try:
+            return worker.run(spec, timeout_s=timeout_s, memory_limit=memory_limit)
+        finally:
+            worker.close()
+    except WorkerDiedError as error:
+        return failed_by(spec, error, started_at)

@@ -1,0 +1,170 @@
+"""What one attempt at a run leaves is never taken for the next one's, and does not pile up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
+from gmat_sweep.attempts import INPUTS_NAME, folders_of_one_run, make_way
+from resumed_sweeps import content, hand_made, reopened, run_of, same
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOOK = "sweep_hooks:die_in_mid_run"
+WHOLE = ["RF.txt", "report__RF.parquet", "worker.log"]
+"""What an attempt with a clean folder has there when its hook is called."""
+
+
+def dying(folder: Path, deaths: int) -> list[RunSpec]:
+    """Return three runs, of which the second is killed `deaths` times after GMAT has flown it."""
+    return [
+        run_of(n, folder, postprocess=HOOK, context={"deaths": deaths if n == 1 else 0})
+        for n in range(3)
+    ]
+
+
+def found(folder: Path, run_id: int) -> Any:
+    """Return what the hook of the attempt that counts has found in the run's folder."""
+    return json.loads((folder / f"run-{run_id}" / "found.json").read_text())
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return what is in a folder, without the log that GMAT leaves in some of them."""
+    return sorted({path.name for path in folder.iterdir()} - {"GmatLog.txt"})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pool: LocalJoblibPool, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The frame of the three runs when nobody is killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return hand_made(dying(folder, 0), folder, pool).run().to_dataframe()
+
+
+class TestKilledRuns:
+    """A run whose worker gets SIGKILL in mid-run, on the real engine."""
+
+    def test_its_retry_finds_a_clean_folder_and_the_first_attempt_is_kept_apart(
+        self, tmp_path: Path, undisturbed: pd.DataFrame
+    ) -> None:
+        with LocalJoblibPool(2) as pool:
+            retried = hand_made(dying(tmp_path, 1), tmp_path, pool, retries=1).run()
+        aside = tmp_path / "run-1" / ".attempt-1"
+
+        assert same(undisturbed, retried.to_dataframe())
+        assert [found(tmp_path, run_id) for run_id in range(3)] == [
+            WHOLE,
+            [".attempt-1", *WHOLE],
+            WHOLE,
+        ]
+        assert names_in(aside) == ["RF.txt", "half.csv", "report__RF.parquet"]
+        assert list(tmp_path.glob("run-*/.*.tmp-*")) == []
+        assert (tmp_path / "run-1" / "worker.log").read_text().count("overrides=") == 2
+
+    def test_resumed_its_latest_earlier_attempt_is_kept_and_what_was_there_before_the_first(
+        self, tmp_path: Path, undisturbed: pd.DataFrame
+    ) -> None:
+        run = tmp_path / "run-1"
+        (run / "tables").mkdir(parents=True)
+        (run / "tables" / "thrust.txt").write_text("1 2 3")
+        with LocalJoblibPool(2) as pool:
+            hand_made(dying(tmp_path, 2), tmp_path, pool, retries=0).run()
+            left = (run / "half.csv").read_text()
+            statuses = [e.status for e in Manifest.load(tmp_path / "manifest.jsonl").entries]
+            resumed = reopened(tmp_path, pool, retries=1).resume()
+        there = [".attempt-2", INPUTS_NAME, "RF.txt", "report__RF.parquet", "tables", "worker.log"]
+
+        assert left == "attempt 1"
+        assert sorted(statuses) == ["failed", "ok", "ok"]
+        assert same(undisturbed, resumed.to_dataframe())
+        assert found(tmp_path, 1) == there
+        assert names_in(run) == sorted([*there, "found.json"])
+        assert (run / ".attempt-2" / "half.csv").read_text() == "attempt 2"
+        assert (run / "tables" / "thrust.txt").read_text() == "1 2 3"
+
+    def test_runs_that_share_a_folder_leave_each_others_files_alone(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        runs = [replace(run, output_dir=shared) for run in dying(tmp_path, 1)[1:]]
+        # The second flies over the report of the first, as its maker has allowed.
+        runs = [replace(run, run_options={"overwrite": True}) for run in runs]
+        with LocalJoblibPool(1) as pool:
+            hand_made(runs, tmp_path, pool, retries=1).run()
+        entries = Manifest.load(tmp_path / "manifest.jsonl").entries
+
+        assert {entry.status for entry in entries} == {"ok"}
+        assert list(shared.glob(".attempt-*")) == []
+        assert (shared / "half.csv").exists()
+
+
+class TestMakeWay:
+    """The rules, on plain files."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> RunSpec:
+        """A run that may replace what is there."""
+        run = run_of(3, tmp_path, run_options={"overwrite": True})
+        run.output_dir.mkdir()
+        return run
+
+    def left_by_an_attempt(self, run: RunSpec, *names: str) -> None:
+        for name in ("worker.log", *names):
+            (run.output_dir / name).write_text(name)
+
+    def test_a_folder_that_is_not_there_or_is_empty_stays_so(
+        self, run: RunSpec, tmp_path: Path
+    ) -> None:
+        make_way(run)
+        make_way(run_of(4, tmp_path))
+
+        assert content(tmp_path) == {}
+        assert not (tmp_path / "run-4").exists()
+
+    def test_an_attempt_that_may_replace_nothing_finds_all_that_is_there(
+        self, run: RunSpec
+    ) -> None:
+        self.left_by_an_attempt(run, "RF.txt")
+        before = content(run.output_dir)
+        make_way(replace(run, run_options={}))
+
+        assert content(run.output_dir) == before
+
+    def test_folders_are_moved_whole_and_the_script_stays(self, run: RunSpec) -> None:
+        folder = run.output_dir
+        self.left_by_an_attempt(run, "mission.script")
+        (folder / "plots").mkdir()
+        (folder / "plots" / "a.png").touch()
+        make_way(replace(run, script_path=folder / "mission.script"))
+
+        assert sorted(content(folder)) == [".attempt-1/plots/a.png", "mission.script", "worker.log"]
+
+    def test_nothing_left_takes_no_earlier_attempt_away(self, run: RunSpec) -> None:
+        self.left_by_an_attempt(run, "RF.txt")
+        for _ in range(3):
+            make_way(run)
+
+        assert sorted(content(run.output_dir)) == [".attempt-1/RF.txt", "worker.log"]
+
+
+class TestFoldersOfOneRun:
+    """Only a folder that is one run's alone may be tidied."""
+
+    def test_folders_of_several_runs_or_around_others_are_not_among_them(
+        self, tmp_path: Path
+    ) -> None:
+        places = ["a", "b", "b", "c", "c/inner", ".", "records", "far/d"]
+        runs = [run_of(n, tmp_path, output_dir=tmp_path / at) for n, at in enumerate(places)]
+        owned = folders_of_one_run(runs, tmp_path, tmp_path / "records" / "of" / "sweeps")
+
+        assert owned == {tmp_path / "a", tmp_path / "c" / "inner", tmp_path / "far" / "d"}
+
+    def test_relative_folders_are_those_that_will_be_written_to(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+
+        assert folders_of_one_run([run_of(0, Path("sweep"))]) == {tmp_path / "sweep" / "run-0"}
