@@ -6,10 +6,10 @@
      cli   api   sweep               what users call
      flow                            the only package that imports prefect
      backends                        where runs execute
-     analysis  plotting              what it means
+     aggregate  analysis  plotting   what it means
      worker   engine                 one run; where GMAT is
      design: grids distributions     what to run
-     manifest  aggregate             what came out
+     manifest  run_files             what came out
      spec  errors                    the records that travel
 """
 
@@ -45,7 +45,6 @@ LAYERS = (
         "spec",
     },
     {
-        "aggregate",
         "attempts",
         "durable",
         "folder_lock",
@@ -59,7 +58,7 @@ LAYERS = (
     },
     {"distributions", "grids", "notation", "plans"},
     {"engine", "headless", "missions", "output_places", "outputs", "worker"},
-    {"analysis", "plotting", "sensitivity"},
+    {"aggregate", "analysis", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},
     {
