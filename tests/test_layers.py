@@ -52,7 +52,7 @@ LAYERS = (
         "run_files",
     },
     {"distributions", "grids", "plans", "sensitivity"},
-    {"engine", "headless", "missions", "outputs", "worker"},
+    {"engine", "headless", "mission_files", "missions", "outputs", "worker"},
     {"backends"},
     {"flow"},
     {

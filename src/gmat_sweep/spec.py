@@ -218,6 +218,8 @@ class RunOutcome:
     files : dict of str to dict
         ``size`` and ``sha256`` of each listed file, by its path as text, where the worker took
         them.
+    host : str or None
+        The machine that ran it, where that may be another than the sweep's own.
     """
 
     run_id: int
@@ -232,6 +234,7 @@ class RunOutcome:
     started_at: datetime
     ended_at: datetime
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    host: str | None = None
 
     @classmethod
     def ok(
@@ -309,6 +312,7 @@ class RunOutcome:
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
             **({"files": self.files} if self.files else {}),
+            **({"host": self.host} if self.host else {}),
         }
 
     @classmethod
@@ -339,6 +343,7 @@ class RunOutcome:
             started_at=datetime.fromisoformat(record["started_at"]),
             ended_at=datetime.fromisoformat(record["ended_at"]),
             files=dict(record.get("files", {})),
+            host=record.get("host"),
         )
 
     def _repr_html_(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from prefect.context import FlowRunContext
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.states import Cancelled, Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
@@ -34,6 +33,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
+from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -52,6 +52,7 @@ TIMED_OUT = "TimedOut"
 
 _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
+_RECOUNT_INTERVAL_S = 1.0
 
 _job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
 _report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
@@ -90,7 +91,7 @@ def run_job(job: SweepJob) -> SweepReport:
     on_demand(job.pool).warm_up()
     try:
         with _quiet_console(), recorded_on():
-            runner: Any = ThreadPoolTaskRunner(max_workers=_threads(job))
+            runner: Any = runner_for(job.pool, _threads(job))
             gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
                 mission=str(job.mission),
                 folder=str(job.folder),
@@ -217,6 +218,13 @@ class _Turns:
                 self._under_way -= 1
                 self._changed.notify_all()
 
+    def allow(self, at_once: int) -> None:
+        """Let another number of runs have their turn at once: a cluster grows and shrinks."""
+        with self._changed:
+            if at_once != self._at_once:
+                self._at_once = at_once
+                self._changed.notify_all()
+
     @property
     def under_way(self) -> int:
         """How many runs have had their turn and have not ended."""
@@ -254,9 +262,10 @@ class _Mapping:
         """Submit every spec and yield outcomes as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
         specs = enumerate(self._job.specs)
-        window = 2 * _threads(self._job)
         try:
             while True:
+                self._turns.allow(workers_of(self._job.pool))
+                window = 2 * _threads(self._job)
                 while len(self._in_flight) < window and (item := next(specs, None)) is not None:
                     position, spec = item
                     progress = self._in_flight[spec.run_id] = _Progress(spec, position)
@@ -267,7 +276,10 @@ class _Mapping:
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
-                run_id, done = ended.get()
+                try:
+                    run_id, done = ended.get(timeout=_RECOUNT_INTERVAL_S)
+                except Empty:
+                    continue
                 progress = self._in_flight.pop(run_id)
                 outcome = progress.settle(done)
                 yield progress.spec, outcome, progress.attempts()
@@ -379,4 +391,5 @@ def _quiet_console() -> Iterator[None]:
 
 
 def _is_not_of_a_run(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    names = ("prefect.flow_runs", "prefect.task_runs", "prefect.task_runner")
+    return not record.name.startswith(names)
