@@ -42,6 +42,11 @@ class ClusterPool(Pool):
     def is_open(self) -> bool:
         """Whether the pool has its cluster."""
 
+    @property
+    def takes_at_once(self) -> int:
+        """How many runs to give the cluster at once: those it executes and those that wait there."""
+        return self.max_workers
+
     @abstractmethod
     def open(self) -> None:
         """Connect to the cluster, or start it; it is kept until `close`."""
@@ -124,7 +129,7 @@ class ClusterPool(Pool):
             )
         specs = {future: self._parked.pop(future) for future in wanted}
         self.open()
-        threads = ThreadPoolExecutor(2 * self.max_workers, "gmat-sweep-cluster")
+        threads = ThreadPoolExecutor(self.takes_at_once, "gmat-sweep-cluster")
         running = {
             threads.submit(self._outcome, spec): future
             for future, spec in specs.items()

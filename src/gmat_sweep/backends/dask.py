@@ -130,6 +130,11 @@ class DaskPool(ClusterPool):
         return count
 
     @property
+    def takes_at_once(self) -> int:
+        """How many runs to give the cluster at once: each thread has one and finds the next."""
+        return 2 * self.max_workers
+
+    @property
     def runner_settings(self) -> dict[str, Any]:
         """The keywords with which prefect-dask's ``DaskTaskRunner`` gets this pool's cluster."""
         if self._address is not None:

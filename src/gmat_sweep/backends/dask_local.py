@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import dask.config
 from distributed import Scheduler, SpecCluster
 from distributed.deploy.subprocess import SubprocessWorker
 from distributed.worker_memory import parse_memory_limit
@@ -27,6 +28,9 @@ from distributed.worker_memory import parse_memory_limit
 from gmat_sweep.backends.reaper import REAPER
 
 __all__ = ["local_cluster"]
+
+# It looks at threads that only wait, a hundred times a second.
+_NO_PROFILER = {"distributed.worker.profile.enabled": False}
 
 
 def local_cluster(
@@ -58,13 +62,14 @@ def local_cluster(
     if log.level in (logging.NOTSET, logging.INFO):
         # What ends a run is in its entry; the cluster's own log would bury the sweep's.
         log.setLevel(logging.CRITICAL)
-    return SpecCluster(
-        workers=dict.fromkeys(range(n_workers), worker),
-        worker=worker,
-        scheduler={"cls": Scheduler, "options": scheduler_options},
-        name="gmat-sweep",
-        silence_logs=logging.CRITICAL,
-    )
+    with dask.config.set(_NO_PROFILER):
+        return SpecCluster(
+            workers=dict.fromkeys(range(n_workers), worker),
+            worker=worker,
+            scheduler={"cls": Scheduler, "options": scheduler_options},
+            name="gmat-sweep",
+            silence_logs=logging.CRITICAL,
+        )
 
 
 class _LocalWorker(SubprocessWorker):
@@ -78,7 +83,11 @@ class _LocalWorker(SubprocessWorker):
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dask", "spec", self.scheduler),
             *("--spec", json.dumps({"cls": self.worker_class, "opts": options})),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={
+                "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+            },
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.cluster_pool import ClusterPool
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -46,8 +47,11 @@ def workers_of(pool: Pool) -> int:
     """Return how many runs to give a pool at once.
 
     A pool that does not say how many it executes (it inherits `Pool.max_workers`) gets as many as
-    this machine has cores, and at least four: what it cannot execute yet it queues.
+    this machine has cores, and at least four: what it cannot execute yet it queues. A pool on a
+    cluster has runs waiting there, so that no worker waits for the flow.
     """
+    if isinstance(pool, ClusterPool):
+        return max(1, pool.takes_at_once)
     if type(pool).max_workers is Pool.max_workers and pool.subprocess_isolated is True:
         return max(_FEWEST_AT_ONCE, os.cpu_count() or 1)
     return max(1, pool.max_workers)
