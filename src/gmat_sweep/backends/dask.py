@@ -17,7 +17,7 @@ import pickle
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
@@ -149,7 +149,7 @@ class DaskPool(ClusterPool):
                 "threads_per_worker": self._threads_per_worker,
             }
         else:
-            made["cluster_class"] = self._cluster_class
+            made["cluster_class"] = _class_of(self._cluster_class)
             if self._n_workers is not None:
                 made["cluster_kwargs"]["n_workers"] = self._n_workers
         if self._adapt_kwargs:
@@ -229,7 +229,14 @@ class DaskPool(ClusterPool):
         key = f"{_KEY}-{order.spec['run_id']}-{order.ticket}"
         try:
             future = client.submit(
-                _carry_out, self._name, pickle.dumps(order), key=key, pure=False, retries=0
+                _carry_out,
+                self._name,
+                pickle.dumps(order),
+                key=key,
+                pure=False,
+                retries=0,
+                # Runs that wait on a worker begin in their order.
+                priority=-order.spec["run_id"],
             )
             with self._lock:
                 self._in_flight[key] = future
@@ -240,12 +247,12 @@ class DaskPool(ClusterPool):
         except CancelledError as error:
             if key in self._interrupted:
                 raise WorkerDiedError("The run was ended with its sweep", None) from error
-            raise _cluster_gone(client, error) from error
+            raise _cluster_gone(error) from error
         except (OSError, TimeoutError) as error:
-            raise _cluster_gone(client, error) from error
+            raise _cluster_gone(error) from error
         except Exception as error:
             if client.status != "running":
-                raise _cluster_gone(client, error) from error
+                raise _cluster_gone(error) from error
             raise BackendError(
                 f"A Dask worker could not do run {order.spec['run_id']}: {type(error).__name__}: "
                 f"{error}. Install the same versions of gmat-sweep and gmat-run everywhere."
@@ -266,18 +273,32 @@ class DaskPool(ClusterPool):
         import distributed
 
         settings = self.runner_settings
-        if "address" in settings:
-            try:
+        with self.starting():
+            if "address" in settings:
                 return distributed.Client(settings["address"], set_as_default=False)
-            except (OSError, TimeoutError) as error:
+            made_by = settings["cluster_class"]
+            cluster = self._owned.enter_context(made_by(**settings["cluster_kwargs"]))
+            if self._adapt_kwargs:
+                cluster.adapt(**self._adapt_kwargs)
+            return distributed.Client(cluster, set_as_default=False)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Say what is wrong when a block that starts or finds the cluster fails."""
+        try:
+            yield
+        except BackendError:
+            raise
+        except Exception as error:
+            if self._address is not None:
                 raise BackendError(
-                    f"No Dask scheduler answers at {settings['address']}: {error}. Check the "
-                    "address, or start one with `dask scheduler`."
+                    f"No Dask scheduler answers at {self._address}: {error}. Check the address, or "
+                    "start one with `dask scheduler`."
                 ) from error
-        cluster = self._owned.enter_context(_made(settings))
-        if self._adapt_kwargs:
-            cluster.adapt(**self._adapt_kwargs)
-        return distributed.Client(cluster, set_as_default=False)
+            raise BackendError(
+                f"The Dask cluster could not be started: {type(error).__name__}: {error}. Check "
+                "its class and keywords."
+            ) from error
 
     def _count(self, client: distributed.Client) -> int:
         try:
@@ -302,21 +323,21 @@ def _carry_out(name: str, order: bytes) -> bytes:
         raise Reschedule from error
 
 
-def _made(settings: dict[str, Any]) -> Any:
-    """Make a cluster from a class or its dotted name."""
+def _class_of(named: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a cluster, which may be given by its dotted name."""
     from importlib import import_module
 
-    made_by = settings["cluster_class"]
-    if isinstance(made_by, str):
-        module, _, name = made_by.rpartition(".")
-        try:
-            made_by = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise BackendError(
-                f"The cluster class {made_by!r} cannot be used: {error}. Name it as "
-                "'package.Class', and install its package."
-            ) from error
-    return made_by(**settings["cluster_kwargs"])
+    if not isinstance(named, str):
+        return named
+    module, _, name = named.rpartition(".")
+    try:
+        made_by: Callable[..., Any] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BackendError(
+            f"The cluster class {named!r} cannot be used: {error}. Name it as 'package.Class', and "
+            "install its package."
+        ) from error
+    return made_by
 
 
 def _grows_to(client: distributed.Client, threads_per_worker: int) -> int:
@@ -331,9 +352,10 @@ def _grows_to(client: distributed.Client, threads_per_worker: int) -> int:
     return int(most) * threads_per_worker
 
 
-def _cluster_gone(client: distributed.Client, error: BaseException) -> BackendError:
+def _cluster_gone(error: BaseException) -> BackendError:
+    (said, *_) = str(error).splitlines() or [type(error).__name__]
     return BackendError(
-        f"The Dask scheduler is lost ({error}). What has ended is recorded: resume the sweep once "
+        f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep once "
         "a scheduler runs."
     )
 

@@ -50,7 +50,7 @@ class GmatWorkers(WorkerPlugin):
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """End the run of a task that is not wanted any more."""
-        if finish == "cancelled" and start == "executing" and str(key).startswith(self._prefix):
+        if start == "executing" and finish == "released" and str(key).startswith(self._prefix):
             self._runs.kill(str(key).rpartition("-")[2])
 
     def carry_out(self, order: Order) -> Reply:

@@ -59,7 +59,9 @@ class SweepDaskTaskRunner(DaskTaskRunner):
         with ExitStack() as taken:
             taken.callback(super().__exit__, None, None, None)
             if not self._pool.is_open:
-                self._pool.lend(self.client)
+                with self._pool.starting():
+                    client = self.client
+                self._pool.lend(client)
                 taken.callback(self._pool.take_back)
             taken.callback(self._pool.sweep_ended)
             taken.enter_context(self._threads)
