@@ -96,7 +96,9 @@ class ClusterPool(Pool):
         order = self._desk.order(spec, timeout_s)
         reply = self._ask(order)
         if reply.lacks_mission:
-            order = replace(order, contents=order.mission.contents())
+            order = replace(
+                self._desk.order(spec, timeout_s), contents=order.mission.contents()
+            )
             reply = self._ask(order)
         return self._desk.outcome(spec, order, reply)
 
