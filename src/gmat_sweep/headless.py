@@ -310,7 +310,9 @@ class _Copy:
 
     def _with_absolute_inputs(self, statement: Statement, text: str) -> str:
         """Make absolute what an assignment names beside the user's script."""
-        for start, end, target in reversed(list(input_files(statement, text, self.types, self.folder))):
+        for start, end, target in reversed(
+            list(input_files(statement, text, self.types, self.folder))
+        ):
             if not Path(text[start:end].strip("'")).is_absolute():
                 text = text[:start] + self._quoted(statement, target) + text[end:]
         return text

@@ -96,9 +96,7 @@ class ClusterPool(Pool):
         order = self._desk.order(spec, timeout_s)
         reply = self._ask(order)
         if reply.lacks_mission:
-            order = replace(
-                self._desk.order(spec, timeout_s), contents=order.mission.contents()
-            )
+            order = replace(self._desk.order(spec, timeout_s), contents=order.mission.contents())
             reply = self._ask(order)
         return self._desk.outcome(spec, order, reply)
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
@@ -132,7 +134,7 @@ class RayPool(ClusterPool):
         self.lend()
 
     @contextlib.contextmanager
-    def starting(self) -> Any:
+    def starting(self) -> Iterator[None]:
         """Say what is wrong when a block that starts or finds the cluster fails."""
         try:
             yield
@@ -217,7 +219,11 @@ class RayPool(ClusterPool):
         from gmat_sweep.backends.ray_actor import GmatActor
 
         return ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(GmatActor).remote(
-            reuse_gmat_context=self._reuse
+            reuse_gmat_context=self._reuse,
+            # On another machine the same names would be other folders.
+            import_paths=[os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is here
+            if self._address is None
+            else [],
         )
 
     def _release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 from gmat_sweep.backends.remote_worker import RemoteWorker
 
@@ -16,9 +17,12 @@ class GmatActor:
     ----------
     reuse_gmat_context : bool
         Whether the GMAT process is kept from run to run.
+    import_paths : list of str
+        Where hooks are found besides the places that Ray knows.
     """
 
-    def __init__(self, *, reuse_gmat_context: bool) -> None:
+    def __init__(self, *, reuse_gmat_context: bool, import_paths: list[str]) -> None:
+        sys.path += [path for path in import_paths if path not in sys.path]
         self._runs = RemoteWorker(reuse_gmat_context=reuse_gmat_context)
         self._runs.warm_up(1)
 
