@@ -165,7 +165,7 @@ class TestWords:
             ("--workers", "two"),
             ("--workers", "1.5"),
             ("--backend", "cloud"),
-            ("--backend", "dask"),
+            ("--backend", "mpi"),
             ("--fsync-batch", "x"),
             ("--timeout", "soon"),
             ("--retries", "1.5"),

@@ -37,6 +37,8 @@ NOT_RUN = {
     "make demo": "installs a virtual environment; continuous integration runs it by itself",
     "pip install .": "would change the environment that the tests run in",
     "pip install '.[plot]'": "would change the environment that the tests run in",
+    "pip install 'gmat-sweep[dask]'": "would change the environment that the tests run in",
+    "pip install 'gmat-sweep[ray]'": "would change the environment that the tests run in",
     "prefect server start": "does not end; the pages are run with such a server beside them",
 }
 """Shell commands that are only looked at, and why. Comments after them do not count."""
@@ -45,6 +47,7 @@ SUBJECTS = {
     "sweeps",
     "monte-carlo",
     "aggregation",
+    "clusters",
     "postprocess",
     "nightly",
     "resume",

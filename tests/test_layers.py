@@ -57,7 +57,7 @@ LAYERS = (
         "seals",
     },
     {"distributions", "grids", "notation", "plans"},
-    {"engine", "headless", "missions", "output_places", "outputs", "worker"},
+    {"engine", "headless", "mission_files", "missions", "output_places", "outputs", "worker"},
     {"aggregate", "analysis", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},

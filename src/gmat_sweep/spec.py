@@ -225,6 +225,8 @@ class RunOutcome:
         them.
     shortage : str or None
         What the machine was short of, where that and nothing of the run's own failed it.
+    host : str or None
+        The machine that ran it, where that may be another than the sweep's own.
     """
 
     run_id: int
@@ -240,6 +242,7 @@ class RunOutcome:
     ended_at: datetime
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     shortage: str | None = None
+    host: str | None = None
 
     @classmethod
     def ok(
@@ -323,6 +326,7 @@ class RunOutcome:
             "ended_at": self.ended_at.isoformat(),
             **({"files": self.files} if self.files else {}),
             **({"shortage": self.shortage} if self.shortage else {}),
+            **({"host": self.host} if self.host else {}),
         }
 
     @classmethod
@@ -354,6 +358,7 @@ class RunOutcome:
             ended_at=datetime.fromisoformat(record["ended_at"]),
             files=dict(record.get("files", {})),
             shortage=record.get("shortage"),
+            host=record.get("host"),
         )
 
     def _repr_html_(self) -> str:

@@ -161,17 +161,18 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--backend",
-        choices=("local", "process"),
+        choices=("local", "process", "dask", "ray"),
         default="local",
         help="local (default): worker processes kept from run to run; process: a fresh one for "
-        "every run",
+        "every run; dask, ray: the workers of a cluster",
     )
     where.add_argument(
         "--backend-arg",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the back end, repeatable; local and process have none",
+        help="an option of dask or ray, repeatable, such as address=tcp://host:8786 or "
+        "cluster_kwargs.queue=short",
     )
     where.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="end a run that takes longer"

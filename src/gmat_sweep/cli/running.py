@@ -17,7 +17,12 @@ from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
-from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepStoppedError
+from gmat_sweep.errors import (
+    BackendError,
+    GmatSweepError,
+    SweepConfigError,
+    SweepStoppedError,
+)
 from gmat_sweep.notation import max_failed, parse_grid, parse_perturb, read_samples
 
 if TYPE_CHECKING:
@@ -213,12 +218,38 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
 def _pool(arguments: argparse.Namespace) -> Pool:
     from gmat_sweep.backends import LocalJoblibPool, ProcessPoolExecutorPool
 
-    if parse_backend_args(arguments.backend_arg):
+    options = parse_backend_args(arguments.backend_arg)
+    if arguments.backend in {"dask", "ray"}:
+        return _cluster_pool(arguments.backend, arguments.workers, options)
+    if options:
         raise SweepConfigError(
             f"--backend-arg is not supported with --backend {arguments.backend}. Leave it out."
         )
     kind = LocalJoblibPool if arguments.backend == "local" else ProcessPoolExecutorPool
     return kind(max_workers=arguments.workers)
+
+
+def _cluster_pool(backend: str, workers: int, options: dict[str, Any]) -> Pool:
+    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` is one keyword of a mapping."""
+    from gmat_sweep.backends.dask import DaskPool
+    from gmat_sweep.backends.ray import RayPool
+
+    keywords: dict[str, Any] = {}
+    if workers > 0:
+        keywords["n_workers" if backend == "dask" else "num_cpus"] = workers
+    for name, value in options.items():
+        mapping, dot, key = name.partition(".")
+        if dot:
+            keywords.setdefault(mapping, {})[key] = value
+        else:
+            keywords[name] = value
+    try:
+        return DaskPool(**keywords) if backend == "dask" else RayPool(**keywords)
+    except TypeError as error:
+        raise BackendError(
+            f"--backend-arg does not fit --backend {backend}: {error}. See `docs/clusters.md` for "
+            "what it takes."
+        ) from error
 
 
 def _write(frame: FrameFile, sweep: Sweep) -> bool:

@@ -77,7 +77,7 @@ class Collector:
                 seed=spec.seed,
                 run_options=spec.run_options,
                 attempts=attempts,
-                host=self._host,
+                host=outcome.host or self._host,
                 postprocess=spec.postprocess,
                 files=outcome.files,
                 extra=self._job.entry_facts,

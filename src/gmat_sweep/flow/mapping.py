@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -50,6 +50,7 @@ OVER_MEMORY = "OverMemory"
 
 _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
+_RECOUNT_INTERVAL_S = 1.0
 
 
 def threads_of(job: SweepJob) -> int:
@@ -131,6 +132,13 @@ class _Turns:
                 self._under_way -= 1
                 self._changed.notify_all()
 
+    def allow(self, at_once: int) -> None:
+        """Let another number of runs have their turn at once: a cluster grows and shrinks."""
+        with self._changed:
+            if at_once != self._at_once:
+                self._at_once = at_once
+                self._changed.notify_all()
+
     @property
     def under_way(self) -> int:
         """How many runs have had their turn and have not ended."""
@@ -168,9 +176,10 @@ class Mapping:
         """Submit every spec and yield outcomes as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
         specs = enumerate(self._job.specs)
-        window = 2 * threads_of(self._job)
         try:
             while True:
+                self._turns.allow(workers_of(self._job.pool))
+                window = 2 * threads_of(self._job)
                 while len(self._in_flight) < window and (item := next(specs, None)) is not None:
                     position, spec = item
                     progress = self._in_flight[spec.run_id] = _Progress(spec, position)
@@ -181,7 +190,10 @@ class Mapping:
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
-                run_id, done = ended.get()
+                try:
+                    run_id, done = ended.get(timeout=_RECOUNT_INTERVAL_S)
+                except Empty:
+                    continue
                 progress = self._in_flight.pop(run_id)
                 outcome = progress.settle(done)
                 yield progress.spec, outcome, progress.attempts()

@@ -28,7 +28,6 @@ from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow import parameters as of
@@ -36,6 +35,7 @@ from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
+from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import recorded_on, wait_until_recorded
 from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.notation import max_failed as most_failed
@@ -105,8 +105,7 @@ def run_job(job: SweepJob) -> SweepReport:
     job_token, report_token = _job.set(job), _report.set(report)
     try:
         with _quiet_console(), recorded_on():
-            runner: Any = ThreadPoolTaskRunner(max_workers=threads_of(job))
-            gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
+            gmat_sweep_flow.with_options(flow_run_name=job.title)(
                 mission=job.mission,
                 kind=job.kind if job.kind in KINDS else "explicit",
                 vary=[],
@@ -266,6 +265,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     with (
         _noted(job, report.flow_run_id),
         progress,
+        _through_the_pools_runner(job),
         Collector(job) as collector,
         _quiet_task_runs(),
     ):
@@ -279,6 +279,18 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(report.done, report.failed)
+
+
+@contextlib.contextmanager
+def _through_the_pools_runner(job: SweepJob) -> Iterator[None]:
+    """Have task runs of the block submitted to the task runner of the job's pool."""
+    context = FlowRunContext.get()
+    assert context is not None
+    with (
+        runner_for(job.pool, threads_of(job)) as runner,
+        context.copy(update={"task_runner": runner}),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -345,4 +357,5 @@ def _quiet_console() -> Iterator[None]:
 
 
 def _is_not_of_a_run(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    names = ("prefect.flow_runs", "prefect.task_runs", "prefect.task_runner")
+    return not record.name.startswith(names)
