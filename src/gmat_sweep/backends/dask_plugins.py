@@ -34,7 +34,7 @@ class GmatWorkers(WorkerPlugin):
         Whether a GMAT process is kept from run to run.
     """
 
-    def __init__(self, prefix: str, reuse_gmat_context: bool) -> None:  # noqa: FBT001
+    def __init__(self, prefix: str, reuse_gmat_context: bool) -> None:
         self._prefix = prefix
         self._reuse = reuse_gmat_context
 
