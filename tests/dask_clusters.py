@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import distributed
 import psutil
+
+if TYPE_CHECKING:
+    import distributed
 
 TESTS = Path(__file__).parent
 DASK = (sys.executable, "-m", "dask")

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -123,6 +123,7 @@ def test_runs_that_are_given_up_are_ended_on_their_workers(pair: DaskPool, tmp_p
     outcomes = sweep_of(specs, pair).iter_outcomes()
     spec, _ = next(outcomes)
     wait_for(lambda: len(list(tmp_path.glob("run-*/began"))) == 2)
+    assert isinstance(outcomes, Generator)
     outcomes.close()
 
     assert sorted(recorded(tmp_path)) == [spec.run_id]
@@ -199,7 +200,7 @@ def test_a_lost_scheduler_ends_the_sweep_and_it_can_be_resumed(
     ):
 
         def strike() -> None:
-            wait_for(lambda: (out / "run-3/began").exists())
+            wait_for((out / "run-3/began").exists)
             process.kill()
 
         striker = threading.Thread(target=strike)
@@ -290,6 +291,19 @@ def test_a_cluster_class_is_named_with_its_keywords() -> None:
         "cluster_kwargs": {"processes": False, "dashboard_address": None, "n_workers": 3},
         "adapt_kwargs": {"minimum": 1, "maximum": 2},
     }
+
+
+def test_a_cluster_that_adapts_gets_as_many_runs_as_it_may_grow_to() -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        DaskPool(client=client) as pool,
+    ):
+        assert pool.max_workers == 1
+        cluster.adapt(minimum=0, maximum=6)
+        wait_for(lambda: pool.max_workers == 6)
 
 
 def test_workers_end_with_a_driver_that_is_killed_and_scripts_need_no_guard(

@@ -84,7 +84,7 @@ def swept(specs: list[RunSpec], pool: Pool) -> tuple[pd.DataFrame, dict[int, dic
         progress=False,
     ).run()
     entries = Manifest.load(folder / "manifest.jsonl").entries
-    assert not [problem for entry in entries for problem in damage(entry, folder)]
+    assert not [problem for entry in entries for problem in damage(entry, [folder])]
     times = {"started_at", "ended_at", "duration_s", "host", "stderr"}
     kept = {
         entry.run_id: {k: v for k, v in entry.to_dict().items() if k not in times}
@@ -144,7 +144,7 @@ class TestRemoteWorker:
         self, worker: RemoteWorker, tmp_path: Path
     ) -> None:
         desk, spec = OrderDesk(), spec_of(tmp_path)
-        order = desk.order(spec, None)
+        order = desk.order(spec, None, None)
         first = worker.carry_out(order)
         log = (spec.output_dir / "worker.log").read_text()
         again = worker.carry_out(order)
@@ -163,7 +163,7 @@ class TestRemoteWorker:
         self, worker: RemoteWorker, tmp_path: Path
     ) -> None:
         desk, spec = OrderDesk(), spec_of(tmp_path)
-        order = desk.order(spec, None)
+        order = desk.order(spec, None, None)
         RunMark(spec.output_dir, order.ticket).begin()
         for leftover in ("RF.txt", "report__RF.parquet"):
             (spec.output_dir / leftover).write_text("half of it")
@@ -182,7 +182,7 @@ class TestRemoteWorker:
 
 def test_what_comes_back_changed_is_refused(tmp_path: Path) -> None:
     desk, spec = OrderDesk(), spec_of(tmp_path)
-    order = desk.order(spec, None)
+    order = desk.order(spec, None, None)
     path = spec.output_dir / "report__RF.parquet"
     outcome = RunOutcome.ok(
         run_id=0,

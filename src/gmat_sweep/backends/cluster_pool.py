@@ -44,7 +44,7 @@ class ClusterPool(Pool):
 
     @property
     def takes_at_once(self) -> int:
-        """How many runs to give the cluster at once: those it executes and those that wait there."""
+        """How many runs to give the cluster at once: those it executes, and those that wait."""
         return self.max_workers
 
     @abstractmethod
@@ -155,7 +155,7 @@ class ClusterPool(Pool):
                 future.cancel()
 
     def close(self) -> None:
-        """End what runs, cancel what is parked and let go of the cluster. Again, it does nothing."""
+        """End what runs, cancel what is parked, let go of the cluster. Again, it does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -302,12 +302,13 @@ class DaskPool(ClusterPool):
 
     def _count(self, client: distributed.Client) -> int:
         try:
-            threads = sum(client.nthreads().values())
+            threads: list[int] = list(client.nthreads().values())
         except (OSError, TimeoutError):
             # Whoever waits for a run hears of it.
             return max(1, self._counted[1])
-        most = _grows_to(client, max(1, self._threads_per_worker))
-        return max(1, threads, most)
+        adaptive = getattr(client.cluster, "_adaptive", None)
+        most = 0 if adaptive is None else _grows_to(adaptive.maximum, threads)
+        return max(1, sum(threads), most)
 
 
 def _carry_out(name: str, order: bytes) -> bytes:
@@ -340,16 +341,12 @@ def _class_of(named: str | Callable[..., Any]) -> Callable[..., Any]:
     return made_by
 
 
-def _grows_to(client: distributed.Client, threads_per_worker: int) -> int:
-    """Return how many threads an adaptive cluster may come to have; 0 for any other."""
-    adaptive = getattr(client.cluster, "_adaptive", None)
-    most = getattr(adaptive, "maximum", 0)
-    if adaptive is None or not most:
-        return 0
-    if most == float("inf"):
+def _grows_to(workers: float, threads: list[int]) -> int:
+    """Return how many threads an adaptive cluster of so many `workers` at most may come to have."""
+    if workers == float("inf"):
         # Something must wait for it to grow.
-        return 2 * sum(client.nthreads().values()) + 4
-    return int(most) * threads_per_worker
+        return 2 * sum(threads) + 4
+    return int(workers) * max(threads, default=1)
 
 
 def _cluster_gone(error: BaseException) -> BackendError:

@@ -79,14 +79,13 @@ class _LocalWorker(SubprocessWorker):
         self._folder = Path(tempfile.mkdtemp(prefix="gmat-sweep-dask-"))
         REAPER.add_folder(self._folder)
         options = {**self.worker_kwargs, "local_directory": str(self._folder), "name": self.name}
-        paths = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is the folder
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dask", "spec", self.scheduler),
             *("--spec", json.dumps({"cls": self.worker_class, "opts": options})),
             env={
                 "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(paths),
+                "PYTHONPATH": _import_paths(),
             },
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
@@ -104,3 +103,8 @@ class _LocalWorker(SubprocessWorker):
             shutil.rmtree(self._folder, ignore_errors=True)
             REAPER.discard_folder(self._folder)
         await super().close()
+
+
+def _import_paths() -> str:
+    # Made absolute: an empty one means the folder of this process.
+    return os.pathsep.join(os.path.abspath(path) for path in sys.path)  # noqa: PTH100

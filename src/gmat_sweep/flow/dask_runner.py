@@ -43,7 +43,7 @@ class SweepDaskTaskRunner(DaskTaskRunner):
         """Return a runner for the same pool."""
         return type(self)(self._pool)
 
-    def submit(  # type: ignore[override]
+    def submit(
         self,
         task: Task[Any, Any],
         parameters: dict[str, Any],

@@ -41,7 +41,7 @@ class SweepRayTaskRunner(RayTaskRunner):
         """Return a runner for the same pool."""
         return type(self)(self._pool)
 
-    def submit(  # type: ignore[override]
+    def submit(
         self,
         task: Task[Any, Any],
         parameters: dict[str, Any],
