@@ -598,7 +598,7 @@ class TestExtend:
 
         assert same(ten.loc[:5], frame)
         assert entries[4].context == {"given": 4}
-        assert entries[4].output_paths["report__RF"] == Path("run-4/report__RF.parquet")
+        assert entries[4].output_paths["report__RF"] == copy / "run-4" / "report__RF.parquet"
         assert (copy / "run-5" / "note.parquet").is_file()
         assert list(records.glob("run-*")) == []
 

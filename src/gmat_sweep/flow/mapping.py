@@ -35,6 +35,7 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
     from prefect.futures import PrefectFuture
+    from prefect.task_runners import TaskRunner
     from prefect.tasks import Task
 
     from gmat_sweep.flow.job import SweepJob
@@ -155,9 +156,10 @@ class _Turns:
 class Mapping:
     """One task run per spec, with a bounded number in flight."""
 
-    def __init__(self, job: SweepJob) -> None:
+    def __init__(self, job: SweepJob, runner: TaskRunner[Any]) -> None:
         pool = on_demand(job.pool)
         self._job = job
+        self._runner = runner
         self._execute = pool.execute
         self._interrupt = pool.interrupt
         self._in_flight: dict[int, _Progress] = {}
@@ -186,7 +188,7 @@ class Mapping:
                     if self._job.pool.subprocess_isolated == "debug":
                         yield spec, self._in_this_thread(progress), []
                         continue
-                    future = self._task.submit(spec.run_id)
+                    future = self._runner.submit(self._task, {"run_id": spec.run_id})
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return

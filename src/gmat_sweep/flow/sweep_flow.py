@@ -234,8 +234,10 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[None]:
     max_failed : str or None
         How many failed runs, or which percentage of them, fail the flow run; None: none do.
     """
-    planned, recorded = planned_count(manifest), len(manifest.entries)
-    failed = sum(entry.status == "failed" for entry in manifest.entries)
+    # The last entry of a run counts: a resume may have mended an earlier failure.
+    entries = {entry.run_id: entry for entry in manifest.entries}.values()
+    planned, recorded = planned_count(manifest), len(entries)
+    failed = sum(entry.status == "failed" for entry in entries)
     if recorded < planned:
         return Failed(
             name="Incomplete",
@@ -265,11 +267,11 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     with (
         _noted(job, report.flow_run_id),
         progress,
-        _through_the_pools_runner(job),
+        runner_for(job.pool, threads_of(job)) as runner,
         Collector(job) as collector,
         _quiet_task_runs(),
     ):
-        for spec, outcome, attempts in Mapping(job).outcomes():
+        for spec, outcome, attempts in Mapping(job, runner).outcomes():
             try:
                 collector.add(spec, outcome, attempts)
             except OSError as error:
@@ -279,18 +281,6 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(report.done, report.failed)
-
-
-@contextlib.contextmanager
-def _through_the_pools_runner(job: SweepJob) -> Iterator[None]:
-    """Have task runs of the block submitted to the task runner of the job's pool."""
-    context = FlowRunContext.get()
-    assert context is not None
-    with (
-        runner_for(job.pool, threads_of(job)) as runner,
-        context.copy(update={"task_runner": runner}),
-    ):
-        yield
 
 
 @contextlib.contextmanager
