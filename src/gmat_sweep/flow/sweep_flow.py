@@ -19,6 +19,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import httpx
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
@@ -34,7 +35,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
-from gmat_sweep.flow.server import recorded_on, wait_until_recorded
+from gmat_sweep.flow.server import forget_unsent_events, recorded_on, wait_until_recorded
 from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -92,22 +93,45 @@ def run_job(job: SweepJob) -> SweepReport:
     try:
         with _quiet_console(), recorded_on():
             runner: Any = ThreadPoolTaskRunner(max_workers=_threads(job))
-            gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
-                mission=str(job.mission),
-                folder=str(job.folder),
-                kind=job.kind,
-                runs=job.count,
-                action=job.action,
-                return_state=True,
-            )
-            if report.error is None and report.flow_run_id is not None:
-                wait_until_recorded(report.flow_run_id, report.done)
+            try:
+                gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
+                    mission=str(job.mission),
+                    folder=str(job.folder),
+                    kind=job.kind,
+                    runs=job.count,
+                    action=job.action,
+                    return_state=True,
+                )
+                if report.error is None and report.flow_run_id is not None:
+                    wait_until_recorded(report.flow_run_id, report.done)
+            except httpx.TransportError as gone:
+                forget_unsent_events()
+                _answer_for_the_manifest(job, report, gone)
     finally:
         _job.reset(job_token)
         _report.reset(report_token)
     if report.error is not None:
         raise report.error
     return report
+
+
+def _answer_for_the_manifest(
+    job: SweepJob, report: SweepReport, gone: httpx.TransportError
+) -> None:
+    """Go on without the server where all is recorded in the manifest; it is only a view."""
+    if report.error is not None:
+        return
+    if report.done < job.count:
+        raise BackendError(
+            f"The Prefect server went away ({gone}) when {report.done} of {job.count} runs were "
+            "recorded in the manifest. Start it again and resume the sweep."
+        ) from gone
+    logging.getLogger("gmat_sweep").warning(
+        "the Prefect server went away (%s): its record of this flow run is not complete; all %d "
+        "runs are in the manifest",
+        gone,
+        report.done,
+    )
 
 
 @flow(name=FLOW_NAME, persist_result=False, validate_parameters=False)
