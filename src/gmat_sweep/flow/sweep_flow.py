@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.context import FlowRunContext
@@ -29,14 +30,14 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
-from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.errors import BackendError, GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
 from gmat_sweep.flow.runners import runner_for
-from gmat_sweep.flow.server import recorded_on, wait_until_recorded
+from gmat_sweep.flow.server import forget_unsent_events, recorded_on, wait_until_recorded
 from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, planned_count
@@ -105,22 +106,45 @@ def run_job(job: SweepJob) -> SweepReport:
     job_token, report_token = _job.set(job), _report.set(report)
     try:
         with _quiet_console(), recorded_on():
-            gmat_sweep_flow.with_options(flow_run_name=job.title)(
-                mission=job.mission,
-                kind=job.kind if job.kind in KINDS else "explicit",
-                vary=[],
-                out=job.folder,
-                resume=job.action != "run",
-                return_state=True,
-            )
-            if report.error is None and report.flow_run_id is not None:
-                wait_until_recorded(report.flow_run_id, report.done)
+            try:
+                gmat_sweep_flow.with_options(flow_run_name=job.title)(
+                    mission=job.mission,
+                    kind=job.kind if job.kind in KINDS else "explicit",
+                    vary=[],
+                    out=job.folder,
+                    resume=job.action != "run",
+                    return_state=True,
+                )
+                if report.error is None and report.flow_run_id is not None:
+                    wait_until_recorded(report.flow_run_id, report.done)
+            except httpx.TransportError as gone:
+                forget_unsent_events()
+                _answer_for_the_manifest(job, report, gone)
     finally:
         _job.reset(job_token)
         _report.reset(report_token)
     if report.error is not None:
         raise report.error
     return report
+
+
+def _answer_for_the_manifest(
+    job: SweepJob, report: SweepReport, gone: httpx.TransportError
+) -> None:
+    """Go on without the server where all is recorded in the manifest; it is only a view."""
+    if report.error is not None:
+        return
+    if report.done < job.count:
+        raise BackendError(
+            f"The Prefect server went away ({gone}) when {report.done} of {job.count} runs were "
+            "recorded in the manifest. Start it again and resume the sweep."
+        ) from gone
+    _log.warning(
+        "the Prefect server went away (%s): its record of this flow run is not complete; all %d "
+        "runs are in the manifest",
+        gone,
+        report.done,
+    )
 
 
 def _title() -> str:
