@@ -235,7 +235,7 @@ def test_a_worker_that_leaves_at_its_lifetime_gives_its_run_to_another(tmp_path:
         client_of(remote).wait_for_workers(1)
         with dask_clusters.worker(cluster, address, "brief", *lifetime):
             client_of(remote).wait_for_workers(2)
-            sweep_of(slow(out, 7, seconds=2.5), remote, retries=0).run()
+            sweep_of(slow(out, 7, seconds=2), remote, retries=0).run()
             assert len(worker_pids(client_of(remote))) == 1
     entries = recorded(out)
 
