@@ -235,7 +235,7 @@ def test_a_worker_that_leaves_at_its_lifetime_gives_its_run_to_another(tmp_path:
         client_of(remote).wait_for_workers(1)
         with dask_clusters.worker(cluster, address, "brief", *lifetime):
             client_of(remote).wait_for_workers(2)
-            sweep_of(slow(out, 7, seconds=2.5), remote, retries=0).run()
+            sweep_of(slow(out, 7, seconds=2), remote, retries=0).run()
             assert len(worker_pids(client_of(remote))) == 1
     entries = recorded(out)
 
@@ -304,6 +304,27 @@ def test_a_cluster_that_adapts_gets_as_many_runs_as_it_may_grow_to() -> None:
         assert pool.max_workers == 1
         cluster.adapt(minimum=0, maximum=6)
         wait_for(lambda: pool.max_workers == 6)
+
+
+def test_runs_on_a_cluster_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "from faulty_runs import spec_of\n"
+        "from gmat_sweep.backends import DaskPool\n"
+        "spec = spec_of(pathlib.Path(sys.argv[2]), hook='take_time', seconds=600)\n"
+        "list(DaskPool(address=sys.argv[1]).imap([spec]))\n"
+    )
+    with (
+        dask_clusters.scheduler(tmp_path) as (_, address),
+        dask_clusters.worker(tmp_path, address, "one") as process,
+    ):
+        arguments = (sys.executable, str(script), address, str(tmp_path))
+        with dask_clusters.program(*arguments, log=tmp_path / "log"):
+            wait_for((tmp_path / "run-0/began").exists)
+            gmat = gmat_processes_of(process.pid)
+            assert gmat
+        wait_for(lambda: not gmat & gmat_processes_of(process.pid), seconds=30)
 
 
 def test_workers_end_with_a_driver_that_is_killed_and_scripts_need_no_guard(
