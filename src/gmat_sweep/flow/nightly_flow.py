@@ -2,25 +2,24 @@
 
 Each night has a folder of its own, named by the time it was scheduled for, so a night that is
 retried goes on where it stopped. The comparison is an artifact whose versions are the history, two
-files beside the manifest, and an event when something moved.
+files beside the manifest, and an event when something moved. As in `sweep_flow`, annotations are no
+text, so that the flow can be served.
 """
-
-from __future__ import annotations
 
 import json
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
-from gmat_sweep.analysis import compare_sweeps, input_hashes
+from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
 from gmat_sweep.durable import write_file
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow import parameters as of
@@ -29,9 +28,6 @@ from gmat_sweep.flow.sweep_flow import gmat_sweep_flow
 from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import planned_count
-
-if TYPE_CHECKING:
-    from gmat_sweep.analysis import NightComparison
 
 __all__ = ["NIGHTLY_FLOW_NAME", "nightly_dispersion"]
 

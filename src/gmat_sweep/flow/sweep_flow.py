@@ -4,9 +4,10 @@ There are two ways in. `run_job` opens a flow run for a job that a program or th
 prepared. A flow run that comes first - a deployment's, or one opened by a flow of the user's own -
 has the sweep prepared from its parameters, and the job comes back to it. From there on both are the
 same: outcomes go to the collector as runs end, and the final state is computed from the manifest.
-"""
 
-from __future__ import annotations
+Prefect's `serve` pickles a flow's function for the process that runs it, with its annotations and
+with what it names: annotations are no text here, and what the function names can be pickled.
+"""
 
 import contextlib
 import logging
@@ -17,12 +18,12 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect import flow
-from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.logging.configuration import setup_logging
@@ -39,12 +40,10 @@ from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
 from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on, wait_until_recorded
 from gmat_sweep.last_pass import LastPass, now
+from gmat_sweep.manifest import Manifest
 from gmat_sweep.notation import max_failed as most_failed
-from gmat_sweep.plans import KINDS, planned_count
+from gmat_sweep.plans import KINDS, kind_of, planned_count
 from gmat_sweep.shortages import shortage
-
-if TYPE_CHECKING:
-    from gmat_sweep.manifest import Manifest
 
 __all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
 
@@ -55,13 +54,6 @@ type Preparation = Callable[[of.SweepParameters, str], Manifest]
 
 The second argument is the flow run's id.
 """
-
-_job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
-_report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
-"""The report of the flow run that is under way here, if there is one."""
-_preparation: list[Preparation] = []
-
-_log = logging.getLogger("gmat_sweep")
 
 
 @dataclass(slots=True)
@@ -85,6 +77,14 @@ class SweepReport:
     failed: int = 0
     duration_s: float = 0.0
     error: BaseException | None = None
+
+
+_job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
+_report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
+"""The report of the flow run that is under way here, if there is one."""
+_preparation: list[Preparation] = []
+
+_log = logging.getLogger("gmat_sweep")
 
 
 def prepared_by(preparation: Preparation) -> None:
@@ -191,6 +191,26 @@ def gmat_sweep_flow(
         max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
             a percentage such as 5%. Without it, failed runs are reported and do not fail it.
     """
+    # Named here, so that it is pickled with this function.
+    return _run_here(
+        _preparation,
+        mission=of.absolute(mission),
+        kind=kind,
+        vary=list(vary),
+        n=n,
+        seed=seed,
+        rows=None if rows is None else of.absolute(rows),
+        out=None if out is None else of.absolute(out),
+        resume=resume,
+        settings=settings,
+        max_failed=max_failed,
+    )
+
+
+def _run_here(
+    preparation: list[Preparation], *, mission: Path, kind: of.Kind, out: Path | None, **others: Any
+) -> State[None]:
+    """Run the job of this flow run's opener, or else the sweep that was asked for."""
     context = FlowRunContext.get()
     assert context is not None
     assert context.flow_run is not None
@@ -198,24 +218,9 @@ def gmat_sweep_flow(
     job = _job.get(None)
     if job is not None:
         return _run_given(job, flow_run_id)
-    mission = of.absolute(mission)
-    return _run_requested(
-        of.SweepParameters(
-            mission=mission,
-            kind=kind,
-            vary=list(vary),
-            n=n,
-            seed=seed,
-            rows=None if rows is None else of.absolute(rows),
-            out=of.fresh_folder(mission, kind, str(flow_run_id))
-            if out is None
-            else of.absolute(out),
-            resume=resume,
-            settings=settings,
-            max_failed=max_failed,
-        ),
-        flow_run_id,
-    )
+    folder = out or of.fresh_folder(mission, kind, str(flow_run_id))
+    parameters = of.SweepParameters(mission=mission, kind=kind, out=folder, **others)
+    return _run_requested(parameters, flow_run_id, preparation[0])
 
 
 def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
@@ -231,20 +236,24 @@ def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
     return final_state(job.manifest, None)
 
 
-def _run_requested(parameters: of.SweepParameters, flow_run_id: UUID) -> State[None]:
+def _run_requested(
+    parameters: of.SweepParameters, flow_run_id: UUID, preparation: Preparation
+) -> State[None]:
     """Have the sweep made of the parameters; its job is run here."""
     token = _report.set(SweepReport(flow_run_id=flow_run_id))
     try:
         if parameters.max_failed is not None:
             most_failed(parameters.max_failed, 0, "max_failed")
-        manifest = _preparation[0](parameters, str(flow_run_id))
+        manifest = preparation(parameters, str(flow_run_id))
     except (GmatSweepError, OSError) as error:
         # The state's message is what the UI shows first; a traceback would say no more.
         return Failed(message=f"{type(error).__name__}: {error}")
     finally:
         _report.reset(token)
     manifest_path = parameters.out / "manifest.jsonl"
-    publish_summary(flow_run_id, key_of(parameters.mission, parameters.kind), manifest_path)
+    # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
+    key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
+    publish_summary(flow_run_id, key, manifest_path)
     return final_state(manifest, parameters.max_failed)
 
 
