@@ -13,9 +13,14 @@ os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
 os.environ["DO_NOT_TRACK"] = "1"
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+
+# What a machine shared with others needs for an example says nothing of the code.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 DATA = Path(__file__).parent / "data"
 EXAMPLES = Path(__file__).parent.parent / "examples"

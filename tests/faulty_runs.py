@@ -81,6 +81,13 @@ def note_threads(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
     return {"threads": path}
 
 
+def take_time(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Say that the run is under way, and sleep."""
+    (spec.output_dir / "began").touch()
+    time.sleep(spec.context["seconds"])
+    return {}
+
+
 def exit_at_once(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
     """End the process as no Python code can prevent."""
     print("said before the end")

@@ -3,6 +3,7 @@
 Worker processes import this module, so it must stay free of pytest.
 """
 
+import errno
 import json
 import os
 import signal
@@ -96,3 +97,16 @@ def die_in_mid_run(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
 
 SCORE = ["not", "callable"]
 """A name that is no hook."""
+
+
+def find_the_disk_full(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Fail as on a full disk after a few runs, as long as there is a file ``room`` to remove."""
+    if spec.run_id >= 5 and (spec.output_dir.parent.parent / "room").exists():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(spec.output_dir / "big.bin"))
+    return {}
+
+
+def need_a_file(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+    """Read a file beside the runs that may not be there."""
+    (spec.output_dir.parent / "model.dat").read_bytes()
+    return {}

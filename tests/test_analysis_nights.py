@@ -237,6 +237,14 @@ class TestFailures:
 
         assert compared(two_nights).paired
 
+    def test_an_override_is_the_same_as_a_whole_number_and_as_a_decimal_one(
+        self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
+    ) -> None:
+        for value, night in zip((7000, 7000.0), two_nights, strict=True):
+            night.entries.append(entry(0, overrides={"Sat.SMA": value}))
+
+        assert compared(two_nights).paired
+
     def test_the_interval_of_independent_rates_is_newcombes(self) -> None:
         # Newcombe (1998), table II (a), method 10: 56/70 against 48/80.
         change = drawn_failures(statuses(56, 70), statuses(48, 80), "monte_carlo")
@@ -254,6 +262,25 @@ class TestFailures:
 
         assert change.change == pytest.approx(0.2)
         assert (change.low, change.high) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+
+    def test_runs_that_fail_together_narrow_the_interval_by_the_corrected_association(
+        self,
+    ) -> None:
+        # 20 fail in both, 5 tonight alone, 2 last night alone, 23 in none.
+        tonight = statuses(25, 50)
+        last = [*statuses(20, 25), *statuses(2, 25)]
+
+        change = paired_failures(tonight, last, "monte_carlo")
+
+        phi = (20 * 23 - 5 * 2 - 50 / 2) / math.sqrt(25 * 25 * 22 * 28)
+        now, before = change.rate_tonight, change.rate_last
+        assert now.low is not None
+        assert before.high is not None
+        down, up = 0.5 - now.low, before.high - 0.44
+        assert change.low is not None
+        assert change.low == pytest.approx(
+            0.06 - math.sqrt(down**2 - 2 * phi * down * up + up**2), rel=1e-12
+        )
 
     @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
     def test_the_interval_holds_the_change_and_turns_around_with_the_nights(

@@ -156,8 +156,8 @@ class TestCounts:
                 tmp_path,
                 entry(0, start=0, lasts=10),
                 entry(1, start=5, lasts=10),  # beside run 0, until 15
-                entry(2, start=6, lasts=1),  # within run 1
-                entry(3, start=17, lasts=3),  # the two seconds before it are part of the pass
+                entry(2, start=17, lasts=3),  # the two seconds before it are part of the pass
+                entry(3, start=18, lasts=1),  # within run 2
                 entry(4, start=90000, lasts=10),  # resumed the day after
             )
         )

@@ -83,7 +83,7 @@ class TestKilledRuns:
         assert sorted(statuses) == ["failed", "ok", "ok"]
         assert same(undisturbed, resumed.to_dataframe())
         assert found(tmp_path, 1) == there
-        assert names_in(run) == sorted([*there, "found.json"])
+        assert names_in(run) == sorted([*there, "found.json", "outcome.seal.json"])
         assert (run / ".attempt-2" / "half.csv").read_text() == "attempt 2"
         assert (run / "tables" / "thrust.txt").read_text() == "1 2 3"
 

@@ -165,7 +165,7 @@ class TestWords:
             ("--workers", "two"),
             ("--workers", "1.5"),
             ("--backend", "cloud"),
-            ("--backend", "dask"),
+            ("--backend", "mpi"),
             ("--fsync-batch", "x"),
             ("--timeout", "soon"),
             ("--retries", "1.5"),
@@ -207,9 +207,9 @@ class TestExitCodes:
     def test_they_have_names(self) -> None:
         codes = [
             cli.EXIT_OK, cli.EXIT_GENERIC, cli.EXIT_CONFIG,
-            cli.EXIT_MANIFEST, cli.EXIT_BACKEND, cli.EXIT_RUNS_FAILED,
+            cli.EXIT_MANIFEST, cli.EXIT_BACKEND, cli.EXIT_RUNS_FAILED, cli.EXIT_DAMAGED,
         ]  # fmt: skip
-        assert codes == [0, 1, 2, 3, 4, 5]
+        assert codes == [0, 1, 2, 3, 4, 5, 6]
 
     @pytest.mark.parametrize(
         ("error", "code", "said"),

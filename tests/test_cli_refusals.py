@@ -154,10 +154,10 @@ class TestSweepsThatCannotStart:
         content: str,
         said: str,
     ) -> None:
-        (tmp_path / "broken_hooks.py").write_text(content)
+        (tmp_path / "hooks_that_break.py").write_text(content)
         monkeypatch.chdir(tmp_path)
 
-        words = ("run", SCRIPT, *GRID, "--out", out, "--postprocess", "broken_hooks:f")
+        words = ("run", SCRIPT, *GRID, "--out", out, "--postprocess", "hooks_that_break:f")
 
         assert said in refused(capsys, 2, *words)
         assert not out.exists()

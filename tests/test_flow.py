@@ -386,5 +386,7 @@ def test_task_runs_are_named_by_run_and_the_flow_run_by_mission_kind_and_count(
     tasks = rows_of(home, "select name from task_run where flow_run_id = ? order by name", flow_run)
 
     assert name == "leo_short run explicit n=2"
-    assert json.loads(parameters)["runs"] == 2
+    told = json.loads(parameters)
+    assert (told["mission"], told["out"]) == (str(leo_short), str(tmp_path))
+    assert (told["kind"], told["resume"]) == ("explicit", False)
     assert tasks == [("run-0",), ("run-1",)]

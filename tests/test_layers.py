@@ -6,10 +6,10 @@
      cli   api   sweep               what users call
      flow                            the only package that imports prefect
      backends                        where runs execute
-     analysis  plotting              what it means
+     aggregate  analysis  plotting   what it means
      worker   engine                 one run; where GMAT is
      design: grids distributions     what to run
-     manifest  aggregate             what came out
+     manifest  run_files             what came out
      spec  errors                    the records that travel
 """
 
@@ -39,11 +39,12 @@ LAYERS = (
         "json_values",
         "kernels",
         "memory_sizes",
+        "origin",
         "script_text",
+        "shortages",
         "spec",
     },
     {
-        "aggregate",
         "attempts",
         "durable",
         "folder_lock",
@@ -53,10 +54,11 @@ LAYERS = (
         "mission_script",
         "recorded_runs",
         "run_files",
+        "seals",
     },
     {"distributions", "grids", "notation", "plans"},
-    {"engine", "headless", "missions", "outputs", "worker"},
-    {"analysis", "plotting", "sensitivity"},
+    {"engine", "headless", "mission_files", "missions", "output_places", "outputs", "worker"},
+    {"aggregate", "analysis", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},
     {
@@ -64,6 +66,8 @@ LAYERS = (
         "archive",
         "archive_readme",
         "cli",
+        "doctor",
+        "hook_trust",
         "preflight",
         "flows",
         "requested",

@@ -16,6 +16,7 @@ from gmat_sweep import (
     SweepConfigError,
     expand_grid_to_run_specs,
     expand_monte_carlo_to_run_specs,
+    lazy_multiindex,
     monte_carlo,
     sweep,
 )
@@ -174,9 +175,11 @@ class TestManifestApart:
 
         assert ran(records, 3) == [1]
         assert resumed.to_dataframe().index.get_level_values("run_id").nunique() == 3
-        assert [path.name for path in records.iterdir() if not path.name.startswith(".")] == [
-            "manifest.jsonl"
-        ]
+        assert {path.name for path in records.iterdir() if not path.name.startswith(".")} == {
+            "manifest.jsonl",
+            "manifest.header.json",
+            "last-pass.json",
+        }
 
     def test_the_shell_finds_them_too_and_says_where_they_are(
         self,
@@ -205,6 +208,22 @@ class TestManifestApart:
         reopened(records, pool, output_dir=runs).resume()
         assert ran(records, 3) == [1]
         assert not places[1].exists()
+
+    def test_runs_in_folders_of_any_name_are_found_where_both_were_moved_to(
+        self, tmp_path: Path, pool: LocalJoblibPool
+    ) -> None:
+        records, runs = tmp_path / "records", tmp_path / "runs"
+        cases = [run_of(n, runs, output_dir=runs / "cases" / f"c{n}") for n in range(2)]
+        first = hand_made(cases, runs, pool, manifest_path=records / "manifest.jsonl").run()
+        frame = first.to_dataframe()
+        records, runs = (
+            place.rename(tmp_path / f"moved-{place.name}") for place in (records, runs)
+        )
+        resumed = reopened(records, pool, output_dir=runs).resume()
+
+        assert ran(records, 2) == []
+        assert same(frame, resumed.to_dataframe())
+        assert same(frame, lazy_multiindex(Manifest.load(records / "manifest.jsonl"), runs))
 
 
 class TestSeveralScripts:

@@ -135,7 +135,7 @@ def test_only_whole_files_are_left_in_the_runs_folder(on_engine: Run, tmp_path: 
     left = {path.name for path in (tmp_path / "run-0").iterdir()}
     assert left == {
         "GmatLog.txt", "RF.txt", "eph.oem", "worker.log",
-        "report__RF.parquet", "ephemeris__Eph.parquet",
+        "report__RF.parquet", "ephemeris__Eph.parquet", "outcome.seal.json",
     }  # fmt: skip
     for path in outcome.output_paths.values():
         assert pq.ParquetFile(path).metadata.num_rows > 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fault_injection import disk_error, nth_call
 from gmat_sweep import worker
+from gmat_sweep.seals import read_seal
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import load_hook, run_one
 from worker_runs import cause, log_of
@@ -182,7 +183,22 @@ def test_a_write_that_fails_fails_the_run_and_leaves_nothing_under_the_final_nam
         outcome = recorded_run()
 
     assert "cannot write the file (Input/output error)" in cause(outcome)
-    assert {path.name for path in (tmp_path / "run-0").iterdir()} == {"worker.log"}
+    left = {path.name for path in (tmp_path / "run-0").iterdir()}
+    assert left == {"worker.log", "outcome.seal.json"}
+    assert read_seal(tmp_path / "run-0").entry.status == "failed"
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
+def test_a_run_that_cannot_be_sealed_is_not_ok(
+    recorded_run: Run, tmp_path: Path, call: str
+) -> None:
+    nth = {"open": 5, "fsync": 3}.get(call, 2)  # after the log, the Parquet file and its folder
+    with nth_call(call, nth, disk_error):
+        outcome = recorded_run()
+
+    assert "cannot write the file (Input/output error)" in cause(outcome)
+    assert "outcome.seal.json" in cause(outcome)
+    assert read_seal(tmp_path / "run-0").entry.status == "failed"
 
 
 def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
@@ -205,6 +221,8 @@ def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
 
     assert recorded_run().status == "ok"
 
-    assert len(events) == 3
+    assert len(events) == 6
     assert events[0].startswith("fsync .report__RF.parquet.tmp-")
-    assert events[1:] == ["rename", "fsync run-0"]
+    assert events[1:3] == ["rename", "fsync run-0"]
+    assert events[3].startswith("fsync .outcome.seal.json.tmp-"), "the seal is the last file"
+    assert events[4:] == ["rename", "fsync run-0"]

@@ -22,7 +22,7 @@ from typing import TypeGuard
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "api.md"
 PACKAGE = "gmat_sweep"
-SUBMODULES = ("analysis", "plotting", "sensitivity", "archive", "backends", "errors")
+SUBMODULES = ("analysis", "plotting", "sensitivity", "archive", "doctor", "backends", "errors")
 
 # Where a reader looks for a name, by the module it is defined in.
 CHAPTERS = {
@@ -33,6 +33,7 @@ CHAPTERS = {
     "Statistics": ("analysis", "sensitivity"),
     "Plotting": ("plotting",),
     "Archive": ("archive",),
+    "Doctor": ("doctor",),
     "Back ends": ("backends",),
     "Errors": ("errors",),
 }

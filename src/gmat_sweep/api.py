@@ -303,6 +303,8 @@ def monte_carlo_extend(
     timeout: float | None = None,
     retries: int = 1,
     memory_limit: int | str | None = None,
+    postprocess: str | None = None,
+    trust_hook: bool = False,
 ) -> pd.DataFrame:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
 
@@ -324,6 +326,8 @@ def monte_carlo_extend(
         The sweep folder, where it is not the manifest's own.
     context_provider : callable, optional
         Gives the hook's context of a run id that has no entry yet.
+    postprocess, trust_hook
+        As for `Sweep.from_manifest`.
 
     Returns
     -------
@@ -355,6 +359,8 @@ def monte_carlo_extend(
             timeout=timeout,
             retries=retries,
             memory_limit=memory_limit,
+            postprocess=postprocess,
+            trust_hook=trust_hook,
         )
         _check_outputs(mission, name, sweep.to_manifest().postprocess)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)

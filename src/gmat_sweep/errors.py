@@ -7,6 +7,7 @@
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
     │   └── MissionScriptError     the mission script cannot run on this engine
     ├── SweepFolderInUseError      another process is writing to the sweep folder
+    ├── SweepStoppedError          the machine is short of what every further run needs
     ├── DurabilityError            a file could not be put on disk (also an OSError)
     ├── BackendError               where runs execute is broken or misused
     ├── ManifestCorruptError       a manifest cannot be read
@@ -29,6 +30,7 @@ __all__ = [
     "RunFailed",
     "SweepConfigError",
     "SweepFolderInUseError",
+    "SweepStoppedError",
 ]
 
 
@@ -86,6 +88,14 @@ class SweepFolderInUseError(GmatSweepError):
         super().__init__(message)
         self.path = path
         self.holder = holder
+
+
+class SweepStoppedError(GmatSweepError):
+    """The sweep was ended early, because no further run could have done better.
+
+    The disk is full or read-only, a quota is used up, no file descriptor is left. What had ended
+    is in the manifest; the run that met it is not, and is flown by a resume.
+    """
 
 
 class DurabilityError(GmatSweepError, OSError):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import platform
@@ -24,12 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
+from gmat_sweep.origin import current_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["LOCK_FILE_NAME", "FolderLock", "locked"]
+__all__ = ["LOCK_FILE_NAME", "FolderLock", "locked", "nobody_writes"]
 
 LOCK_FILE_NAME = ".gmat-sweep.lock"
 """Name of the lock file in a sweep folder."""
@@ -126,12 +126,7 @@ class FolderLock:
             except BlockingIOError:
                 holder = _described(descriptor)
                 os.close(descriptor)
-                raise SweepFolderInUseError(
-                    f"the sweep folder {self.folder} is in use by {holder}. Wait until that has "
-                    "ended or stop it, or use another folder.",
-                    self.folder,
-                    holder,
-                ) from None
+                raise _in_use(self.folder, holder) from None
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -170,15 +165,45 @@ def locked(*folders: Path) -> Iterator[None]:
         yield
 
 
-def _own_description() -> bytes:
+@contextlib.contextmanager
+def nobody_writes(folder: Path) -> Iterator[None]:
+    """Keep writers out of a sweep folder that is read, without writing to it.
+
+    Raises
+    ------
+    SweepFolderInUseError
+        Somebody is writing to it.
+    """
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = f"uid {os.getuid()}"
+        descriptor = os.open(folder / LOCK_FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # Nobody has written here since the file was removed, and a reader may not make one.
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use(folder, _described(descriptor)) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _in_use(folder: Path, holder: str) -> SweepFolderInUseError:
+    return SweepFolderInUseError(
+        f"the sweep folder {folder} is in use by {holder}. Wait until that has ended or stop it, "
+        "or use another folder.",
+        folder,
+        holder,
+    )
+
+
+def _own_description() -> bytes:
     description = {
         "pid": os.getpid(),
         "host": platform.node(),
-        "user": user,
+        "user": current_user(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(sys.orig_argv)[:_LONGEST_COMMAND],
     }

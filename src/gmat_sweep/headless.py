@@ -33,9 +33,9 @@ from gmat_sweep.mission_script import (
 from gmat_sweep.script_text import ScriptText, Statement, masked, string_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-__all__ = ["Change", "HeadlessScript", "headless_copy"]
+__all__ = ["Change", "HeadlessScript", "headless_copy", "input_files"]
 
 _DISPLAY_COMMANDS = frozenset({"ClearPlot", "MarkPoint", "PenDown", "PenUp", "Toggle"})
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
@@ -184,6 +184,43 @@ def headless_copy(
     return HeadlessScript(main.path, text, dropped, tuple(copy.changes), files)
 
 
+def input_files(
+    statement: Statement, text: str, types: Mapping[str, str], folder: Path
+) -> Iterator[tuple[int, int, Path]]:
+    """Yield where a statement names a file that GMAT reads and that is there, and the file.
+
+    Parameters
+    ----------
+    statement : Statement
+        Any statement; only an assignment names input files.
+    text : str
+        Its text, or what has become of it.
+    types : mapping
+        Resource name to type.
+    folder : Path
+        The folder of the main script, where relative paths start.
+
+    Yields
+    ------
+    tuple of (int, int, Path)
+        Start and end of the name in `text`, quotes included, and the file.
+    """
+    owner, field = statement.assigned or ("", "")
+    is_output = field in _OUTPUT_FIELDS and types.get(owner) not in _READER_TYPES
+    if not field or is_output:
+        return
+    code = masked(text)
+    value = Statement(statement.path, statement.line_numbers, text).value_start
+    spans = [span for span in string_spans(text) if span[0] >= value]
+    bare = code[value:].rstrip("; \t")
+    if not spans and _LOOKS_LIKE_FILE.search(bare) and not re.search(r"[{}()\[\]]", bare):
+        spans = [(value + len(bare) - len(bare.lstrip(" \t")), value + len(bare))]
+    for start, end in spans:
+        name = text[start:end].strip("'").replace("\\", "/")
+        if (_INPUT_FIELD.search(field) or _LOOKS_LIKE_FILE.search(name)) and is_file(folder / name):
+            yield start, end, folder / name
+
+
 class _Copy:
     """One copy in the making: what is left out, and what has been rewritten so far."""
 
@@ -225,7 +262,7 @@ class _Copy:
             if assigned[0] in self.dropped_types:
                 return None
             text = self._without_list_elements(text)
-            text = self._with_absolute_inputs(statement, text, *assigned)
+            text = self._with_absolute_inputs(statement, text)
         self._refuse_references(statement, text)
         return text
 
@@ -271,25 +308,12 @@ class _Copy:
             return self._without_list_elements(before + after)
         return text
 
-    def _with_absolute_inputs(self, statement: Statement, text: str, owner: str, field: str) -> str:
+    def _with_absolute_inputs(self, statement: Statement, text: str) -> str:
         """Make absolute what an assignment names beside the user's script."""
-        is_output = field in _OUTPUT_FIELDS and self.types.get(owner) not in _READER_TYPES
-        if not field or is_output:
-            return text
-        code = masked(text)
-        value = Statement(statement.path, statement.line_numbers, text).value_start
-        spans = [span for span in string_spans(text) if span[0] >= value]
-        bare = code[value:].rstrip("; \t")
-        if not spans and _LOOKS_LIKE_FILE.search(bare) and not re.search(r"[{}()\[\]]", bare):
-            spans = [(value + len(bare) - len(bare.lstrip(" \t")), value + len(bare))]
-        for start, end in reversed(spans):
-            name = text[start:end].strip("'").replace("\\", "/")
-            target = self.folder / name
-            if (
-                (_INPUT_FIELD.search(field) or _LOOKS_LIKE_FILE.search(name))
-                and not Path(name).is_absolute()
-                and is_file(target)
-            ):
+        for start, end, target in reversed(
+            list(input_files(statement, text, self.types, self.folder))
+        ):
+            if not Path(text[start:end].strip("'")).is_absolute():
                 text = text[:start] + self._quoted(statement, target) + text[end:]
         return text
 

@@ -12,6 +12,7 @@ Bytes after the last newline are what a killed writer left; reading stops before
 from __future__ import annotations
 
 import json
+import shlex
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["RESERVED_KEYS", "read_records", "seal", "unseal"]
+__all__ = ["RESERVED_KEYS", "advice", "read_records", "seal", "unseal", "unsealed"]
 
 RESERVED_KEYS = frozenset({"seq", "~crc"})
 
 _encode = json.JSONEncoder(sort_keys=True).encode
 _SEAL = b', "~crc": "'
 _SEAL_LENGTH = len(_SEAL) + len(b'00000000"}\n')
-_REPAIR = "Restore the file from a copy, or rebuild it from the run folders."
 
 
 def seal(record: Mapping[str, Any], seq: int) -> bytes:
@@ -59,37 +59,51 @@ def unseal(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
         The line is not UTF-8, not a JSON object, was changed after it was written, or is not at
         the place it was written to.
     """
+    try:
+        return unsealed(line, line_number)
+    except ValueError as error:
+        raise ManifestCorruptError(
+            f"{path}, line {line_number}: {error}. {advice(path)}", path, line_number
+        ) from error
 
-    def corrupt(problem: str) -> ManifestCorruptError:
-        return ManifestCorruptError(
-            f"{path}, line {line_number}: {problem}. {_REPAIR}", path, line_number
-        )
 
+def unsealed(line: bytes, line_number: int) -> dict[str, Any]:
+    """Return the record of one complete line as `unseal` does; a ValueError says what is wrong."""
     start = len(line) - _SEAL_LENGTH
     sealed = start > 0 and line.startswith(_SEAL, start)
     if sealed:
         written = line[start + len(_SEAL) : start + len(_SEAL) + 8]
         if written != b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:start])):
-            raise corrupt("the line does not match its checksum, so it was damaged or edited")
+            raise ValueError("the line does not match its checksum, so it was damaged or edited")
     try:
         record = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise corrupt(f"not UTF-8 text (byte {error.start + 1})") from error
+        raise ValueError(f"not UTF-8 text (byte {error.start + 1})") from error
     except (ValueError, RecursionError) as error:
-        raise corrupt(f"not valid JSON ({error})") from error
+        raise ValueError(f"not valid JSON ({error})") from error
     if not isinstance(record, dict):
-        raise corrupt(f"a JSON object was expected, not a {type(record).__name__}")
+        # Not a TypeError: it is the file that is wrong.
+        raise ValueError(f"a JSON object was expected, not a {type(record).__name__}")  # noqa: TRY004
     crc = record.pop("~crc", None)
     seq = record.pop("seq", None)
     if sealed:
         if seq != line_number - 1:
-            raise corrupt(
+            raise ValueError(
                 f"the line was written as number {seq} after the header, so a line before it "
                 "was lost, repeated or added"
             )
     elif crc is not None or seq is not None:
-        raise corrupt("the line's checksum is missing or damaged")
+        raise ValueError("the line's checksum is missing or damaged")
     return record
+
+
+def advice(path: Path) -> str:
+    """Return what to do about a damaged file in a sweep folder."""
+    folder = shlex.quote(str(path.parent))
+    return (
+        f"Restore the file from a copy, or see what is left with `gmat-sweep doctor {folder}` and "
+        "mend it with --repair."
+    )
 
 
 def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

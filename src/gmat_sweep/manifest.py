@@ -18,13 +18,14 @@ import contextlib
 import functools
 import gc
 import itertools
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from gmat_sweep.durable import AppendLog, write_file
 from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
-from gmat_sweep.json_lines import read_records, seal, unseal
+from gmat_sweep.json_lines import advice, read_records, seal, unseal
 from gmat_sweep.json_values import NULL, jsonable, take
 from gmat_sweep.manifest_entry import (
     ManifestEntry,
@@ -301,6 +302,17 @@ class Manifest:
         return manifest
 
     @classmethod
+    def from_header(cls, record: Mapping[str, Any], path: str | Path) -> Self:
+        """Return the manifest, without entries, whose header line at `path` holds `record`.
+
+        Raises
+        ------
+        ManifestCorruptError
+            As `load`.
+        """
+        return cls._from_header(iter([(1, dict(record))]), Path(path))
+
+    @classmethod
     def iter_entries(cls, path: str | Path) -> Iterator[ManifestEntry]:
         """Yield every entry of the file as it is read, repeated runs included.
 
@@ -348,7 +360,9 @@ class Manifest:
             torn = path.stat().st_size > 0
             problem = "the header line is not complete" if torn else "the file is empty"
             raise ManifestCorruptError(
-                f"{path}: {problem}. No run was recorded in it; delete it and start again.",
+                f"{path}: {problem}. No run is recorded in it: start again in another folder, or "
+                f"see with `gmat-sweep doctor {shlex.quote(str(path.parent))}` whether run folders "
+                "are left to rebuild it from.",
                 path,
                 1 if torn else None,
             )
@@ -400,7 +414,7 @@ def _prefix(folder: Path | None) -> str:
 
 
 def _malformed(path: Path, line_number: int, error: ValueError) -> ManifestCorruptError:
-    message = f"{path}, line {line_number}: {error}. Restore the file from a copy."
+    message = f"{path}, line {line_number}: {error}. {advice(path)}"
     return ManifestCorruptError(message, path, line_number)
 
 

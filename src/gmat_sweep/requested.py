@@ -66,6 +66,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
                 progress=False,
                 timeout=settings.timeout_s,
                 retries=settings.retries,
+                postprocess=settings.postprocess,
             ).resume()
         else:
             plan = _plan(parameters)

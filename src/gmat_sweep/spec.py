@@ -223,6 +223,10 @@ class RunOutcome:
     files : dict of str to dict
         ``size`` and ``sha256`` of each listed file, by its path as text, where the worker took
         them.
+    shortage : str or None
+        What the machine was short of, where that and nothing of the run's own failed it.
+    host : str or None
+        The machine that ran it, where that may be another than the sweep's own.
     """
 
     run_id: int
@@ -237,6 +241,8 @@ class RunOutcome:
     started_at: datetime
     ended_at: datetime
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shortage: str | None = None
+    host: str | None = None
 
     @classmethod
     def ok(
@@ -279,6 +285,7 @@ class RunOutcome:
         ended_at: datetime,
         duration_s: float | None = None,
         postprocess_status: PostprocessStatus = "none",
+        shortage: str | None = None,
     ) -> RunOutcome:
         """Return the outcome of a run that failed, with its cause in `stderr`.
 
@@ -296,6 +303,7 @@ class RunOutcome:
             stderr=stderr,
             started_at=started_at,
             ended_at=ended_at,
+            shortage=shortage,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -317,6 +325,8 @@ class RunOutcome:
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
             **({"files": self.files} if self.files else {}),
+            **({"shortage": self.shortage} if self.shortage else {}),
+            **({"host": self.host} if self.host else {}),
         }
 
     @classmethod
@@ -347,6 +357,8 @@ class RunOutcome:
             started_at=datetime.fromisoformat(record["started_at"]),
             ended_at=datetime.fromisoformat(record["ended_at"]),
             files=dict(record.get("files", {})),
+            shortage=record.get("shortage"),
+            host=record.get("host"),
         )
 
     def _repr_html_(self) -> str:

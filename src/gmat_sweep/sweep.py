@@ -6,9 +6,7 @@ before it is counted.
 
 from __future__ import annotations
 
-import getpass
 import platform
-import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,11 +17,13 @@ from gmat_sweep.attempts import folders_of_one_run
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import locked
+from gmat_sweep.hook_trust import check_named_hook, check_trust, show_hooks
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission_script import script_digest
+from gmat_sweep.origin import origin
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,
@@ -46,6 +46,7 @@ from gmat_sweep.resuming import (
     runs_to_repeat,
     with_context,
 )
+from gmat_sweep.seals import keep_header
 from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ class Sweep(SweepResults):
         self._from_manifest = False
         self._allow_script_drift = False
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
+        self._named_hook: str | None = None
+        self._trusts_hook = False
         self.report: SweepReport | None = None
 
     def run(self) -> Sweep:
@@ -233,6 +236,8 @@ class Sweep(SweepResults):
         timeout: float | None = None,
         retries: int = 1,
         memory_limit: int | str | None = None,
+        postprocess: str | None = None,
+        trust_hook: bool = False,
     ) -> Sweep:
         """Rebuild a sweep from the manifest of an earlier one, to `resume` it.
 
@@ -254,11 +259,18 @@ class Sweep(SweepResults):
             the header's holds. Asked for the runs of an extension too.
         progress, fsync_each, fsync_batch, timeout, retries, memory_limit
             As for the constructor.
+        postprocess : str, optional
+            The manifest's hook, named again; it must be the same one. `resume` and `extend` call
+            the hook of a manifest that another user or another machine wrote only with this.
+        trust_hook : bool
+            Whether all is trusted that such a manifest names: its hooks, and of hand-made runs
+            their scripts and folders.
 
         Raises
         ------
         SweepConfigError
-            The folder does not exist, the script has changed, or the header cannot be understood.
+            The folder does not exist, the script has changed, the header cannot be understood, or
+            `postprocess` is not the manifest's.
         ManifestCorruptError
             The manifest cannot be read.
         """
@@ -271,6 +283,7 @@ class Sweep(SweepResults):
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
         check_drift(script, manifest.script_sha256, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
+        check_named_hook(postprocess, manifest, runs)
         sweep = cls(
             runs=runs,
             backend=backend,
@@ -291,6 +304,7 @@ class Sweep(SweepResults):
         sweep._from_manifest = True
         sweep._allow_script_drift = allow_script_drift
         sweep._context_provider = context_provider
+        sweep._named_hook, sweep._trusts_hook = postprocess, trust_hook
         return sweep
 
     def resume(self) -> Sweep:
@@ -302,6 +316,8 @@ class Sweep(SweepResults):
         ------
         RuntimeError
             The sweep does not come from `from_manifest`.
+        SweepConfigError
+            The manifest is from another user or machine and names code that is not trusted.
         """
         self._check_from_manifest("resume")
         with interrupts_as_themselves(), locked(*self._folders):
@@ -330,7 +346,7 @@ class Sweep(SweepResults):
         RuntimeError
             The sweep does not come from `from_manifest`.
         SweepConfigError
-            It is no Monte Carlo, is not complete, or `n` is below 1.
+            It is no Monte Carlo, is not complete, `n` is below 1, or as for `resume`.
         """
         self._check_from_manifest("extend")
         with interrupts_as_themselves(), locked(*self._folders):
@@ -363,6 +379,16 @@ class Sweep(SweepResults):
     def _check_from_manifest(self, what: str) -> None:
         if self._manifest is None or not self._from_manifest:
             raise RuntimeError(f"{what}() needs a sweep made by Sweep.from_manifest().")
+        check_trust(
+            self._manifest,
+            self._runs,
+            self._script_path,
+            self._output_dir,
+            named=self._named_hook,
+            trusted=self._trusts_hook,
+        )
+        if self._progress:
+            show_hooks(self._manifest, self._runs)
 
     def _checked_runs(self) -> list[RunSpec]:
         """Return the runs as they will be dispatched, after checking what is known already."""
@@ -429,6 +455,7 @@ class Sweep(SweepResults):
         from gmat_sweep.flow.server import flow_run_place
         from gmat_sweep.flow.sweep_flow import run_job
 
+        keep_header(self._manifest_path)
         job = SweepJob(
             specs=runs,
             count=len(runs),
@@ -456,7 +483,7 @@ class Sweep(SweepResults):
         from importlib.metadata import version
 
         extra: dict[str, Any] = {
-            "created_by": {"user": getpass.getuser(), "host": socket.gethostname()},
+            "created_by": origin(),
             "mission": self._script_path.name,
         }
         place = (self._script_path, self._output_dir)

@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import engine
 from gmat_sweep.causes import plain_refusal
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
+from gmat_sweep.output_places import confined
 from gmat_sweep.outputs import write_outputs
 from gmat_sweep.run_files import seal
+from gmat_sweep.seals import break_seal, seal_run
+from gmat_sweep.shortages import check_room, shortage
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -73,7 +77,9 @@ def run_one(spec: RunSpec) -> RunOutcome:
         handler = logging.FileHandler(spec.output_dir / "worker.log", mode="a", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
+        break_seal(spec.output_dir)
         outcome = _run(spec, log, started_at, started)
+        seal_run(spec, outcome)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a run's failure is data
         if isinstance(error, _HookFailed):
             postprocess_status = "failed"
@@ -84,8 +90,14 @@ def run_one(spec: RunSpec) -> RunOutcome:
             ended_at=datetime.now(UTC),
             duration_s=time.monotonic() - started,
             postprocess_status=postprocess_status,
+            shortage=_shortage(error, spec.output_dir),
         )
         log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
+        # A failed run without a seal is one that a rebuilt manifest does not have: it is flown
+        # again either way.
+        if outcome.shortage is None:
+            with suppress(OSError, SweepConfigError):
+                seal_run(spec, outcome)
     finally:
         if handler is not None:
             _log_end(log, spec, locals().get("outcome"))
@@ -115,6 +127,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         log.info("seed=%d", spec.seed)
 
     results = _results(spec, log)
+    check_room(spec.output_dir)
     written = write_outputs(results, spec.output_dir, log)
     if results.log:
         log.info("GMAT log\n%s", results.log)
@@ -152,20 +165,20 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
 
     script, overrides = spec.script_path, spec.overrides
     if not _KEEPER.can_restore(script, overrides):
-        return _fresh_results(spec)
+        return _fresh_results(spec, log)
     kind = _KEEPER.kind(overrides)
     if not _KEEPER.is_on_probation(kind):
-        with _KEEPER.restored(overrides) as mission:
+        with _KEEPER.restored(overrides) as mission, confined(mission, log):
             return mission.run(working_dir=spec.output_dir, **spec.run_options)
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=_scratch()) as folder:
         try:
-            with _KEEPER.restored(overrides) as mission:
+            with _KEEPER.restored(overrides) as mission, confined(mission, log):
                 restored = tables_of(mission.run(working_dir=folder))
         except GmatError as error:
             log.info("not reused for this run: %s", error)
     # What counts is the fresh load; the restored run is only compared with it.
-    results = _fresh_results(spec)
+    results = _fresh_results(spec, log)
     if restored is not None and same_tables(restored, tables_of(results)):
         _KEEPER.passed(kind)
     else:
@@ -174,8 +187,11 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     return results
 
 
-def _fresh_results(spec: RunSpec) -> gmat_run.Results:
-    with _KEEPER.fresh(spec.script_path, spec.overrides) as mission:
+def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
+    with (
+        _KEEPER.fresh(spec.script_path, spec.overrides) as mission,
+        confined(mission, log),
+    ):
         return mission.run(working_dir=spec.output_dir, **spec.run_options)
 
 
@@ -344,6 +360,19 @@ def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:
             )
         checked[key] = path
     return checked
+
+
+def _shortage(error: BaseException, folder: Path) -> str | None:
+    """Say what the machine was short of; a report that was cut short tells it only by its disk."""
+    if (found := shortage(error)) is not None:
+        return found
+    try:
+        check_room(folder)
+    except FileNotFoundError:
+        return None
+    except OSError as full:
+        return shortage(full)
+    return None
 
 
 def _describe(error: BaseException) -> str:

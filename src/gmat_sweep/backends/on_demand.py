@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.cluster_pool import ClusterPool
 from gmat_sweep.backends.draining import Drain, End
 from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.errors import BackendError
@@ -48,8 +49,11 @@ def workers_of(pool: Pool) -> int:
     """Return how many runs to give a pool at once.
 
     A pool that does not say how many it executes (it inherits `Pool.max_workers`) gets as many as
-    this machine has cores, and at least four: what it cannot execute yet it queues.
+    this machine has cores, and at least four: what it cannot execute yet it queues. A pool on a
+    cluster has runs waiting there, so that no worker waits for the flow.
     """
+    if isinstance(pool, ClusterPool):
+        return max(1, pool.takes_at_once)
     if type(pool).max_workers is Pool.max_workers and pool.subprocess_isolated is True:
         return max(_FEWEST_AT_ONCE, os.cpu_count() or 1)
     return max(1, pool.max_workers)

@@ -17,6 +17,7 @@ from gmat_sweep.cli import reading, running
 from gmat_sweep.cli.endings import (
     EXIT_BACKEND,
     EXIT_CONFIG,
+    EXIT_DAMAGED,
     EXIT_GENERIC,
     EXIT_MANIFEST,
     EXIT_OK,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXIT_BACKEND",
     "EXIT_CONFIG",
+    "EXIT_DAMAGED",
     "EXIT_GENERIC",
     "EXIT_MANIFEST",
     "EXIT_OK",
@@ -48,6 +50,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "resume": running.resume,
     "extend": running.extend,
     "show": reading.show,
+    "doctor": reading.doctor,
     "archive": reading.archive,
     "engine": reading.engine,
 }

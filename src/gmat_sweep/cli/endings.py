@@ -18,6 +18,7 @@ __all__ = [
     "EXIT_BACKEND",
     "EXIT_CODES",
     "EXIT_CONFIG",
+    "EXIT_DAMAGED",
     "EXIT_GENERIC",
     "EXIT_MANIFEST",
     "EXIT_OK",
@@ -34,6 +35,7 @@ EXIT_CONFIG = 2
 EXIT_MANIFEST = 3
 EXIT_BACKEND = 4
 EXIT_RUNS_FAILED = 5
+EXIT_DAMAGED = 6
 
 EXIT_CODES = {
     EXIT_OK: "done; runs that failed are reported, and counted by --max-failed",
@@ -42,6 +44,7 @@ EXIT_CODES = {
     EXIT_MANIFEST: "the manifest is missing, damaged, or has no such run",
     EXIT_BACKEND: "where runs execute is broken: the workers or the Prefect server",
     EXIT_RUNS_FAILED: "every run failed, or more than --max-failed",
+    EXIT_DAMAGED: "doctor found damage, or could not mend all of it",
 }
 """Every exit code with what it means, as ``--help`` lists them."""
 

@@ -83,6 +83,17 @@ def _add_continuations(commands: _Commands) -> None:
         command.add_argument(
             "--out", metavar="PATH", help="the sweep folder; the manifest's own by default"
         )
+        command.add_argument(
+            "--postprocess",
+            metavar="MODULE:FUNCTION",
+            help="the manifest's hook, named again: that of a manifest which another user or "
+            "machine wrote is called only then",
+        )
+        command.add_argument(
+            "--trust-hook",
+            action="store_true",
+            help="trust all hooks, scripts and folders that such a manifest names",
+        )
         _execution_flags(command)
 
 
@@ -94,6 +105,14 @@ def _add_readers(commands: _Commands) -> None:
     what.add_argument("--run", type=int, metavar="N", help="everything about one run")
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
+    )
+    doctor = _command(commands, "doctor", "check everything in a sweep folder, and mend it")
+    doctor.add_argument("folder", metavar="FOLDER", help="the sweep folder")
+    doctor.add_argument(
+        "--repair",
+        action="store_true",
+        help="move what is damaged into a quarantine folder and rebuild the manifest, so that a "
+        "resume flies what was lost",
     )
     archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
     _manifest_and_script(archive)
@@ -142,17 +161,18 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--backend",
-        choices=("local", "process"),
+        choices=("local", "process", "dask", "ray"),
         default="local",
         help="local (default): worker processes kept from run to run; process: a fresh one for "
-        "every run",
+        "every run; dask, ray: the workers of a cluster",
     )
     where.add_argument(
         "--backend-arg",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the back end, repeatable; local and process have none",
+        help="an option of dask or ray, repeatable, such as address=tcp://host:8786 or "
+        "cluster_kwargs.queue=short",
     )
     where.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="end a run that takes longer"

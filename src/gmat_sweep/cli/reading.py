@@ -1,18 +1,18 @@
-"""The commands that start no run: ``show``, ``archive`` and ``engine``."""
+"""The commands that start no run: ``show``, ``doctor``, ``archive`` and ``engine``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli.endings import EXIT_OK, ManifestProblemError, say
+from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["archive", "engine", "show"]
+__all__ = ["archive", "doctor", "engine", "show"]
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -42,6 +42,15 @@ def show(arguments: argparse.Namespace) -> int:
         for line in text.failure_lines(entries):
             say(f"failed: {line}")
     return EXIT_OK
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say whether a sweep folder is sound, and mend it if asked to."""
+    from gmat_sweep.doctor import check_sweep
+
+    health = check_sweep(arguments.folder, repair=arguments.repair)
+    print(health)
+    return EXIT_OK if health.is_healthy else EXIT_DAMAGED
 
 
 def archive(arguments: argparse.Namespace) -> int:

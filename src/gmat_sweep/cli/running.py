@@ -17,7 +17,12 @@ from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
-from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.errors import (
+    BackendError,
+    GmatSweepError,
+    SweepConfigError,
+    SweepStoppedError,
+)
 from gmat_sweep.notation import max_failed, parse_grid, parse_perturb, read_samples
 
 if TYPE_CHECKING:
@@ -160,6 +165,8 @@ def _continue(
             backend=pool,
             output_dir=named,
             allow_script_drift=arguments.allow_script_drift,
+            postprocess=arguments.postprocess,
+            trust_hook=arguments.trust_hook,
             **options,
         )
         return go_on(sweep)
@@ -193,7 +200,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
         raise
     entries = sweep.to_manifest().entries
@@ -211,12 +218,38 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
 def _pool(arguments: argparse.Namespace) -> Pool:
     from gmat_sweep.backends import LocalJoblibPool, ProcessPoolExecutorPool
 
-    if parse_backend_args(arguments.backend_arg):
+    options = parse_backend_args(arguments.backend_arg)
+    if arguments.backend in {"dask", "ray"}:
+        return _cluster_pool(arguments.backend, arguments.workers, options)
+    if options:
         raise SweepConfigError(
             f"--backend-arg is not supported with --backend {arguments.backend}. Leave it out."
         )
     kind = LocalJoblibPool if arguments.backend == "local" else ProcessPoolExecutorPool
     return kind(max_workers=arguments.workers)
+
+
+def _cluster_pool(backend: str, workers: int, options: dict[str, Any]) -> Pool:
+    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` is one keyword of a mapping."""
+    from gmat_sweep.backends.dask import DaskPool
+    from gmat_sweep.backends.ray import RayPool
+
+    keywords: dict[str, Any] = {}
+    if workers > 0:
+        keywords["n_workers" if backend == "dask" else "num_cpus"] = workers
+    for name, value in options.items():
+        mapping, dot, key = name.partition(".")
+        if dot:
+            keywords.setdefault(mapping, {})[key] = value
+        else:
+            keywords[name] = value
+    try:
+        return DaskPool(**keywords) if backend == "dask" else RayPool(**keywords)
+    except TypeError as error:
+        raise BackendError(
+            f"--backend-arg does not fit --backend {backend}: {error}. See `docs/clusters.md` for "
+            "what it takes."
+        ) from error
 
 
 def _write(frame: FrameFile, sweep: Sweep) -> bool:
@@ -279,6 +312,10 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
             words += ["--out", arguments.out]
         if arguments.allow_script_drift:
             words.append("--allow-script-drift")
+        if arguments.postprocess is not None:
+            words += ["--postprocess", arguments.postprocess]
+        if arguments.trust_hook:
+            words.append("--trust-hook")
     return shlex.join(words)
 
 

@@ -19,6 +19,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
 
 from gmat_sweep.analysis.report import sweep_report
+from gmat_sweep.errors import GmatSweepError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,7 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
     """
     try:
         report = sweep_report(manifest_path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, GmatSweepError) as error:
         _log.warning("no summary for the Prefect UI: %s", error)
         return
     pieces = {f"{key}-summary": ("markdown", report.to_markdown(), "What came of the sweep")}

@@ -5,10 +5,15 @@ An outcome is counted and shown only after its line is in the manifest.
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+from prefect.logging import get_run_logger
+
+from gmat_sweep.errors import DurabilityError
+from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.manifest import ManifestEntry
 
 if TYPE_CHECKING:
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Collector"]
+
+_log = logging.getLogger("gmat_sweep")
 
 
 class Collector:
@@ -36,6 +43,7 @@ class Collector:
         self._host = socket.gethostname()
         self.done = 0
         self.failed = 0
+        self._common_cause = CommonCause()
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
         self._bar: tqdm[Any] = tqdm(
             total=job.count,
@@ -69,7 +77,7 @@ class Collector:
                 seed=spec.seed,
                 run_options=spec.run_options,
                 attempts=attempts,
-                host=self._host,
+                host=outcome.host or self._host,
                 postprocess=spec.postprocess,
                 files=outcome.files,
                 extra=self._job.entry_facts,
@@ -79,8 +87,20 @@ class Collector:
         self.failed += outcome.status == "failed"
         self._bar.set_postfix(failed=self.failed, refresh=False)
         self._bar.update()
+        if cause := self._common_cause.seen_in(outcome):
+            self._say_common_cause(cause)
         if self._job.listener is not None:
             self._job.listener.after(spec, outcome)
+
+    def _say_common_cause(self, cause: str) -> None:
+        message = (
+            f"the first {FIRST_FAILURES} runs all failed of the same cause: {cause}. The others "
+            "will most likely fail too: stop the sweep, mend the cause and resume it."
+        )
+        self._bar.clear()
+        _log.warning("%s", message)
+        get_run_logger().warning("%s", message)
+        self._bar.set_description_str(f"{self._bar.desc.rstrip(': ')}, all runs fail alike")
 
     def __enter__(self) -> Self:
         """Return the collector."""
@@ -94,4 +114,10 @@ class Collector:
     ) -> None:
         """Close the bar and make what is in the manifest durable."""
         self._bar.close()
-        self._job.manifest.close()
+        try:
+            self._job.manifest.close()
+        except DurabilityError:
+            # What ended the sweep is the story; it may well be the same disk.
+            if exc is None:
+                raise
+            _log.warning("the manifest's last lines may not be on disk", exc_info=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -28,17 +28,19 @@ from gmat_sweep.backends.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.causes import headline
-from gmat_sweep.errors import BackendError
+from gmat_sweep.errors import BackendError, SweepStoppedError
+from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
     from prefect.futures import PrefectFuture
+    from prefect.task_runners import TaskRunner
     from prefect.tasks import Task
 
     from gmat_sweep.flow.job import SweepJob
 
-__all__ = ["Mapping", "threads_of"]
+__all__ = ["Mapping", "stopped_by", "threads_of"]
 
 RUN_FAILED = "RunFailed"
 """Name of the state of a task run whose run GMAT or a hook refused."""
@@ -49,6 +51,7 @@ OVER_MEMORY = "OverMemory"
 
 _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
+_RECOUNT_INTERVAL_S = 1.0
 
 
 def threads_of(job: SweepJob) -> int:
@@ -63,6 +66,7 @@ class _Progress:
 
     spec: RunSpec
     position: int
+    is_begun: bool = False
     outcome: RunOutcome | None = None
     faults: list[RunOutcome] = field(default_factory=list)
 
@@ -74,6 +78,8 @@ class _Progress:
         if self.outcome is not None:
             return self.outcome
         error = done.result(raise_on_failure=False)
+        if isinstance(error, SweepStoppedError):
+            raise error
         if not isinstance(error, _FAULTS):
             # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
             raise BackendError(
@@ -127,6 +133,13 @@ class _Turns:
                 self._under_way -= 1
                 self._changed.notify_all()
 
+    def allow(self, at_once: int) -> None:
+        """Let another number of runs have their turn at once: a cluster grows and shrinks."""
+        with self._changed:
+            if at_once != self._at_once:
+                self._at_once = at_once
+                self._changed.notify_all()
+
     @property
     def under_way(self) -> int:
         """How many runs have had their turn and have not ended."""
@@ -143,9 +156,10 @@ class _Turns:
 class Mapping:
     """One task run per spec, with a bounded number in flight."""
 
-    def __init__(self, job: SweepJob) -> None:
+    def __init__(self, job: SweepJob, runner: TaskRunner[Any]) -> None:
         pool = on_demand(job.pool)
         self._job = job
+        self._runner = runner
         self._execute = pool.execute
         self._interrupt = pool.interrupt
         self._in_flight: dict[int, _Progress] = {}
@@ -164,20 +178,24 @@ class Mapping:
         """Submit every spec and yield outcomes as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
         specs = enumerate(self._job.specs)
-        window = 2 * threads_of(self._job)
         try:
             while True:
+                self._turns.allow(workers_of(self._job.pool))
+                window = 2 * threads_of(self._job)
                 while len(self._in_flight) < window and (item := next(specs, None)) is not None:
                     position, spec = item
                     progress = self._in_flight[spec.run_id] = _Progress(spec, position)
                     if self._job.pool.subprocess_isolated == "debug":
                         yield spec, self._in_this_thread(progress), []
                         continue
-                    future = self._task.submit(spec.run_id)
+                    future = self._runner.submit(self._task, {"run_id": spec.run_id})
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
-                run_id, done = ended.get()
+                try:
+                    run_id, done = ended.get(timeout=_RECOUNT_INTERVAL_S)
+                except Empty:
+                    continue
                 progress = self._in_flight.pop(run_id)
                 outcome = progress.settle(done)
                 yield progress.spec, outcome, progress.attempts()
@@ -189,6 +207,9 @@ class Mapping:
         state = self._task(progress.spec.run_id, return_state=True)
         del self._in_flight[progress.spec.run_id]
         if progress.outcome is None:
+            error = state.result(raise_on_failure=False)
+            if isinstance(error, SweepStoppedError):
+                raise error
             raise BackendError(f"Run {progress.spec.run_id} could not be run: {state.message}")
         return progress.outcome
 
@@ -212,8 +233,9 @@ class Mapping:
         spec = progress.spec
         if self._stopping:
             return Cancelled(message="the sweep was stopped before this run began")
-        if progress.faults:
+        if progress.is_begun:
             spec = _over_its_leftovers(spec)
+        progress.is_begun = True
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if spec.output_dir in self._job.own_folders:
@@ -224,6 +246,8 @@ class Mapping:
         except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
+            if stopped := stopped_by(shortage(error), spec):
+                raise stopped from error
             outcome = RunOutcome.failed(
                 run_id=spec.run_id,
                 stderr=str(error),
@@ -237,6 +261,8 @@ class Mapping:
             progress.outcome = outcome
             limit = TIMED_OUT if isinstance(error, WorkerTimedOutError) else OVER_MEMORY
             return Failed(name=limit, message=headline(outcome.stderr))
+        if stopped := stopped_by(outcome.shortage, spec):
+            raise stopped
         progress.outcome = outcome
         if outcome.status == "failed":
             return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
@@ -250,7 +276,17 @@ def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     as states and would only come out the same again. (A plain function: Prefect takes no bound
     method here.)
     """
-    return isinstance(state.data, _FAULTS)
+    return isinstance(state.data, (*_FAULTS, SweepStoppedError))
+
+
+def stopped_by(shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
+    """Return what ends the whole sweep, where the machine is short of something."""
+    if shortage is None:
+        return None
+    return SweepStoppedError(
+        f"The sweep was stopped at run {spec.run_id}, because every further run would fail too: "
+        f"{shortage}. What has ended is recorded; then resume the sweep."
+    )
 
 
 def _putting(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -27,7 +28,13 @@ from gmat_sweep.errors import BackendError
 if TYPE_CHECKING:
     from uuid import UUID
 
-__all__ = ["LocalServer", "flow_run_place", "recorded_on", "wait_until_recorded"]
+__all__ = [
+    "LocalServer",
+    "flow_run_place",
+    "forget_unsent_events",
+    "recorded_on",
+    "wait_until_recorded",
+]
 
 START_TIMEOUT_S = 120.0
 _RECORD_TIMEOUT_S = 60.0
@@ -153,6 +160,7 @@ def recorded_on() -> Iterator[str]:
     """Have flow runs of the block recorded on a server that answers; yield its API address."""
     from prefect.settings import (
         PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         temporary_settings,
     )
@@ -163,7 +171,12 @@ def recorded_on() -> Iterator[str]:
         return
     # Heartbeats tell a server whose flows have died. This one dies with its flow, and ending the
     # heartbeat takes up to a second.
-    settings = {PREFECT_API_URL: server.wait(), PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    settings = {
+        PREFECT_API_URL: server.wait(),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        # Nobody starts this server again: asking it for minutes would only hold up the sweep's end.
+        PREFECT_CLIENT_MAX_RETRIES: 2,
+    }
     with temporary_settings(settings):
         yield server.api_url
 
@@ -208,6 +221,20 @@ def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
                 recorded, last_headway = count, time.monotonic()
             time.sleep(0.1)
     return recorded
+
+
+def forget_unsent_events() -> None:
+    """Drop what waits to be sent to a server that is gone.
+
+    Prefect would try for seven seconds to send each event, of which a run has three, and keep the
+    process from ending until it has.
+    """
+    from prefect.events.worker import EventsWorker
+
+    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker._queue.get_nowait()
 
 
 def flow_run_place(flow_run_id: UUID) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -29,19 +30,20 @@ from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.errors import BackendError, GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
-from gmat_sweep.flow.mapping import Mapping, threads_of
-from gmat_sweep.flow.server import recorded_on, wait_until_recorded
+from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
+from gmat_sweep.flow.runners import runner_for
+from gmat_sweep.flow.server import forget_unsent_events, recorded_on, wait_until_recorded
 from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, kind_of, planned_count
+from gmat_sweep.shortages import shortage
 
 __all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
 
@@ -104,23 +106,45 @@ def run_job(job: SweepJob) -> SweepReport:
     job_token, report_token = _job.set(job), _report.set(report)
     try:
         with _quiet_console(), recorded_on():
-            runner: Any = ThreadPoolTaskRunner(max_workers=threads_of(job))
-            gmat_sweep_flow.with_options(task_runner=runner, flow_run_name=job.title)(
-                mission=job.mission,
-                kind=job.kind if job.kind in KINDS else "explicit",
-                vary=[],
-                out=job.folder,
-                resume=job.action != "run",
-                return_state=True,
-            )
-            if report.error is None and report.flow_run_id is not None:
-                wait_until_recorded(report.flow_run_id, report.done)
+            try:
+                gmat_sweep_flow.with_options(flow_run_name=job.title)(
+                    mission=job.mission,
+                    kind=job.kind if job.kind in KINDS else "explicit",
+                    vary=[],
+                    out=job.folder,
+                    resume=job.action != "run",
+                    return_state=True,
+                )
+                if report.error is None and report.flow_run_id is not None:
+                    wait_until_recorded(report.flow_run_id, report.done)
+            except httpx.TransportError as gone:
+                forget_unsent_events()
+                _answer_for_the_manifest(job, report, gone)
     finally:
         _job.reset(job_token)
         _report.reset(report_token)
     if report.error is not None:
         raise report.error
     return report
+
+
+def _answer_for_the_manifest(
+    job: SweepJob, report: SweepReport, gone: httpx.TransportError
+) -> None:
+    """Go on without the server where all is recorded in the manifest; it is only a view."""
+    if report.error is not None:
+        return
+    if report.done < job.count:
+        raise BackendError(
+            f"The Prefect server went away ({gone}) when {report.done} of {job.count} runs were "
+            "recorded in the manifest. Start it again and resume the sweep."
+        ) from gone
+    _log.warning(
+        "the Prefect server went away (%s): its record of this flow run is not complete; all %d "
+        "runs are in the manifest",
+        gone,
+        report.done,
+    )
 
 
 def _title() -> str:
@@ -243,8 +267,10 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[None]:
     max_failed : str or None
         How many failed runs, or which percentage of them, fail the flow run; None: none do.
     """
-    planned, recorded = planned_count(manifest), len(manifest.entries)
-    failed = sum(entry.status == "failed" for entry in manifest.entries)
+    # The last entry of a run counts: a resume may have mended an earlier failure.
+    entries = {entry.run_id: entry for entry in manifest.entries}.values()
+    planned, recorded = planned_count(manifest), len(entries)
+    failed = sum(entry.status == "failed" for entry in entries)
     if recorded < planned:
         return Failed(
             name="Incomplete",
@@ -274,11 +300,17 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     with (
         _noted(job, report.flow_run_id),
         progress,
+        runner_for(job.pool, threads_of(job)) as runner,
         Collector(job) as collector,
         _quiet_task_runs(),
     ):
-        for spec, outcome, attempts in Mapping(job).outcomes():
-            collector.add(spec, outcome, attempts)
+        for spec, outcome, attempts in Mapping(job, runner).outcomes():
+            try:
+                collector.add(spec, outcome, attempts)
+            except OSError as error:
+                if stopped := stopped_by(shortage(error), spec):
+                    raise stopped from error
+                raise
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(report.done, report.failed)
@@ -348,4 +380,5 @@ def _quiet_console() -> Iterator[None]:
 
 
 def _is_not_of_a_run(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+    names = ("prefect.flow_runs", "prefect.task_runs", "prefect.task_runner")
+    return not record.name.startswith(names)

@@ -1,0 +1,363 @@
+"""`DaskPool`: runs on the workers of a Dask cluster.
+
+The sweep and Prefect stay in the process that called; only a run's description goes to a worker and
+only its outcome comes back, so workers need this package and GMAT, but neither Prefect nor the
+sweep's disk. GMAT runs in processes of their own beside each worker: what crashes or hangs there
+costs its run, and the Dask worker lives on.
+
+A run whose worker dies is reported as such, once, and never quietly started again by Dask; a run
+that was still waiting for that worker moves to another without counting as an attempt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gmat_sweep.backends import missing_extra
+from gmat_sweep.backends.cluster_pool import ClusterPool, refuse_together
+from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.errors import BackendError
+
+if TYPE_CHECKING:
+    import distributed
+
+__all__ = ["DaskPool"]
+
+_KEY = "gmat-run"
+_COUNT_EVERY_S = 1.0
+
+
+class DaskPool(ClusterPool):
+    """Runs on the workers of a Dask cluster.
+
+    With no argument, a cluster of worker processes on this machine. It is started when the pool is
+    entered (``with``) or used by itself, and kept until `close`; a pool that is only handed to a
+    sweep has a cluster for the length of that sweep.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        A client of a running cluster. Neither is closed.
+    n_workers : int, optional
+        How many workers to start; one per core and thread by default, or what `cluster_class`
+        makes of it.
+    threads_per_worker : int
+        How many runs each worker of a local cluster has at once.
+    reuse_gmat_context : bool
+        True keeps GMAT processes from run to run. False starts a fresh one for every run.
+    address : str, optional
+        Address of a running scheduler, such as ``"tcp://10.0.0.1:8786"``.
+    cluster_class : str or callable, optional
+        What makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``.
+    cluster_kwargs : dict, optional
+        Keywords for `cluster_class`.
+    adapt_kwargs : dict, optional
+        Keywords for the cluster's ``adapt``, such as ``{"minimum": 1, "maximum": 40}``.
+
+    Raises
+    ------
+    BackendError
+        The extra ``dask`` is not installed, or arguments exclude each other.
+    """
+
+    flow_runner: ClassVar[str] = "dask"
+
+    def __init__(
+        self,
+        *,
+        client: distributed.Client | None = None,
+        n_workers: int | None = None,
+        threads_per_worker: int = 1,
+        reuse_gmat_context: bool = True,
+        address: str | None = None,
+        cluster_class: str | Callable[..., Any] | None = None,
+        cluster_kwargs: dict[str, Any] | None = None,
+        adapt_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        if (missing := missing_extra("DaskPool")) is not None:
+            raise BackendError(missing)
+        refuse_together("DaskPool", client=client, address=address, cluster_class=cluster_class)
+        refuse_together("DaskPool", client=client, address=address, n_workers=n_workers)
+        refuse_together("DaskPool", client=client, address=address, cluster_kwargs=cluster_kwargs)
+        refuse_together("DaskPool", client=client, address=address, adapt_kwargs=adapt_kwargs)
+        for name, count in (("n_workers", n_workers), ("threads_per_worker", threads_per_worker)):
+            if count is not None and count < 1:
+                raise BackendError(f"DaskPool({name}={count}) cannot work. Pass 1 or more.")
+        super().__init__()
+        self._given = client
+        self._address = address
+        self._cluster_class = cluster_class
+        self._cluster_kwargs = cluster_kwargs or {}
+        self._adapt_kwargs = adapt_kwargs or {}
+        self._n_workers = n_workers
+        self._threads_per_worker = threads_per_worker
+        self._reuse = reuse_gmat_context
+        self._name = f"gmat-sweep-{uuid.uuid4().hex[:12]}"
+        self._client: distributed.Client | None = None
+        self._owned = contextlib.ExitStack()
+        self._lock = threading.Lock()
+        self._in_flight: dict[str, distributed.Future] = {}
+        self._interrupted: set[str] = set()
+        self._counted = (0.0, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the pool has its cluster."""
+        return self._client is not None
+
+    @property
+    def max_workers(self) -> int:
+        """How many runs the cluster executes at once.
+
+        As many as its workers have threads now; for a cluster that adapts, as many as it may grow
+        to, because it grows only for runs that wait.
+        """
+        if self._client is None:
+            return (self._n_workers or _default_workers()) * self._threads_per_worker
+        with self._lock:
+            counted_at, count = self._counted
+            if time.monotonic() - counted_at > _COUNT_EVERY_S:
+                count = self._count(self._client)
+                self._counted = (time.monotonic(), count)
+        return count
+
+    @property
+    def takes_at_once(self) -> int:
+        """How many runs to give the cluster at once: each thread has one and finds the next."""
+        return 2 * self.max_workers
+
+    @property
+    def runner_settings(self) -> dict[str, Any]:
+        """The keywords with which prefect-dask's ``DaskTaskRunner`` gets this pool's cluster."""
+        if self._address is not None:
+            return {"address": self._address}
+        made: dict[str, Any] = {"cluster_kwargs": dict(self._cluster_kwargs)}
+        if self._cluster_class is None:
+            from gmat_sweep.backends.dask_local import local_cluster
+
+            made["cluster_class"] = local_cluster
+            made["cluster_kwargs"] |= {
+                "n_workers": self._n_workers or _default_workers(),
+                "threads_per_worker": self._threads_per_worker,
+            }
+        else:
+            made["cluster_class"] = _class_of(self._cluster_class)
+            if self._n_workers is not None:
+                made["cluster_kwargs"]["n_workers"] = self._n_workers
+        if self._adapt_kwargs:
+            made["adapt_kwargs"] = dict(self._adapt_kwargs)
+        return made
+
+    def open(self) -> None:
+        """Connect to the cluster, or start it; it is kept until `close`.
+
+        Raises
+        ------
+        BackendError
+            The cluster cannot be reached or started.
+        """
+        if self._client is not None:
+            return
+        try:
+            if self._given is not None:
+                self.lend(self._given)
+                return
+            self.lend(self._owned.enter_context(self._connected()))
+        except BaseException:
+            self._owned.close()
+            raise
+
+    def lend(self, client: distributed.Client) -> None:
+        """Use a client from now on; `take_back` ends that.
+
+        Raises
+        ------
+        BackendError
+            The cluster's workers cannot do runs.
+        """
+        from gmat_sweep.backends.dask_plugins import GmatWorkers, one_chance
+
+        try:
+            client.register_plugin(one_chance(_KEY), name=f"{_KEY}-one-chance")
+            client.register_plugin(GmatWorkers(_KEY, self._reuse), name=self._name)
+        except Exception as error:
+            raise BackendError(
+                f"The Dask workers cannot do runs: {type(error).__name__}: {error}. Install "
+                "gmat-sweep, in the same version, where they run."
+            ) from error
+        self._counted = (0.0, 0)
+        self._client = client
+
+    def take_back(self) -> None:
+        """End the GMAT processes on the workers and let go of the client."""
+        client, self._client = self._client, None
+        if client is not None and client.status == "running":
+            # A cluster that is gone has nothing left to end.
+            with contextlib.suppress(OSError, TimeoutError):
+                client.unregister_worker_plugin(self._name)
+
+    def warm_up(self) -> None:
+        """Do nothing: the workers start their GMAT processes when they learn of the pool."""
+
+    def interrupt(self) -> None:
+        """End the runs under way; each ends with `WorkerDiedError`."""
+        with self._lock:
+            futures = dict(self._in_flight)
+            self._interrupted |= futures.keys()
+        client = self._client
+        if client is not None and futures:
+            # Workers are told that a run is not wanted any more, and kill its GMAT process.
+            with contextlib.suppress(OSError, TimeoutError):
+                client.cancel(list(futures.values()), force=True)
+
+    def _ask(self, order: Order) -> Reply:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        self.open()
+        client = self._client
+        assert client is not None
+        key = f"{_KEY}-{order.spec['run_id']}-{order.ticket}"
+        try:
+            future = client.submit(
+                _carry_out,
+                self._name,
+                pickle.dumps(order),
+                key=key,
+                pure=False,
+                retries=0,
+                # Runs that wait on a worker begin in their order.
+                priority=-order.spec["run_id"],
+            )
+            with self._lock:
+                self._in_flight[key] = future
+            reply: Reply = pickle.loads(future.result())  # noqa: S301 - from our own worker
+        except KilledWorker as error:
+            worker = getattr(error.last_worker, "address", error.last_worker)
+            raise WorkerDiedError(f"The Dask worker {worker} died during the run", None) from error
+        except CancelledError as error:
+            if key in self._interrupted:
+                raise WorkerDiedError("The run was ended with its sweep", None) from error
+            raise _cluster_gone(error) from error
+        except (OSError, TimeoutError) as error:
+            raise _cluster_gone(error) from error
+        except Exception as error:
+            if client.status != "running":
+                raise _cluster_gone(error) from error
+            raise BackendError(
+                f"A Dask worker could not do run {order.spec['run_id']}: {type(error).__name__}: "
+                f"{error}. Install the same versions of gmat-sweep and gmat-run everywhere."
+            ) from error
+        finally:
+            with self._lock:
+                self._in_flight.pop(key, None)
+                self._interrupted.discard(key)
+        return reply
+
+    def _release(self) -> None:
+        self.interrupt()
+        self.take_back()
+        self._owned.close()
+
+    def _connected(self) -> distributed.Client:
+        """Start the pool's own cluster, or find the one at its address."""
+        import distributed
+
+        settings = self.runner_settings
+        with self.starting():
+            if "address" in settings:
+                return distributed.Client(settings["address"], set_as_default=False)
+            made_by = settings["cluster_class"]
+            cluster = self._owned.enter_context(made_by(**settings["cluster_kwargs"]))
+            if self._adapt_kwargs:
+                cluster.adapt(**self._adapt_kwargs)
+            return distributed.Client(cluster, set_as_default=False)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Say what is wrong when a block that starts or finds the cluster fails."""
+        try:
+            yield
+        except BackendError:
+            raise
+        except Exception as error:
+            if self._address is not None:
+                raise BackendError(
+                    f"No Dask scheduler answers at {self._address}: {error}. Check the address, or "
+                    "start one with `dask scheduler`."
+                ) from error
+            raise BackendError(
+                f"The Dask cluster could not be started: {type(error).__name__}: {error}. Check "
+                "its class and keywords."
+            ) from error
+
+    def _count(self, client: distributed.Client) -> int:
+        try:
+            threads: list[int] = list(client.nthreads().values())
+        except (OSError, TimeoutError):
+            # Whoever waits for a run hears of it.
+            return max(1, self._counted[1])
+        adaptive = getattr(client.cluster, "_adaptive", None)
+        most = 0 if adaptive is None else _grows_to(adaptive.maximum, threads)
+        return max(1, sum(threads), most)
+
+
+def _carry_out(name: str, order: bytes) -> bytes:
+    """Carry out an order on the Dask worker of the calling thread."""
+    from distributed import Reschedule, get_worker
+
+    worker = get_worker()
+    plugin = worker.plugins[name]
+    try:
+        return pickle.dumps(plugin.carry_out(pickle.loads(order)))  # noqa: S301 - from our own sweep
+    except BackendError as error:
+        # The worker is on its way out: another one does it, and it was no attempt.
+        raise Reschedule from error
+
+
+def _class_of(named: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a cluster, which may be given by its dotted name."""
+    from importlib import import_module
+
+    if not isinstance(named, str):
+        return named
+    module, _, name = named.rpartition(".")
+    try:
+        made_by: Callable[..., Any] = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BackendError(
+            f"The cluster class {named!r} cannot be used: {error}. Name it as 'package.Class', and "
+            "install its package."
+        ) from error
+    return made_by
+
+
+def _grows_to(workers: float, threads: list[int]) -> int:
+    """Return how many threads an adaptive cluster of so many `workers` at most may come to have."""
+    if workers == float("inf"):
+        # Something must wait for it to grow.
+        return 2 * sum(threads) + 4
+    return int(workers) * max(threads, default=1)
+
+
+def _cluster_gone(error: BaseException) -> BackendError:
+    (said, *_) = str(error).splitlines() or [type(error).__name__]
+    return BackendError(
+        f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep once "
+        "a scheduler runs."
+    )
+
+
+def _default_workers() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

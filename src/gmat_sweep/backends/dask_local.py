@@ -1,0 +1,110 @@
+"""A Dask cluster of worker processes on this machine.
+
+Unlike those of ``distributed.LocalCluster``, its workers are started as programs and not as
+children of `multiprocessing`: they do not import the caller's script again, so a script may call
+`sweep` at its top level. They are out of reach of the terminal's Ctrl-C, and end with the process
+that started them, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dask.config
+from distributed import Scheduler, SpecCluster
+from distributed.deploy.subprocess import SubprocessWorker
+from distributed.worker_memory import parse_memory_limit
+
+from gmat_sweep.backends.reaper import REAPER
+
+__all__ = ["local_cluster"]
+
+# It looks at threads that only wait, a hundred times a second.
+_NO_PROFILER = {"distributed.worker.profile.enabled": False}
+
+
+def local_cluster(
+    *, n_workers: int, threads_per_worker: int = 1, **worker_kwargs: Any
+) -> SpecCluster:
+    """Start a scheduler in this process and workers beside it.
+
+    Parameters
+    ----------
+    n_workers, threads_per_worker : int
+        How many workers, and how many runs each has at once.
+    **worker_kwargs
+        Options of ``distributed.Nanny``, such as ``lifetime="55m"``.
+    """
+    options = {
+        "host": "127.0.0.1",
+        "nthreads": threads_per_worker,
+        "memory_limit": parse_memory_limit(
+            "auto", threads_per_worker, n_workers * threads_per_worker, logger=logging.getLogger()
+        ),
+        "silence_logs": logging.CRITICAL,
+        "dashboard": False,
+        **worker_kwargs,
+    }
+    worker = {"cls": _LocalWorker, "options": {"worker_kwargs": options}}
+    # Any free port: the usual one may be another cluster's.
+    scheduler_options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
+    log = logging.getLogger("distributed")
+    if log.level in (logging.NOTSET, logging.INFO):
+        # What ends a run is in its entry; the cluster's own log would bury the sweep's.
+        log.setLevel(logging.CRITICAL)
+    with dask.config.set(_NO_PROFILER):
+        return SpecCluster(
+            workers=dict.fromkeys(range(n_workers), worker),
+            worker=worker,
+            scheduler={"cls": Scheduler, "options": scheduler_options},
+            name="gmat-sweep",
+            silence_logs=logging.CRITICAL,
+        )
+
+
+class _LocalWorker(SubprocessWorker):
+    """A worker in a process group of its own, with the import paths of this process."""
+
+    async def _start(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="gmat-sweep-dask-"))
+        REAPER.add_folder(self._folder)
+        options = {**self.worker_kwargs, "local_directory": str(self._folder), "name": self.name}
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "dask", "spec", self.scheduler),
+            *("--spec", json.dumps({"cls": self.worker_class, "opts": options})),
+            env={
+                "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+                **os.environ,
+                "PYTHONPATH": _import_paths(),
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        REAPER.add_group(self.process.pid)
+
+    async def close(self) -> None:
+        """End the worker with all that it started."""
+        if self.process is not None:
+            # The whole group: the worker that its nanny keeps alive as well.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+            REAPER.discard_group(self.process.pid)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            REAPER.discard_folder(self._folder)
+        await super().close()
+
+
+def _import_paths() -> str:
+    # Made absolute: an empty one means the folder of this process.
+    return os.pathsep.join(os.path.abspath(path) for path in sys.path)  # noqa: PTH100

@@ -1,0 +1,243 @@
+"""What travels to a worker on another host, and what comes back.
+
+An `Order` is one run as such a worker needs to be told of it; a `Reply` is what it says. Both are
+plain data. `OrderDesk` makes the one and takes the other back on the side of the sweep: files that
+a worker without a common folder hands over are durable in the run's folder, under their own names
+and with the content it recorded, before their outcome is returned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep import durable
+from gmat_sweep.backends.worker_process import (
+    WorkerDiedError,
+    WorkerOverMemoryError,
+    WorkerTimedOutError,
+)
+from gmat_sweep.mission_files import MissionFiles
+from gmat_sweep.run_files import content_facts
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["Order", "OrderDesk", "Reply", "RunMark", "Sign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A file in the sweep folder by which a worker knows that it sees the same folder.
+
+    Attributes
+    ----------
+    path : str
+        Where the sweep has it.
+    text : str
+        Its content, which no other folder's has.
+    """
+
+    path: str
+    text: str
+
+    def is_seen(self) -> bool:
+        """Whether this machine has the file at its place and may write beside it."""
+        path = Path(self.path)
+        try:
+            return path.read_text(encoding="utf-8") == self.text and os.access(path.parent, os.W_OK)
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One run, for a worker that may be on another host.
+
+    Attributes
+    ----------
+    ticket : str
+        Name of this attempt: an order that is carried out again has the same.
+    spec : dict
+        The run, as `RunSpec.to_dict` gives it.
+    timeout_s : float or None
+        Seconds after which the run is ended.
+    memory_limit : int or None
+        Bytes of memory beyond which the run is ended.
+    sign : Sign
+        Tells whether the worker sees the sweep folder.
+    mission : MissionFiles
+        The files it needs.
+    contents : dict of str to bytes
+        Their contents, where the worker has asked for them.
+    """
+
+    ticket: str
+    spec: dict[str, Any]
+    timeout_s: float | None
+    memory_limit: int | None
+    sign: Sign
+    mission: MissionFiles
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a worker says of an order.
+
+    Attributes
+    ----------
+    outcome : dict or None
+        The run's outcome, as `RunOutcome.to_dict` gives it.
+    files : dict of str to bytes or None
+        Content by name, relative to the run's folder, of what the run left; None where the worker
+        wrote into that folder itself.
+    fault : str or None
+        Why the infrastructure could not carry out the order.
+    timed_out : bool
+        Whether the fault is that the run took longer than it may.
+    over_memory : bool
+        Whether the fault is that the run needed more memory than it may.
+    lacks_mission : bool
+        Whether the worker asks for the mission's files.
+    """
+
+    outcome: dict[str, Any] | None = None
+    files: dict[str, bytes] | None = None
+    fault: str | None = None
+    timed_out: bool = False
+    over_memory: bool = False
+    lacks_mission: bool = False
+
+
+class RunMark:
+    """Says which order a run folder was last written for, and what came of it.
+
+    A cluster may carry out an order again although it was finished, when the worker that held its
+    result is gone.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    ticket : str
+        The order at hand.
+    """
+
+    def __init__(self, folder: Path, ticket: str) -> None:
+        self._path = folder / ".order.json"
+        self._ticket = ticket
+
+    def begin(self) -> tuple[bool, dict[str, Any] | None]:
+        """Return whether this order was begun before, and its outcome if it was finished."""
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            if found["ticket"] == self._ticket:
+                return True, found["outcome"]
+        self._write(None)
+        return False, None
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        """Keep the outcome until the sweep has it."""
+        self._write(outcome)
+
+    def remove(self) -> None:
+        """Take the mark away: the sweep has the outcome."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, outcome: dict[str, Any] | None) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        making = self._path.with_suffix(f".{uuid.uuid4().hex}")
+        making.write_text(json.dumps({"ticket": self._ticket, "outcome": outcome}), "utf-8")
+        making.replace(self._path)
+
+
+class OrderDesk:
+    """Makes orders and takes replies back, for one pool."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._signs: dict[Path, Sign] = {}
+        self._missions: dict[Path, MissionFiles] = {}
+
+    def order(self, spec: RunSpec, timeout_s: float | None, memory_limit: int | None) -> Order:
+        """Return the order for a run.
+
+        Raises
+        ------
+        OSError
+            The sweep folder cannot be written to, or a file of the mission cannot be read.
+        """
+        with self._lock:
+            return Order(
+                ticket=uuid.uuid4().hex,
+                spec=replace(spec, output_dir=spec.output_dir.absolute()).to_dict(),
+                timeout_s=timeout_s,
+                memory_limit=memory_limit,
+                sign=self._sign(spec.output_dir.absolute().parent),
+                mission=self._mission(spec.script_path),
+            )
+
+    def outcome(self, spec: RunSpec, order: Order, reply: Reply) -> RunOutcome:
+        """Return what came of an order, with its files in the run's folder.
+
+        Raises
+        ------
+        WorkerDiedError
+            The worker could not carry it out; `WorkerTimedOutError` when its time was up.
+        OSError
+            A file that came back is not what the worker recorded, or cannot be written.
+        """
+        if reply.fault is not None:
+            if reply.over_memory:
+                assert order.memory_limit is not None
+                raise WorkerOverMemoryError(order.memory_limit, is_first=True)
+            raise (WorkerTimedOutError if reply.timed_out else WorkerDiedError)(reply.fault, None)
+        assert reply.outcome is not None
+        outcome = RunOutcome.from_dict(reply.outcome)
+        folder = spec.output_dir.absolute()
+        if reply.files is None:
+            RunMark(folder, order.ticket).remove()
+        else:
+            _write_back(folder, reply.files, outcome)
+        return outcome
+
+    def close(self) -> None:
+        """Take away the files by which workers know the folders."""
+        with self._lock:
+            for sign in self._signs.values():
+                Path(sign.path).unlink(missing_ok=True)
+            self._signs.clear()
+
+    def _sign(self, folder: Path) -> Sign:
+        # A folder may have been deleted and made again.
+        if folder not in self._signs or not Path(self._signs[folder].path).exists():
+            text = uuid.uuid4().hex
+            sign = Sign(str(folder / f".seen-{text[:12]}"), text)
+            folder.mkdir(parents=True, exist_ok=True)
+            Path(sign.path).write_text(text, encoding="utf-8")
+            self._signs[folder] = sign
+        return self._signs[folder]
+
+    def _mission(self, script: Path) -> MissionFiles:
+        known = self._missions.get(script)
+        if known is None or not known.are_here():
+            known = self._missions[script] = MissionFiles.of(script)
+        return known
+
+
+def _write_back(folder: Path, files: dict[str, bytes], outcome: RunOutcome) -> None:
+    for name, content in files.items():
+        path = folder / name
+        recorded = outcome.files.get(str(path))
+        if recorded is not None and content_facts(content) != recorded:
+            raise OSError(
+                f"{path} came back from {outcome.host} with another content than was recorded "
+                "there. Check that host and the network."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.write_file(path, content)

@@ -1,0 +1,243 @@
+"""`RayPool`: runs in actors of a Ray cluster.
+
+The sweep and Prefect stay in the process that called; only a run's description goes to an actor and
+only its outcome comes back. An actor takes one CPU and keeps one GMAT process beside it, from run
+to run: what crashes or hangs there costs its run, and the actor lives on. An actor that dies takes
+its run with it, which is then tried again as the sweep says; Ray itself starts nothing again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from gmat_sweep.backends import missing_extra
+from gmat_sweep.backends.cluster_pool import ClusterPool
+from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.errors import BackendError
+
+__all__ = ["RayPool"]
+
+_COUNT_EVERY_S = 1.0
+
+
+class RayPool(ClusterPool):
+    """Runs in actors of a Ray cluster.
+
+    With no argument, Ray is started on this machine. It is started when the pool is entered
+    (``with``) or used by itself, and kept until `close`; a pool that is only handed to a sweep has
+    it for the length of that sweep. Ray that runs already in this process is used and left running.
+
+    Parameters
+    ----------
+    address : str, optional
+        Address of a running cluster, or ``"auto"`` to find the one on this machine.
+    num_cpus : int, optional
+        How many runs at once: the CPUs of a Ray that is started here, the most to use of a cluster
+        that runs already. All by default.
+    reuse_gmat_context : bool
+        True keeps GMAT processes from run to run. False starts a fresh one for every run.
+    **ray_init_kwargs
+        Further keywords of ``ray.init``.
+
+    Raises
+    ------
+    BackendError
+        The extra ``ray`` is not installed, or `num_cpus` is below 1.
+    """
+
+    flow_runner: ClassVar[str] = "ray"
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        num_cpus: int | None = None,
+        reuse_gmat_context: bool = True,
+        **ray_init_kwargs: Any,
+    ) -> None:
+        if (missing := missing_extra("RayPool")) is not None:
+            raise BackendError(missing)
+        if num_cpus is not None and num_cpus < 1:
+            raise BackendError(f"RayPool(num_cpus={num_cpus}) cannot work. Pass 1 or more.")
+        super().__init__()
+        self._address = address
+        self._num_cpus = num_cpus
+        self._reuse = reuse_gmat_context
+        self._init_kwargs = ray_init_kwargs
+        self._open = False
+        self._owns_ray = False
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+        self._busy: list[Any] = []
+        self._counted = (0.0, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the pool has its cluster."""
+        return self._open
+
+    @property
+    def max_workers(self) -> int:
+        """How many runs the cluster executes at once: its CPUs now, or `num_cpus`."""
+        if self._num_cpus is not None:
+            return self._num_cpus
+        if not self._open:
+            return os.cpu_count() or 1
+        import ray
+
+        with self._lock:
+            counted_at, count = self._counted
+            if time.monotonic() - counted_at > _COUNT_EVERY_S:
+                count = int(ray.cluster_resources().get("CPU", 1))
+                self._counted = (time.monotonic(), count)
+        return max(1, count)
+
+    @property
+    def runner_settings(self) -> dict[str, Any]:
+        """The keywords with which prefect-ray's ``RayTaskRunner`` gets this pool's cluster."""
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "WARNING"}
+        if self._address is None:
+            options["include_dashboard"] = False
+            if self._num_cpus is not None:
+                options["num_cpus"] = self._num_cpus
+        options |= self._init_kwargs
+        # Ray finds a cluster by itself only if it is told to.
+        if self._address == "auto":
+            options["address"] = "auto"
+        return {"address": self._address, "init_kwargs": options}
+
+    def open(self) -> None:
+        """Connect to the cluster, or start it; it is kept until `close`.
+
+        Raises
+        ------
+        BackendError
+            The cluster cannot be reached or started.
+        """
+        if self._open:
+            return
+        import ray
+
+        if not ray.is_initialized():
+            settings = self.runner_settings
+            with self.starting():
+                ray.init(**{"address": self._address, **settings["init_kwargs"]})
+            self._owns_ray = True
+        self.lend()
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Say what is wrong when a block that starts or finds the cluster fails."""
+        try:
+            yield
+        except Exception as error:
+            where = "Ray could not be started"
+            if self._address is not None:
+                where = f"No Ray cluster answers at {self._address}"
+            raise BackendError(
+                f"{where}: {type(error).__name__}: {error}. Check the address and ray.init's "
+                "keywords."
+            ) from error
+
+    def lend(self) -> None:
+        """Use the Ray of this process from now on; `take_back` ends that."""
+        self._counted = (0.0, 0)
+        self._open = True
+
+    def take_back(self) -> None:
+        """End the actors with their GMAT processes."""
+        import ray
+
+        self._open = False
+        with self._lock:
+            actors = [*self._idle, *self._busy]
+            self._idle.clear()
+        if ray.is_initialized():
+            for actor in actors:
+                ray.kill(actor)
+
+    def warm_up(self) -> None:
+        """Do nothing: an actor is made when a run first needs it."""
+
+    def interrupt(self) -> None:
+        """End the runs under way; each ends with `WorkerDiedError`."""
+        import ray
+
+        with self._lock:
+            busy = list(self._busy)
+        if ray.is_initialized():
+            for actor in busy:
+                ray.kill(actor)
+
+    def _ask(self, order: Order) -> Reply:
+        import ray
+        from ray.exceptions import ActorDiedError, RayActorError, RayError
+
+        self.open()
+        actor = self._actor()
+        alive = False
+        try:
+            answer = ray.get(actor.carry_out.remote(pickle.dumps(order)))
+            alive = True
+            reply: Reply = pickle.loads(answer)  # noqa: S301 - from our own actor
+        except (ActorDiedError, RayActorError) as error:
+            if not ray.is_initialized():
+                raise _cluster_gone(error) from error
+            said = str(error).splitlines()[0]
+            raise WorkerDiedError(f"The Ray actor died during the run: {said}", None) from error
+        except (RayError, ConnectionError) as error:
+            if isinstance(error, ConnectionError) or not ray.is_initialized():
+                raise _cluster_gone(error) from error
+            raise BackendError(
+                f"A Ray actor could not do run {order.spec['run_id']}: {type(error).__name__}: "
+                f"{error}. Install the same versions of gmat-sweep and gmat-run everywhere."
+            ) from error
+        finally:
+            with self._lock:
+                self._busy.remove(actor)
+                if alive and self._open:
+                    self._idle.append(actor)
+        return reply
+
+    def _actor(self) -> Any:
+        with self._lock:
+            actor = self._idle.pop() if self._idle else self._new_actor()
+            self._busy.append(actor)
+        return actor
+
+    def _new_actor(self) -> Any:
+        import ray
+
+        from gmat_sweep.backends.ray_actor import GmatActor
+
+        return ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(GmatActor).remote(
+            reuse_gmat_context=self._reuse,
+            # On another machine the same names would be other folders.
+            import_paths=[os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is here
+            if self._address is None
+            else [],
+        )
+
+    def _release(self) -> None:
+        import ray
+
+        self.take_back()
+        if self._owns_ray:
+            ray.shutdown()
+            self._owns_ray = False
+
+
+def _cluster_gone(error: BaseException) -> BackendError:
+    (said, *_) = str(error).splitlines() or [type(error).__name__]
+    return BackendError(
+        f"The Ray cluster is lost ({said}). What has ended is recorded: resume the sweep once a "
+        "cluster runs."
+    )

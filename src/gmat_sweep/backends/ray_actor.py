@@ -1,0 +1,31 @@
+"""What a `RayPool` places on a cluster: an actor with a GMAT process beside it."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+
+from gmat_sweep.backends.remote_worker import RemoteWorker
+
+__all__ = ["GmatActor"]
+
+
+class GmatActor:
+    """Carries out orders one after another. Its GMAT process ends with it, however it ends.
+
+    Parameters
+    ----------
+    reuse_gmat_context : bool
+        Whether the GMAT process is kept from run to run.
+    import_paths : list of str
+        Where hooks are found besides the places that Ray knows.
+    """
+
+    def __init__(self, *, reuse_gmat_context: bool, import_paths: list[str]) -> None:
+        sys.path += [path for path in import_paths if path not in sys.path]
+        self._runs = RemoteWorker(reuse_gmat_context=reuse_gmat_context)
+        self._runs.warm_up(1)
+
+    def carry_out(self, order: bytes) -> bytes:
+        """Carry out a pickled order and return the pickled reply."""
+        return pickle.dumps(self._runs.carry_out(pickle.loads(order)))  # noqa: S301 - our own sweep

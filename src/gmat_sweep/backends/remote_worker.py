@@ -1,0 +1,186 @@
+"""The far end of a pool on a cluster: carries out orders in GMAT processes of this host.
+
+A `RemoteWorker` lives in a process of the cluster's own (a Dask worker, a Ray actor) and keeps one
+isolated `WorkerProcess` per run at a time: a crash, a hang or a timeout there costs that run, and
+the cluster's process lives on. It needs neither Prefect nor the sweep's disk. Everything it started
+ends with the process it lives in, however that ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep.backends.joblib import LocalJoblibPool
+from gmat_sweep.backends.orders import Order, Reply, RunMark
+from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.backends.worker_process import (
+    WorkerDiedError,
+    WorkerOverMemoryError,
+    WorkerTimedOutError,
+)
+from gmat_sweep.errors import BackendError
+from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = ["RemoteWorker"]
+
+
+class RemoteWorker:
+    """Carries out orders, as many at once as it is called.
+
+    Parameters
+    ----------
+    reuse_gmat_context : bool
+        Whether a GMAT process is kept from run to run.
+    """
+
+    def __init__(self, *, reuse_gmat_context: bool) -> None:
+        self._reuse = reuse_gmat_context
+        self._lock = threading.Lock()
+        self._idle: list[LocalJoblibPool] = []
+        self._running: dict[str, LocalJoblibPool] = {}
+        self._scratch: Path | None = None
+        self.is_closed = False
+
+    def warm_up(self, count: int) -> None:
+        """Start GMAT processes now, so that they are ready when the first runs come."""
+        pools = [self._new() for _ in range(count)]
+        for pool in pools:
+            pool.warm_up()
+        with self._lock:
+            self._idle += pools
+
+    def carry_out(self, order: Order) -> Reply:
+        """Carry out an order.
+
+        An order whose run is finished already, in a folder that the sweep sees, is answered with
+        what came of it.
+
+        Raises
+        ------
+        BackendError
+            The worker has been closed: nothing is known of the run.
+        """
+        spec = RunSpec.from_dict(order.spec)
+        try:
+            script = self._script(spec, order)
+            if script is None:
+                return Reply(lacks_mission=True)
+            spec = replace(spec, script_path=script)
+            if order.sign.is_seen():
+                return Reply(outcome=self._in_the_sweep_folder(spec, order))
+            return self._in_scratch(spec, order)
+        except (WorkerDiedError, OSError) as error:
+            if self.is_closed:
+                raise BackendError("The worker was closed before this run ended.") from error
+            where = f"{error} (on {socket.gethostname()})"
+            return Reply(
+                fault=where,
+                timed_out=isinstance(error, WorkerTimedOutError),
+                over_memory=isinstance(error, WorkerOverMemoryError),
+            )
+
+    def kill(self, ticket: str) -> None:
+        """End the GMAT process that carries out an order, if one does."""
+        with self._lock:
+            pool = self._running.get(ticket)
+        if pool is not None:
+            pool.interrupt()
+
+    def close(self) -> None:
+        """End every GMAT process and remove what is left on this host's disk."""
+        with self._lock:
+            self.is_closed = True
+            pools = [*self._idle, *self._running.values()]
+            self._idle.clear()
+        for pool in pools:
+            pool.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            REAPER.discard_folder(self._scratch)
+
+    def _in_the_sweep_folder(self, spec: RunSpec, order: Order) -> dict[str, Any]:
+        mark = RunMark(spec.output_dir, order.ticket)
+        begun, finished = mark.begin()
+        if finished is not None:
+            return finished
+        if begun:
+            spec = replace(spec, run_options={**spec.run_options, "overwrite": True})
+        outcome = self._run(spec, order).to_dict()
+        mark.finish(outcome)
+        return outcome
+
+    def _in_scratch(self, spec: RunSpec, order: Order) -> Reply:
+        with tempfile.TemporaryDirectory(prefix="run-", dir=self._folder()) as scratch:
+            folder = Path(scratch).resolve() / spec.output_dir.name
+            outcome = self._run(replace(spec, output_dir=folder), order)
+            given = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+            for listed in (outcome.output_paths, outcome.extra_outputs, outcome.solver_paths):
+                for path in listed.values():
+                    if not path.is_relative_to(folder):
+                        given[Path(path.name)] = path
+            files = {name.as_posix(): path.read_bytes() for name, path in given.items()}
+        home = {str(path): str(spec.output_dir / name) for name, path in given.items()}
+        told = _told_at_home(outcome.to_dict(), home, str(folder), str(spec.output_dir))
+        return Reply(outcome=told, files=files)
+
+    def _run(self, spec: RunSpec, order: Order) -> RunOutcome:
+        with self._process(order.ticket) as pool:
+            outcome = pool.execute(spec, timeout_s=order.timeout_s, memory_limit=order.memory_limit)
+        return replace(outcome, host=socket.gethostname())
+
+    @contextmanager
+    def _process(self, ticket: str) -> Iterator[LocalJoblibPool]:
+        with self._lock:
+            pool = self._idle.pop() if self._idle else self._new()
+            self._running[ticket] = pool
+        try:
+            yield pool
+        finally:
+            with self._lock:
+                del self._running[ticket]
+                if not self.is_closed:
+                    self._idle.append(pool)
+            if self.is_closed:
+                pool.close()
+
+    def _new(self) -> LocalJoblibPool:
+        return LocalJoblibPool(1, reuse_gmat_context=self._reuse)
+
+    def _script(self, spec: RunSpec, order: Order) -> Path | None:
+        """Return the script to run on this host; None where its files must be asked for."""
+        if order.mission.are_here():
+            return spec.script_path
+        below = self._folder() / "missions"
+        script = order.mission.mirrored(below)
+        with self._lock:
+            if script.is_file():
+                return script
+            return order.mission.mirror(below, order.contents) if order.contents else None
+
+    def _folder(self) -> Path:
+        with self._lock:
+            if self._scratch is None:
+                self._scratch = Path(tempfile.mkdtemp(prefix="gmat-sweep-host-"))
+                REAPER.add_folder(self._scratch)
+            return self._scratch
+
+
+def _told_at_home(
+    outcome: dict[str, Any], home: dict[str, str], scratch: str, folder: str
+) -> dict[str, Any]:
+    """Return an outcome with the paths that its files have in the sweep folder."""
+    for key in ("output_paths", "extra_outputs", "solver_paths"):
+        outcome[key] = {name: home[path] for name, path in outcome[key].items()}
+    if "files" in outcome:
+        outcome["files"] = {home[path]: facts for path, facts in outcome["files"].items()}
+    if outcome["stderr"]:
+        outcome["stderr"] = outcome["stderr"].replace(scratch, folder)
+    return outcome

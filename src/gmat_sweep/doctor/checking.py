@@ -1,0 +1,79 @@
+"""`check_sweep`: examine a sweep folder, and repair it if asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gmat_sweep.doctor.examination import Examination, examined
+from gmat_sweep.doctor.findings import SweepHealth
+from gmat_sweep.doctor.repair import repaired
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder_lock import FolderLock, nobody_writes
+
+__all__ = ["check_sweep"]
+
+_MANIFEST = "manifest.jsonl"
+
+
+def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
+    """Check everything in a sweep folder, and save what can be saved.
+
+    Looked at are the manifest's header, every line's checksum and place, what a killed writer left
+    behind, every file an entry lists (is it there, size, SHA-256, Parquet footer), the sealed run
+    folders, and temporary files.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The sweep folder, or its manifest where that has another name or place.
+    repair : bool
+        Whether to mend what is damaged. Files that are not what was recorded are moved into a
+        ``quarantine-<time>`` folder, and their runs marked as failed; runs that were sealed and
+        not recorded are recorded; a lost or damaged manifest is written anew, from its whole
+        lines, the copy of its header and the sealed run folders. Nothing is deleted. A resume then
+        flies exactly the runs that are missing or failed.
+
+    Returns
+    -------
+    SweepHealth
+        What was found, or what is left of it after the repair; ``print`` it.
+
+    Raises
+    ------
+    SweepConfigError
+        There is no sweep in the folder.
+    SweepFolderInUseError
+        Somebody is writing to it.
+    OSError
+        A file can be neither read nor moved.
+    """
+    manifest = _manifest_path(Path(folder).expanduser().absolute())
+    if not repair:
+        with nobody_writes(manifest.parent):
+            return _health(examined(manifest))
+    with nobody_writes(manifest.parent):
+        # A folder that is none is refused before a lock file is left in it.
+        examined(manifest)
+    with FolderLock(manifest.parent):
+        done = repaired(examined(manifest))
+        return _health(examined(manifest), tuple(done))
+
+
+def _manifest_path(place: Path) -> Path:
+    if place.is_dir():
+        return place / _MANIFEST
+    if place.is_file():
+        return place
+    raise SweepConfigError(f"There is no sweep folder {place}. Correct the path.")
+
+
+def _health(it: Examination, done: tuple[str, ...] = ()) -> SweepHealth:
+    statuses = [record["status"] for record in it.latest.values()]
+    return SweepHealth(
+        manifest=it.manifest_path,
+        findings=tuple(it.findings),
+        runs=None if it.planned is None else len(it.planned),
+        ok=statuses.count("ok") - len(it.damaged),
+        failed=statuses.count("failed"),
+        repaired=done,
+    )

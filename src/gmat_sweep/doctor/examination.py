@@ -1,0 +1,340 @@
+"""Everything that is looked at in a sweep folder; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep import run_files
+from gmat_sweep.doctor.findings import Finding
+from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
+from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.json_lines import unsealed
+from gmat_sweep.manifest import Manifest, ManifestEntry
+from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
+from gmat_sweep.preflight import HEADLESS_FOLDER
+from gmat_sweep.seals import SEAL_NAME, RunSeal, header_copy, read_seal
+from gmat_sweep.spec import RunSpec
+
+__all__ = ["Examination", "examined"]
+
+# As `durable.atomic_path` names them.
+_TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
+_RUN_FOLDER = re.compile(r"run-\d+")
+
+
+@dataclass(slots=True)
+class Examination:
+    """What there is, what is wrong with it, and what a repair would do.
+
+    Attributes
+    ----------
+    manifest_path, folder : Path
+        The manifest, and the sweep folder, which is its folder unless the header says otherwise.
+    log : SalvagedLog
+        What is left of the manifest.
+    is_missing : bool
+        Whether there is no manifest.
+    header : dict or None
+        The header's record, from the manifest or from its copy.
+    copy_is_good : bool
+        Whether the copy of the header is there and is that of this manifest.
+    latest : dict of int to dict
+        The record that counts of each recorded run.
+    planned : dict of int to RunSpec, or None
+        The runs the sweep is meant to have; None where nothing says so.
+    damaged : dict of int to list of str
+        Recorded ``ok`` runs whose files are not what was recorded, and why.
+    unrecorded : dict of int to RunSeal
+        Runs that were sealed, and whose files are as the seal says, of which the manifest has no
+        entry or an older one.
+    bad_seals : list of Path
+        Seals that cannot be read.
+    leftovers : list of Path
+        Temporary files of killed processes.
+    findings : list of Finding
+        All of it in words.
+    """
+
+    manifest_path: Path
+    folder: Path
+    log: SalvagedLog
+    is_missing: bool = False
+    header: dict[str, Any] | None = None
+    copy_is_good: bool = False
+    latest: dict[int, dict[str, Any]] = field(default_factory=dict)
+    planned: dict[int, RunSpec] | None = None
+    damaged: dict[int, list[str]] = field(default_factory=dict)
+    unrecorded: dict[int, RunSeal] = field(default_factory=dict)
+    bad_seals: list[Path] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def damage(self, text: str, run_id: int | None = None) -> None:
+        """Note that something was lost or changed."""
+        self.findings.append(Finding("damage", text, run_id))
+
+    def note(self, text: str, run_id: int | None = None) -> None:
+        """Note something that is only worth knowing."""
+        self.findings.append(Finding("note", text, run_id))
+
+    @property
+    def log_is_whole(self) -> bool:
+        """Whether the manifest itself can be read to its last byte."""
+        return not (self.is_missing or self.log.problems or self.log.torn_bytes)
+
+
+def examined(manifest_path: Path) -> Examination:
+    """Look at a sweep.
+
+    Raises
+    ------
+    SweepConfigError
+        There is no sweep in this place.
+    OSError
+        A file cannot be read.
+    """
+    it = Examination(manifest_path, manifest_path.parent, SalvagedLog())
+    _look_at_log(it)
+    _look_at_header(it)
+    for record in it.log.entries:
+        it.latest[record["run_id"]] = record
+    manifest = _manifest_of(it)
+    if manifest is not None and manifest.output_dir is not None:
+        it.folder = manifest.output_dir
+    seals = list(_seals(it, manifest))
+    if it.is_missing and it.header is None and not seals and not it.bad_seals:
+        raise SweepConfigError(
+            f"{manifest_path.parent} holds no sweep: neither a manifest nor what it could be "
+            "rebuilt from. Name the folder of one."
+        )
+    if manifest is not None:
+        _look_at_plan(it, manifest, seals)
+    _look_at_files(it)
+    _look_at_seals(it, manifest, seals)
+    _look_at_rest(it)
+    it.findings.sort(key=lambda finding: finding.kind != "damage")
+    return it
+
+
+def _look_at_log(it: Examination) -> None:
+    try:
+        it.log = salvaged(it.manifest_path)
+    except FileNotFoundError:
+        it.is_missing = True
+        it.damage(f"the manifest {it.manifest_path.name} is missing")
+        return
+    for problem in it.log.problems:
+        it.damage(f"{it.manifest_path.name}, {problem}")
+    if it.log.torn_bytes:
+        it.damage(
+            f"{it.manifest_path.name} ends in {it.log.torn_bytes} bytes without a newline, left by "
+            "a process that was killed while it wrote; readers ignore them"
+        )
+
+
+def _look_at_header(it: Examination) -> None:
+    it.header = it.log.header
+    copy = header_copy(it.manifest_path)
+    try:
+        record = unsealed(copy.read_bytes(), 1)
+        Manifest.from_header(record, it.manifest_path)
+    except FileNotFoundError:
+        if it.header is not None:
+            it.note(f"there is no copy of the header ({copy.name}); a repair makes one")
+        record = None
+    except (ValueError, GmatSweepError) as error:
+        it.damage(f"{copy.name}, the copy of the header, is damaged: {error}")
+        record = None
+    if it.header is None:
+        it.header = record
+        if record is None:
+            it.damage(
+                "what the sweep was is lost: neither the manifest's header nor its copy can be "
+                "read, and a repair cannot make one up"
+            )
+    elif record is not None and record != it.header:
+        it.damage(f"{copy.name} is the copy of another sweep's header")
+        record = None
+    it.copy_is_good = record is not None
+
+
+def _manifest_of(it: Examination) -> Manifest | None:
+    """Return the manifest as far as it can be read, with the record that counts of each run."""
+    if it.header is None:
+        return None
+    manifest = Manifest.from_header(it.header, it.manifest_path)
+    manifest.entries = [ManifestEntry.from_dict(record) for record in it.latest.values()]
+    return manifest
+
+
+def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> None:
+    if not it.log_is_whole:
+        # An extension may be known from its runs alone.
+        known = {entry.run_id for entry in manifest.entries}
+        sealed = (seal.entry for seal in seals)
+        manifest.entries += [entry for entry in sealed if entry.run_id not in known]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            runs = rebuild_runs(manifest, Path(manifest.extra.get("mission", "")), it.folder)
+    except SweepConfigError as error:
+        it.damage(f"the header does not say which runs there are: {error}")
+        return
+    it.planned = {run.run_id: run for run in runs}
+    if strange := sorted(it.latest.keys() - it.planned.keys()):
+        it.note(
+            f"the manifest has entries of runs that the sweep does not have: {_listed(strange)}"
+        )
+
+
+def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
+    """Yield the seals of all run folders, of which a hand-made run may have any."""
+    folders = {path for path in it.folder.glob("run-*") if _RUN_FOLDER.fullmatch(path.name)}
+    kept = [] if manifest is None else manifest.extra.get(EXPLICIT_RUNS_KEY) or []
+    for record in kept:
+        if isinstance(record, dict) and isinstance(record.get("output_dir"), str):
+            folders.add(it.folder / record["output_dir"])
+    for folder in sorted(folders):
+        try:
+            yield read_seal(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except ValueError as error:
+            it.bad_seals.append(folder / SEAL_NAME)
+            it.damage(f"the seal {folder.name}/{SEAL_NAME} is damaged: {error}")
+
+
+def _look_at_files(it: Examination) -> None:
+    for run_id, record in sorted(it.latest.items()):
+        entry = ManifestEntry.from_dict(record)
+        if entry.status != "ok":
+            continue
+        problems = run_files.damage(entry, [it.folder]) or _unreadable(entry, it.folder)
+        if problems:
+            it.damaged[run_id] = problems
+            it.damage("; ".join(problems), run_id)
+
+
+def _unreadable(entry: ManifestEntry, folder: Path) -> list[str]:
+    """Say which of GMAT's tables are no whole Parquet files, although they are as recorded."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    problems = []
+    for recorded in (*entry.output_paths.values(), *entry.solver_paths.values()):
+        path = next(p for p in run_files.places(recorded, entry.run_id, [folder]) if p.is_file())
+        try:
+            pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            problems.append(f"{recorded} cannot be read as Parquet ({error})")
+    return problems
+
+
+def _look_at_seals(it: Examination, manifest: Manifest | None, seals: list[RunSeal]) -> None:
+    if manifest is None:
+        if seals:
+            it.note(f"{len(seals)} run folders are sealed and keep their results")
+        return
+    scripts = _known_scripts(it, manifest)
+    by_run: dict[int, list[RunSeal]] = {}
+    for seal in seals:
+        by_run.setdefault(seal.entry.run_id, []).append(seal)
+    for run_id, found in sorted(by_run.items()):
+        newest = max(found, key=lambda seal: seal.entry.ended_at)
+        recorded = it.latest.get(run_id)
+        if recorded is not None:
+            ended_at = ManifestEntry.from_dict(recorded).ended_at
+            if newest.entry.ended_at <= ended_at:
+                continue
+        if stranger := _stranger(it, newest, scripts):
+            if recorded is None:
+                it.note(f"{newest.folder.name} is not of this sweep: {stranger}", run_id)
+        elif problems := _problems_of(newest):
+            if recorded is None:
+                it.note(f"was sealed, but {'; '.join(problems)}; it is flown again", run_id)
+        else:
+            it.unrecorded[run_id] = newest
+            it.note(f"ended ({newest.entry.status}) but is not recorded; a repair does it", run_id)
+
+
+def _problems_of(seal: RunSeal) -> list[str]:
+    return run_files.damage(seal.entry, [seal.folder]) if seal.entry.status == "ok" else []
+
+
+def _stranger(it: Examination, seal: RunSeal, scripts: set[str]) -> str:
+    """Say why a seal is not that of the run this sweep has; empty when it is."""
+    entry = seal.entry
+    if seal.script_sha256 not in scripts and not (
+        seal.script_sha256 is None and entry.status == "failed"
+    ):
+        return "it flew another script"
+    if it.planned is None:
+        return ""
+    run = it.planned.get(entry.run_id)
+    if run is None:
+        return "the sweep has no such run"
+    if _draws_are_known(it) and _text(run.overrides) != _text(entry.overrides):
+        return f"it flew {entry.overrides}"
+    return ""
+
+
+def _draws_are_known(it: Examination) -> bool:
+    """Whether the plan gives the draws again; those of a peer's sweep without a seed are lost."""
+    assert it.header is not None
+    spec = it.header["parameter_spec"]
+    is_random = spec.get("_kind") in ("monte_carlo", "latin_hypercube")
+    return not is_random or spec.get("seed") is not None
+
+
+def _text(overrides: dict[str, Any]) -> str:
+    return json.dumps(overrides, sort_keys=True)
+
+
+def _known_scripts(it: Examination, manifest: Manifest) -> set[str]:
+    """Return the hashes of the scripts that runs of this sweep fly."""
+    files = list((it.folder / HEADLESS_FOLDER).rglob("*"))
+    files += [run.script_path for run in (it.planned or {}).values()]
+    hashes = {canonical_script_sha256(path) for path in dict.fromkeys(files) if path.is_file()}
+    return {manifest.script_sha256, *hashes}
+
+
+def _look_at_rest(it: Examination) -> None:
+    folders = [it.manifest_path.parent, it.folder, *it.folder.glob("run-*")]
+    for folder in dict.fromkeys(path for path in folders if path.is_dir()):
+        it.leftovers += sorted(
+            path for path in folder.iterdir() if _TEMPORARY.fullmatch(path.name) and path.is_file()
+        )
+    if it.leftovers:
+        it.note(
+            f"{len(it.leftovers)} temporary files were left by killed processes, such as "
+            f"{it.leftovers[0].name}"
+        )
+    if torn := list(it.manifest_path.parent.glob(f"{it.manifest_path.name}.torn-*")):
+        it.note(f"{len(torn)} torn ends of the manifest were set aside earlier")
+    counts = Counter(record["run_id"] for record in it.log.entries)
+    if again := sorted(run_id for run_id, count in counts.items() if count > 1):
+        it.note(f"runs with several entries, of which the last counts: {_listed(again)}")
+    if failed := sorted(i for i, record in it.latest.items() if record["status"] == "failed"):
+        it.note(f"failed runs: {_listed(failed)}")
+    if it.planned is None:
+        return
+    missing = sorted(it.planned.keys() - it.latest.keys() - it.unrecorded.keys())
+    if missing:
+        it.note(f"runs without an entry: {_listed(missing)}")
+    planned = {run.output_dir.name for run in it.planned.values()}
+    stray = [path.name for path in it.folder.glob("run-*") if path.name not in planned]
+    if stray:
+        it.note(f"folders of runs that the sweep does not have: {', '.join(sorted(stray)[:8])}")
+
+
+def _listed(run_ids: Iterable[int], most: int = 12) -> str:
+    ids = [str(run_id) for run_id in run_ids]
+    return f"{', '.join(ids[:most])}, ... ({len(ids)})" if len(ids) > most else ", ".join(ids)

@@ -1,0 +1,83 @@
+"""What was found in a sweep folder, in words."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Finding", "SweepHealth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes
+    ----------
+    kind : {"damage", "note"}
+        Whether something was lost or changed, or is only worth knowing.
+    text : str
+        What it is and what it means.
+    run_id : int or None
+        The run it is about.
+    """
+
+    kind: Literal["damage", "note"]
+    text: str
+    run_id: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.run_id is None else f"run {self.run_id}: "
+        return f"{self.kind + ':':<8}{where}{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepHealth:
+    """The state of a sweep folder.
+
+    Attributes
+    ----------
+    manifest : Path
+        The manifest, which may be missing.
+    findings : tuple of Finding
+        What was found, damage first; after a repair, what is left of it.
+    runs : int or None
+        How many runs the sweep is meant to have; None where nothing says so any more.
+    ok, failed : int
+        Recorded runs whose files are as they were recorded, and recorded failures.
+    repaired : tuple of str
+        What a repair did.
+    """
+
+    manifest: Path
+    findings: tuple[Finding, ...]
+    runs: int | None
+    ok: int
+    failed: int
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is damaged; a sweep that is not finished is healthy too."""
+        return not self.damage
+
+    @property
+    def damage(self) -> tuple[Finding, ...]:
+        """The findings that are damage."""
+        return tuple(finding for finding in self.findings if finding.kind == "damage")
+
+    def __str__(self) -> str:
+        of = "" if self.runs is None else f" of {self.runs}"
+        unfit = f", {self.failed} failed" if self.failed else ""
+        lines = [f"{self.manifest.parent}: {self.ok}{of} runs ok{unfit}"]
+        lines += [f"  repaired: {action}" for action in self.repaired]
+        lines += [f"  {finding}" for finding in self.findings]
+        lines.append("  healthy" if self.is_healthy else f"  damaged: {len(self.damage)} findings")
+        folder, manifest = (shlex.quote(str(p)) for p in (self.manifest.parent, self.manifest))
+        if not self.is_healthy and not self.repaired:
+            lines.append(f"  save what can be saved with `gmat-sweep doctor {folder} --repair`")
+        elif self.is_healthy and self.runs is not None and self.ok < self.runs:
+            lines.append(f"  fly the rest with `gmat-sweep resume {manifest} --script SCRIPT`")
+        return "\n".join(lines)

@@ -1,0 +1,152 @@
+"""Setting aside what is damaged, and a manifest that is true again.
+
+Nothing is deleted: what is replaced or is not what it should be goes to ``quarantine-<time>`` in
+the sweep folder, under the name it had. Killed at any moment, a repair leaves a folder that can be
+repaired again: the old manifest is in quarantine before the new one takes its place at once.
+
+A run whose files are damaged gets a ``failed`` entry that says why, so that it is flown again and
+by nobody mistaken for finished.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep.doctor.examination import Examination
+from gmat_sweep.durable import fsync_dir, write_file
+from gmat_sweep.json_lines import seal
+from gmat_sweep.manifest_entry import ManifestEntry
+from gmat_sweep.run_files import places
+from gmat_sweep.seals import SEAL_NAME, header_copy, keep_header
+
+__all__ = ["repaired"]
+
+
+def repaired(it: Examination) -> list[str]:
+    """Repair what was found and return what was done; the caller holds the folder's lock.
+
+    Raises
+    ------
+    OSError
+        A file cannot be moved or written.
+    """
+    quarantine = _Quarantine(it.folder)
+    done: list[str] = []
+    if it.header is not None:
+        done += _rebuilt_manifest(it, quarantine)
+        if not it.copy_is_good:
+            copy = header_copy(it.manifest_path)
+            if copy.exists():
+                quarantine.keep_copy(copy)
+            keep_header(it.manifest_path)
+            done.append(f"the manifest's header is kept in {copy.name}")
+    for paths, what in ((it.bad_seals, "damaged seals"), (it.leftovers, "temporary files")):
+        for path in paths:
+            quarantine.move(path)
+        if paths:
+            done.append(f"{len(paths)} {what} were set aside")
+    if quarantine.is_used:
+        done.append(f"what was set aside is in {quarantine.folder}")
+    return done
+
+
+def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
+    """Write the manifest anew where it is not true; return what was done."""
+    spoiled = {run_id: why for run_id, why in it.damaged.items() if run_id not in it.unrecorded}
+    found = [seal.record_below(it.folder) for seal in it.unrecorded.values()]
+    if it.log_is_whole and not spoiled and not found:
+        return []
+    assert it.header is not None
+    if not it.is_missing:
+        quarantine.keep_copy(it.manifest_path)
+    for run_id in spoiled:
+        _set_aside(it, run_id, quarantine)
+    failed = [_spoiled_record(it.latest[run_id], why) for run_id, why in spoiled.items()]
+    records = [it.header, *it.log.entries, *found, *failed]
+    write_file(it.manifest_path, (seal(record, seq) for seq, record in enumerate(records)))
+    done = []
+    if not it.log_is_whole:
+        done.append(f"the manifest was rebuilt with {len(it.latest)} entries of the old one")
+    if found:
+        done.append(f"{len(found)} runs were recorded from their sealed folders")
+    if spoiled:
+        done.append(f"{len(spoiled)} runs with damaged files were marked as failed")
+    return done
+
+
+def _spoiled_record(record: dict[str, Any], why: list[str]) -> dict[str, Any]:
+    kept = {key: value for key, value in record.items() if key != "files"}
+    return {
+        **kept,
+        "status": "failed",
+        "output_paths": {},
+        "extra_outputs": {},
+        "solver_paths": {},
+        "converged": {},
+        "postprocess_status": "none",
+        "stderr": f"gmat-sweep doctor found its files damaged: {'; '.join(why)}",
+    }
+
+
+def _set_aside(it: Examination, run_id: int, quarantine: _Quarantine) -> None:
+    """Move away what is left of a run's recorded files, and its seal."""
+    entry = ManifestEntry.from_dict(it.latest[run_id])
+    folders = {it.folder / f"run-{run_id}"}
+    for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
+        for recorded in paths.values():
+            found = next((p for p in places(recorded, run_id, [it.folder]) if p.is_file()), None)
+            if found is not None and not _is_shared(it, run_id, recorded):
+                folders.add(found.parent)
+                quarantine.move(found)
+    for folder in folders:
+        quarantine.move(folder / SEAL_NAME)
+
+
+def _is_shared(it: Examination, run_id: int, path: Path) -> bool:
+    """Whether another run lists the same file, which is then not this run's to move."""
+    return any(
+        path.as_posix() in record.get(key, {}).values()
+        for other, record in it.latest.items()
+        if other != run_id
+        for key in ("output_paths", "extra_outputs", "solver_paths")
+    )
+
+
+class _Quarantine:
+    """A folder for what is set aside, made when there is something."""
+
+    def __init__(self, sweep_folder: Path) -> None:
+        self._sweep = sweep_folder.resolve()
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        self.folder = sweep_folder / f"quarantine-{stamp}"
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is in it."""
+        return self.folder.exists()
+
+    def keep_copy(self, path: Path) -> None:
+        """Put a copy of a file that is about to be replaced on disk."""
+        self.folder.mkdir(exist_ok=True)
+        with path.open("rb") as file:
+            write_file(self.folder / path.name, iter(lambda: file.read(1 << 20), b""))
+        fsync_dir(self.folder.parent)
+
+    def move(self, path: Path) -> None:
+        """Move a file here, if it is there and in the sweep folder.
+
+        A manifest may name any file of the machine; those outside of the sweep are not touched.
+        """
+        try:
+            below = path.parent.resolve().relative_to(self._sweep)
+        except ValueError:
+            return
+        if not path.exists() and not path.is_symlink():
+            return
+        target = self.folder / below / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        fsync_dir(target.parent)
+        fsync_dir(path.parent)

@@ -1,0 +1,37 @@
+"""Which of Prefect's task runners a pool's runs go through.
+
+A pool on a cluster hands the flow its own: it starts the cluster, or connects to it, and ends what
+it started. Every other pool has threads of the flow process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.cluster_pool import ClusterPool
+
+__all__ = ["runner_for"]
+
+
+def runner_for(pool: Pool, threads: int) -> TaskRunner[Any]:
+    """Return the task runner of a pool.
+
+    Parameters
+    ----------
+    pool : Pool
+        Where runs execute.
+    threads : int
+        How many threads a pool without a runner of its own is driven by.
+    """
+    if not isinstance(pool, ClusterPool):
+        return ThreadPoolTaskRunner(max_workers=threads)
+    if pool.flow_runner == "dask":
+        from gmat_sweep.flow.dask_runner import SweepDaskTaskRunner
+
+        return SweepDaskTaskRunner(pool)  # type: ignore[arg-type]
+    from gmat_sweep.flow.ray_runner import SweepRayTaskRunner
+
+    return SweepRayTaskRunner(pool)  # type: ignore[arg-type]

@@ -1,0 +1,137 @@
+"""Whose code a resume runs.
+
+A manifest names the hook of its sweep, and of hand-made runs their scripts and folders. Resuming
+re-applies all that, which is right for one's own sweep. A manifest that came from somebody else, or
+from another machine, could name any code that is found here: of such a one nothing is called,
+flown or written to outside of the sweep folder before the caller says so.
+
+That is a guard against running what one did not mean to run. A manifest is no signed document:
+whoever knows user and host can write them into one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.origin import origin
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest import Manifest
+    from gmat_sweep.spec import RunSpec
+
+__all__ = ["check_named_hook", "check_trust", "show_hooks"]
+
+_log = logging.getLogger("gmat_sweep")
+
+
+def check_named_hook(named: str | None, manifest: Manifest, runs: Sequence[RunSpec]) -> None:
+    """Refuse a hook that the caller names and the manifest does not.
+
+    Raises
+    ------
+    SweepConfigError
+        Results of two hooks would be mixed.
+    """
+    recorded = _hooks(manifest, runs)
+    if named is None or named in recorded:
+        return
+    has = f"names {_listed(recorded)}" if recorded else "names no hook"
+    raise SweepConfigError(
+        f"The postprocess hook {named!r} is not the one of this sweep: its manifest {has}. Leave "
+        "postprocess out, or run a new sweep with that hook."
+    )
+
+
+def check_trust(
+    manifest: Manifest,
+    runs: Sequence[RunSpec],
+    script: Path,
+    folder: Path,
+    *,
+    named: str | None,
+    trusted: bool,
+) -> None:
+    """Refuse what a manifest from elsewhere names, unless the caller trusts it.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The manifest to resume.
+    runs : sequence of RunSpec
+        Its runs.
+    script, folder : Path
+        The script and the sweep folder that the caller named.
+    named : str or None
+        A hook that the caller named again.
+    trusted : bool
+        Whether the caller trusts all that the manifest names.
+
+    Raises
+    ------
+    SweepConfigError
+        It was written by another user or on another machine, or does not say by whom, and names a
+        hook, another script, or a folder outside of the sweep's.
+    """
+    asked = _asked_for(manifest, runs, script, folder, named)
+    if not asked or _is_own(manifest):
+        return
+    if trusted:
+        _log.warning("trusted as the manifest names it: %s", "; ".join(asked))
+        return
+    raise SweepConfigError(
+        f"{manifest.path} was written {_by_whom(manifest)}, and names what a resume would run or "
+        f"write here: {'; '.join(asked)}. If you know that code, name the hook again "
+        "(postprocess=, --postprocess), or trust all of it (trust_hook=True, --trust-hook)."
+    )
+
+
+def show_hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> None:
+    """Say on standard error which hooks of the manifest are called."""
+    if hooks := _hooks(manifest, runs):
+        print(f"gmat-sweep: calls what the manifest names: {_listed(hooks)}", file=sys.stderr)
+
+
+def _asked_for(
+    manifest: Manifest, runs: Sequence[RunSpec], script: Path, folder: Path, named: str | None
+) -> list[str]:
+    asked = []
+    if hooks := _hooks(manifest, runs) - {named}:
+        asked.append(_listed(hooks))
+    if scripts := {str(run.script_path) for run in runs if run.script_path != script}:
+        asked.append(f"scripts {', '.join(sorted(scripts))}")
+    inside = folder.resolve()
+    outside = {
+        str(run.output_dir) for run in runs if not run.output_dir.resolve().is_relative_to(inside)
+    }
+    if outside:
+        asked.append(f"folders outside of the sweep's: {', '.join(sorted(outside))}")
+    return asked
+
+
+def _hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> set[str]:
+    return {
+        hook
+        for hook in (manifest.postprocess, *(run.postprocess for run in runs))
+        if hook is not None
+    }
+
+
+def _listed(hooks: set[str]) -> str:
+    return f"the postprocess hook {', '.join(map(repr, sorted(hooks)))}"
+
+
+def _is_own(manifest: Manifest) -> bool:
+    writer = manifest.extra.get("created_by")
+    return isinstance(writer, dict) and {key: writer.get(key) for key in origin()} == origin()
+
+
+def _by_whom(manifest: Manifest) -> str:
+    writer = manifest.extra.get("created_by")
+    if not isinstance(writer, dict):
+        return "by a program that does not say who ran it"
+    return f"by user {writer.get('user')!r} on {writer.get('host')!r}"

@@ -1,0 +1,133 @@
+"""The files of a mission: its script, what it includes, and what it reads beside it.
+
+A host that does not see the sweep's own disk needs all of them. `MissionFiles` names them with
+their SHA-256, so that a host can tell whether it has them already; `MirroredMission` lays out a
+copy in which every path the script writes down leads to the copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gmat_sweep.headless import input_files
+from gmat_sweep.mission_script import created_resources, included_file, statements_of
+
+__all__ = ["MissionFiles"]
+
+_digests: dict[str, tuple[tuple[int, int], str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class MissionFiles:
+    """What a mission consists of, on the machine where it was written.
+
+    Attributes
+    ----------
+    script : str
+        Absolute path of the script.
+    digests : dict of str to str
+        SHA-256 by absolute path: of the script, the files it includes, and the input files it
+        names that are there. GMAT's own data files are not among them.
+    texts : frozenset of str
+        Those that are scripts.
+    pinned : frozenset of str
+        Absolute paths as the scripts write them.
+    """
+
+    script: str
+    digests: dict[str, str]
+    texts: frozenset[str]
+    pinned: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def of(cls, script: Path) -> MissionFiles:
+        """Find the files of a mission.
+
+        Raises
+        ------
+        OSError
+            One of them cannot be read.
+        """
+        main = script.resolve()
+        folder = main.resolve().parent
+        types = {resource.name: resource.type for resource in created_resources(main)}
+        texts, inputs, pinned = {str(main)}, set(), set()
+        for statement in statements_of(main):
+            if (target := included_file(statement, main)) is not None:
+                texts.add(os.path.normpath(target))
+                if statement.included is not None and Path(statement.included).is_absolute():
+                    pinned.add(statement.included)
+            for start, end, target in input_files(statement, statement.text, types, folder):
+                inputs.add(os.path.normpath(target))
+                named = statement.text[start:end].strip("'")
+                if Path(named).is_absolute():
+                    pinned.add(named)
+        paths = sorted(texts | inputs)
+        digests = {path: _sha256(path) for path in paths}
+        return cls(str(main), digests, frozenset(texts), frozenset(pinned))
+
+    @property
+    def identity(self) -> str:
+        """Name of exactly these files at these places."""
+        listed = "\n".join([self.script, *(f"{d} {p}" for p, d in sorted(self.digests.items()))])
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+    def are_here(self) -> bool:
+        """Whether this machine has every file, with the same content, at the same place."""
+        try:
+            return all(_sha256(path) == digest for path, digest in self.digests.items())
+        except OSError:
+            return False
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the content of every file by its path."""
+        return {path: Path(path).read_bytes() for path in self.digests}
+
+    def mirrored(self, below: Path) -> Path:
+        """Return where the script of a copy below a folder is or would be."""
+        return _inside(below / self.identity, self.script)
+
+    def mirror(self, below: Path, contents: Mapping[str, bytes]) -> Path:
+        """Lay out a copy below a folder, whole or not at all, and return its script.
+
+        The files lie to each other as the originals do; absolute paths in the scripts are
+        rewritten to the copies.
+        """
+        final = below / self.identity
+        if final.exists():
+            return self.mirrored(below)
+        below.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix="making-", dir=below))
+        names = sorted(map(re.escape, self.pinned), key=len, reverse=True)
+        pattern = re.compile("|".join(names).encode()) if names else None
+        for path, content in contents.items():
+            if pattern is not None and path in self.texts:
+                content = pattern.sub(  # noqa: PLW2901
+                    lambda found: os.fsencode(_inside(final, os.fsdecode(found.group()))), content
+                )
+            copy = _inside(making, path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+        making.rename(final)
+        return self.mirrored(below)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    return folder / path.lstrip("/")
+
+
+def _sha256(path: str) -> str:
+    """Return a file's SHA-256, computed again only when the file has another time or size."""
+    status = os.stat(path)  # noqa: PTH116 - on the path of every run
+    stamp = (status.st_mtime_ns, status.st_size)
+    known = _digests.get(path)
+    if known is None or known[0] != stamp:
+        known = stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        _digests[path] = known
+    return known[1]

@@ -1,0 +1,168 @@
+"""What is kept beside a manifest so that a lost or damaged one can be rebuilt.
+
+Every run folder is *sealed*: the last file that a run writes there is ``outcome.seal.json``, with
+all that a manifest entry says of the run. It is on disk before the run's outcome is returned, so a
+seal that says ``ok`` was written after every file it lists. A run that starts takes the seal of an
+earlier attempt away first. `keep_header` keeps a copy of the manifest's header line.
+
+Both are lines of the form of `gmat_sweep.json_lines`, with a checksum. A seal is a claim: whoever
+uses one checks the listed files against their sizes and hashes.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.durable import write_file
+from gmat_sweep.json_lines import seal, unsealed
+from gmat_sweep.json_values import NULL, take
+from gmat_sweep.manifest_entry import ManifestEntry, line_record, path_prefixes, portable
+from gmat_sweep.mission_script import canonical_script_sha256
+
+if TYPE_CHECKING:
+    from gmat_sweep.spec import RunOutcome, RunSpec
+
+__all__ = [
+    "SEAL_NAME",
+    "RunSeal",
+    "break_seal",
+    "header_copy",
+    "keep_header",
+    "read_seal",
+    "seal_run",
+]
+
+SEAL_NAME = "outcome.seal.json"
+"""Name of the seal in a run folder."""
+
+_PATHS = ("output_paths", "extra_outputs", "solver_paths")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeal:
+    """A seal as it was read.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder it lies in.
+    record : dict
+        The run's manifest entry as a line holds it, with paths relative to `folder`.
+    script_sha256 : str or None
+        `canonical_script_sha256` of the script that was flown; None where it could not be read.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    script_sha256: str | None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / SEAL_NAME
+
+    @property
+    def entry(self) -> ManifestEntry:
+        """The entry, with paths relative to the run folder."""
+        return ManifestEntry.from_dict(self.record)
+
+    def record_below(self, sweep_folder: Path) -> dict[str, Any]:
+        """Return the record with paths as a manifest of `sweep_folder` has them."""
+        prefixes = path_prefixes(sweep_folder)
+
+        def moved(text: str) -> str:
+            return portable((self.folder / text).as_posix(), prefixes)
+
+        record = dict(self.record)
+        for key in _PATHS:
+            record[key] = {name: moved(text) for name, text in record.get(key, {}).items()}
+        if record.get("log_path") is not None:
+            record["log_path"] = moved(record["log_path"])
+        if "files" in record:
+            record["files"] = {moved(text): facts for text, facts in record["files"].items()}
+        return record
+
+
+def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
+    """Write the seal of a run that has ended, on disk before this returns.
+
+    Raises
+    ------
+    DurabilityError
+        It could not be written.
+    SweepConfigError
+        The spec holds a value that cannot be written as JSON.
+    """
+    entry = ManifestEntry.from_outcome(
+        outcome,
+        overrides=spec.overrides,
+        context=spec.context,
+        log_path=spec.output_dir / "worker.log",
+        seed=spec.seed,
+        run_options=spec.run_options,
+        host=_host(),
+        postprocess=spec.postprocess,
+        files=outcome.files,
+    )
+    record = {
+        "entry": line_record(entry, path_prefixes(spec.output_dir)),
+        "script_sha256": _script_hash(spec.script_path),
+    }
+    write_file(spec.output_dir / SEAL_NAME, seal(record, 0))
+
+
+def break_seal(folder: Path) -> None:
+    """Take away the seal of an earlier attempt, because the run is flown again."""
+    (folder / SEAL_NAME).unlink(missing_ok=True)
+
+
+def read_seal(folder: Path) -> RunSeal:
+    """Read the seal of a run folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        It has none.
+    ValueError
+        The seal is damaged; the message says how.
+    """
+    content = (folder / SEAL_NAME).read_bytes()
+    if not content.endswith(b"\n"):
+        raise ValueError("the file is cut off")
+    record = unsealed(content, 1)
+    found = RunSeal(
+        folder, take(record, "entry", dict), take(record, "script_sha256", str, NULL, default=None)
+    )
+    ManifestEntry.from_dict(found.record)
+    return found
+
+
+def header_copy(manifest_path: Path) -> Path:
+    """Return where the copy of a manifest's header is kept."""
+    return manifest_path.with_suffix(".header.json")
+
+
+def keep_header(manifest_path: Path) -> None:
+    """Keep a copy of the manifest's header line beside it, on disk before this returns."""
+    with manifest_path.open("rb") as manifest:
+        line = manifest.readline()
+    copy = header_copy(manifest_path)
+    if not copy.exists() or copy.read_bytes() != line:
+        write_file(copy, line)
+
+
+@functools.cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _script_hash(script: Path) -> str | None:
+    try:
+        return canonical_script_sha256(script)
+    except OSError:
+        # The run has failed for that reason already.
+        return None

@@ -1,0 +1,224 @@
+"""Workers that do not see the sweep's disk: they get the mission and hand their outputs back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import dask_clusters
+from faulty_runs import SCRIPTS, spec_of
+from gmat_sweep import LocalJoblibPool, Manifest, Pool, RunOutcome, RunSpec, Sweep
+from gmat_sweep.backends import DaskPool
+from gmat_sweep.backends.orders import Order, OrderDesk, Reply, RunMark, Sign
+from gmat_sweep.backends.remote_worker import RemoteWorker
+from gmat_sweep.mission_files import MissionFiles
+from gmat_sweep.run_files import damage
+
+# A namespace of its own for mounts: in it, these folders are other and empty ones.
+BLIND = (
+    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+    'mount -t tmpfs none "$1" && mount -t tmpfs none "$2" && shift 2 && exec "$@"',
+    "sh",
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of sweeps and the folder of missions, which the worker does not see."""
+    return tmp_path_factory.mktemp("sweeps"), tmp_path_factory.mktemp("missions")
+
+
+@pytest.fixture(scope="module")
+def blind(
+    folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DaskPool]:
+    """A pool whose one worker has other folders under the names of ours."""
+    cluster = tmp_path_factory.mktemp("cluster")
+    inside = (*BLIND, *map(str, folders))
+    with (
+        dask_clusters.scheduler(cluster) as (_, address),
+        dask_clusters.worker(cluster, address, "blind", inside=inside),
+        DaskPool(address=address) as pool,
+    ):
+        yield pool
+
+
+def mission_in_parts(folder: Path) -> Path:
+    """Return a mission that includes two files, one of them by its absolute path."""
+    setup, sequence = SCRIPTS["fine"].split("BeginMissionSequence;")
+    (folder / "parts").mkdir()
+    (folder / "parts/setup.script").write_text(setup)
+    (folder / "sequence.script").write_text(f"BeginMissionSequence;{sequence}")
+    script = folder / "mission.script"
+    script.write_text(
+        f"#Include 'parts/setup.script'\n#Include '{folder}/sequence.script'\n", encoding="utf-8"
+    )
+    return script
+
+
+def runs_of(script: Path, folder: Path) -> list[RunSpec]:
+    """Return three good runs, one of them with a hook, and one whose hook fails."""
+    specs = [
+        RunSpec(script, {"Sat.SMA": 7000.0 + n}, folder / f"run-{n}", n, None, {}) for n in range(4)
+    ]
+    specs[1] = replace(specs[1], postprocess="sweep_hooks:note", context={"of": "one"})
+    specs[3] = replace(specs[3], postprocess="sweep_hooks:end_as_told", context={"end": "leave"})
+    return specs
+
+
+def swept(specs: list[RunSpec], pool: Pool) -> tuple[pd.DataFrame, dict[int, dict[str, object]]]:
+    """Run specs; return the frame, and what the manifest says apart from times and hosts."""
+    folder = specs[0].output_dir.parent
+    done = Sweep(
+        runs=specs,
+        backend=pool,
+        manifest_path=folder / "manifest.jsonl",
+        output_dir=folder,
+        script_path=specs[0].script_path,
+        progress=False,
+    ).run()
+    entries = Manifest.load(folder / "manifest.jsonl").entries
+    assert not [problem for entry in entries for problem in damage(entry, [folder])]
+    times = {"started_at", "ended_at", "duration_s", "host", "stderr"}
+    kept = {
+        entry.run_id: {k: v for k, v in entry.to_dict().items() if k not in times}
+        for entry in entries
+    }
+    return done.to_dataframe(), kept
+
+
+def test_a_worker_without_the_folder_hands_everything_back(
+    blind: DaskPool, pool: LocalJoblibPool, folders: tuple[Path, Path]
+) -> None:
+    sweeps, missions = folders
+    script = mission_in_parts(missions)
+    asked = []
+    ask = blind._ask
+
+    def counting(order: Order) -> Reply:
+        reply = ask(order)
+        asked.append(reply.lacks_mission)
+        return reply
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blind, "_ask", counting)
+        frame, entries = swept(runs_of(script, sweeps / "far"), blind)
+    expected, local = swept(runs_of(script, sweeps / "near"), pool)
+
+    pd.testing.assert_frame_equal(frame, expected, check_exact=True)
+    assert entries == local
+    names = {run: sorted(p.name for p in (sweeps / run).iterdir()) for run in ("far", "near")}
+    assert names["far"] == names["near"]
+    for run_id in range(4):
+        left = {
+            run: sorted(p.name for p in (sweeps / run / f"run-{run_id}").iterdir())
+            for run in ("far", "near")
+        }
+        assert left["far"] == left["near"]
+    assert "status=ok" in (sweeps / "far/run-0/worker.log").read_text()
+    # Asked for the mission by the runs that were waiting before it had come, and never after.
+    assert 1 <= sum(asked) <= 2
+    refused = Manifest.load(sweeps / "far/manifest.jsonl").entries
+    (said,) = [entry.stderr or "" for entry in refused if entry.status == "failed"]
+    assert "gmat-sweep-host-" not in said.split("--- GMAT engine log ---")[0]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[RemoteWorker]:
+    """A worker in this process."""
+    worker = RemoteWorker(reuse_gmat_context=True)
+    yield worker
+    worker.close()
+
+
+class TestRemoteWorker:
+    """The far end by itself."""
+
+    def test_an_order_whose_run_is_finished_is_answered_and_not_run_again(
+        self, worker: RemoteWorker, tmp_path: Path
+    ) -> None:
+        desk, spec = OrderDesk(), spec_of(tmp_path)
+        order = desk.order(spec, None, None)
+        first = worker.carry_out(order)
+        log = (spec.output_dir / "worker.log").read_text()
+        again = worker.carry_out(order)
+
+        assert first.outcome is not None
+        assert again == first
+        assert (spec.output_dir / "worker.log").read_text() == log
+        outcome = desk.outcome(spec, order, again)
+        assert outcome.status == "ok"
+        assert outcome.host
+        desk.close()
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+        assert not list(spec.output_dir.glob(".*"))
+
+    def test_an_order_that_was_begun_elsewhere_is_run_over_what_it_left(
+        self, worker: RemoteWorker, tmp_path: Path
+    ) -> None:
+        desk, spec = OrderDesk(), spec_of(tmp_path)
+        order = desk.order(spec, None, None)
+        RunMark(spec.output_dir, order.ticket).begin()
+        for leftover in ("RF.txt", "report__RF.parquet"):
+            (spec.output_dir / leftover).write_text("half of it")
+        reply = worker.carry_out(order)
+
+        assert desk.outcome(spec, order, reply).status == "ok"
+        desk.close()
+
+    def test_a_folder_with_another_sign_is_another_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "sign").write_text("of somebody else")
+
+        assert not Sign(str(tmp_path / "sign"), "ours").is_seen()
+        assert not Sign(str(tmp_path / "absent"), "ours").is_seen()
+        assert Sign(str(tmp_path / "sign"), "of somebody else").is_seen()
+
+
+def test_what_comes_back_changed_is_refused(tmp_path: Path) -> None:
+    desk, spec = OrderDesk(), spec_of(tmp_path)
+    order = desk.order(spec, None, None)
+    path = spec.output_dir / "report__RF.parquet"
+    outcome = RunOutcome.ok(
+        run_id=0,
+        output_paths={"report__RF": path},
+        started_at=datetime.now(UTC),
+        ended_at=datetime.now(UTC),
+        duration_s=1.0,
+        files={str(path): {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
+    )
+    fine = Reply(outcome=outcome.to_dict(), files={path.name: b"abc"})
+    changed = Reply(outcome=outcome.to_dict(), files={path.name: b"abd"})
+
+    with pytest.raises(OSError, match="another content than was recorded"):
+        desk.outcome(spec, order, changed)
+    assert not path.exists()
+    assert desk.outcome(spec, order, fine).output_paths == {"report__RF": path}
+    assert path.read_bytes() == b"abc"
+    desk.close()
+
+
+def test_a_mirrored_mission_leads_to_its_own_copies(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    files = MissionFiles.of(mission_in_parts(home))
+    copy = files.mirror(tmp_path / "far", files.contents())
+    text = copy.read_text()
+
+    assert sorted(Path(path).name for path in files.digests) == [
+        "mission.script",
+        "sequence.script",
+        "setup.script",
+    ]
+    assert files.are_here()
+    assert f"'{home}/sequence.script'" not in text
+    assert (copy.parent / "parts/setup.script").is_file()
+    (pinned,) = [line.split("'")[1] for line in text.splitlines() if "sequence" in line]
+    assert Path(pinned).read_text() == (home / "sequence.script").read_text()
+    (home / "sequence.script").write_text("BeginMissionSequence;\n")
+    assert not files.are_here()
