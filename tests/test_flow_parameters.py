@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prefect.exceptions import ParameterTypeError
 
@@ -77,6 +77,7 @@ class TestPaths:
 
     @_ONE_HOME
     @given(name=_NAMES)
+    @example(name="~no-such-user")
     def test_any_path_becomes_absolute_and_an_absolute_one_is_left_alone(
         self, home: Path, name: str
     ) -> None:

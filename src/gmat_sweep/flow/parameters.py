@@ -131,13 +131,21 @@ def absolute(path: Path) -> Path:
     ``GMAT_SWEEP_HOME``; only where that is not set, from the current folder.
     """
     home = os.environ.get(HOME_VARIABLE) or os.curdir
-    return (Path(home).expanduser() / path.expanduser()).absolute()
+    return (_expanded(Path(home)) / _expanded(path)).absolute()
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # There is no such user: the name of a file, which may or may not be there.
+        return path
 
 
 def fresh_folder(mission: Path, kind: str, run_name: str) -> Path:
     """Return the folder of a flow run that was given none; the same when the run is retried."""
     home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
-    return Path(home).expanduser().absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
+    return _expanded(Path(home)).absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
 
 
 def slug(text: str) -> str:
