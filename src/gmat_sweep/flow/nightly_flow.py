@@ -148,7 +148,7 @@ def _keep(tonight: Path, comparison: NightComparison) -> None:
 
 
 def _final_state(sweep: State[Any], comparison: NightComparison | None) -> State[None]:
-    said = "the first night" if comparison is None else comparison.headline()
+    said = "The first night." if comparison is None else comparison.headline()
     message = f"{said} {sweep.message or ''}".strip()
     if sweep.is_failed():
         return Failed(name=sweep.name, message=message)
