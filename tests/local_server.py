@@ -18,14 +18,17 @@ FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 
 class LocalServer:
-    """A server with deployments and a worker, in a folder and on a port of their own."""
+    """A server with deployments and a worker, in a folder and on a port of their own.
 
-    def __init__(self, folder: Path) -> None:
+    Sweeps are in `home`, or else in the folder too.
+    """
+
+    def __init__(self, folder: Path, home: Path | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.root = f"http://127.0.0.1:{self.port}"
-        self.home = folder / "home"
+        self.home = home or folder / "home"
         self.home.mkdir()
         self._state = folder / "state"
         self.environment = {

@@ -147,6 +147,12 @@ def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: Loc
     tasks = {task["name"]: task for task in wait_for(lambda: server.task_runs(flow_run_id))}
     assert tasks["run-2"]["state_type"] == "FAILED"
     assert "ECC" in tasks["run-2"]["state"]["message"]
+    said = wait_for(
+        lambda: server.post(
+            "/logs/filter", {"logs": {"task_run_id": {"any_": [tasks["run-2"]["id"]]}}}
+        )
+    )
+    assert [line["message"] for line in said] == [tasks["run-2"]["state"]["message"]]
     failures = json.loads(server.artifacts(flow_run_id)["leo-basic-grid-failures"]["data"])
     assert [(row["runs"], row["examples"]) for row in failures] == [(1, "2")]
     assert "ECC" in failures[0]["cause"]

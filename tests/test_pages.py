@@ -1,7 +1,9 @@
 """What a person sees in the Prefect UI, in headless Chromium.
 
 The pictures are kept in the folder that ``UI_PICTURES`` names, or else with the test's other files;
-those of the documentation are made by ``UI_PICTURES=docs/pictures make pages``.
+those of the documentation are made by
+``UI_PICTURES=docs/pictures UI_HOME=/srv/missions make pages``. ``UI_HOME`` names the folder, not
+there yet, that shows in them as GMAT_SWEEP_HOME.
 """
 
 import os
@@ -31,7 +33,8 @@ _LOOK_MS = 30_000
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server with deployments and a worker."""
-    local = LocalServer(tmp_path_factory.mktemp("server"))
+    home = os.environ.get("UI_HOME")
+    local = LocalServer(tmp_path_factory.mktemp("server"), Path(home) if home else None)
     try:
         local.make("up")
         local.make("deploy")

@@ -1,12 +1,15 @@
 """The runs of a sweep as task runs ``run-<id>``, a bounded number of them in flight.
 
 A run that GMAT refuses is a failed task run with an outcome; only faults of the infrastructure are
-raised inside a task run, and retried.
+raised inside a task run, and retried. The first failed runs say their cause in a log line, too: the
+UI's page of a task run shows its log, and not the message of its state.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,6 +55,11 @@ OVER_MEMORY = "OverMemory"
 _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
 _RECOUNT_INTERVAL_S = 1.0
+_MOST_CAUSES_LOGGED = 50
+
+# Below Prefect's own, whose lines are kept away while a sweep runs.
+_causes = logging.getLogger("prefect.task_runs.causes")
+_causes.setLevel(logging.INFO)
 
 
 def threads_of(job: SweepJob) -> int:
@@ -165,6 +173,7 @@ class Mapping:
         self._in_flight: dict[int, _Progress] = {}
         self._turns = _Turns(workers_of(job.pool))
         self._stopping = False
+        self._failures = itertools.count()
         self._task: Task[[int], State[None]] = task(
             name="run",
             task_run_name="run-{run_id}",
@@ -260,13 +269,19 @@ class Mapping:
                 raise
             progress.outcome = outcome
             limit = TIMED_OUT if isinstance(error, WorkerTimedOutError) else OVER_MEMORY
-            return Failed(name=limit, message=headline(outcome.stderr))
+            return self._failed(limit, outcome)
         if stopped := stopped_by(outcome.shortage, spec):
             raise stopped
         progress.outcome = outcome
         if outcome.status == "failed":
-            return Failed(name=RUN_FAILED, message=headline(outcome.stderr))
+            return self._failed(RUN_FAILED, outcome)
         return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
+
+    def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
+        cause = headline(outcome.stderr)
+        if next(self._failures) < _MOST_CAUSES_LOGGED:
+            _causes.error(cause)
+        return Failed(name=name, message=cause)
 
 
 def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
