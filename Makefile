@@ -4,11 +4,12 @@ PYTHON_IN_VENV := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 PORT   := 4200
 
-.PHONY: help demo test soak pages lint format bench engine up deploy down clean
+.PHONY: help demo test services soak pages lint format bench engine up deploy down clean
 
 help:
 	@echo "make demo     a Monte Carlo of an injection burn: table, picture, manifest, flow run"
 	@echo "make test     the tests (under 10 minutes)"
+	@echo "make services the tests that start Prefect servers, Dask and Ray clusters"
 	@echo "make soak     long rounds of injected faults"
 	@echo "make pages    what the Prefect UI shows, in headless Chromium; needs chromium"
 	@echo "make lint     ruff and mypy"
@@ -26,10 +27,13 @@ demo: $(READY)
 	@$(PYTHON_IN_VENV) examples/injection_dispersion.py
 
 test: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m "not soak and not browser" -n 2 --dist loadfile $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m "not soak and not browser and not services" -n 2 --dist loadfile $(ARGS)
 
 soak: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m soak $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m soak -n 2 $(ARGS)
+
+services: $(READY)
+	$(PYTHON_IN_VENV) -m pytest -m services -n 2 --dist loadfile $(ARGS)
 
 pages: $(READY)
 	$(PYTHON_IN_VENV) -m pytest -m browser $(ARGS)

@@ -23,6 +23,8 @@ from gmat_sweep.backends import DaskPool
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[DaskPool]:

@@ -18,6 +18,8 @@ from gmat_sweep.last_pass import LastPass
 from local_server import PROJECT, LocalServer, entry_lines, wait_for
 from test_docs import BESIDE_A_WORKER, page_program
 
+pytestmark = pytest.mark.services
+
 DATA = Path(__file__).parent / "data"
 SMA = ["Sat.SMA=normal:7100:50"]
 

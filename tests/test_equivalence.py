@@ -25,6 +25,9 @@ from gmat_sweep import (
     expand_monte_carlo_to_run_specs,
 )
 from gmat_sweep.backends import DaskPool, ProcessPoolExecutorPool, RayPool
+from portable_records import in_any_folder
+
+pytestmark = pytest.mark.services
 
 TESTS = Path(__file__).parent
 PERTURB = {"Sat.SMA": ("normal", 7000.0, 5.0), "Sat.ECC": ("uniform", 0.0, 0.01)}
@@ -83,7 +86,7 @@ def told(folder: Path) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, An
 
     manifest = Manifest.load(folder / "manifest.jsonl")
     entries = [
-        {key: value for key, value in entry.to_dict().items() if key not in DIFFERENT}
+        in_any_folder({k: v for k, v in entry.to_dict().items() if k not in DIFFERENT}, folder)
         for entry in sorted(manifest.entries, key=lambda entry: entry.run_id)
     ]
     header = {

