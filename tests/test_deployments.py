@@ -1,7 +1,6 @@
 """Deployments on a real Prefect server with a real process worker, from deploying to cancelling."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -289,10 +288,13 @@ def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
         n=200,
         seed=1,
         out="through",
+        # One worker, so that the sweep is still under way when the server is gone.
+        settings={"workers": 1},
     )
     wait_for(lambda: len(entry_lines(folder)) >= 20, 120)
-    os.kill(server.process_of("server"), signal.SIGTERM)
-    psutil.Process(server.process_of("server")).wait(30)
+    stopped = psutil.Process(server.process_of("server"))
+    stopped.kill()
+    stopped.wait(30)
     assert len(entry_lines(folder)) < 200
     wait_for(lambda: len(entry_lines(folder)) >= 150, 120)
     server.make("up")
