@@ -33,7 +33,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         yield local
     finally:
         pids = [local.process_of(name) for name in ("worker", "server")]
-        family = [child for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+        family = [
+            child
+            for pid in pids
+            if psutil.pid_exists(pid)
+            for child in psutil.Process(pid).children(recursive=True)
+        ]
         local.make("down")
         local.client.close()
     assert [each for each in family if each.is_running()] == []
