@@ -124,6 +124,30 @@ def test_a_served_flow_runs_without_a_work_pool(server: LocalServer) -> None:
     assert served.returncode == 0, said
 
 
+def test_the_same_deployment_runs_on_dask_workers(server: LocalServer) -> None:
+    """A choice of the form: the manifest names the back end, and the draws are the same."""
+    parameters: dict[str, Any] = {
+        "mission": str(DATA / "leo_basic.script"),
+        "vary": SMA,
+        "n": 4,
+        "seed": 42,
+    }
+    started = {
+        backend: server.start(
+            "monte-carlo", **parameters, out=backend, settings={"backend": backend, "workers": 2}
+        )
+        for backend in ("dask", "local")
+    }
+    found = {}
+    for backend, flow_run_id in started.items():
+        flow_run = server.ended(flow_run_id)
+        assert flow_run["state"]["message"] == "4 of 4 runs ok"
+        manifest = Manifest.load(server.home / backend / "manifest.jsonl")
+        found[backend] = (manifest.backend, {e.run_id: e.overrides for e in manifest.entries})
+    assert [found[backend][0] for backend in started] == ["DaskPool", "LocalJoblibPool"]
+    assert found["dask"][1] == found["local"][1]
+
+
 def test_nothing_of_the_deployer_is_baked_into_deployments(server: LocalServer) -> None:
     """A worker elsewhere needs the package only: no pull step, no path of this machine."""
     for deployment in server.post("/deployments/filter", {}):
@@ -175,6 +199,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("monte-carlo", {"vary": ["Sat.NoSuchField=normal:1:1"]}, "NoSuchField"),
     ("grid", {"kind": "explicit"}, "rows: "),
     ("resume", {"out": "empty"}, "out: "),
+    ("grid", {"settings": {"dask_address": "tcp://127.0.0.1:1"}}, "settings.dask_address: "),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmat_sweep.backends.dask import DaskPool
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.last_pass import LastPass
@@ -12,7 +13,8 @@ from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_
 from gmat_sweep.sweep import Sweep
 
 if TYPE_CHECKING:
-    from gmat_sweep.flow.parameters import SweepParameters
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.flow.parameters import RunSettings, SweepParameters
     from gmat_sweep.manifest import Manifest
 
 __all__ = ["run_requested"]
@@ -57,7 +59,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
             f"out: {parameters.out} holds no sweep to resume. Name the folder with its "
             f"{MANIFEST_NAME}."
         )
-    with LocalJoblibPool(settings.workers) as pool:
+    with _pool(settings) as pool:
         if goes_on:
             sweep = Sweep.from_manifest(
                 manifest_path,
@@ -84,6 +86,17 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
                 retries=settings.retries,
             ).run()
     return sweep.to_manifest()
+
+
+def _pool(settings: RunSettings) -> Pool:
+    if settings.backend == "local":
+        if settings.dask_address is not None:
+            raise SweepConfigError(
+                "settings.dask_address: an address is given for back end local. Choose back end "
+                "dask, or leave the address out."
+            )
+        return LocalJoblibPool(settings.workers)
+    return DaskPool(address=settings.dask_address, n_workers=settings.workers)
 
 
 def _is_retried(parameters: SweepParameters, flow_run: str) -> bool:

@@ -52,6 +52,18 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    backend: Literal["local", "dask"] = Field(
+        default="local",
+        title="Back end",
+        description="Where runs execute: worker processes of this machine, or a Dask cluster.",
+    )
+    dask_address: str | None = Field(
+        default=None,
+        title="Dask scheduler",
+        description="Dask: address of a running scheduler, such as tcp://10.0.0.1:8786; a cluster "
+        "on this machine is started when left empty.",
+        pattern=r"^\w+://\S+$",
+    )
     workers: int | None = Field(
         default=None,
         title="Workers",
