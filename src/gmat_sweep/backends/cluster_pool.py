@@ -8,8 +8,6 @@ infrastructure failed it. A pool that the flow is to open for the length of a sw
 
 from __future__ import annotations
 
-import time
-import traceback
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -18,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.backends.orders import Order, OrderDesk, Reply
 from gmat_sweep.backends.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
@@ -177,22 +176,15 @@ class ClusterPool(Pool):
         return self
 
     def _outcome(self, spec: RunSpec) -> RunOutcome:
-        started_at, started = datetime.now(UTC), time.monotonic()
+        started_at = datetime.now(UTC)
         try:
             return self.execute(spec)
         except WorkerDiedError as error:
-            stderr = str(error)
+            return failed_by(spec, error, started_at)
         except BackendError:
             raise
-        except Exception:  # noqa: BLE001 - a run's failure is data
-            stderr = traceback.format_exc()
-        return RunOutcome.failed(
-            run_id=spec.run_id,
-            stderr=stderr,
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
-            duration_s=time.monotonic() - started,
-        )
+        except Exception as error:  # noqa: BLE001 - a run's failure is data
+            return failed_by(spec, error, started_at)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -6,23 +6,20 @@ it. As with Dask, Prefect's engine stays in threads of the flow process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from prefect.task_runners import ThreadPoolTaskRunner
 from prefect_ray import RayTaskRunner
 
-if TYPE_CHECKING:
-    from prefect.futures import PrefectFuture
-    from prefect.tasks import Task
+from gmat_sweep.flow.in_threads import InThreads
 
+if TYPE_CHECKING:
     from gmat_sweep.backends.ray import RayPool
 
 __all__ = ["SweepRayTaskRunner"]
 
 
-class SweepRayTaskRunner(RayTaskRunner):
+class SweepRayTaskRunner(InThreads["RayPool"], RayTaskRunner):
     """Runs tasks in threads and lends a pool its Ray cluster.
 
     Parameters
@@ -33,30 +30,14 @@ class SweepRayTaskRunner(RayTaskRunner):
 
     def __init__(self, pool: RayPool) -> None:
         super().__init__(**pool.runner_settings)
-        self._pool = pool
-        # A thread for every run in flight, of which the flow has a bounded number.
-        self._threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner()
-
-    def duplicate(self) -> Self:
-        """Return a runner for the same pool."""
-        return type(self)(self._pool)
-
-    def submit(
-        self,
-        task: Task[Any, Any],
-        parameters: dict[str, Any],
-        wait_for: Iterable[PrefectFuture[Any]] | None = None,
-        dependencies: dict[str, set[Any]] | None = None,
-    ) -> PrefectFuture[Any]:
-        """Run a task in a thread of this process."""
-        return self._threads.submit(task, parameters, wait_for, dependencies)
+        self._drive(pool)
 
     def __enter__(self) -> Self:
         """Start or find Ray and let the pool use it."""
         with self._pool.starting():
             super().__enter__()
         with ExitStack() as taken:
-            taken.callback(super().__exit__, None, None, None)
+            taken.callback(RayTaskRunner.__exit__, self, None, None, None)
             if not self._pool.is_open:
                 self._pool.lend()
                 taken.callback(self._pool.take_back)
@@ -64,7 +45,3 @@ class SweepRayTaskRunner(RayTaskRunner):
             taken.enter_context(self._threads)
             self._taken = taken.pop_all()
         return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Wait for the threads, and end Ray if this runner started it."""
-        self._taken.close()
