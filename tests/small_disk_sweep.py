@@ -20,15 +20,17 @@ from gmat_sweep.shortages import LEAST_FREE_BYTES
 
 SHORT = Path(__file__).parent / "data" / "leo_short.script"
 RUNS = 40
+DISK_BYTES = 32 * LEAST_FREE_BYTES
+ROOM_FOR_A_FEW_RUNS = LEAST_FREE_BYTES // 2
 
 
 def main(folder: Path, how: str) -> None:
     """Run, be stopped, make room, resume."""
     room = folder / "room"
     if how == "mount":
-        options = f"size={2 * LEAST_FREE_BYTES}"
+        options = f"size={DISK_BYTES}"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
-        room.write_bytes(bytes(LEAST_FREE_BYTES // 2))
+        room.write_bytes(bytes(DISK_BYTES - LEAST_FREE_BYTES - ROOM_FOR_A_FEW_RUNS))
     else:
         room.touch()
     out, manifest = folder / "sweep", folder / "sweep" / "manifest.jsonl"
