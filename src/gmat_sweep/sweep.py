@@ -213,12 +213,12 @@ class Sweep(SweepResults):
         check_folder(self._output_dir, self._manifest_path)
         with locked(*self._folders):
             engine = self._warm_up()
-            runs = self._prepared(runs, runs)
+            prepared = self._prepared(runs, runs)
             check_folder(self._output_dir, self._manifest_path)
             manifest = self._header(digest, engine)
             manifest.save(self._manifest_path)
             self._manifest = manifest
-            self._execute(runs, "run", listener)
+            self._execute(prepared, len(runs), "run", listener)
 
     @classmethod
     def from_manifest(
@@ -332,7 +332,8 @@ class Sweep(SweepResults):
             if runs:
                 self._warm_up()
                 facts = extension_facts(self._parameter_spec, len(self._runs))
-                self._execute(self._prepared(runs, every_run), "resume", entry_facts=facts)
+                prepared = self._prepared(runs, every_run)
+                self._execute(prepared, len(runs), "resume", entry_facts=facts)
             self._reload()
         return self
 
@@ -367,7 +368,7 @@ class Sweep(SweepResults):
             self._warm_up()
             prepared = self._prepared(runs, runs)
             facts = extension_facts(self._parameter_spec, len(self._runs))
-            self._execute(prepared, "extend", entry_facts=facts)
+            self._execute(prepared, len(runs), "extend", entry_facts=facts)
             self._reload()
         return self
 
@@ -391,7 +392,10 @@ class Sweep(SweepResults):
             show_hooks(self._manifest, self._runs)
 
     def _checked_runs(self) -> list[RunSpec]:
-        """Return the runs as they will be dispatched, after checking what is known already."""
+        """Return the runs with plain values and whole paths, after checking what is known already.
+
+        They are kept in place of those that were given: of a large sweep, there is one list.
+        """
         seen: set[int] = set()
         checked = []
         for run in self._runs:
@@ -411,11 +415,12 @@ class Sweep(SweepResults):
                     run_options=jsonable(run.run_options, f"{where} run_options"),
                     script_path=run.script_path.absolute(),
                     output_dir=run.output_dir.absolute(),
-                    postprocess=self._postprocess or run.postprocess,
                 )
             )
-        for hook in {run.postprocess for run in checked if run.postprocess is not None}:
-            check_hook(hook)
+        for hook in {self._postprocess or run.postprocess for run in checked}:
+            if hook is not None:
+                check_hook(hook)
+        self._runs = checked
         return checked
 
     def _warm_up(self) -> Engine:
@@ -429,8 +434,10 @@ class Sweep(SweepResults):
         on_demand(self._pool).warm_up()
         return engine
 
-    def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> list[RunSpec]:
-        """Check each script and its fields on the engine; return `runs` on what is to be run."""
+    def _prepared(
+        self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]
+    ) -> Iterator[RunSpec]:
+        """Check each script and its fields on the engine; return `runs` as they are dispatched."""
         runnable = {}
         scripts = dict.fromkeys(run.script_path for run in every_run)
         for number, script in enumerate(scripts):
@@ -442,11 +449,19 @@ class Sweep(SweepResults):
                 number=number,
                 memory_limit=self._memory_limit,
             )
-        return [replace(run, script_path=runnable[run.script_path]) for run in runs]
+        return (
+            replace(
+                run,
+                script_path=runnable[run.script_path],
+                postprocess=self._postprocess or run.postprocess,
+            )
+            for run in runs
+        )
 
     def _execute(
         self,
-        runs: Sequence[RunSpec],
+        runs: Iterable[RunSpec],
+        count: int,
         action: str,
         listener: Listener | None = None,
         entry_facts: dict[str, Any] | None = None,
@@ -458,7 +473,7 @@ class Sweep(SweepResults):
         keep_header(self._manifest_path)
         job = SweepJob(
             specs=runs,
-            count=len(runs),
+            count=count,
             pool=self._pool,
             manifest=self.to_manifest(),
             manifest_path=self._manifest_path,

@@ -22,11 +22,12 @@ from gmat_sweep.analysis.report import sweep_report
 from gmat_sweep.errors import GmatSweepError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
+
+    from gmat_sweep.manifest import Manifest
 
 __all__ = ["ProgressArtifact", "publish", "publish_summary"]
 
@@ -120,7 +121,7 @@ class ProgressArtifact:
         return artifact_id
 
 
-def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
+def publish_summary(flow_run_id: UUID, key: str, manifest: Manifest) -> None:
     """Publish the summary of a sweep and the table of its failures, made from the manifest.
 
     Parameters
@@ -129,11 +130,11 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
         The flow run that they belong to.
     key : str
         What their keys begin with.
-    manifest_path : Path
+    manifest : Manifest
         The sweep.
     """
     try:
-        report = sweep_report(manifest_path)
+        report = sweep_report(manifest)
     except (OSError, ValueError, GmatSweepError) as error:
         _log.warning("no summary for the Prefect UI: %s", error)
         return

@@ -206,10 +206,21 @@ class Mapping:
                 except Empty:
                     continue
                 progress = self._in_flight.pop(run_id)
-                outcome = progress.settle(done)
+                try:
+                    outcome = progress.settle(done)
+                except SweepStoppedError:
+                    yield from self._ended()
+                    raise
                 yield progress.spec, outcome, progress.attempts()
         finally:
             self._stop()
+
+    def _ended(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
+        """Yield the runs in flight that have an outcome, although Prefect has not ended them yet."""
+        for run_id in [run_id for run_id, each in self._in_flight.items() if each.outcome]:
+            progress = self._in_flight.pop(run_id)
+            assert progress.outcome is not None
+            yield progress.spec, progress.outcome, progress.attempts()
 
     def _in_this_thread(self, progress: _Progress) -> RunOutcome:
         """Run one spec where the caller's debugger can follow it."""

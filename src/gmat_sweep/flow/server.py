@@ -90,6 +90,11 @@ class LocalServer:
         REAPER.add_group(self._process.pid)
         self._answers = False
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def wait(self) -> str:
         """Return the API address once the server answers.
 

@@ -229,7 +229,7 @@ def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
     report.flow_run_id = flow_run_id
     try:
         orchestrate(job, report)
-        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
+        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest)
     except BaseException as error:
         report.error = error
         raise
@@ -250,10 +250,9 @@ def _run_requested(
         return Failed(message=f"{type(error).__name__}: {error}")
     finally:
         _report.reset(token)
-    manifest_path = parameters.out / "manifest.jsonl"
     # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
     key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
-    publish_summary(flow_run_id, key, manifest_path)
+    publish_summary(flow_run_id, key, manifest)
     return final_state(manifest, parameters.max_failed)
 
 
