@@ -13,7 +13,7 @@ help:
 	@echo "make soak     long rounds of injected faults"
 	@echo "make pages    what the Prefect UI shows, in headless Chromium; needs chromium"
 	@echo "make lint     ruff and mypy"
-	@echo "make bench    the flow beside the bare engine loop, and aggregation"
+	@echo "make bench    half an hour of benchmarks, whose tables go into docs/performance.md"
 	@echo "make up       a Prefect server and a worker on this machine (PORT=4200)"
 	@echo "make deploy   the deployments and automations, on that server"
 	@echo "make down     end both, and what they run"
@@ -49,7 +49,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --json benchmarks/results/throughput.json
+	$(PYTHON_IN_VENV) benchmarks/orchestration.py --json benchmarks/results/orchestration.json
 	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json
+	$(PYTHON_IN_VENV) benchmarks/performance_page.py
 
 up deploy down: $(READY)
 	@$(PYTHON_IN_VENV) tools/local_prefect.py $@ --port $(PORT)

@@ -77,6 +77,16 @@ def measure(n: int) -> dict[str, Any]:
     return {"n": n, "rows": len(frame), "load_s": loaded - started, "aggregate_s": done - loaded}
 
 
+def table(measured: dict[str, Any]) -> str:
+    """Return the measurement as a Markdown table."""
+    return (
+        "| runs | rows | loading the manifest, s | one frame of all, s |\n"
+        "| ---: | ---: | ---: | ---: |\n"
+        f"| {measured['n']:,} | {measured['rows']:,} | {measured['load_s']:.2f} "
+        f"| {measured['aggregate_s']:.2f} |"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Aggregate many small runs.")
@@ -84,9 +94,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     measured = measure(arguments.n)
-    print(f"{measured['n']} runs, {measured['rows']} rows")
-    print(f"  load the manifest  {measured['load_s']:6.2f} s")
-    print(f"  aggregate          {measured['aggregate_s']:6.2f} s")
+    print(table(measured))
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 MISSION = Path(__file__).resolve().parent.parent / "tests" / "data" / "leo_short.script"
 _MIB = 1 << 20
@@ -67,7 +67,7 @@ class Watch:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         """Start looking."""
         self._thread.start()
         return self

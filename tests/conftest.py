@@ -16,7 +16,9 @@ os.environ["DO_NOT_TRACK"] = "1"
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
+import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+from soak_figures import figures  # noqa: E402, F401
 
 # What a machine shared with others needs for an example says nothing of the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -49,3 +51,17 @@ def leo_short() -> Path:
 def injection() -> Path:
     """The mission of the demo."""
     return EXAMPLES / "injection.script"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what the soak tests did."""
+    told = soak_figures.line(
+        counted
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "teardown"
+        for counted in report.user_properties
+    )
+    if told is not None:
+        terminalreporter.write_sep("=", "soak")
+        terminalreporter.write_line(told)

@@ -21,6 +21,7 @@ from gmat_sweep.doctor import check_sweep
 from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.notation import parse_grid
 from resumed_sweeps import SHORT, reopened, same
+from soak_figures import Figures
 
 GMAT_SWEEP = str(Path(sys.executable).parent / "gmat-sweep")
 SOURCE = str(Path(__file__).parents[1] / "src")
@@ -42,7 +43,7 @@ def _has_recorded(folder: Path, count: int, driver: subprocess.Popen[bytes]) -> 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bit_for_bit(
-    pool: LocalJoblibPool, tmp_path: Path
+    pool: LocalJoblibPool, tmp_path: Path, figures: Figures
 ) -> None:
     seed = random.randrange(2**32)
     rng = random.Random(seed)
@@ -71,6 +72,8 @@ def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bi
         driver.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=15)
         now = statuses(folder)
+        figures.add(rounds=1, kills=1, entries_lost=len(recorded.keys() - now.keys()))
+        figures.add(entries_acknowledged=len(now.keys() - recorded.keys()))
 
         assert alive == [], f"seed {seed}, round {number}: a process outlived its driver"
         assert recorded.items() <= now.items(), f"seed {seed}, round {number}: a run was lost"
@@ -83,7 +86,9 @@ def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bi
 
 
 @pytest.mark.soak
-def test_a_server_that_goes_away_costs_its_record_and_no_run(tmp_path: Path) -> None:
+def test_a_server_that_goes_away_costs_its_record_and_no_run(
+    tmp_path: Path, figures: Figures
+) -> None:
     program = textwrap.dedent(
         """
         import sys, threading, time
@@ -114,6 +119,8 @@ def test_a_server_that_goes_away_costs_its_record_and_no_run(tmp_path: Path) -> 
         timeout=200,
     )
 
+    figures.add(rounds=1, kills=1)
+    assert not figures.acknowledged(range(40), statuses(tmp_path / "out")), done.stderr
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["40"]
     assert "the Prefect server went away" in done.stderr

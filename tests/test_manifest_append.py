@@ -3,11 +3,8 @@
 import copy
 import errno
 import pickle
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,7 +14,6 @@ import pytest
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
 from gmat_sweep import manifest as manifest_module
 from gmat_sweep.errors import DurabilityError
-from gmat_sweep.json_lines import seal
 from gmat_sweep.manifest import Manifest
 from manifests import corrupt, entry, header, ids
 
@@ -272,77 +268,3 @@ except DurabilityError as error:
             second.append_entry(entry(run_id + 1))
 
         assert ids(path) == [0, 1, 2, 3, 4, 5]
-
-
-@pytest.mark.soak
-def test_killed_at_random_200_times_no_acknowledged_entry_is_lost(path: Path) -> None:
-    """A child appends and acknowledges through a pipe until it is killed, time and again."""
-    script = """
-import dataclasses, sys
-sys.path.insert(0, sys.argv[2])
-from gmat_sweep.manifest import Manifest
-manifest = Manifest.load(sys.argv[1])
-template, next_id = manifest.entries[0], max(each.run_id for each in manifest.entries) + 1
-while True:
-    manifest.append_entry(dataclasses.replace(template, run_id=next_id))
-    print(next_id, flush=True)
-    next_id += 1
-"""
-    header(entries=[entry(0, stderr="x" * 20_000)]).save(path)
-    seed = random.randrange(2**32)
-    rng = random.Random(seed)
-    acknowledged = {0}
-    for _ in range(200):
-        child = subprocess.Popen(
-            [sys.executable, "-c", script, str(path), SOURCE], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        acknowledged.add(int(child.stdout.readline()))
-        time.sleep(rng.uniform(0, 0.02))
-        child.send_signal(signal.SIGKILL)
-        rest, _ = child.communicate()
-        acknowledged.update(int(line) for line in rest.split("\n")[:-1])
-
-        assert acknowledged <= set(ids(path)), f"seed {seed}"
-        if path.stat().st_size > 20_000_000:
-            header(entries=[entry(max(acknowledged), stderr="x" * 20_000)]).save(path)
-            acknowledged = {max(acknowledged)}
-
-
-@pytest.mark.soak
-def test_100_000_entries_are_appended_and_loaded_in_seconds_and_in_a_few_hundred_megabytes(
-    path: Path,
-) -> None:
-    manifest = header(fsync_each=False)
-    manifest.save(path)
-    start = time.process_time()
-    for _ in range(2000):
-        manifest.append_entry(entry(0))
-    per_entry = (time.process_time() - start) / 2000
-    manifest.close()
-    header().save(path)
-    with path.open("ab") as file:
-        record = entry(0).to_dict()
-        for run_id in range(100_000):
-            file.write(seal(record | {"run_id": run_id}, run_id + 1))
-    script = """
-import resource, sys, time
-sys.path.insert(0, sys.argv[2])
-from gmat_sweep.manifest import Manifest
-start = time.process_time()
-entries = Manifest.load(sys.argv[1]).entries
-print(len(entries), time.process_time() - start)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path), SOURCE],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    count, seconds, megabytes = map(float, done.stdout.split())
-
-    assert per_entry < 0.2e-3
-    assert count == 100_000
-    assert seconds < 4
-    assert megabytes < 600

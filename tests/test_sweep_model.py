@@ -30,6 +30,7 @@ from gmat_sweep import LocalJoblibPool, Manifest, monte_carlo, monte_carlo_exten
 from gmat_sweep.doctor import check_sweep
 from gmat_sweep.plans import PLANNED_KEY
 from resumed_sweeps import SHORT, ran, reopened, same
+from soak_figures import Figures
 
 BASE, LARGEST, SEED = 3, 7, 11
 PERTURB = {"Sat.SMA": ("normal", 7100, 50), "Sat.INC": ("uniform", 0.0, 90.0)}
@@ -41,6 +42,7 @@ class SweepMachine(RuleBasedStateMachine):
 
     pool: LocalJoblibPool
     reference: pd.DataFrame
+    figures: Figures
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,6 +73,7 @@ class SweepMachine(RuleBasedStateMachine):
             progress=False,
         )
         self.whole = set(range(BASE))
+        self.figures.add(rounds=1, entries_acknowledged=BASE)
 
     @rule(share=st.floats(0, 1, exclude_max=True))
     def kill_while_it_writes_a_line(self, share: float) -> None:
@@ -78,6 +81,7 @@ class SweepMachine(RuleBasedStateMachine):
         lines = self.path.read_bytes().splitlines(keepends=True)
         if len(lines) < 2:
             return
+        self.figures.add(faults_injected=1)
         keep = int(share * len(lines[-1]))
         self.path.write_bytes(b"".join(lines[:-1]) + lines[-1][:keep])
         self._take_over_what_is_recorded(self.whole)
@@ -85,6 +89,7 @@ class SweepMachine(RuleBasedStateMachine):
     @rule(run=st.integers(0, LARGEST - 1))
     def lose_a_file(self, run: int) -> None:
         """Delete a report."""
+        self.figures.add(faults_injected=1)
         (self.folder / f"run-{run}" / REPORT).unlink(missing_ok=True)
         self.whole.discard(run)
 
@@ -98,10 +103,12 @@ class SweepMachine(RuleBasedStateMachine):
             content[place] = (content[place] + 1) % 256
             path.write_bytes(content)
             self.whole.discard(run)
+            self.figures.add(faults_injected=1)
 
     @rule(run=st.integers(0, LARGEST - 1))
     def lose_a_folder(self, run: int) -> None:
         """Delete a run's folder."""
+        self.figures.add(faults_injected=1)
         shutil.rmtree(self.folder / f"run-{run}", ignore_errors=True)
         self.whole.discard(run)
 
@@ -124,7 +131,9 @@ class SweepMachine(RuleBasedStateMachine):
         before = sum(1 for _ in Manifest.iter_entries(self.path))
         frame = reopened(self.folder, self.pool).resume().to_dataframe()
 
-        assert sorted(ran(self.folder, before)) == sorted(set(range(self.count)) - self.whole)
+        missing = set(range(self.count)) - self.whole
+        assert sorted(ran(self.folder, before)) == sorted(missing)
+        self.figures.add(entries_acknowledged=len(missing))
         self.whole = set(range(self.count))
         assert same(frame, self._expected())
 
@@ -136,6 +145,7 @@ class SweepMachine(RuleBasedStateMachine):
             self.resume()
         self.count += 1
         frame = monte_carlo_extend(self.path, SHORT, n=1, backend=self.pool, progress=False)
+        self.figures.add(entries_acknowledged=1)
         self.whole = set(range(self.count))
         assert same(frame, self._expected())
 
@@ -144,6 +154,7 @@ class SweepMachine(RuleBasedStateMachine):
         """Let the doctor save what is left, of the manifest too; whole runs are kept."""
         if lose_the_manifest:
             self.path.unlink()
+            self.figures.add(faults_injected=1)
         health = check_sweep(self.folder, repair=True)
 
         assert health.is_healthy
@@ -154,7 +165,9 @@ class SweepMachine(RuleBasedStateMachine):
     def nothing_whole_is_lost(self) -> None:
         """Every run that the model has is recorded, with its result."""
         if self.path.exists():
-            assert self.whole <= self._ok_runs()
+            lost = self.whole - self._ok_runs()
+            self.figures.add(entries_lost=len(lost))
+            assert not lost
 
     def _ok_runs(self) -> set[int]:
         return {entry.run_id for entry in Manifest.load(self.path).entries if entry.status == "ok"}
@@ -185,10 +198,12 @@ class SweepMachine(RuleBasedStateMachine):
 
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
-def test_whatever_happens_to_a_sweep_nothing_recorded_is_lost_and_resume_finishes_it() -> None:
+def test_whatever_happens_to_a_sweep_nothing_recorded_is_lost_and_resume_finishes_it(
+    figures: Figures,
+) -> None:
     # On one worker runs end in their order, so that an example can be repeated.
     with LocalJoblibPool(1) as pool:
-        SweepMachine.pool = pool
+        SweepMachine.pool, SweepMachine.figures = pool, figures
         SweepMachine.reference = monte_carlo(
             SHORT, n=LARGEST, perturb=PERTURB, seed=SEED, backend=pool, progress=False
         )

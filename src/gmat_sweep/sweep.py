@@ -434,9 +434,7 @@ class Sweep(SweepResults):
         on_demand(self._pool).warm_up()
         return engine
 
-    def _prepared(
-        self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]
-    ) -> Iterator[RunSpec]:
+    def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> Iterator[RunSpec]:
         """Check each script and its fields on the engine; return `runs` as they are dispatched."""
         runnable = {}
         scripts = dict.fromkeys(run.script_path for run in every_run)

@@ -216,7 +216,7 @@ class Mapping:
             self._stop()
 
     def _ended(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
-        """Yield the runs in flight that have an outcome, although Prefect has not ended them yet."""
+        """Yield the runs in flight that have an outcome already, though Prefect is not done."""
         for run_id in [run_id for run_id, each in self._in_flight.items() if each.outcome]:
             progress = self._in_flight.pop(run_id)
             assert progress.outcome is not None
