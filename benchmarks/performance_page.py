@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ import throughput
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
-TABLES = {
+TABLES: dict[str, Callable[[Any], str]] = {
     "throughput": throughput.table,
     "orchestration": orchestration.table,
     "aggregation": aggregation.table,

@@ -56,7 +56,7 @@ LAYERS = (
         "run_files",
         "seals",
     },
-    {"distributions", "grids", "notation", "plans"},
+    {"distributions", "grids", "notation", "planned_runs", "plans"},
     {"engine", "headless", "mission_files", "missions", "output_places", "outputs", "worker"},
     {"aggregate", "analysis", "plotting", "sensitivity"},
     {"backends"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ def rebuilt(record: Mapping[str, Any], folder: Path = FOLDER, **more: Any) -> li
     return plans.rebuild_runs(manifest_of(record, **more), SCRIPT, folder)
 
 
-def bits(runs: list[RunSpec]) -> list[str]:
+def bits(runs: Sequence[RunSpec]) -> list[str]:
     """Return the runs in the form in which the contract compares them."""
     return [json.dumps(run.to_dict(), sort_keys=True) for run in runs]
 
@@ -189,7 +189,7 @@ class TestSamples:
     def test_a_table_without_rows_is_a_sweep_without_runs(self) -> None:
         plan = plans.samples_plan(pd.DataFrame({"a": []}), SCRIPT, FOLDER)
 
-        assert rebuilt(plan.parameter_spec) == plan.runs == []
+        assert rebuilt(plan.parameter_spec) == list(plan.runs) == []
 
 
 class TestPeersExplicitRecords:

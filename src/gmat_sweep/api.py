@@ -6,13 +6,14 @@ import inspect
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.mission_script import output_names
+from gmat_sweep.planned_runs import ChangedRuns
 from gmat_sweep.plans import (
     Plan,
     grid_plan,
@@ -424,7 +425,8 @@ def _run(
         plan = make_plan(script, folder)
         runs = _with_context(plan.runs, context)
         if run_options:
-            runs = [replace(run, run_options=dict(run_options)) for run in runs]
+            options_of_runs = dict(run_options)
+            runs = ChangedRuns(runs, lambda run: replace(run, run_options=options_of_runs))
         if postprocess is not None:
             check_hook(postprocess)
         pool = LocalJoblibPool() if backend is None else backend
@@ -488,7 +490,7 @@ def _check_run_options(run_options: Mapping[str, Any] | None) -> None:
         )
 
 
-def _with_context(runs: list[RunSpec], context: Context | None) -> list[RunSpec]:
+def _with_context(runs: Sequence[RunSpec], context: Context | None) -> Sequence[RunSpec]:
     if context is None:
         return runs
     given = []

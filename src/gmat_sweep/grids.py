@@ -29,10 +29,12 @@ from gmat_sweep.distributions import (
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.json_values import jsonable
-from gmat_sweep.spec import RunSpec
+from gmat_sweep.planned_runs import PlannedRuns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gmat_sweep.spec import RunSpec
 
 __all__ = [
     "expand_grid_to_run_specs",
@@ -42,10 +44,14 @@ __all__ = [
     "expand_samples_to_run_specs",
     "full_factorial",
     "full_factorial_size",
+    "grid_runs",
     "iter_grid_run_specs",
+    "latin_hypercube_runs",
     "latin_hypercube_samples",
     "materialise_grid",
+    "monte_carlo_runs",
     "plain_value",
+    "sample_runs",
 ]
 
 _PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
@@ -157,10 +163,17 @@ def full_factorial(grid: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]
         a list, or holds something that cannot be written as JSON. Raised when the first
         combination is asked for.
     """
+    fields, combinations = _combinations(grid)
+    for combination in combinations:
+        yield dict(zip(fields, combination, strict=True))
+
+
+def _combinations(
+    grid: Mapping[str, Iterable[Any]],
+) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
     values = materialise_grid(grid)
     fields = sorted(values)
-    for combination in itertools.product(*(values[field] for field in fields)):
-        yield dict(zip(fields, combination, strict=True))
+    return fields, itertools.product(*(values[field] for field in fields))
 
 
 def full_factorial_size(grid: Mapping[str, Iterable[Any]]) -> int:
@@ -176,23 +189,6 @@ def full_factorial_size(grid: Mapping[str, Iterable[Any]]) -> int:
     return math.prod(len(values) for values in materialise_grid(grid).values())
 
 
-def _run_spec(
-    run_id: int,
-    overrides: dict[str, Any],
-    script_path: Path,
-    output_dir: Path,
-    seed: int | None = None,
-) -> RunSpec:
-    return RunSpec(
-        script_path=script_path,
-        overrides=overrides,
-        output_dir=output_dir / f"run-{run_id}",
-        run_id=run_id,
-        seed=seed,
-        run_options={},
-    )
-
-
 def iter_grid_run_specs(
     grid: Mapping[str, Iterable[Any]], script_path: str | Path, output_dir: str | Path
 ) -> Iterator[RunSpec]:
@@ -203,9 +199,24 @@ def iter_grid_run_specs(
     SweepConfigError
         As `full_factorial`, when the first run is asked for.
     """
+    fields, combinations = _combinations(grid)
     script, out = Path(script_path), Path(output_dir)
-    for run_id, overrides in enumerate(full_factorial(grid)):
-        yield _run_spec(run_id, overrides, script, out)
+    for run_id, combination in enumerate(combinations):
+        yield PlannedRuns(fields, (combination,), script, out, first=run_id)[0]
+
+
+def grid_runs(
+    grid: Mapping[str, Iterable[Any]], script_path: str | Path, output_dir: str | Path
+) -> PlannedRuns:
+    """Return the runs of `iter_grid_run_specs` as a sequence that makes them on demand.
+
+    Raises
+    ------
+    SweepConfigError
+        As `full_factorial`.
+    """
+    fields, combinations = _combinations(grid)
+    return PlannedRuns(fields, list(combinations), Path(script_path), Path(output_dir))
 
 
 def expand_grid_to_run_specs(
@@ -218,7 +229,7 @@ def expand_grid_to_run_specs(
     SweepConfigError
         As `full_factorial`.
     """
-    return list(iter_grid_run_specs(grid, script_path, output_dir))
+    return list(grid_runs(grid, script_path, output_dir))
 
 
 def expand_samples_to_run_specs(
@@ -245,14 +256,28 @@ def expand_samples_to_run_specs(
         `samples` is not such a frame, has duplicate or all-NaN columns, or a cell cannot be
         written as JSON.
     """
+    return list(sample_runs(samples, script_path, output_dir))
+
+
+def sample_runs(
+    samples: pd.DataFrame, script_path: str | Path, output_dir: str | Path
+) -> PlannedRuns:
+    """Return the runs of `expand_samples_to_run_specs` as a sequence that makes them on demand.
+
+    Raises
+    ------
+    SweepConfigError
+        As `expand_samples_to_run_specs`.
+    """
     _check_samples(samples)
-    script, out = Path(script_path), Path(output_dir)
-    specs = []
-    for run_id, row in enumerate(samples.to_dict(orient="records")):
-        place = f"samples row {run_id}"
-        overrides = {str(name): plain_value(cell, str(name), place) for name, cell in row.items()}
-        specs.append(_run_spec(run_id, overrides, script, out))
-    return specs
+    rows = [
+        tuple(
+            plain_value(cell, str(name), f"samples row {run_id}") for name, cell in record.items()
+        )
+        for run_id, record in enumerate(samples.to_dict(orient="records"))
+    ]
+    fields = [str(name) for name in samples.columns]
+    return PlannedRuns(fields, rows, Path(script_path), Path(output_dir))
 
 
 def _check_samples(samples: Any) -> None:
@@ -320,6 +345,23 @@ def expand_monte_carlo_to_run_specs(
     SweepConfigError
         `perturb` is empty or holds an invalid distribution, or `n` or `seed` is out of range.
     """
+    return list(monte_carlo_runs(perturb, n, seed, script_path, output_dir))
+
+
+def monte_carlo_runs(
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script_path: str | Path,
+    output_dir: str | Path,
+) -> PlannedRuns:
+    """Return the runs of `expand_monte_carlo_to_run_specs` as a sequence that makes them on demand.
+
+    Raises
+    ------
+    SweepConfigError
+        As `expand_monte_carlo_to_run_specs`.
+    """
     drawn = checked_perturb(perturb, "monte_carlo")
     count = checked_count(n, "n", "monte_carlo")
     return _monte_carlo_runs(drawn, 0, count, seed, Path(script_path), Path(output_dir))
@@ -345,7 +387,8 @@ def expand_monte_carlo_extension_to_run_specs(
     drawn = checked_perturb(perturb, "monte_carlo_extend")
     first = checked_count(old_n, "old_n", "monte_carlo_extend", minimum=0)
     count = checked_count(n, "n", "monte_carlo_extend")
-    return _monte_carlo_runs(drawn, first, count, seed, Path(script_path), Path(output_dir))
+    runs = _monte_carlo_runs(drawn, first, count, seed, Path(script_path), Path(output_dir))
+    return list(runs)
 
 
 def _monte_carlo_runs(
@@ -355,13 +398,14 @@ def _monte_carlo_runs(
     seed: int | None,
     script_path: Path,
     output_dir: Path,
-) -> list[RunSpec]:
+) -> PlannedRuns:
     draws = {name: draw_function(spec, name) for name, spec in perturb.items()}
-    specs = []
-    for run_id, run_seed in enumerate(derive_run_seeds(seed, first + count)[first:], first):
-        overrides = {name: draw(derive_param_seed(run_seed, name)) for name, draw in draws.items()}
-        specs.append(_run_spec(run_id, overrides, script_path, output_dir, run_seed))
-    return specs
+    seeds = derive_run_seeds(seed, first + count)[first:]
+    rows = [
+        tuple(draw(derive_param_seed(run_seed, name)) for name, draw in draws.items())
+        for run_seed in seeds
+    ]
+    return PlannedRuns(list(draws), rows, script_path, output_dir, first=first, seeds=seeds)
 
 
 def latin_hypercube_samples(
@@ -415,5 +459,21 @@ def expand_latin_hypercube_to_run_specs(
     SweepConfigError
         As `latin_hypercube_samples`.
     """
-    samples = latin_hypercube_samples(perturb, n, seed)
-    return expand_samples_to_run_specs(samples, script_path, output_dir)
+    return list(latin_hypercube_runs(perturb, n, seed, script_path, output_dir))
+
+
+def latin_hypercube_runs(
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script_path: str | Path,
+    output_dir: str | Path,
+) -> PlannedRuns:
+    """Return the runs of `expand_latin_hypercube_to_run_specs`, made on demand.
+
+    Raises
+    ------
+    SweepConfigError
+        As `latin_hypercube_samples`.
+    """
+    return sample_runs(latin_hypercube_samples(perturb, n, seed), script_path, output_dir)

@@ -22,14 +22,17 @@ from gmat_sweep.distributions import (
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import (
-    expand_grid_to_run_specs,
     expand_latin_hypercube_to_run_specs,
     expand_monte_carlo_extension_to_run_specs,
     expand_monte_carlo_to_run_specs,
-    expand_samples_to_run_specs,
+    grid_runs,
+    latin_hypercube_runs,
     materialise_grid,
+    monte_carlo_runs,
+    sample_runs,
 )
 from gmat_sweep.json_values import NULL, jsonable, take
+from gmat_sweep.planned_runs import LazyRuns
 from gmat_sweep.recorded_runs import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 
@@ -78,15 +81,15 @@ class Plan:
 
     Attributes
     ----------
-    runs : list of RunSpec
-        In ascending ``run_id``.
+    runs : sequence of RunSpec
+        In ascending ``run_id``; each is made when it is looked at.
     parameter_spec : dict
         The manifest header's ``parameter_spec``; ``_kind`` says which of `KINDS` it is.
     seed : int or None
         The sweep's seed, drawn from the operating system where the caller gave none.
     """
 
-    runs: list[RunSpec]
+    runs: Sequence[RunSpec]
     parameter_spec: dict[str, Any]
     seed: int | None = None
 
@@ -96,7 +99,7 @@ def grid_plan(
 ) -> Plan:
     """Plan the full factorial of `grid`; `seed` is recorded and not used."""
     listed = materialise_grid(grid)
-    runs = expand_grid_to_run_specs(listed, script, folder)
+    runs = grid_runs(listed, script, folder)
     return Plan(runs, {"_kind": "grid", **listed}, checked_seed(seed))
 
 
@@ -108,7 +111,7 @@ def samples_plan(
     A missing cell is an override like any other, which GMAT refuses: that run fails, rather than
     running with the script's own value and passing for a sample.
     """
-    runs = expand_samples_to_run_specs(samples, script, folder)
+    runs = sample_runs(samples, script, folder)
     rows = [list(run.overrides.values()) for run in runs]
     record: dict[str, Any] = {
         "_kind": "explicit",
@@ -144,12 +147,8 @@ def _random_plan(
 ) -> Plan:
     record = {"_kind": kind, "perturb": perturb_to_json(perturb, kind), "n": n}
     seed = fresh_seed() if seed is None else checked_seed(seed)
-    expand = (
-        expand_monte_carlo_to_run_specs
-        if kind == "monte_carlo"
-        else expand_latin_hypercube_to_run_specs
-    )
-    runs = expand(perturb, n, seed, script, folder)
+    draw = monte_carlo_runs if kind == "monte_carlo" else latin_hypercube_runs
+    runs = draw(perturb, n, seed, script, folder)
     return Plan(runs, {**record, "n": len(runs), "seed": seed}, seed)
 
 
@@ -239,14 +238,23 @@ def _come_back(
         return False
     else:
         # Drawing everything again would cost as much as planning did; the draws are taken on trust.
-        rebuilt = [
-            RunSpec(script, run.overrides, folder / f"run-{number}", number, run.seed, {})
-            for number, run in enumerate(runs)
-        ]
-    plain = [replace(run, context={}) for run in runs]
-    # As text, which tells 7000 from 7000.0 and keeps the order of the overrides.
-    kept, again = (explicit_record(some, script, folder) for some in (plain, rebuilt))
-    return json.dumps(kept) == json.dumps([{**record, "context": {}} for record in again])
+        rebuilt = LazyRuns(
+            len(runs),
+            lambda number: RunSpec(
+                script,
+                runs[number].overrides,
+                folder / f"run-{number}",
+                number,
+                runs[number].seed,
+                {},
+            ),
+        )
+    # Run by run, and as text, which tells 7000 from 7000.0 and keeps the order of the overrides.
+    return len(rebuilt) == len(runs) and all(
+        json.dumps(explicit_record([replace(run, context={})], script, folder))
+        == json.dumps(explicit_record([again], script, folder))
+        for run, again in zip(runs, rebuilt, strict=True)
+    )
 
 
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:
@@ -291,14 +299,15 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     record = manifest.parameter_spec
     kind = _known_kind(record)
     try:
-        runs = _kept_runs(manifest, script, folder)
+        kept = _kept_runs(manifest, script, folder)
+        runs: Sequence[RunSpec] | None = kept
         if kind in ("grid", "explicit"):
             if runs is None:
                 runs = _rebuild_listed(kind, record, script, folder)
                 if kind == "explicit" and record.get(_EVERY_CELL_IS_SET) is not True:
                     runs = as_recorded(runs, manifest.entries, folder)
         else:
-            runs = _rebuild_random(kind, manifest, script, folder, runs)
+            runs = _rebuild_random(kind, manifest, script, folder, kept)
         contexts = take(manifest.extra, CONTEXTS_KEY, dict, default={})
         return [
             replace(run, context=take(contexts, str(run.run_id), dict, default=run.context))
@@ -330,10 +339,10 @@ def _kept_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec] 
 
 def _rebuild_listed(
     kind: str, parameter_spec: Mapping[str, Any], script: Path, folder: Path
-) -> list[RunSpec]:
+) -> Sequence[RunSpec]:
     if kind == "grid":
         grid = {name: values for name, values in parameter_spec.items() if name != "_kind"}
-        return expand_grid_to_run_specs(grid, script, folder)
+        return grid_runs(grid, script, folder)
     columns = take(parameter_spec, "columns", list)
     all_set = parameter_spec.get(_EVERY_CELL_IS_SET) is True
     return [

@@ -24,6 +24,7 @@ from gmat_sweep.manifest import Manifest
 from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission_script import script_digest
 from gmat_sweep.origin import origin
+from gmat_sweep.planned_runs import ChangedRuns, listed
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,
@@ -138,7 +139,7 @@ class Sweep(SweepResults):
         if retries < 0:
             raise SweepConfigError(f"retries must be 0 or more, got {retries}.")
         _check_debug(backend, runs)
-        self._runs = _listed(runs, expected_run_count, parameter_spec)
+        self._runs = listed(runs, expected_run_count, parameter_spec)
         self._given_spec = parameter_spec is not None
         self._parameter_spec = dict(
             parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self._runs)
@@ -391,37 +392,37 @@ class Sweep(SweepResults):
         if self._progress:
             show_hooks(self._manifest, self._runs)
 
-    def _checked_runs(self) -> list[RunSpec]:
+    def _checked_runs(self) -> Sequence[RunSpec]:
         """Return the runs with plain values and whole paths, after checking what is known already.
 
-        They are kept in place of those that were given: of a large sweep, there is one list.
+        They are made when they are looked at: of a large sweep there is no second list.
         """
         seen: set[int] = set()
-        checked = []
+        hooks = set()
         for run in self._runs:
             if run.run_id in seen:
                 raise SweepConfigError(
                     f"run_id {run.run_id} occurs more than once. Give every run its own."
                 )
             seen.add(run.run_id)
-            where = f"run {run.run_id}"
-            checked.append(
-                replace(
-                    run,
-                    run_id=_plain_int(run.run_id, "run_id"),
-                    seed=None if run.seed is None else _plain_int(run.seed, f"{where} seed"),
-                    overrides=jsonable(run.overrides, f"{where} overrides"),
-                    context=jsonable(run.context, f"{where} context"),
-                    run_options=jsonable(run.run_options, f"{where} run_options"),
-                    script_path=run.script_path.absolute(),
-                    output_dir=run.output_dir.absolute(),
-                )
-            )
-        for hook in {self._postprocess or run.postprocess for run in checked}:
-            if hook is not None:
-                check_hook(hook)
-        self._runs = checked
-        return checked
+            hooks.add(self._checked(run).postprocess)
+        for hook in hooks - {None}:
+            check_hook(str(hook))
+        return ChangedRuns(self._runs, self._checked)
+
+    def _checked(self, run: RunSpec) -> RunSpec:
+        where = f"run {run.run_id}"
+        return replace(
+            run,
+            run_id=_plain_int(run.run_id, "run_id"),
+            seed=None if run.seed is None else _plain_int(run.seed, f"{where} seed"),
+            overrides=jsonable(run.overrides, f"{where} overrides"),
+            context=jsonable(run.context, f"{where} context"),
+            run_options=jsonable(run.run_options, f"{where} run_options"),
+            script_path=run.script_path.absolute(),
+            output_dir=run.output_dir.absolute(),
+            postprocess=self._postprocess or run.postprocess,
+        )
 
     def _warm_up(self) -> Engine:
         """Find the engine, then start what takes seconds, so that it gets ready side by side."""
@@ -447,14 +448,7 @@ class Sweep(SweepResults):
                 number=number,
                 memory_limit=self._memory_limit,
             )
-        return (
-            replace(
-                run,
-                script_path=runnable[run.script_path],
-                postprocess=self._postprocess or run.postprocess,
-            )
-            for run in runs
-        )
+        return (replace(run, script_path=runnable[run.script_path]) for run in runs)
 
     def _execute(
         self,
@@ -581,26 +575,3 @@ def _check_debug(pool: Pool, runs: Iterable[RunSpec]) -> None:
         raise BackendError(
             f"{type(pool).__name__} takes exactly one spec, got {len(runs)}. Pass a list with one."
         )
-
-
-def _listed(
-    runs: Iterable[RunSpec], expected: int | None, parameter_spec: Mapping[str, Any] | None
-) -> list[RunSpec]:
-    if isinstance(runs, Sequence):
-        return list(runs)
-    if expected is None:
-        raise SweepConfigError(
-            "runs is not a sequence, so its length is not known. Pass expected_run_count."
-        )
-    if expected < 0:
-        raise SweepConfigError(f"expected_run_count must be 0 or more, got {expected}.")
-    if parameter_spec is None:
-        raise SweepConfigError(
-            "runs is a streaming iterator, so parameter_spec cannot be made from it. Pass it."
-        )
-    listed = list(runs)
-    if len(listed) != expected:
-        raise SweepConfigError(
-            f"expected_run_count is {expected}, but runs gave {len(listed)}. Correct the count."
-        )
-    return listed

@@ -1,0 +1,138 @@
+"""Runs that are made when they are looked at: of a large sweep, no list of them is held.
+
+A `RunSpec` takes ten times the memory of the values it is made of. `PlannedRuns` keeps the values;
+`ChangedRuns` is another sequence of runs, each with something changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.spec import RunSpec
+
+__all__ = ["ChangedRuns", "LazyRuns", "PlannedRuns", "listed"]
+
+
+class LazyRuns(Sequence[RunSpec]):
+    """A sequence whose runs are made anew each time; equal ones, never the same."""
+
+    def __init__(self, count: int, make: Callable[[int], RunSpec]) -> None:
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        """Return how many runs there are."""
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> RunSpec: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RunSpec]: ...
+    def __getitem__(self, index: int | slice) -> RunSpec | list[RunSpec]:
+        """Return a run, or a list of runs."""
+        places = range(self._count)[index]
+        if isinstance(places, range):
+            return [self._make(place) for place in places]
+        return self._make(places)
+
+
+class PlannedRuns(LazyRuns):
+    """Runs of one design: the same fields in each, other values.
+
+    Parameters
+    ----------
+    fields : sequence of str
+        GMAT's dotted names of what is overridden.
+    rows : sequence of tuple
+        Of each run, a value for each field.
+    script_path : Path
+        The GMAT script.
+    output_dir : Path
+        Folder under which each run gets its own, ``run-<run_id>``.
+    first : int
+        Id of the first run.
+    seeds : sequence of int, optional
+        The runs' own seeds.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[str],
+        rows: Sequence[tuple[Any, ...]],
+        script_path: Path,
+        output_dir: Path,
+        *,
+        first: int = 0,
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        def make(place: int) -> RunSpec:
+            run_id = first + place
+            return RunSpec(
+                script_path=script_path,
+                overrides=dict(zip(fields, rows[place], strict=True)),
+                output_dir=output_dir / f"run-{run_id}",
+                run_id=run_id,
+                seed=None if seeds is None else seeds[place],
+                run_options={},
+            )
+
+        super().__init__(len(rows), make)
+
+
+class ChangedRuns(LazyRuns):
+    """The runs of another sequence, each with something changed.
+
+    Parameters
+    ----------
+    runs : sequence of RunSpec
+        The others.
+    change : callable
+        Gives the changed run.
+    """
+
+    def __init__(self, runs: Sequence[RunSpec], change: Callable[[RunSpec], RunSpec]) -> None:
+        super().__init__(len(runs), lambda place: change(runs[place]))
+
+
+def listed(
+    runs: Iterable[RunSpec], expected: int | None, parameter_spec: Mapping[str, Any] | None
+) -> Sequence[RunSpec]:
+    """Return runs as a sequence that nobody else changes; an iterable is read to its end.
+
+    Parameters
+    ----------
+    runs : iterable of RunSpec
+        The runs. A lazy sequence stays as it is.
+    expected : int or None
+        How many there are; needed where `runs` does not know.
+    parameter_spec : mapping or None
+        What was varied; needed there too.
+
+    Raises
+    ------
+    SweepConfigError
+        What is needed is missing, or there are more or fewer runs.
+    """
+    if isinstance(runs, LazyRuns):
+        return runs
+    if isinstance(runs, Sequence):
+        return list(runs)
+    if expected is None:
+        raise SweepConfigError(
+            "runs is not a sequence, so its length is not known. Pass expected_run_count."
+        )
+    if expected < 0:
+        raise SweepConfigError(f"expected_run_count must be 0 or more, got {expected}.")
+    if parameter_spec is None:
+        raise SweepConfigError(
+            "runs is a streaming iterator, so parameter_spec cannot be made from it. Pass it."
+        )
+    given = list(runs)
+    if len(given) != expected:
+        raise SweepConfigError(
+            f"expected_run_count is {expected}, but runs gave {len(given)}. Correct the count."
+        )
+    return given
