@@ -31,6 +31,7 @@ from gmat_sweep.manifest_entry import (
     ManifestEntry,
     check_extra,
     line_record,
+    outline_of,
     path_prefixes,
     portable,
     unknown_keys,
@@ -186,6 +187,7 @@ class Manifest:
     output_dir: Path | None = field(default=None, kw_only=True, compare=False)
     _log: AppendLog | None = field(default=None, init=False, repr=False, compare=False)
     _anchor: Path | None = field(default=None, init=False, repr=False, compare=False)
+    _not_held: int = field(default=0, init=False, repr=False, compare=False)
 
     find_failed = _FindFailed()
     find_missing = _FindMissing()
@@ -194,6 +196,11 @@ class Manifest:
     def path(self) -> Path | None:
         """The file this manifest was saved to or loaded from."""
         return None if self._log is None else self._log.path
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the file has entries, appended here, that `entries` does not hold."""
+        return self._not_held > 0
 
     @property
     def extension_run_count(self) -> int:
@@ -232,11 +239,12 @@ class Manifest:
         write_file(path, itertools.chain((header,), lines))
         self._log, self._anchor = AppendLog(path, _check_appendable), anchor
 
-    def append_entry(self, entry: ManifestEntry) -> None:
+    def append_entry(self, entry: ManifestEntry, *, hold: bool = True) -> None:
         """Append `entry` to the file, and then to `entries`.
 
         On disk before this returns with `fsync_each`, else with every `fsync_batch`-th entry and
-        `close`.
+        `close`. Without `hold` the entry is in the file alone: of a large sweep, all entries take
+        hundreds of megabytes.
 
         Raises
         ------
@@ -258,9 +266,13 @@ class Manifest:
                 "the manifest has no file to append to. Call save() or load() first."
             )
         record = line_record(entry, path_prefixes(self._anchor))
-        sync = self.fsync_each or (len(self.entries) + 1) % max(1, self.fsync_batch) == 0
+        count = len(self.entries) + self._not_held + 1
+        sync = self.fsync_each or count % max(1, self.fsync_batch) == 0
         self._log.append(functools.partial(seal, record), sync=sync)
-        self.entries.append(entry)
+        if hold:
+            self.entries.append(entry)
+        else:
+            self._not_held += 1
 
     def close(self) -> None:
         """Put every appended entry on disk and release the file; appending opens it again.
@@ -299,6 +311,24 @@ class Manifest:
                 entries[entry.run_id] = entry
         manifest.entries = list(entries.values())
         manifest._log = AppendLog(path, _check_appendable)
+        return manifest
+
+    @classmethod
+    def outline(cls, path: str | Path) -> Self:
+        """Read a manifest without what its runs were given and what they left.
+
+        Entries say which run it was and how it ended: run, status, times, cause, solvers. That is
+        a tenth of the memory of `load`.
+
+        Raises
+        ------
+        FileNotFoundError, ManifestCorruptError
+            As `load`.
+        """
+        manifest = cls._from_header(read_records(Path(path)), Path(path))
+        latest = {entry.run_id: outline_of(entry) for entry in cls.iter_entries(path)}
+        manifest.entries = list(latest.values())
+        manifest._log = AppendLog(Path(path), _check_appendable)
         return manifest
 
     @classmethod

@@ -7,7 +7,7 @@ they are read. Keys that this version does not know are kept in `ManifestEntry.e
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
@@ -24,6 +24,7 @@ __all__ = [
     "ManifestEntry",
     "check_extra",
     "line_record",
+    "outline_of",
     "path_prefixes",
     "portable",
     "unknown_keys",
@@ -304,6 +305,32 @@ class ManifestEntry:
         from gmat_sweep.html_views import entry_html
 
         return entry_html(self)
+
+
+# One for all: nobody gets outlines to change them.
+_NOTHING: dict[str, Any] = {}
+_NO_ATTEMPTS: list[dict[str, Any]] = []
+
+
+def outline_of(entry: ManifestEntry) -> ManifestEntry:
+    """Return an entry with what says how the run ended, and nothing else."""
+    return replace(
+        entry,
+        overrides=_NOTHING,
+        output_paths=_NOTHING,
+        extra_outputs=_NOTHING,
+        solver_paths=_NOTHING,
+        log_path=None,
+        context=_NOTHING,
+        run_options=_NOTHING,
+        converged=entry.converged or _NOTHING,
+        attempts=_NO_ATTEMPTS,
+        files=_NOTHING,
+        output_dir=None,
+        postprocess=None,
+        host=None,
+        extra=entry.extra or _NOTHING,
+    )
 
 
 def unknown_keys(record: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:

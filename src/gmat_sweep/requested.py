@@ -13,16 +13,17 @@ from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_
 from gmat_sweep.sweep import Sweep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.flow.parameters import RunSettings, SweepParameters
-    from gmat_sweep.manifest import Manifest
 
 __all__ = ["run_requested"]
 
 MANIFEST_NAME = "manifest.jsonl"
 
 
-def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
+def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
     """Run the sweep that a flow run was asked for, or go on with it.
 
     A flow run that is retried finds the sweep it began and goes on with it: what is recorded is
@@ -37,8 +38,8 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
 
     Returns
     -------
-    Manifest
-        The sweep as it is on disk.
+    Path
+        The sweep's manifest.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
         )
     with _pool(settings) as pool:
         if goes_on:
-            sweep = Sweep.from_manifest(
+            Sweep.from_manifest(
                 manifest_path,
                 parameters.mission,
                 backend=pool,
@@ -72,7 +73,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
             ).resume()
         else:
             plan = _plan(parameters)
-            sweep = Sweep(
+            Sweep(
                 runs=plan.runs,
                 backend=pool,
                 manifest_path=manifest_path,
@@ -85,7 +86,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Manifest:
                 timeout=settings.timeout_s,
                 retries=settings.retries,
             ).run()
-    return sweep.to_manifest()
+    return manifest_path
 
 
 def _pool(settings: RunSettings) -> Pool:

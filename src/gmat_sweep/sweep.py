@@ -158,6 +158,7 @@ class Sweep(SweepResults):
         self._retries = retries
         self._manifest: Manifest | None = None
         self._from_manifest = False
+        self._is_under_way = False
         self._allow_script_drift = False
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
         self._named_hook: str | None = None
@@ -322,7 +323,7 @@ class Sweep(SweepResults):
         """
         self._check_from_manifest("resume")
         with interrupts_as_themselves(), locked(*self._folders):
-            manifest = self._reload()
+            manifest = self._loaded()
             wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
             every_run = self._checked_runs()
             runs = [
@@ -335,7 +336,6 @@ class Sweep(SweepResults):
                 facts = extension_facts(self._parameter_spec, len(self._runs))
                 prepared = self._prepared(runs, every_run)
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
-            self._reload()
         return self
 
     def extend(self, *, n: int) -> Sweep:
@@ -352,7 +352,7 @@ class Sweep(SweepResults):
         """
         self._check_from_manifest("extend")
         with interrupts_as_themselves(), locked(*self._folders):
-            manifest = self._reload()
+            manifest = self._loaded()
             added = with_context(
                 planned_extension(manifest, self._runs, n, self._script_path, self._output_dir),
                 manifest,
@@ -370,7 +370,6 @@ class Sweep(SweepResults):
             prepared = self._prepared(runs, runs)
             facts = extension_facts(self._parameter_spec, len(self._runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
-            self._reload()
         return self
 
     @property
@@ -481,7 +480,12 @@ class Sweep(SweepResults):
             own_folders=folders_of_one_run(self._runs, *self._folders),
             listener=listener,
         )
-        self.report = run_job(job)
+        # Until it is done, the job's manifest alone knows what is not held in memory.
+        self._is_under_way = True
+        try:
+            self.report = run_job(job)
+        finally:
+            self._is_under_way = False
         if self._progress and self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
@@ -516,10 +520,11 @@ class Sweep(SweepResults):
             output_dir=self._output_dir,
         )
 
-    def _reload(self) -> Manifest:
+    def _loaded(self) -> Manifest:
         manifest = Manifest.load(self._manifest_path)
         manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
-        self._manifest = manifest
+        if not self._is_under_way:
+            self._manifest = manifest
         return manifest
 
     def _html_facts(self) -> dict[str, Any]:

@@ -25,16 +25,22 @@ class SweepResults:
     _allow_script_drift: bool
 
     def to_manifest(self) -> Manifest:
-        """Return the manifest.
+        """Return the manifest; what was recorded since is read from its file.
 
         Raises
         ------
         RuntimeError
             The sweep has not run.
+        FileNotFoundError, ManifestCorruptError
+            Something was recorded, and the file cannot be read any more.
         """
         if self._manifest is None:
             raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
-        return self._manifest
+        return self._loaded() if self._manifest.is_behind else self._manifest
+
+    def _loaded(self) -> Manifest:
+        """Return the manifest as its file has it."""
+        raise NotImplementedError
 
     def to_dataframe(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
@@ -178,7 +184,7 @@ class SweepResults:
             digest: str | None = canonical_script_sha256(self._script_path)
         except (OSError, UnicodeDecodeError):
             digest = None
-        entries = None if self._manifest is None else self._manifest.entries
+        entries = None if self._manifest is None else self.to_manifest().entries
         return sweep_html(
             script_path=self._script_path,
             script_sha256=digest,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from typing import TYPE_CHECKING
 
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
 from gmat_sweep.aggregate.outputs import RESERVED
-from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
+from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
-    from numpy.typing import NDArray
+
+    from gmat_sweep.manifest_entry import ManifestEntry
 
 __all__ = ["UNREADABLE", "final_values"]
 
@@ -55,39 +58,57 @@ def final_values(source: SweepSource) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    sweep = RecordedSweep.of(source)
+    sweep = RecordedSweep.outline(source)
     anchors = anchors_of(sweep.manifest, sweep.folder)
-    ok = [entry for entry in sweep.entries if entry.status == "ok"]
-    columns: dict[tuple[str, str], NDArray[np.float64]] = {}
+    run_ids = array("q")
+    columns: dict[tuple[str, str], array[float]] = {}
+    places: dict[tuple[str, str], tuple[int, int]] = {}
     unreadable: dict[int, str] = {}
-    for position, entry in enumerate(ok):
-        for key, path in entry.output_paths.items():
-            if not key.startswith(_REPORT):
-                continue
-            report = key.removeprefix(_REPORT)
-            fragment = Fragment(entry.run_id, "report output", key, path)
-            try:
-                table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
-            except (OSError, ValueError) as error:
-                unreadable[entry.run_id] = str(error)
-                continue
-            for name, value in _last_numbers(table):
-                if (report, name) not in columns:
-                    columns[report, name] = np.full(len(ok), np.nan)
-                columns[report, name][position] = value
-    # The runs may have listed their reports in different orders; those of one report stay together.
-    reports = list(dict.fromkeys(report for report, _ in columns))
-    ordered = sorted(columns, key=lambda column: reports.index(column[0]))
+    for entry in latest_entries(source):
+        if entry.status != "ok":
+            continue
+        position = len(run_ids)
+        run_ids.append(entry.run_id)
+        for number, (column, value) in enumerate(_ends_of(entry, anchors, unreadable)):
+            places[column] = min(places.get(column, (entry.run_id, number)), (entry.run_id, number))
+            values = columns.setdefault(column, array("d"))
+            values.extend([math.nan] * (position - len(values)))
+            values.append(value)
+    for values in columns.values():
+        values.extend([math.nan] * (len(run_ids) - len(values)))
+    # The order of the mission, however runs ended; columns of one report stay together.
+    found = sorted(columns, key=places.__getitem__)
+    reports = list(dict.fromkeys(report for report, _ in found))
+    ordered = sorted(found, key=lambda column: reports.index(column[0]))
+    by_run = np.argsort(np.asarray(run_ids, dtype=np.int64), kind="stable")
+    values_by_run = [np.asarray(columns[column])[by_run] for column in ordered]
     frame = pd.DataFrame(
-        np.column_stack([columns[column] for column in ordered] or [np.empty((len(ok), 0))]),
-        index=pd.Index([entry.run_id for entry in ok], name="run_id", dtype=np.int64),
+        np.column_stack(values_by_run or [np.empty((len(run_ids), 0))]),
+        index=pd.Index(np.asarray(run_ids, dtype=np.int64)[by_run], name="run_id"),
         columns=pd.MultiIndex.from_arrays(
             [[report for report, _ in ordered], [name for _, name in ordered]],
             names=["report", "quantity"],
         ),
     )
-    frame.attrs[UNREADABLE] = unreadable
+    frame.attrs[UNREADABLE] = dict(sorted(unreadable.items()))
     return frame
+
+
+def _ends_of(
+    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
+) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield report, quantity and last value of each number in a run's reports."""
+    for key, path in entry.output_paths.items():
+        if not key.startswith(_REPORT):
+            continue
+        fragment = Fragment(entry.run_id, "report output", key, path)
+        try:
+            table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
+        except (OSError, ValueError) as error:
+            unreadable[entry.run_id] = str(error)
+            continue
+        for name, value in _last_numbers(table):
+            yield (key.removeprefix(_REPORT), name), value
 
 
 def _last_numbers(table: pa.Table) -> Iterator[tuple[str, float]]:

@@ -5,6 +5,8 @@ Nothing here writes, and no run's file is opened.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,7 +17,7 @@ from gmat_sweep.manifest import Manifest
 if TYPE_CHECKING:
     from gmat_sweep.manifest_entry import ManifestEntry
 
-__all__ = ["MANIFEST_NAME", "RecordedSweep", "SweepSource"]
+__all__ = ["MANIFEST_NAME", "RecordedSweep", "SweepSource", "latest_entries"]
 
 MANIFEST_NAME = "manifest.jsonl"
 """Name of the manifest in a sweep folder."""
@@ -63,9 +65,23 @@ class RecordedSweep:
         SweepConfigError
             A `Manifest` was neither saved nor loaded, so nothing says where its files are.
         """
+        return cls._of(source, Manifest.load)
+
+    @classmethod
+    def outline(cls, source: SweepSource) -> RecordedSweep:
+        """Return the sweep that `source` names, of a path no more than how its runs ended.
+
+        Raises
+        ------
+        FileNotFoundError, ManifestCorruptError, SweepConfigError
+            As `of`.
+        """
+        return cls._of(source, Manifest.outline)
+
+    @classmethod
+    def _of(cls, source: SweepSource, read: Callable[[Path], Manifest]) -> RecordedSweep:
         if isinstance(source, str | Path):
-            path = Path(source)
-            manifest = Manifest.load(path / MANIFEST_NAME if path.is_dir() else path)
+            manifest = read(_manifest_of(source))
         else:
             manifest = source if isinstance(source, Manifest) else source.to_manifest()
         if manifest.path is None:
@@ -80,3 +96,27 @@ class RecordedSweep:
             folder=manifest.output_dir or manifest.path.parent,
             entries=tuple(latest[run_id] for run_id in sorted(latest)),
         )
+
+
+def latest_entries(source: SweepSource) -> Iterator[ManifestEntry]:
+    """Yield the last entry of each run; of a path, one after the other as the file has them.
+
+    Raises
+    ------
+    FileNotFoundError, ManifestCorruptError, SweepConfigError
+        As `RecordedSweep.of`.
+    """
+    if not isinstance(source, str | Path):
+        yield from RecordedSweep.of(source).entries
+        return
+    path = _manifest_of(source)
+    lines = Counter(entry.run_id for entry in Manifest.iter_entries(path))
+    for entry in Manifest.iter_entries(path):
+        lines[entry.run_id] -= 1
+        if not lines[entry.run_id]:
+            yield entry
+
+
+def _manifest_of(source: str | Path) -> Path:
+    path = Path(source)
+    return path / MANIFEST_NAME if path.is_dir() else path

@@ -256,11 +256,11 @@ def sweep_report(source: SweepSource) -> FinalReport:
     not the dispersion of all runs. A grid has no dispersion: its mean and sigma say how its points
     are spread. From n runs nothing is known beyond the percentiles 100/n and 100 - 100/n.
     """
-    sweep = RecordedSweep.of(source)
+    sweep = RecordedSweep.outline(source)
     manifest, entries = sweep.manifest, sweep.entries
     kind = str(manifest.parameter_spec.get("_kind", "grid"))
     counts = Counter(entry.status for entry in entries)
-    ends = final_values(manifest)
+    ends = final_values(sweep.path if isinstance(source, str | Path) else manifest)
     names = [ends.columns.get_level_values(level) for level in ("report", "quantity")]
     return FinalReport(
         manifest_path=sweep.path,

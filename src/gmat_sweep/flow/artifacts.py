@@ -22,12 +22,11 @@ from gmat_sweep.analysis.report import sweep_report
 from gmat_sweep.errors import GmatSweepError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
     from uuid import UUID
 
     from prefect.client.orchestration import SyncPrefectClient
-
-    from gmat_sweep.manifest import Manifest
 
 __all__ = ["ProgressArtifact", "publish", "publish_summary"]
 
@@ -121,7 +120,7 @@ class ProgressArtifact:
         return artifact_id
 
 
-def publish_summary(flow_run_id: UUID, key: str, manifest: Manifest) -> None:
+def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
     """Publish the summary of a sweep and the table of its failures, made from the manifest.
 
     Parameters
@@ -130,11 +129,11 @@ def publish_summary(flow_run_id: UUID, key: str, manifest: Manifest) -> None:
         The flow run that they belong to.
     key : str
         What their keys begin with.
-    manifest : Manifest
+    manifest_path : Path
         The sweep.
     """
     try:
-        report = sweep_report(manifest)
+        report = sweep_report(manifest_path)
     except (OSError, ValueError, GmatSweepError) as error:
         _log.warning("no summary for the Prefect UI: %s", error)
         return

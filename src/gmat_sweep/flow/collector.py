@@ -81,7 +81,8 @@ class Collector:
                 postprocess=spec.postprocess,
                 files=outcome.files,
                 extra=self._job.entry_facts,
-            )
+            ),
+            hold=False,
         )
         self.done += 1
         self.failed += outcome.status == "failed"

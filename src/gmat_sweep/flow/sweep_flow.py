@@ -49,8 +49,8 @@ __all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepar
 
 FLOW_NAME = "gmat-sweep"
 
-type Preparation = Callable[[of.SweepParameters, str], Manifest]
-"""Makes a sweep of parameters, runs or resumes it, and returns its manifest.
+type Preparation = Callable[[of.SweepParameters, str], Path]
+"""Makes a sweep of parameters, runs or resumes it, and returns the path of its manifest.
 
 The second argument is the flow run's id.
 """
@@ -229,11 +229,11 @@ def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
     report.flow_run_id = flow_run_id
     try:
         orchestrate(job, report)
-        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest)
+        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
     except BaseException as error:
         report.error = error
         raise
-    return final_state(job.manifest, None)
+    return final_state(Manifest.outline(job.manifest_path), None)
 
 
 def _run_requested(
@@ -244,7 +244,8 @@ def _run_requested(
     try:
         if parameters.max_failed is not None:
             most_failed(parameters.max_failed, 0, "max_failed")
-        manifest = preparation(parameters, str(flow_run_id))
+        manifest_path = preparation(parameters, str(flow_run_id))
+        manifest = Manifest.outline(manifest_path)
     except (GmatSweepError, OSError) as error:
         # The state's message is what the UI shows first; a traceback would say no more.
         return Failed(message=f"{type(error).__name__}: {error}")
@@ -252,7 +253,7 @@ def _run_requested(
         _report.reset(token)
     # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
     key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
-    publish_summary(flow_run_id, key, manifest)
+    publish_summary(flow_run_id, key, manifest_path)
     return final_state(manifest, parameters.max_failed)
 
 

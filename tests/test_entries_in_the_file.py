@@ -1,0 +1,64 @@
+"""A sweep under way holds no entries: they are in the manifest's file until somebody asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gmat_sweep import LocalJoblibPool, Manifest
+from gmat_sweep.analysis import sweep_report
+from gmat_sweep.manifest_entry import outline_of
+from manifests import entry, header
+from resumed_sweeps import forget, hand_made, reopened, run_of
+
+
+def test_what_is_recorded_is_read_from_the_file_in_mid_sweep_and_afterwards(
+    pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    sweep = hand_made([run_of(run_id, tmp_path) for run_id in range(4)], tmp_path, pool)
+    for number, _ in enumerate(sweep.iter_outcomes(), 1):
+        held = sweep._manifest
+        assert held is not None
+        assert held.entries == []
+        assert len(sweep.to_manifest().entries) == number
+
+    assert {each.run_id for each in sweep.to_manifest().entries} == {0, 1, 2, 3}
+    assert sweep.to_manifest() is sweep.to_manifest(), "read once"
+    forget(tmp_path, 2)
+    resumed = reopened(tmp_path, pool).resume()
+    assert len(resumed.to_manifest().entries) == 4
+
+
+def test_an_entry_that_is_not_held_is_in_the_file_and_batches_count_it(tmp_path: Path) -> None:
+    manifest = header()
+    manifest.save(tmp_path / "manifest.jsonl")
+    assert not manifest.is_behind
+
+    manifest.append_entry(entry(0), hold=False)
+    manifest.append_entry(entry(1))
+
+    assert manifest.is_behind
+    assert [each.run_id for each in manifest.entries] == [1]
+    assert [each.run_id for each in Manifest.iter_entries(tmp_path / "manifest.jsonl")] == [0, 1]
+
+
+def test_an_outline_says_how_runs_ended_and_no_more(tmp_path: Path) -> None:
+    manifest = header(entries=[entry(0), entry(1, "failed", stderr="GMAT: no"), entry(0, "failed")])
+    manifest.save(tmp_path / "manifest.jsonl")
+
+    outline = Manifest.outline(tmp_path / "manifest.jsonl")
+
+    whole = Manifest.load(tmp_path / "manifest.jsonl")
+    assert outline.entries == [outline_of(each) for each in whole.entries]
+    ended = [(each.run_id, each.status) for each in outline.entries]
+    assert ended == [(0, "failed"), (1, "failed")]
+    assert outline.entries[1].stderr == "GMAT: no"
+    assert all(each.overrides == each.output_paths == {} for each in outline.entries)
+
+
+def test_a_report_of_a_path_is_that_of_the_manifest(pool: LocalJoblibPool, tmp_path: Path) -> None:
+    hand_made([run_of(run_id, tmp_path) for run_id in range(4)], tmp_path, pool).run()
+    forget(tmp_path, 3)
+    reopened(tmp_path, pool).resume()
+
+    assert sweep_report(tmp_path) == sweep_report(Manifest.load(tmp_path / "manifest.jsonl"))
+    assert sweep_report(tmp_path).quantities
