@@ -69,6 +69,35 @@ class TestFormat:
     def test_the_script_hash_can_be_imported_from_here(self) -> None:
         assert manifest_module.canonical_script_sha256 is canonical_script_sha256
 
+    def test_a_manifest_of_this_format_is_read_by_every_later_version(self) -> None:
+        path = DATA / "golden_manifest.jsonl"
+        manifest = Manifest.load(path)
+        retried, first, added = manifest.entries
+        (failure, *_) = Manifest.iter_entries(path)
+
+        assert (manifest.schema_version, manifest.sweep_seed, manifest.run_count) == (1, 42, 2)
+        assert manifest.parameter_spec["perturb"] == {"Sat.SMA": ["normal", 7100, 50]}
+        assert (manifest.backend, manifest.postprocess) == ("LocalJoblibPool", "hooks:fit")
+        assert manifest.extra["created_by"] == {"user": "ana", "host": "lab"}
+        assert (failure.run_id, failure.status, failure.seed) == (1, "failed", 2**63 - 1)
+        assert repr(failure.overrides) == "{'Sat.INC': -0.0, 'Sat.Id': 'Ω', 'Sat.SMA': nan}"
+        assert failure.stderr is not None
+        assert failure.stderr.endswith("GmatRunError: époque invalide\n")
+        assert (retried.run_id, retried.status) == (1, "ok")
+        assert retried.run_options == {"overwrite": True}
+        report = DATA / "run-0" / "report__RF.parquet"
+        assert first.output_paths == {"report__RF": report}
+        assert first.files == {report.as_posix(): {"size": 1234, "sha256": "ab" * 32}}
+        assert first.solver_paths == {"DC": DATA / "run-0" / "solver__DC.parquet"}
+        assert first.extra_outputs == {"fit": DATA / "run-0" / "fit.parquet"}
+        assert first.log_path == DATA / "run-0" / "worker.log"
+        assert (first.converged, first.postprocess_status) == ({"DC": False}, "ok")
+        assert repr(first.context) == "{'truth': [1, -0.0, inf]}"
+        assert [attempt["cause"] for attempt in first.attempts] == ["killed by SIGKILL"]
+        assert (first.host, first.duration_s) == ("lab", 1.0625)
+        assert first.started_at == datetime(2026, 1, 2, 3, 4, 5, 60956, tzinfo=UTC)
+        assert (added.run_id, added.extra) == (2, {"planned_run_count": 3})
+
     def test_a_manifest_of_the_peer_is_read(self) -> None:
         manifest = Manifest.load(DATA / "peer_manifest.jsonl")
         retried, first = manifest.entries
