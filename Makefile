@@ -3,6 +3,8 @@ VENV   := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 PORT   := 4200
+RUNS   := 200 500 2000
+ORCHESTRATED := 1000 10000 100000
 
 .PHONY: help demo test services soak pages lint format bench engine up deploy down clean
 
@@ -48,8 +50,8 @@ format: $(READY)
 	$(VENV)/bin/ruff format .
 
 bench: $(READY)
-	$(PYTHON_IN_VENV) benchmarks/throughput.py --json benchmarks/results/throughput.json
-	$(PYTHON_IN_VENV) benchmarks/orchestration.py --json benchmarks/results/orchestration.json
+	$(PYTHON_IN_VENV) benchmarks/throughput.py --n $(RUNS) --json benchmarks/results/throughput.json
+	$(PYTHON_IN_VENV) benchmarks/orchestration.py --n $(ORCHESTRATED) --json benchmarks/results/orchestration.json
 	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json
 	$(PYTHON_IN_VENV) benchmarks/performance_page.py
 

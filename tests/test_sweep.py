@@ -214,6 +214,14 @@ class TestFailedRuns:
         )
 
         assert failed.attempts == []
+        home = Path(os.environ["PREFECT_HOME"])
+        ((flow_run,),) = rows_of(
+            home,
+            "select id from flow_run where name like 'leo_basic run grid n=3' "
+            "and state_name = 'CompletedWithFailures' order by created desc limit 1",
+        )
+        counts = rows_of(home, "select run_count from task_run where flow_run_id = ?", flow_run)
+        assert counts == [(1,), (1,), (1,)], "how often each task run was begun"
 
     def test_the_task_run_is_failed_with_the_cause_and_the_flow_goes_on(self, folder: Path) -> None:
         home = Path(os.environ["PREFECT_HOME"])
