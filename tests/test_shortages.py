@@ -167,12 +167,14 @@ def test_a_manifest_that_cannot_be_written_stops_the_sweep_and_keeps_what_it_has
 ) -> None:
     runs = [run_of(run_id, tmp_path) for run_id in range(8)]
     append = Manifest.append_entry
+    appended = []
 
-    def full(manifest: Manifest, entry: Any) -> None:
-        if len(manifest.entries) == 3:
+    def full(manifest: Manifest, entry: Any, *, hold: bool) -> None:
+        if len(appended) >= 3:
             with nth_call("write", 1, failing_with(errno.ENOSPC)):
-                append(manifest, entry)
-        append(manifest, entry)
+                append(manifest, entry, hold=hold)
+        append(manifest, entry, hold=hold)
+        appended.append(entry.run_id)
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "append_entry", full)
