@@ -167,7 +167,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_sweep_and_keeps_what_it_has
 ) -> None:
     runs = [run_of(run_id, tmp_path) for run_id in range(8)]
     append = Manifest.append_entry
-    appended = []
+    appended: list[int] = []
 
     def full(manifest: Manifest, entry: Any, *, hold: bool) -> None:
         if len(appended) >= 3:
