@@ -112,12 +112,15 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
 
     def cut_short(spec: object, log: object) -> object:
         monkeypatch.setattr("gmat_sweep.shortages.LEAST_FREE_BYTES", 1 << 60)
-        return object()
+        return SimpleNamespace(log="", converged={})
 
     monkeypatch.setattr(worker, "_results", cut_short)
+    # What is left of the report can be read and written: nothing but the disk tells.
+    monkeypatch.setattr(worker, "write_outputs", _writing)
 
     outcome = run_one(run_of(0, tmp_path))
 
+    assert outcome.status == "failed"
     assert outcome.shortage is not None
     assert outcome.shortage.startswith("No space left on device: ")
 

@@ -226,3 +226,23 @@ def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
     assert events[1:3] == ["rename", "fsync run-0"]
     assert events[3].startswith("fsync .outcome.seal.json.tmp-"), "the seal is the last file"
     assert events[4:] == ["rename", "fsync run-0"]
+
+
+def test_what_a_hook_wrote_is_on_disk_before_the_seal_lists_it(
+    recorded_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook writes as it likes: its file and the folder are synced once it has returned."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def recording_fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+
+    assert recorded_run("run_hooks:Namespace.record").status == "ok"
+
+    hooks_file = synced.index("seen.txt")
+    seal = next(n for n, name in enumerate(synced) if name.startswith(".outcome.seal.json.tmp-"))
+    assert "run-0" in synced[hooks_file + 1 : seal], "the folder, after the hook's file"
