@@ -7,7 +7,7 @@ from pathlib import Path
 from gmat_sweep import LocalJoblibPool, Manifest
 from gmat_sweep.analysis import sweep_report
 from gmat_sweep.manifest_entry import outline_of
-from manifests import entry, header
+from manifests import entry, header, ids
 from resumed_sweeps import forget, hand_made, reopened, run_of
 
 
@@ -62,3 +62,24 @@ def test_a_report_of_a_path_is_that_of_the_manifest(pool: LocalJoblibPool, tmp_p
 
     assert sweep_report(tmp_path) == sweep_report(Manifest.load(tmp_path / "manifest.jsonl"))
     assert sweep_report(tmp_path).quantities
+
+
+def test_a_manifest_that_is_behind_is_saved_whole_and_tells_what_its_file_tells(
+    tmp_path: Path,
+) -> None:
+    manifest = header()
+    manifest.save(tmp_path / "manifest.jsonl")
+    manifest.append_entry(entry(0, "failed"), hold=False)
+    manifest.append_entry(entry(1), hold=False)
+
+    assert manifest.find_failed() == [0]
+    assert manifest.find_missing([0, 1, 2]) == [2]
+    manifest.append_entry(entry(4), hold=False)
+    assert manifest.total_run_count == 5
+    manifest.append_entry(entry(5), hold=False)
+    manifest.save(tmp_path / "copy.jsonl")
+    assert ids(tmp_path / "copy.jsonl") == [0, 1, 4, 5]
+    manifest.append_entry(entry(6), hold=False)
+    manifest.save(tmp_path / "copy.jsonl")
+    assert ids(tmp_path / "copy.jsonl") == [0, 1, 4, 5, 6], "over its own file"
+    assert not manifest.is_behind

@@ -130,6 +130,7 @@ def _entries_of(
         return kind.iter_entries(path)
     if manifest is None:
         raise TypeError("called on the class Manifest, so it needs a file. Pass the path of one.")
+    manifest._catch_up()
     return manifest.entries
 
 
@@ -214,7 +215,14 @@ class Manifest:
         """Number of runs, those added later included."""
         return max(self.run_count, self._next_run_id())
 
+    def _catch_up(self) -> None:
+        """Read the entries of the file where some of them are not held."""
+        if self.is_behind and self.path is not None:
+            self.entries = list(type(self).iter_entries(self.path))
+            self._not_held = 0
+
     def _next_run_id(self) -> int:
+        self._catch_up()
         return max((entry.run_id for entry in self.entries), default=-1) + 1
 
     def save(self, path: str | Path) -> None:
@@ -230,6 +238,7 @@ class Manifest:
         DurabilityError
             The file could not be written; what was there before still is.
         """
+        self._catch_up()
         path = Path(path)
         anchor = (self.output_dir or path.parent).absolute()
         prefixes = path_prefixes(anchor)
