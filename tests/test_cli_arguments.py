@@ -13,9 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.notation import max_failed, parse_grid, parse_perturb
+from gmat_sweep.notation import max_failed, parse_backend_args, parse_grid, parse_perturb
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.]{0,20}", fullmatch=True)
 NUMBERS = st.floats(-1e9, 1e9)
@@ -200,6 +199,11 @@ class TestBackendArgs:
         }  # fmt: skip
         assert [type(value) for value in options.values()] == [int, float, bool, bool, str, str]
 
+    def test_lists_and_mappings_are_written_as_json(self) -> None:
+        options = parse_backend_args(['extra=["--lifetime", "55m"]', 'env={"A": "1"}', "none=[]"])
+
+        assert options == {"extra": ["--lifetime", "55m"], "env": {"A": "1"}, "none": []}
+
     def test_no_options_are_no_options(self) -> None:
         assert parse_backend_args([]) == {}
 
@@ -214,6 +218,8 @@ class TestBackendArgs:
             ("n=", "has no value"),
             ("n=nan", "non-finite"),
             ("n=-Infinity", "non-finite"),
+            ("n=[--lifetime]", "not valid JSON"),
+            ('n={"a": NaN}', "not valid JSON"),
         ],
     )
     def test_what_is_no_option_is_refused_by_name(self, spec: str, message: str) -> None:
@@ -225,6 +231,11 @@ class TestBackendArgs:
 
     def test_the_same_key_twice_is_refused(self) -> None:
         assert "'n' is given more than once" in refusal(parse_backend_args, ["n=1", "n=2"])
+
+    def test_a_parameter_is_named_instead_of_the_flag(self) -> None:
+        refused = refusal(parse_backend_args, ["queue"], "settings.dask_options")
+
+        assert refused == "settings.dask_options 'queue' must be 'KEY=VALUE'."
 
 
 class TestMaxFailed:

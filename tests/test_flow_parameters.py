@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 from prefect.exceptions import ParameterTypeError
 
 from cli_sweeps import manifest
+from gmat_sweep import Manifest
+from gmat_sweep.backends import DaskPool
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.flow.parameters import HOME_VARIABLE, absolute, fresh_folder, slug, title_of
+from gmat_sweep.flow.parameters import (
+    HOME_VARIABLE,
+    RunSettings,
+    SweepParameters,
+    absolute,
+    fresh_folder,
+    slug,
+    title_of,
+)
 from gmat_sweep.flow.sweep_flow import final_state
 from gmat_sweep.flows import gmat_sweep_flow
+from gmat_sweep.requested import pool_of, run_requested
 from gmat_sweep.spec import RunStatus
 
 _ONE_HOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -151,6 +162,8 @@ class TestBounds:
             ("settings", {"timeout_s": 0}),
             ("settings", {"postprocess": "no function"}),
             ("settings", {"wrokers": 2}),
+            ("settings", {"dask_cluster": "SLURMCluster"}),
+            ("settings", {"dask_options": "queue=short"}),
         ],
     )
     def test_a_value_out_of_bounds_is_refused_and_its_parameter_named(
@@ -158,6 +171,110 @@ class TestBounds:
     ) -> None:
         with pytest.raises(ParameterTypeError, match=name):
             gmat_sweep_flow.validate_parameters({"mission": "leo.script", name: value})
+
+
+SLURM = "dask_jobqueue.SLURMCluster"
+ADDRESS = "tcp://10.0.0.1:8786"
+
+
+def asked(mission: Path, out: Path, run_settings: RunSettings) -> SweepParameters:
+    """Return what a flow run is asked for that varies one field over two values."""
+    return SweepParameters(
+        mission=mission,
+        kind="grid",
+        vary=["Sat.SMA=7000,7010"],
+        n=None,
+        seed=None,
+        rows=None,
+        out=out,
+        resume=False,
+        settings=run_settings,
+        max_failed=None,
+    )
+
+
+class TestClusters:
+    def test_a_class_is_named_with_its_keywords(self) -> None:
+        cluster = RunSettings(
+            backend="dask",
+            dask_cluster="distributed.LocalCluster",
+            dask_options=[
+                "processes=false",
+                "memory_limit=2GB",
+                'plugins=["a", "b"]',
+                "adapt.minimum=1",
+                "adapt.maximum=40",
+            ],
+            workers=3,
+        )
+
+        pool = pool_of(cluster)
+
+        assert isinstance(pool, DaskPool)
+        made = pool.runner_settings
+        assert made["cluster_class"].__name__ == "LocalCluster"
+        assert made["cluster_kwargs"] == {
+            "processes": False, "memory_limit": "2GB", "plugins": ["a", "b"], "n_workers": 3,
+        }  # fmt: skip
+        assert made["adapt_kwargs"] == {"minimum": 1, "maximum": 40}
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ({"dask_cluster": SLURM}, "settings.dask_cluster: .* back end local"),
+            ({"dask_options": ["queue=short"]}, "settings.dask_options: .* back end local"),
+            ({"dask_address": ADDRESS}, "settings.dask_address: .* back end local"),
+            (
+                {"backend": "dask", "dask_address": ADDRESS, "dask_cluster": SLURM},
+                "settings.dask_cluster: .* together with settings.dask_address",
+            ),
+            (
+                {"backend": "dask", "dask_address": ADDRESS, "dask_options": ["queue=short"]},
+                "settings.dask_options: .* together with settings.dask_address",
+            ),
+            (
+                {"backend": "dask", "dask_address": ADDRESS, "workers": 2},
+                "settings.workers: .* together with settings.dask_address",
+            ),
+            (
+                {"backend": "dask", "dask_options": ["queue=short"]},
+                "settings.dask_options: .* without settings.dask_cluster",
+            ),
+            (
+                {"backend": "dask", "dask_cluster": SLURM, "dask_options": ["queue"]},
+                "settings.dask_options 'queue' must be 'KEY=VALUE'",
+            ),
+            (
+                {"backend": "dask", "dask_cluster": SLURM, "dask_options": ["job.queue=a"]},
+                "settings.dask_options: 'job.queue'",
+            ),
+            (
+                {"backend": "dask", "dask_cluster": "no_such_package.Cluster"},
+                "settings.dask_cluster: .*no_such_package",
+            ),
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_there_is_a_folder(
+        self, leo_short: Path, tmp_path: Path, wrong: dict[str, Any], said: str
+    ) -> None:
+        parameters = asked(leo_short, tmp_path / "out", RunSettings(**wrong))
+
+        with pytest.raises(SweepConfigError, match=f"^{said}"):
+            run_requested(parameters, "a flow run")
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.services
+    def test_a_sweep_runs_on_a_cluster_of_that_class(self, leo_short: Path, tmp_path: Path) -> None:
+        cluster = RunSettings(
+            backend="dask",
+            dask_cluster="distributed.LocalCluster",
+            dask_options=["threads_per_worker=1", "dashboard_address=127.0.0.1:0"],
+            workers=2,
+        )
+
+        path = run_requested(asked(leo_short, tmp_path / "out", cluster), "a flow run")
+
+        assert [entry.status for entry in Manifest.load(path).entries] == ["ok", "ok"]
 
 
 class TestFinalState:

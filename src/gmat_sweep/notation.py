@@ -1,4 +1,4 @@
-"""What can be written as text - axes, distributions, limits, tables of rows - and what it means.
+"""What can be written as text - axes, distributions, limits, options, tables - and what it means.
 
 The command line and the parameters of the flow share one notation. Every function names the flag or
 the parameter, and what was written, when it raises SweepConfigError.
@@ -6,6 +6,7 @@ the parameter, and what was written, when it raises SweepConfigError.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["max_failed", "number_or_text", "parse_grid", "parse_perturb", "read_samples"]
+__all__ = [
+    "max_failed",
+    "number_or_text",
+    "parse_backend_args",
+    "parse_grid",
+    "parse_perturb",
+    "read_samples",
+]
 
 _DISTRIBUTIONS = ("normal", "uniform", "lognormal")
 
@@ -74,6 +82,26 @@ def max_failed(text: str, total: int, what: str = "--max-failed") -> int:
     return int(total * limit // 100) if percent else int(limit)
 
 
+def parse_backend_args(specs: Iterable[str], flag: str = "--backend-arg") -> dict[str, Any]:
+    """Parse ``KEY=VALUE`` options of a back end.
+
+    Values are numbers, true/false, lists and mappings in JSON, or text.
+    """
+    parsed: dict[str, Any] = {}
+    for text in specs:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SweepConfigError(f"{flag} {text!r} must be 'KEY=VALUE'.")
+        if not key:
+            raise SweepConfigError(f"{flag} {text!r} is missing a key. Write KEY=VALUE.")
+        if not value:
+            raise SweepConfigError(f"{flag} {text!r} has no value. Write KEY=VALUE.")
+        if key in parsed:
+            raise SweepConfigError(f"{flag} {key!r} is given more than once. Give it once.")
+        parsed[key] = _option(flag, text, value)
+    return parsed
+
+
 def number_or_text(token: str) -> int | float | str:
     """Return the integer or float that a token is, or else the token itself."""
     kinds: tuple[type[int], type[float]] = (int, float)
@@ -83,6 +111,29 @@ def number_or_text(token: str) -> int | float | str:
         except ValueError:
             continue
     return token
+
+
+def _option(flag: str, text: str, value: str) -> Any:
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if value.startswith(("[", "{")):
+        try:
+            return json.loads(value, parse_constant=_refused_constant)
+        except ValueError as error:
+            raise SweepConfigError(
+                f"{flag} {text!r} is not valid JSON: {error}. Write a list as "
+                '["--lifetime", "55m"] and a mapping as {"NAME": "VALUE"}.'
+            ) from None
+    option = number_or_text(value)
+    if isinstance(option, float) and not math.isfinite(option):
+        raise SweepConfigError(
+            f"{flag} {text!r} has a non-finite value. Give a finite number or text."
+        )
+    return option
+
+
+def _refused_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _by_name[T](

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.backends.dask import DaskPool
+from gmat_sweep.backends.dask import DaskPool, class_named
 from gmat_sweep.backends.joblib import LocalJoblibPool
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.last_pass import LastPass
-from gmat_sweep.notation import parse_grid, parse_perturb, read_samples
+from gmat_sweep.notation import parse_backend_args, parse_grid, parse_perturb, read_samples
 from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_plan, samples_plan
 from gmat_sweep.sweep import Sweep
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.flow.parameters import RunSettings, SweepParameters
 
-__all__ = ["run_requested"]
+__all__ = ["pool_of", "run_requested"]
 
 MANIFEST_NAME = "manifest.jsonl"
 
@@ -60,7 +60,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             f"out: {parameters.out} holds no sweep to resume. Name the folder with its "
             f"{MANIFEST_NAME}."
         )
-    with _pool(settings) as pool:
+    with pool_of(settings) as pool:
         if goes_on:
             Sweep.from_manifest(
                 manifest_path,
@@ -89,15 +89,60 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
     return manifest_path
 
 
-def _pool(settings: RunSettings) -> Pool:
+def pool_of(settings: RunSettings) -> Pool:
+    """Return the pool that settings ask for; it is not open yet.
+
+    Raises
+    ------
+    SweepConfigError
+        The settings exclude each other, or there is no such cluster class.
+    """
     if settings.backend == "local":
-        if settings.dask_address is not None:
-            raise SweepConfigError(
-                "settings.dask_address: an address is given for back end local. Choose back end "
-                "dask, or leave the address out."
-            )
+        _refuse(settings, "dask_address", "dask_cluster", "dask_options", when="for back end local")
         return LocalJoblibPool(settings.workers)
-    return DaskPool(address=settings.dask_address, n_workers=settings.workers)
+    if settings.dask_address is not None:
+        there = "together with settings.dask_address, whose cluster runs already"
+        _refuse(settings, "dask_cluster", "dask_options", "workers", when=there)
+        return DaskPool(address=settings.dask_address)
+    if settings.dask_cluster is None:
+        _refuse(settings, "dask_options", when="without settings.dask_cluster")
+        return DaskPool(n_workers=settings.workers)
+    keywords, adapt = _cluster_options(settings.dask_options)
+    try:
+        made_by = class_named(settings.dask_cluster)
+    except BackendError as error:
+        raise SweepConfigError(f"settings.dask_cluster: {error}") from error
+    return DaskPool(
+        cluster_class=made_by,
+        cluster_kwargs=keywords,
+        adapt_kwargs=adapt,
+        n_workers=settings.workers,
+    )
+
+
+def _refuse(settings: RunSettings, *names: str, when: str) -> None:
+    """Refuse settings that are given where they mean nothing."""
+    for name in names:
+        if getattr(settings, name):
+            raise SweepConfigError(f"settings.{name}: it is given {when}. Leave one of them out.")
+
+
+def _cluster_options(lines: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the keywords of a cluster class and those of its ``adapt``."""
+    keywords: dict[str, Any] = {}
+    adapt: dict[str, Any] = {}
+    for name, value in parse_backend_args(lines, "settings.dask_options").items():
+        before, dot, after = name.partition(".")
+        if not dot:
+            keywords[name] = value
+        elif before == "adapt" and after:
+            adapt[after] = value
+        else:
+            raise SweepConfigError(
+                f"settings.dask_options: {name!r} is no keyword. Write NAME=VALUE for one of the "
+                "cluster class, adapt.NAME=VALUE for one of its adapt()."
+            )
+    return keywords, adapt
 
 
 def _is_retried(parameters: SweepParameters, flow_run: str) -> bool:

@@ -29,7 +29,7 @@ from gmat_sweep.errors import BackendError
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["DaskPool"]
+__all__ = ["DaskPool", "class_named"]
 
 _KEY = "gmat-run"
 _COUNT_EVERY_S = 1.0
@@ -149,7 +149,7 @@ class DaskPool(ClusterPool):
                 "threads_per_worker": self._threads_per_worker,
             }
         else:
-            made["cluster_class"] = _class_of(self._cluster_class)
+            made["cluster_class"] = class_named(self._cluster_class)
             if self._n_workers is not None:
                 made["cluster_kwargs"]["n_workers"] = self._n_workers
         if self._adapt_kwargs:
@@ -324,8 +324,14 @@ def _carry_out(name: str, order: bytes) -> bytes:
         raise Reschedule from error
 
 
-def _class_of(named: str | Callable[..., Any]) -> Callable[..., Any]:
-    """Return what makes a cluster, which may be given by its dotted name."""
+def class_named(named: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a cluster, which may be given by its dotted name.
+
+    Raises
+    ------
+    BackendError
+        There is nothing of that name.
+    """
     from importlib import import_module
 
     if not isinstance(named, str):

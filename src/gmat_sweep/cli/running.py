@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.cli.arguments import parse_backend_args
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
@@ -23,7 +22,13 @@ from gmat_sweep.errors import (
     SweepConfigError,
     SweepStoppedError,
 )
-from gmat_sweep.notation import max_failed, parse_grid, parse_perturb, read_samples
+from gmat_sweep.notation import (
+    max_failed,
+    parse_backend_args,
+    parse_grid,
+    parse_perturb,
+    read_samples,
+)
 
 if TYPE_CHECKING:
     import argparse

@@ -64,6 +64,19 @@ class RunSettings(BaseModel):
         "on this machine is started when left empty.",
         pattern=r"^\w+://\S+$",
     )
+    dask_cluster: str | None = Field(
+        default=None,
+        title="Dask cluster class",
+        description="Dask: what starts the cluster, by name, such as dask_jobqueue.SLURMCluster; "
+        "not together with a scheduler.",
+        pattern=r"^\w+(\.\w+)+$",
+    )
+    dask_options: list[str] = Field(
+        default_factory=list,
+        title="Options of the cluster class",
+        description="Dask: keywords of the cluster class, a line NAME=VALUE each, such as "
+        "queue=short; adapt.maximum=40 lets the cluster grow.",
+    )
     workers: int | None = Field(
         default=None,
         title="Workers",
