@@ -20,6 +20,7 @@ from dask_clusters import gmat_processes_of, wait_for, worker_pids
 from faulty_runs import spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, ManifestEntry, RunSpec, Sweep, sweep
 from gmat_sweep.backends import DaskPool
+from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome
 
@@ -291,7 +292,7 @@ def test_a_cluster_class_is_named_with_its_keywords() -> None:
     assert made.runner_settings == {
         "cluster_class": distributed.LocalCluster,
         "cluster_kwargs": {"processes": False, "dashboard_address": None, "n_workers": 3},
-        "adapt_kwargs": {"minimum": 1, "maximum": 2},
+        "adapt_kwargs": {"Adaptive": ReplacingAdaptive, "minimum": 1, "maximum": 2},
     }
 
 

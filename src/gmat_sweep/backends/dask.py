@@ -56,7 +56,8 @@ class DaskPool(ClusterPool):
     address : str, optional
         Address of a running scheduler, such as ``"tcp://10.0.0.1:8786"``.
     cluster_class : str or callable, optional
-        What makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``.
+        What makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``. Jobs that end, as at their
+        walltime, are replaced.
     cluster_kwargs : dict, optional
         Keywords for `cluster_class`.
     adapt_kwargs : dict, optional
@@ -152,8 +153,9 @@ class DaskPool(ClusterPool):
             made["cluster_class"] = class_named(self._cluster_class)
             if self._n_workers is not None:
                 made["cluster_kwargs"]["n_workers"] = self._n_workers
-        if self._adapt_kwargs:
-            made["adapt_kwargs"] = dict(self._adapt_kwargs)
+        adapt = self._adapting(made)
+        if adapt:
+            made["adapt_kwargs"] = adapt
         return made
 
     def open(self) -> None:
@@ -278,8 +280,8 @@ class DaskPool(ClusterPool):
                 return distributed.Client(settings["address"], set_as_default=False)
             made_by = settings["cluster_class"]
             cluster = self._owned.enter_context(made_by(**settings["cluster_kwargs"]))
-            if self._adapt_kwargs:
-                cluster.adapt(**self._adapt_kwargs)
+            if "adapt_kwargs" in settings:
+                cluster.adapt(**settings["adapt_kwargs"])
             return distributed.Client(cluster, set_as_default=False)
 
     @contextlib.contextmanager
@@ -299,6 +301,13 @@ class DaskPool(ClusterPool):
                 f"The Dask cluster could not be started: {type(error).__name__}: {error}. Check "
                 "its class and keywords."
             ) from error
+
+    def _adapting(self, made: dict[str, Any]) -> dict[str, Any]:
+        """Return how the cluster adapts: as was asked, and by replacing jobs that end."""
+        from gmat_sweep.backends.dask_jobs import adapting
+
+        wanted = made["cluster_kwargs"].get("n_workers")
+        return adapting(made["cluster_class"], wanted, self._adapt_kwargs)
 
     def _count(self, client: distributed.Client) -> int:
         try:
