@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from prefect.task_runners import ThreadPoolTaskRunner
+from gmat_sweep.flow.threads import SweepThreads
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -29,7 +29,7 @@ class InThreads[P: ClusterPool]:
     def _drive(self, pool: P) -> None:
         self._pool = pool
         # A thread for every run in flight, of which the flow has a bounded number.
-        self._threads: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner()
+        self._threads = SweepThreads()
         self._taken = ExitStack()
 
     def duplicate(self) -> Self:

@@ -32,6 +32,7 @@ from gmat_sweep.backends.worker_process import (
 )
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError, SweepStoppedError
+from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -197,6 +198,7 @@ class Mapping:
                     if self._job.pool.subprocess_isolated == "debug":
                         yield spec, self._in_this_thread(progress), []
                         continue
+                    let_events_be_sent()
                     future = self._runner.submit(self._task, {"run_id": spec.run_id})
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:

@@ -6,12 +6,14 @@ it started. Every other pool has threads of the flow process.
 
 from __future__ import annotations
 
-from typing import Any
-
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.cluster_pool import ClusterPool
+from gmat_sweep.flow.threads import SweepThreads
+
+if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
 
 __all__ = ["runner_for"]
 
@@ -27,7 +29,7 @@ def runner_for(pool: Pool, threads: int) -> TaskRunner[Any]:
         How many threads a pool without a runner of its own is driven by.
     """
     if not isinstance(pool, ClusterPool):
-        return ThreadPoolTaskRunner(max_workers=threads)
+        return SweepThreads(threads)
     if pool.flow_runner == "dask":
         from gmat_sweep.flow.dask_runner import SweepDaskTaskRunner
 

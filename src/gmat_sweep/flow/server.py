@@ -32,12 +32,15 @@ __all__ = [
     "LocalServer",
     "flow_run_place",
     "forget_unsent_events",
+    "let_events_be_sent",
     "recorded_on",
     "wait_until_recorded",
 ]
 
 START_TIMEOUT_S = 120.0
 _RECORD_TIMEOUT_S = 60.0
+_MOST_UNSENT_EVENTS = 1000
+_UNSENT_PAUSE_S = 0.02
 _FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 # What a server that lives as long as one process needs not do, and how often it writes.
@@ -240,6 +243,20 @@ def forget_unsent_events() -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 worker._queue.get_nowait()
+
+
+def let_events_be_sent() -> None:
+    """Pause for a moment where Prefect has many events to send.
+
+    It holds some 12 kB for each until it is sent. On a busy machine runs that take no time make
+    more than it sends, and the flow would have to wait for them in the end anyway. Never for
+    longer: a server that is gone holds nothing up.
+    """
+    from prefect.events.worker import EventsWorker
+
+    workers = tuple(EventsWorker._instances.values())  # type: ignore[misc]
+    if sum(worker._queue.qsize() for worker in workers) > _MOST_UNSENT_EVENTS:
+        time.sleep(_UNSENT_PAUSE_S)
 
 
 def flow_run_place(flow_run_id: UUID) -> str:

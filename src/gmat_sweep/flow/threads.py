@@ -1,0 +1,45 @@
+"""`SweepThreads`: Prefect's threads for task runs, which forget those that have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from prefect.task_runners import ThreadPoolTaskRunner
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.futures import PrefectConcurrentFuture
+    from prefect.tasks import Task
+
+__all__ = ["SweepThreads"]
+
+
+class SweepThreads(ThreadPoolTaskRunner[Any]):
+    """Runs tasks in threads of the flow process.
+
+    Prefect's own keeps an event for cancelling each task run until the flow ends: more than a
+    kilobyte for each, which is most of what a large sweep would take. Tasks are submitted, and all
+    of them cancelled, by one thread.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        super().__init__(max_workers=max_workers)
+        self._ended: deque[UUID] = deque()
+
+    def submit(
+        self,
+        task: Task[Any, Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[Any] | None = None,
+        dependencies: dict[str, set[Any]] | None = None,
+    ) -> PrefectConcurrentFuture[Any]:
+        """Run a task in a thread."""
+        # Here and not when they end: no other thread changes what `cancel_all` goes over.
+        while self._ended:
+            self._cancel_events.pop(self._ended.popleft(), None)
+        future = super().submit(task, parameters, wait_for, dependencies)
+        future.add_done_callback(lambda done: self._ended.append(done.task_run_id))
+        return future
