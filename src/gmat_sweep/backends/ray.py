@@ -13,19 +13,20 @@ import os
 import pickle
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from typing import Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
 from gmat_sweep.backends.cluster_pool import ClusterPool
 from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.ray_watch import RayWatch
 from gmat_sweep.backends.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 
 __all__ = ["RayPool"]
 
-_COUNT_EVERY_S = 1.0
+_LOOK_EVERY_S = 1.0
 
 
 class RayPool(ClusterPool):
@@ -77,7 +78,7 @@ class RayPool(ClusterPool):
         self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._busy: list[Any] = []
-        self._counted = (0.0, 0)
+        self._watch: RayWatch | None = None
 
     @property
     def is_open(self) -> bool:
@@ -89,16 +90,7 @@ class RayPool(ClusterPool):
         """How many runs the cluster executes at once: its CPUs now, or `num_cpus`."""
         if self._num_cpus is not None:
             return self._num_cpus
-        if not self._open:
-            return os.cpu_count() or 1
-        import ray
-
-        with self._lock:
-            counted_at, count = self._counted
-            if time.monotonic() - counted_at > _COUNT_EVERY_S:
-                count = int(ray.cluster_resources().get("CPU", 1))
-                self._counted = (time.monotonic(), count)
-        return max(1, count)
+        return (os.cpu_count() or 1) if self._watch is None else self._watch.cpus
 
     @property
     def runner_settings(self) -> dict[str, Any]:
@@ -149,7 +141,10 @@ class RayPool(ClusterPool):
 
     def lend(self) -> None:
         """Use the Ray of this process from now on; `take_back` ends that."""
-        self._counted = (0.0, 0)
+        import ray
+
+        here = ray.get_runtime_context()
+        self._watch = RayWatch(here.gcs_address, here.get_node_id(), ray.nodes())
         self._open = True
 
     def take_back(self) -> None:
@@ -160,9 +155,11 @@ class RayPool(ClusterPool):
         with self._lock:
             actors = [*self._idle, *self._busy]
             self._idle.clear()
-        if ray.is_initialized():
+        if ray.is_initialized() and not self._is_lost:
             for actor in actors:
                 ray.kill(actor)
+        if self._watch is not None:
+            self._watch.end()
 
     def warm_up(self) -> None:
         """Do nothing: an actor is made when a run first needs it."""
@@ -173,7 +170,8 @@ class RayPool(ClusterPool):
 
         with self._lock:
             busy = list(self._busy)
-        if ray.is_initialized():
+        # A lost cluster has nothing left to end, and Ray would wait for its answer.
+        if ray.is_initialized() and not self._is_lost:
             for actor in busy:
                 ray.kill(actor)
 
@@ -185,12 +183,15 @@ class RayPool(ClusterPool):
         actor = self._actor()
         alive = False
         try:
-            answer = ray.get(actor.carry_out.remote(pickle.dumps(order)))
+            answer = self._answer(actor.carry_out.remote(pickle.dumps(order)))
             alive = True
             reply: Reply = pickle.loads(answer)  # noqa: S301 - from our own actor
         except (ActorDiedError, RayActorError) as error:
             if not ray.is_initialized():
                 raise _cluster_gone(error) from error
+            if not self._is_there():
+                # Its actors died with it: that is no attempt at a run.
+                raise _cluster_gone(self._loss()) from error
             said = str(error).splitlines()[0]
             raise WorkerDiedError(f"The Ray actor died during the run: {said}", None) from error
         except (RayError, ConnectionError) as error:
@@ -207,11 +208,53 @@ class RayPool(ClusterPool):
                     self._idle.append(actor)
         return reply
 
+    @property
+    def _is_lost(self) -> bool:
+        return self._watch is not None and self._watch.loss is not None
+
+    def _is_there(self) -> bool:
+        """Wait until the cluster answers, or is lost; return which."""
+        return self._watch is None or self._watch.is_there()
+
+    def _answer(self, asked: Any) -> bytes:
+        """Wait for what an actor answers, as long as there is a cluster."""
+        import ray
+        from ray.exceptions import GetTimeoutError
+
+        while not self._is_lost:
+            with contextlib.suppress(GetTimeoutError):
+                answer: bytes = ray.get(asked, timeout=_LOOK_EVERY_S)
+                return answer
+        raise self._loss()
+
     def _actor(self) -> Any:
         with self._lock:
-            actor = self._idle.pop() if self._idle else self._new_actor()
+            actor = self._idle.pop() if self._idle else None
+        if actor is None:
+            actor = self._made_by_thread()
+        with self._lock:
             self._busy.append(actor)
         return actor
+
+    def _made_by_thread(self) -> Any:
+        """Make an actor in a thread that can be left alone: Ray may wait there for a lost head."""
+        made: Future[Any] = Future()
+
+        def make() -> None:
+            try:
+                made.set_result(self._new_actor())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                made.set_exception(error)
+
+        threading.Thread(target=make, name="gmat-sweep-ray-actor", daemon=True).start()
+        while not self._is_lost:
+            wait([made], timeout=_LOOK_EVERY_S)
+            if made.done():
+                return made.result()
+        raise _cluster_gone(self._loss())
+
+    def _loss(self) -> ConnectionError:
+        return ConnectionError(self._watch.loss if self._watch is not None else "")
 
     def _new_actor(self) -> Any:
         import ray
