@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,8 +21,9 @@ import dask_clusters
 from dask_clusters import gmat_processes_of, wait_for, worker_pids
 from faulty_runs import spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, ManifestEntry, RunSpec, Sweep, sweep
-from gmat_sweep.backends import DaskPool
+from gmat_sweep.backends import DaskPool, dask_batches
 from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
+from gmat_sweep.backends.dask_plugins import BEGUN
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome
 
@@ -94,6 +97,75 @@ def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice
     assert len(done.to_dataframe().groupby("run_id")) == 5
     assert not any(psutil.pid_exists(pid) for pid in gmat)
     wait_for(lambda: len(worker_pids(client)) == 2)
+
+
+@contextlib.contextmanager
+def counted_tasks(pool: DaskPool, *, as_short: bool) -> Iterator[list[str]]:
+    """Yield the keys of tasks that begin; with `as_short`, a run of a second is a short one."""
+    begun: list[str] = []
+    assert pool._batches is not None
+    pool._batches._seconds = None
+    client_of(pool).subscribe_topic(BEGUN, lambda event: begun.append(event[1]))
+    with pytest.MonkeyPatch.context() as patch:
+        if as_short:
+            patch.setattr(dask_batches, "SECONDS", 8)
+        yield begun
+    client_of(pool).unsubscribe_topic(BEGUN)
+
+
+def test_short_runs_share_tasks_and_long_ones_do_not(pair: DaskPool, tmp_path: Path) -> None:
+    short, long = tmp_path / "short", tmp_path / "long"
+    short.mkdir()
+    long.mkdir()
+    with counted_tasks(pair, as_short=False) as begun:
+        sweep_of([spec_of(short, number) for number in range(40)], pair).run()
+        assert len(set(begun)) < 35
+    with counted_tasks(pair, as_short=False) as begun:
+        sweep_of(slow(long, 6, seconds=0.5), pair).run()
+        assert len(set(begun)) == 6
+
+    assert [entry.status for entry in recorded(short).values()] == ["ok"] * 40
+    assert list(short.rglob("run-*/.*")) == []
+
+
+def test_a_worker_killed_in_a_shared_task_costs_the_run_under_way_and_no_other(
+    pair: DaskPool, tmp_path: Path
+) -> None:
+    client = client_of(pair)
+    client.wait_for_workers(2)
+    victim = next(iter(worker_pids(client).values()))
+
+    def strike() -> None:
+        # Runs that came one by one have tasks of their own; those after them waited together.
+        wait_for(lambda: len(list(tmp_path.glob("run-*/began"))) >= 9)
+        os.kill(victim, signal.SIGKILL)
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    with counted_tasks(pair, as_short=True) as begun:
+        sweep_of(slow(tmp_path, 20, seconds=0.5), pair).run()
+    striker.join()
+    entries = recorded(tmp_path)
+
+    assert sorted(entries) == list(range(20))
+    assert {entry.status for entry in entries.values()} == {"ok"}
+    assert sum(len(entry.attempts) for entry in entries.values()) == 1
+    assert len(set(begun)) < 16
+    wait_for(lambda: len(worker_pids(client)) == 2)
+
+
+def test_runs_in_a_shared_task_are_ended_with_their_sweep(pair: DaskPool, tmp_path: Path) -> None:
+    specs = slow(tmp_path, 12, seconds=1)
+    with counted_tasks(pair, as_short=True):
+        outcomes = sweep_of(specs, pair).iter_outcomes()
+        next(outcomes)
+        assert isinstance(outcomes, Generator)
+        outcomes.close()
+        ended = len(list(tmp_path.glob("run-*/began")))
+        time.sleep(2.5)
+
+    assert ended < 8
+    assert len(list(tmp_path.glob("run-*/began"))) == ended
 
 
 def test_what_crashes_on_a_worker_costs_its_run_and_the_dask_worker_lives_on(
@@ -225,7 +297,10 @@ def test_a_lost_scheduler_ends_the_sweep_and_it_can_be_resumed(
     assert all(entries[number].started_at == entry.started_at for number, entry in before.items())
 
 
-def test_a_worker_that_leaves_at_its_lifetime_gives_its_run_to_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_short", [False, True], ids=["alone", "in shared tasks"])
+def test_a_worker_that_leaves_at_its_lifetime_gives_its_runs_to_another(
+    tmp_path: Path, as_short: bool
+) -> None:
     cluster, out = tmp_path / "cluster", tmp_path / "out"
     cluster.mkdir()
     out.mkdir()
@@ -238,7 +313,8 @@ def test_a_worker_that_leaves_at_its_lifetime_gives_its_run_to_another(tmp_path:
         client_of(remote).wait_for_workers(1)
         with dask_clusters.worker(cluster, address, "brief", *lifetime):
             client_of(remote).wait_for_workers(2)
-            sweep_of(slow(out, 7, seconds=2), remote, retries=0).run()
+            with counted_tasks(remote, as_short=as_short):
+                sweep_of(slow(out, 7, seconds=2), remote, retries=0).run()
             assert len(worker_pids(client_of(remote))) == 1
     entries = recorded(out)
 

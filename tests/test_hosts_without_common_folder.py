@@ -160,6 +160,9 @@ class TestRemoteWorker:
         outcome = desk.outcome(spec, order, again)
         assert outcome.status == "ok"
         assert outcome.host
+        desk.let_go(replace(order, ticket="another"))
+        assert list(spec.output_dir.glob(".*"))
+        desk.let_go(order)
         desk.close()
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         assert not list(spec.output_dir.glob(".*"))

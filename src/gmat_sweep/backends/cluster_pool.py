@@ -103,7 +103,9 @@ class ClusterPool(Pool):
             order = self._desk.order(spec, timeout_s, memory_limit)
             order = replace(order, contents=order.mission.contents())
             reply = self._ask(order)
-        return self._desk.outcome(spec, order, reply)
+        outcome = self._desk.outcome(spec, order, reply)
+        self._answered(order)
+        return outcome
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
@@ -174,6 +176,10 @@ class ClusterPool(Pool):
         self._check_open()
         self.open()
         return self
+
+    def _answered(self, order: Order) -> None:
+        """Note that the sweep has the outcome of an order."""
+        self._desk.let_go(order)
 
     def _outcome(self, spec: RunSpec) -> RunOutcome:
         started_at = datetime.now(UTC)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import threading
 import time
 import uuid
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
 from gmat_sweep.backends.cluster_pool import ClusterPool, refuse_together
+from gmat_sweep.backends.dask_batches import KEY, DaskBatches
 from gmat_sweep.backends.orders import Order, Reply
-from gmat_sweep.backends.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskPool", "class_named"]
 
-_KEY = "gmat-run"
 _COUNT_EVERY_S = 1.0
 
 
@@ -105,8 +103,7 @@ class DaskPool(ClusterPool):
         self._client: distributed.Client | None = None
         self._owned = contextlib.ExitStack()
         self._lock = threading.Lock()
-        self._in_flight: dict[str, distributed.Future] = {}
-        self._interrupted: set[str] = set()
+        self._batches: DaskBatches | None = None
         self._counted = (0.0, 0)
 
     @property
@@ -132,8 +129,9 @@ class DaskPool(ClusterPool):
 
     @property
     def takes_at_once(self) -> int:
-        """How many runs to give the cluster at once: each thread has one and finds the next."""
-        return 2 * self.max_workers
+        """How many runs to give the cluster at once: each thread has some and finds the next."""
+        tasks = self._tasks_at_once()
+        return tasks if self._batches is None else self._batches.orders_at_once
 
     @property
     def runner_settings(self) -> dict[str, Any]:
@@ -188,8 +186,8 @@ class DaskPool(ClusterPool):
         from gmat_sweep.backends.dask_plugins import GmatWorkers, one_chance
 
         try:
-            client.register_plugin(one_chance(_KEY), name=f"{_KEY}-one-chance")
-            client.register_plugin(GmatWorkers(_KEY, self._reuse), name=self._name)
+            client.register_plugin(one_chance(), name=f"{KEY}-one-chance")
+            client.register_plugin(GmatWorkers(self._name, self._reuse), name=self._name)
         except Exception as error:
             raise BackendError(
                 f"The Dask workers cannot do runs: {type(error).__name__}: {error}. Install "
@@ -197,10 +195,14 @@ class DaskPool(ClusterPool):
             ) from error
         self._counted = (0.0, 0)
         self._client = client
+        self._batches = DaskBatches(client, self._name, self._tasks_at_once, self._desk.let_go)
 
     def take_back(self) -> None:
         """End the GMAT processes on the workers and let go of the client."""
         client, self._client = self._client, None
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            batches.close()
         if client is not None and client.status == "running":
             # A cluster that is gone has nothing left to end.
             with contextlib.suppress(OSError, TimeoutError):
@@ -211,59 +213,23 @@ class DaskPool(ClusterPool):
 
     def interrupt(self) -> None:
         """End the runs under way; each ends with `WorkerDiedError`."""
-        with self._lock:
-            futures = dict(self._in_flight)
-            self._interrupted |= futures.keys()
-        client = self._client
-        if client is not None and futures:
-            # Workers are told that a run is not wanted any more, and kill its GMAT process.
-            with contextlib.suppress(OSError, TimeoutError):
-                client.cancel(list(futures.values()), force=True)
+        if self._batches is not None:
+            self._batches.interrupt()
+
+    def sweep_ended(self) -> None:
+        """Leave no trace in the folders of sweeps that have ended."""
+        if self._batches is not None:
+            self._batches.settle()
+        super().sweep_ended()
 
     def _ask(self, order: Order) -> Reply:
-        from concurrent.futures import CancelledError
-
-        from distributed import KilledWorker
-
         self.open()
-        client = self._client
-        assert client is not None
-        key = f"{_KEY}-{order.spec['run_id']}-{order.ticket}"
-        try:
-            future = client.submit(
-                _carry_out,
-                self._name,
-                pickle.dumps(order),
-                key=key,
-                pure=False,
-                retries=0,
-                # Runs that wait on a worker begin in their order.
-                priority=-order.spec["run_id"],
-            )
-            with self._lock:
-                self._in_flight[key] = future
-            reply: Reply = pickle.loads(future.result())  # noqa: S301 - from our own worker
-        except KilledWorker as error:
-            worker = getattr(error.last_worker, "address", error.last_worker)
-            raise WorkerDiedError(f"The Dask worker {worker} died during the run", None) from error
-        except CancelledError as error:
-            if key in self._interrupted:
-                raise WorkerDiedError("The run was ended with its sweep", None) from error
-            raise _cluster_gone(error) from error
-        except (OSError, TimeoutError) as error:
-            raise _cluster_gone(error) from error
-        except Exception as error:
-            if client.status != "running":
-                raise _cluster_gone(error) from error
-            raise BackendError(
-                f"A Dask worker could not do run {order.spec['run_id']}: {type(error).__name__}: "
-                f"{error}. Install the same versions of gmat-sweep and gmat-run everywhere."
-            ) from error
-        finally:
-            with self._lock:
-                self._in_flight.pop(key, None)
-                self._interrupted.discard(key)
-        return reply
+        assert self._batches is not None
+        return self._batches.ask(order)
+
+    def _answered(self, order: Order) -> None:
+        # Dask may carry it out again until the task that it shares with others has ended.
+        pass
 
     def _release(self) -> None:
         self.interrupt()
@@ -309,6 +275,10 @@ class DaskPool(ClusterPool):
         wanted = made["cluster_kwargs"].get("n_workers")
         return adapting(made["cluster_class"], wanted, self._adapt_kwargs)
 
+    def _tasks_at_once(self) -> int:
+        """Return how many tasks the cluster is to have: each thread has one and finds the next."""
+        return 2 * self.max_workers
+
     def _count(self, client: distributed.Client) -> int:
         try:
             threads: list[int] = list(client.nthreads().values())
@@ -318,19 +288,6 @@ class DaskPool(ClusterPool):
         adaptive = getattr(client.cluster, "_adaptive", None)
         most = 0 if adaptive is None else _grows_to(adaptive.maximum, threads)
         return max(1, sum(threads), most)
-
-
-def _carry_out(name: str, order: bytes) -> bytes:
-    """Carry out an order on the Dask worker of the calling thread."""
-    from distributed import Reschedule, get_worker
-
-    worker = get_worker()
-    plugin = worker.plugins[name]
-    try:
-        return pickle.dumps(plugin.carry_out(pickle.loads(order)))  # noqa: S301 - from our own sweep
-    except BackendError as error:
-        # The worker is on its way out: another one does it, and it was no attempt.
-        raise Reschedule from error
 
 
 def class_named(named: str | Callable[..., Any]) -> Callable[..., Any]:
@@ -362,14 +319,6 @@ def _grows_to(workers: float, threads: list[int]) -> int:
         # Something must wait for it to grow.
         return 2 * sum(threads) + 4
     return int(workers) * max(threads, default=1)
-
-
-def _cluster_gone(error: BaseException) -> BackendError:
-    (said, *_) = str(error).splitlines() or [type(error).__name__]
-    return BackendError(
-        f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep once "
-        "a scheduler runs."
-    )
 
 
 def _default_workers() -> int:

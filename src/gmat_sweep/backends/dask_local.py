@@ -29,8 +29,14 @@ from gmat_sweep.backends.reaper import REAPER
 
 __all__ = ["local_cluster"]
 
-# It looks at threads that only wait, a hundred times a second.
-_NO_PROFILER = {"distributed.worker.profile.enabled": False}
+# The profiler looks at threads that only wait, a hundred times a second; the others look after a
+# process that does next to nothing itself, ten and more times a second.
+_SELDOM = {
+    "distributed.worker.profile.enabled": "False",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 def local_cluster(
@@ -62,7 +68,7 @@ def local_cluster(
     if log.level in (logging.NOTSET, logging.INFO):
         # What ends a run is in its entry; the cluster's own log would bury the sweep's.
         log.setLevel(logging.CRITICAL)
-    with dask.config.set(_NO_PROFILER):
+    with dask.config.set(_SELDOM | {"distributed.worker.profile.enabled": False}):
         return SpecCluster(
             workers=dict.fromkeys(range(n_workers), worker),
             worker=worker,
@@ -83,7 +89,7 @@ class _LocalWorker(SubprocessWorker):
             *(sys.executable, "-m", "dask", "spec", self.scheduler),
             *("--spec", json.dumps({"cls": self.worker_class, "opts": options})),
             env={
-                "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+                **{_variable(name): value for name, value in _SELDOM.items()},
                 **os.environ,
                 "PYTHONPATH": _import_paths(),
             },
@@ -103,6 +109,11 @@ class _LocalWorker(SubprocessWorker):
             shutil.rmtree(self._folder, ignore_errors=True)
             REAPER.discard_folder(self._folder)
         await super().close()
+
+
+def _variable(name: str) -> str:
+    """Return the environment variable that sets an option of Dask's."""
+    return "DASK_" + name.upper().replace(".", "__").replace("-", "_")
 
 
 def _import_paths() -> str:

@@ -146,8 +146,10 @@ class RunMark:
         self._write(outcome)
 
     def remove(self) -> None:
-        """Take the mark away: the sweep has the outcome."""
-        self._path.unlink(missing_ok=True)
+        """Take the mark away: the sweep has the outcome. Another order's mark is left."""
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(self._path.read_text(encoding="utf-8"))["ticket"] == self._ticket:
+                self._path.unlink()
 
     def _write(self, outcome: dict[str, Any] | None) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,11 +202,13 @@ class OrderDesk:
         assert reply.outcome is not None
         outcome = RunOutcome.from_dict(reply.outcome)
         folder = spec.output_dir.absolute()
-        if reply.files is None:
-            RunMark(folder, order.ticket).remove()
-        else:
+        if reply.files is not None:
             _write_back(folder, reply.files, outcome)
         return outcome
+
+    def let_go(self, order: Order) -> None:
+        """Forget an order that has been answered and will not be carried out again."""
+        RunMark(Path(order.spec["output_dir"]), order.ticket).remove()
 
     def close(self) -> None:
         """Take away the files by which workers know the folders."""

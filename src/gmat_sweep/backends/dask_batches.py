@@ -1,0 +1,341 @@
+"""`DaskBatches`: short runs go to a Dask worker several at a time, and are answered one by one.
+
+What Dask does for a task - the scheduler's transitions, some ten messages, the fetching of its
+result - costs as much as a quarter of a small run. So orders that wait together share a task, as
+many as take a quarter of a second. Their replies do not wait for its end where it takes longer:
+they come as events, and only those that carry files come as the task's result.
+
+Whatever ends a task before its time costs the order under way, and no other: those after it wait
+again, and that is no attempt at them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.errors import BackendError
+
+if TYPE_CHECKING:
+    import distributed
+
+__all__ = ["KEY", "SECONDS", "Batch", "DaskBatches", "replies_topic"]
+
+KEY = "gmat-run"
+"""What the keys of tasks begin with."""
+SECONDS = 0.25
+"""How long a task of several orders takes, and how long a reply waits for others."""
+
+_MOST_IN_A_BATCH = 8
+# Each has a thread of the flow process.
+_MOST_AT_ONCE = 256
+_NEWEST = 0.1
+_FETCHED_AT_ONCE = 8
+_SETTLE_TIMEOUT_S = 5.0
+
+
+def replies_topic(name: str) -> str:
+    """Return the topic of the events by which workers reply to a pool of that name."""
+    return f"{KEY}-replies-{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Orders that one task carries out, one after the other.
+
+    Attributes
+    ----------
+    ticket : str
+        Its name.
+    orders : tuple of Order
+        At least one.
+    """
+
+    ticket: str
+    orders: tuple[Order, ...]
+
+    @property
+    def key(self) -> str:
+        """The key of its task, which ends with the ticket."""
+        return f"{KEY}-{self.orders[0].spec['run_id']}-{self.ticket}"
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """An order that somebody waits for."""
+
+    order: Order
+    reply: Future[Reply] = field(default_factory=Future)
+
+    def answer(self, reply: Reply) -> None:
+        """Give the reply, unless there was one."""
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+    def fail(self, error: BackendError) -> None:
+        """Say why there is none, unless there was one."""
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A batch that was given to Dask."""
+
+    batch: Batch
+    asked: Sequence[_Asked]
+    future: distributed.Future
+    is_interrupted: bool = False
+
+    @property
+    def unanswered(self) -> list[_Asked]:
+        """Those that still wait, in the order in which they are carried out."""
+        return [each for each in self.asked if not each.reply.done()]
+
+
+class DaskBatches:
+    """Has orders carried out by the workers of a client's cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A client; its workers have the plugin `GmatWorkers` under `name`.
+    name : str
+        Name of the pool.
+    tasks_at_once : callable
+        Returns how many tasks to give the cluster at once; asked again and again.
+    done_with : callable
+        Is told of orders that have been answered and will not be carried out again.
+    """
+
+    def __init__(
+        self,
+        client: distributed.Client,
+        name: str,
+        tasks_at_once: Callable[[], int],
+        done_with: Callable[[Order], None],
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._tasks_at_once = tasks_at_once
+        self._done_with = done_with
+        self._lock = threading.Condition()
+        self._waiting: deque[_Asked] = deque()
+        self._asked: dict[str, _Asked] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+        self._seconds: float | None = None
+        self._gone: BackendError | None = None
+        self._fetching = ThreadPoolExecutor(_FETCHED_AT_ONCE, "gmat-sweep-dask-results")
+        client.subscribe_topic(replies_topic(name), self._hear)
+
+    @property
+    def orders_at_once(self) -> int:
+        """How many orders to ask for at once: what the cluster works on, and what it does next."""
+        tasks = self._tasks_at_once()
+        return tasks * self._size(tasks)
+
+    def ask(self, order: Order) -> Reply:
+        """Have an order carried out; blocks until it has been.
+
+        Raises
+        ------
+        WorkerDiedError
+            The worker is gone, or the batches were interrupted.
+        BackendError
+            The scheduler is lost, or a worker cannot do it at all.
+        """
+        asked = _Asked(order)
+        with self._lock:
+            if self._gone is not None:
+                raise self._gone
+            self._asked[order.ticket] = asked
+            self._waiting.append(asked)
+        try:
+            self._send()
+            return asked.reply.result()
+        finally:
+            with self._lock:
+                del self._asked[order.ticket]
+
+    def interrupt(self) -> None:
+        """End what is under way and what waits; whoever waits for it gets `WorkerDiedError`."""
+        with self._lock:
+            wanted = list(self._waiting)
+            self._waiting.clear()
+            under_way = list(self._under_way.values())
+            for each in under_way:
+                each.is_interrupted = True
+        if under_way:
+            # Workers are told that a task is not wanted any more, and kill its GMAT process.
+            with contextlib.suppress(OSError, TimeoutError):
+                self._client.cancel([each.future for each in under_way], force=True)
+        for each in under_way:
+            wanted += each.asked
+        for asked in wanted:
+            asked.fail(_ended_with_sweep())
+
+    def settle(self) -> None:
+        """Wait until tasks whose orders have all been answered have ended, and are done with."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._under_way, timeout=_SETTLE_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._client.status == "running":
+            self._client.unsubscribe_topic(replies_topic(self._name))
+        self._fetching.shutdown(wait=False)
+
+    def _size(self, tasks: int) -> int:
+        """Return how many orders to put into a task, where there are so many tasks at once."""
+        if self._seconds is None:
+            return 1
+        short = _MOST_IN_A_BATCH if self._seconds == 0 else int(SECONDS / self._seconds)
+        return max(1, min(short, _MOST_IN_A_BATCH, _MOST_AT_ONCE // tasks))
+
+    def _send(self) -> None:
+        """Give what waits to the cluster, as far as it takes it."""
+        # Asked for without the lock: the answer may come by the thread that hears of replies.
+        tasks = self._tasks_at_once()
+        with self._lock:
+            while self._waiting and (free := tasks - len(self._under_way)) > 0:
+                # What is left at the end of a sweep is spread over the workers.
+                size = min(self._size(tasks), -(-len(self._waiting) // free))
+                taken = [self._waiting.popleft() for _ in range(size)]
+                try:
+                    self._submit(taken)
+                except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                    self._lose(taken, error)
+
+    def _submit(self, taken: list[_Asked]) -> None:
+        batch = Batch(uuid.uuid4().hex, tuple(each.order for each in taken))
+        future = self._client.submit(
+            carry_out,
+            self._name,
+            pickle.dumps(batch),
+            key=batch.key,
+            pure=False,
+            retries=0,
+            # Tasks that wait on a worker begin in the order of their runs.
+            priority=-batch.orders[0].spec["run_id"],
+        )
+        self._under_way[batch.ticket] = _UnderWay(batch, taken, future)
+        future.add_done_callback(lambda _: self._task_ended(batch.ticket))
+
+    def _hear(self, event: tuple[float, dict[str, bytes]]) -> None:
+        """Take replies; called by the client's own thread, which must not wait for it."""
+        _, replies = event
+        with self._lock:
+            answered = [(self._asked.get(ticket), reply) for ticket, reply in replies.items()]
+        for asked, reply in answered:
+            # A task that is carried out again says again what it has done.
+            if asked is not None:
+                self._answer(asked, reply)
+
+    def _answer(self, asked: _Asked, said: bytes) -> None:
+        reply: Reply = pickle.loads(said)  # noqa: S301 - from our own worker
+        if reply.outcome is not None:
+            took = reply.outcome["duration_s"]
+            before = took if self._seconds is None else self._seconds
+            self._seconds = before + _NEWEST * (took - before)
+        asked.answer(reply)
+
+    def _task_ended(self, ticket: str) -> None:
+        """Settle what is unanswered; called by the only thread that Dask has for all of them."""
+        with self._lock:
+            ended = self._under_way[ticket]
+        if ended.future.status == "finished" and ended.unanswered:
+            self._fetching.submit(self._settle, ended)
+        else:
+            self._settle(ended)
+
+    def _settle(self, ended: _UnderWay) -> None:
+        again: list[_Asked] = []
+        if unanswered := ended.unanswered:
+            try:
+                self._take_result(ended)
+            except WorkerDiedError as error:
+                unanswered[0].fail(error)
+                again = unanswered[1:]
+            except BackendError as error:
+                for each in unanswered:
+                    each.fail(error)
+        # Before the task is given up it might be carried out again.
+        ended.future.release()
+        for each in ended.asked:
+            if each not in again and each.reply.exception() is None:
+                self._done_with(each.order)
+        with self._lock:
+            del self._under_way[ended.batch.ticket]
+            self._waiting.extendleft(reversed(again))
+            self._lock.notify_all()
+        self._send()
+
+    def _take_result(self, ended: _UnderWay) -> None:
+        """Give the replies that a task returned, or say why it returned none."""
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        numbers = ", ".join(f"{each.order.spec['run_id']}" for each in ended.unanswered)
+        try:
+            kept: dict[str, bytes] = ended.future.result()
+        except KilledWorker as error:
+            worker = getattr(error.last_worker, "address", error.last_worker)
+            raise WorkerDiedError(f"The Dask worker {worker} died during the run", None) from error
+        except (CancelledError, OSError, TimeoutError) as error:
+            if ended.is_interrupted:
+                for each in ended.unanswered:
+                    each.fail(_ended_with_sweep())
+            else:
+                self._lose(ended.unanswered, error)
+            return
+        except Exception as error:
+            if self._client.status != "running":
+                self._lose(ended.unanswered, error)
+                return
+            raise BackendError(
+                f"A Dask worker could not do run {numbers}: {type(error).__name__}: {error}. "
+                "Install the same versions of gmat-sweep and gmat-run everywhere."
+            ) from error
+        for each in ended.unanswered:
+            if each.order.ticket in kept:
+                self._answer(each, kept[each.order.ticket])
+        if ended.unanswered:
+            raise BackendError(f"A Dask worker has not said what came of run {numbers}.")
+
+    def _lose(self, asked: Iterable[_Asked], error: BaseException) -> None:
+        """Give up for want of a scheduler."""
+        (said, *_) = str(error).splitlines() or [type(error).__name__]
+        self._gone = BackendError(
+            f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep "
+            "once a scheduler runs."
+        )
+        for each in (*asked, *self._waiting):
+            each.fail(self._gone)
+        self._waiting.clear()
+
+
+def _ended_with_sweep() -> WorkerDiedError:
+    return WorkerDiedError("The run was ended with its sweep", None)
+
+
+def carry_out(name: str, batch: bytes) -> dict[str, bytes]:
+    """Carry out a batch on the Dask worker of the calling thread."""
+    from distributed import Reschedule, get_worker
+
+    plugin = get_worker().plugins[name]
+    try:
+        kept: dict[str, bytes] = plugin.carry_out(pickle.loads(batch))  # noqa: S301 - from our own sweep
+    except BackendError as error:
+        # The worker is on its way out: another one does it, and it was no attempt.
+        raise Reschedule from error
+    return kept
