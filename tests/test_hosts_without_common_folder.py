@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -178,6 +179,31 @@ class TestRemoteWorker:
         reply = worker.carry_out(order)
 
         assert desk.outcome(spec, order, reply).status == "ok"
+        desk.close()
+
+    @pytest.mark.parametrize("at", ["the folder", "the process"])
+    def test_an_order_that_is_withdrawn_before_its_process_has_it_is_not_run(
+        self, worker: RemoteWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+    ) -> None:
+        desk, spec = OrderDesk(), spec_of(tmp_path)
+        order = desk.order(spec, None, None)
+        home, name = (Sign, "is_seen") if at == "the folder" else (LocalJoblibPool, "execute")
+        really = getattr(home, name)
+
+        def withdrawn_first(*args: Any, **keywords: Any) -> Any:
+            worker.kill(order.ticket)
+            return really(*args, **keywords)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(home, name, withdrawn_first)
+            reply = worker.carry_out(order)
+
+        assert reply.outcome is None
+        assert reply.fault is not None
+        assert not list(spec.output_dir.glob("*.parquet"))
+        again = worker.carry_out(replace(order, ticket="another"))
+        assert again.outcome is not None
+        assert again.outcome["status"] == "ok"
         desk.close()
 
     def test_a_folder_with_another_sign_is_another_folder(self, tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ class DaskBatches:
                 self._take_result(ended)
             except WorkerDiedError as error:
                 unanswered[0].fail(error)
-                again = unanswered[1:]
+                again = [each for each in unanswered[1:] if not each.reply.done()]
             except BackendError as error:
                 for each in unanswered:
                     each.fail(error)

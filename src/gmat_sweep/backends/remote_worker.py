@@ -46,6 +46,8 @@ class RemoteWorker:
         self._lock = threading.Lock()
         self._idle: list[LocalJoblibPool] = []
         self._running: dict[str, LocalJoblibPool] = {}
+        self._taken: set[str] = set()
+        self._withdrawn: set[str] = set()
         self._scratch: Path | None = None
         self.is_closed = False
 
@@ -68,31 +70,25 @@ class RemoteWorker:
         BackendError
             The worker has been closed: nothing is known of the run.
         """
-        spec = RunSpec.from_dict(order.spec)
+        with self._lock:
+            self._taken.add(order.ticket)
         try:
-            script = self._script(spec, order)
-            if script is None:
-                return Reply(lacks_mission=True)
-            spec = replace(spec, script_path=script)
-            if order.sign.is_seen():
-                return Reply(outcome=self._in_the_sweep_folder(spec, order))
-            return self._in_scratch(spec, order)
-        except (WorkerDiedError, OSError) as error:
-            if self.is_closed:
-                raise BackendError("The worker was closed before this run ended.") from error
-            where = f"{error} (on {socket.gethostname()})"
-            return Reply(
-                fault=where,
-                timed_out=isinstance(error, WorkerTimedOutError),
-                over_memory=isinstance(error, WorkerOverMemoryError),
-            )
+            return self._reply(order)
+        finally:
+            with self._lock:
+                self._taken.discard(order.ticket)
+                self._withdrawn.discard(order.ticket)
 
     def kill(self, ticket: str) -> None:
-        """End the GMAT process that carries out an order, if one does."""
+        """End an order that is being carried out, its GMAT process included."""
         with self._lock:
+            if ticket not in self._taken:
+                return
+            # It may be on its way to a process only.
+            self._withdrawn.add(ticket)
             pool = self._running.get(ticket)
         if pool is not None:
-            pool.interrupt()
+            pool.close()
 
     def close(self) -> None:
         """End every GMAT process and remove what is left on this host's disk."""
@@ -105,6 +101,26 @@ class RemoteWorker:
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             REAPER.discard_folder(self._scratch)
+
+    def _reply(self, order: Order) -> Reply:
+        spec = RunSpec.from_dict(order.spec)
+        try:
+            script = self._script(spec, order)
+            if script is None:
+                return Reply(lacks_mission=True)
+            spec = replace(spec, script_path=script)
+            if order.sign.is_seen():
+                return Reply(outcome=self._in_the_sweep_folder(spec, order))
+            return self._in_scratch(spec, order)
+        except (BackendError, OSError) as error:
+            if self.is_closed:
+                raise BackendError("The worker was closed before this run ended.") from error
+            where = f"{error} (on {socket.gethostname()})"
+            return Reply(
+                fault=where,
+                timed_out=isinstance(error, WorkerTimedOutError),
+                over_memory=isinstance(error, WorkerOverMemoryError),
+            )
 
     def _in_the_sweep_folder(self, spec: RunSpec, order: Order) -> dict[str, Any]:
         mark = RunMark(spec.output_dir, order.ticket)
@@ -139,6 +155,8 @@ class RemoteWorker:
     @contextmanager
     def _process(self, ticket: str) -> Iterator[LocalJoblibPool]:
         with self._lock:
+            if ticket in self._withdrawn:
+                raise WorkerDiedError("The run was ended with its sweep", None)
             pool = self._idle.pop() if self._idle else self._new()
             self._running[ticket] = pool
         try:
@@ -146,7 +164,7 @@ class RemoteWorker:
         finally:
             with self._lock:
                 del self._running[ticket]
-                if not self.is_closed:
+                if not (self.is_closed or ticket in self._withdrawn):
                     self._idle.append(pool)
             if self.is_closed:
                 pool.close()
