@@ -134,28 +134,37 @@ class RunMark:
 
     def begin(self) -> tuple[bool, dict[str, Any] | None]:
         """Return whether this order was begun before, and its outcome if it was finished."""
-        with contextlib.suppress(OSError, ValueError):
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            if found["ticket"] == self._ticket:
-                return True, found["outcome"]
-        self._write(None)
+        ticket, outcome = self._read()
+        if ticket == self._ticket:
+            return True, outcome
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        self._add(self._ticket)
         return False, None
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Keep the outcome until the sweep has it."""
-        self._write(outcome)
+        self._add(outcome)
 
     def remove(self) -> None:
         """Take the mark away: the sweep has the outcome. Another order's mark is left."""
-        with contextlib.suppress(OSError, ValueError):
-            if json.loads(self._path.read_text(encoding="utf-8"))["ticket"] == self._ticket:
+        with contextlib.suppress(OSError):
+            if self._read()[0] == self._ticket:
                 self._path.unlink()
 
-    def _write(self, outcome: dict[str, Any] | None) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        making = self._path.with_suffix(f".{uuid.uuid4().hex}")
-        making.write_text(json.dumps({"ticket": self._ticket, "outcome": outcome}), "utf-8")
-        making.replace(self._path)
+    def _read(self) -> tuple[str | None, dict[str, Any] | None]:
+        """Return whose mark there is, and its outcome; a line that was cut short says nothing."""
+        said: list[Any] = []
+        with contextlib.suppress(OSError, ValueError):
+            *lines, _ = self._path.read_text(encoding="utf-8").split("\n")
+            said = [json.loads(line) for line in lines]
+        ticket, outcome = [*said, None, None][:2]
+        return ticket, outcome
+
+    def _add(self, said: object) -> None:
+        # Files that replace others, and those that are truncated, make some systems write to disk.
+        with self._path.open("a", encoding="utf-8") as mark:
+            mark.write(json.dumps(said) + "\n")
 
 
 class OrderDesk:
