@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ __all__ = ["SweepThreads"]
 class SweepThreads(ThreadPoolTaskRunner[Any]):
     """Runs tasks in threads of the flow process.
 
-    Prefect's own keeps an event for cancelling each task run until the flow ends: more than a
-    kilobyte for each, which is most of what a large sweep would take. Tasks are submitted, and all
-    of them cancelled, by one thread.
+    Prefect keeps an event for cancelling each task run, and the assets it depends on, until the flow
+    ends: one and a half kilobytes for each, which is most of what a large sweep would take. Tasks are
+    submitted, and all of them cancelled, by one thread.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -38,8 +39,12 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
     ) -> PrefectConcurrentFuture[Any]:
         """Run a task in a thread."""
         # Here and not when they end: no other thread changes what `cancel_all` goes over.
+        context = FlowRunContext.get()
         while self._ended:
-            self._cancel_events.pop(self._ended.popleft(), None)
+            ended = self._ended.popleft()
+            self._cancel_events.pop(ended, None)
+            if context is not None:
+                context.task_run_assets.pop(ended, None)
         future = super().submit(task, parameters, wait_for, dependencies)
         future.add_done_callback(lambda done: self._ended.append(done.task_run_id))
         return future
