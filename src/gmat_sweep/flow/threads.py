@@ -21,9 +21,9 @@ __all__ = ["SweepThreads"]
 class SweepThreads(ThreadPoolTaskRunner[Any]):
     """Runs tasks in threads of the flow process.
 
-    Prefect keeps an event for cancelling each task run, and the assets it depends on, until the flow
-    ends: one and a half kilobytes for each, which is most of what a large sweep would take. Tasks are
-    submitted, and all of them cancelled, by one thread.
+    Prefect keeps an event for cancelling each task run, and the assets it depends on, until the
+    flow ends: more than a kilobyte for each, which is most of what a large sweep would take. Tasks
+    are submitted, and all of them cancelled, by one thread.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
