@@ -1,4 +1,4 @@
-"""A Dask scheduler and workers as programs, and what goes on in them."""
+"""A Dask scheduler and workers as programs, what goes on in them, and sweeps on them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from faulty_runs import spec_of
+from gmat_sweep import LocalJoblibPool, Manifest, ManifestEntry, RunSpec, Sweep
+
 if TYPE_CHECKING:
     import distributed
+
+    from gmat_sweep.backends import DaskPool
 
 TESTS = Path(__file__).parent
 DASK = (sys.executable, "-m", "dask")
@@ -80,8 +85,8 @@ def worker(
 
 
 def worker_pids(client: distributed.Client) -> dict[str, int]:
-    """Return the process id of every Dask worker by its address."""
-    pids: dict[str, int] = client.run(os.getpid)
+    """Return the process id of every Dask worker that answers by its address."""
+    pids: dict[str, int] = client.run(os.getpid, on_error="ignore")
     return pids
 
 
@@ -93,3 +98,36 @@ def gmat_processes_of(pid: int) -> set[int]:
             if any("worker_main" in part for part in child.cmdline()):
                 found.add(child.pid)
     return found
+
+
+def client_of(pool: DaskPool) -> distributed.Client:
+    """Return the client of a pool that is open."""
+    assert pool._client is not None
+    return pool._client
+
+
+def sweep_of(specs: list[RunSpec], pool: DaskPool | LocalJoblibPool, **options: object) -> Sweep:
+    """Return a sweep of specs that all have one script; it has not run."""
+    folder = specs[0].output_dir.parent
+    return Sweep(
+        runs=specs,
+        backend=pool,
+        manifest_path=folder / "manifest.jsonl",
+        output_dir=folder,
+        script_path=specs[0].script_path,
+        progress=False,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def recorded(folder: Path) -> dict[int, ManifestEntry]:
+    """Return the entries of a sweep's manifest, which has one line for each of them."""
+    manifest = folder / "manifest.jsonl"
+    entries = Manifest.load(manifest).entries
+    assert len(manifest.read_text().splitlines()) == len(entries) + 1
+    return {entry.run_id: entry for entry in entries}
+
+
+def slow(folder: Path, count: int, seconds: float = 2.0) -> list[RunSpec]:
+    """Return runs that take their time after GMAT has done its part."""
+    return [spec_of(folder, number, hook="take_time", seconds=seconds) for number in range(count)]

@@ -18,9 +18,17 @@ import psutil
 import pytest
 
 import dask_clusters
-from dask_clusters import gmat_processes_of, wait_for, worker_pids
+from dask_clusters import (
+    client_of,
+    gmat_processes_of,
+    recorded,
+    slow,
+    sweep_of,
+    wait_for,
+    worker_pids,
+)
 from faulty_runs import spec_of
-from gmat_sweep import LocalJoblibPool, Manifest, ManifestEntry, RunSpec, Sweep, sweep
+from gmat_sweep import LocalJoblibPool, Manifest, Sweep, sweep
 from gmat_sweep.backends import DaskPool, dask_batches
 from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
 from gmat_sweep.backends.dask_plugins import BEGUN
@@ -36,39 +44,6 @@ def pair() -> Iterator[DaskPool]:
     with DaskPool(n_workers=2) as pool:
         client_of(pool).wait_for_workers(2)
         yield pool
-
-
-def client_of(pool: DaskPool) -> distributed.Client:
-    """Return the client of a pool that is open."""
-    assert pool._client is not None
-    return pool._client
-
-
-def sweep_of(specs: list[RunSpec], pool: DaskPool | LocalJoblibPool, **options: object) -> Sweep:
-    """Return a sweep of specs that all have one script; it has not run."""
-    folder = specs[0].output_dir.parent
-    return Sweep(
-        runs=specs,
-        backend=pool,
-        manifest_path=folder / "manifest.jsonl",
-        output_dir=folder,
-        script_path=specs[0].script_path,
-        progress=False,
-        **options,  # type: ignore[arg-type]
-    )
-
-
-def recorded(folder: Path) -> dict[int, ManifestEntry]:
-    """Return the entries of a sweep's manifest, which has one line for each of them."""
-    manifest = folder / "manifest.jsonl"
-    entries = Manifest.load(manifest).entries
-    assert len(manifest.read_text().splitlines()) == len(entries) + 1
-    return {entry.run_id: entry for entry in entries}
-
-
-def slow(folder: Path, count: int, seconds: float = 2.0) -> list[RunSpec]:
-    """Return runs that take their time after GMAT has done its part."""
-    return [spec_of(folder, number, hook="take_time", seconds=seconds) for number in range(count)]
 
 
 def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice(

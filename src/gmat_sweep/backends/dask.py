@@ -140,9 +140,9 @@ class DaskPool(ClusterPool):
             return {"address": self._address}
         made: dict[str, Any] = {"cluster_kwargs": dict(self._cluster_kwargs)}
         if self._cluster_class is None:
-            from gmat_sweep.backends.dask_local import local_cluster
+            from gmat_sweep.backends.dask_local import LocalWorkers
 
-            made["cluster_class"] = local_cluster
+            made["cluster_class"] = LocalWorkers
             made["cluster_kwargs"] |= {
                 "n_workers": self._n_workers or _default_workers(),
                 "threads_per_worker": self._threads_per_worker,

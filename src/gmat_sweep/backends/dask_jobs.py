@@ -1,8 +1,9 @@
 """`ReplacingAdaptive`: new jobs for those that have ended, such as at the end of a walltime.
 
-Dask's own `SpecCluster`, on which dask-jobqueue is built, notices that a worker is gone. But
-without adaptivity it starts no other, and with more than one worker to a job (dask-jobqueue's
-`processes`) it does not see that the whole job has ended: either way a sweep would wait for ever.
+Dask's own `SpecCluster`, on which dask-jobqueue and the workers of this machine are built, notices
+that a worker is gone, or takes too long to come back. But without adaptivity it starts no other,
+and with more than one worker to a job (dask-jobqueue's `processes`) it does not see that the whole
+job has ended: either way a sweep would wait for ever.
 """
 
 from __future__ import annotations

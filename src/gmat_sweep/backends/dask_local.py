@@ -27,7 +27,9 @@ from distributed.worker_memory import parse_memory_limit
 
 from gmat_sweep.backends.reaper import REAPER
 
-__all__ = ["local_cluster"]
+__all__ = ["LocalWorkers"]
+
+_LOG = logging.getLogger(__name__)
 
 # The profiler looks at threads that only wait, a hundred times a second; the others look after a
 # process that does next to nothing itself, ten and more times a second.
@@ -39,10 +41,8 @@ _SELDOM = {
 }
 
 
-def local_cluster(
-    *, n_workers: int, threads_per_worker: int = 1, **worker_kwargs: Any
-) -> SpecCluster:
-    """Start a scheduler in this process and workers beside it.
+class LocalWorkers(SpecCluster):
+    """A scheduler in this process and workers beside it.
 
     Parameters
     ----------
@@ -51,31 +51,35 @@ def local_cluster(
     **worker_kwargs
         Options of ``distributed.Nanny``, such as ``lifetime="55m"``.
     """
-    options = {
-        "host": "127.0.0.1",
-        "nthreads": threads_per_worker,
-        "memory_limit": parse_memory_limit(
-            "auto", threads_per_worker, n_workers * threads_per_worker, logger=logging.getLogger()
-        ),
-        "silence_logs": logging.CRITICAL,
-        "dashboard": False,
-        **worker_kwargs,
-    }
-    worker = {"cls": _LocalWorker, "options": {"worker_kwargs": options}}
-    # Any free port: the usual one may be another cluster's.
-    scheduler_options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
-    log = logging.getLogger("distributed")
-    if log.level in (logging.NOTSET, logging.INFO):
-        # What ends a run is in its entry; the cluster's own log would bury the sweep's.
-        log.setLevel(logging.CRITICAL)
-    with dask.config.set(_SELDOM | {"distributed.worker.profile.enabled": False}):
-        return SpecCluster(
-            workers=dict.fromkeys(range(n_workers), worker),
-            worker=worker,
-            scheduler={"cls": Scheduler, "options": scheduler_options},
-            name="gmat-sweep",
-            silence_logs=logging.CRITICAL,
-        )
+
+    def __init__(
+        self, *, n_workers: int, threads_per_worker: int = 1, **worker_kwargs: Any
+    ) -> None:
+        threads = n_workers * threads_per_worker
+        memory = parse_memory_limit("auto", threads_per_worker, threads, logger=_LOG)
+        options = {
+            "host": "127.0.0.1",
+            "nthreads": threads_per_worker,
+            "memory_limit": memory,
+            "silence_logs": logging.CRITICAL,
+            "dashboard": False,
+            **worker_kwargs,
+        }
+        worker = {"cls": _LocalWorker, "options": {"worker_kwargs": options}}
+        # Any free port: the usual one may be another cluster's.
+        scheduler_options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
+        log = logging.getLogger("distributed")
+        if log.level in (logging.NOTSET, logging.INFO):
+            # What ends a run is in its entry; the cluster's own log would bury the sweep's.
+            log.setLevel(logging.CRITICAL)
+        with dask.config.set(_SELDOM | {"distributed.worker.profile.enabled": False}):
+            super().__init__(
+                workers=dict.fromkeys(range(n_workers), worker),
+                worker=worker,
+                scheduler={"cls": Scheduler, "options": scheduler_options},
+                name="gmat-sweep",
+                silence_logs=logging.CRITICAL,
+            )
 
 
 class _LocalWorker(SubprocessWorker):
