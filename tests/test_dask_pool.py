@@ -39,11 +39,17 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[DaskPool]:
-    """Two Dask workers of one thread each, for the tests that leave them as they were."""
+def kept() -> Iterator[DaskPool]:
+    """Two Dask workers of one thread each, for tests that leave as many."""
     with DaskPool(n_workers=2) as pool:
-        client_of(pool).wait_for_workers(2)
         yield pool
+
+
+@pytest.fixture
+def pair(kept: DaskPool) -> DaskPool:
+    """Both of them, also where a test before has killed one."""
+    client_of(kept).wait_for_workers(2)
+    return kept
 
 
 def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice(
@@ -71,7 +77,6 @@ def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice
     assert "died during the run" in attempts[0]["cause"]
     assert len(done.to_dataframe().groupby("run_id")) == 5
     assert not any(psutil.pid_exists(pid) for pid in gmat)
-    wait_for(lambda: len(worker_pids(client)) == 2)
 
 
 @contextlib.contextmanager
@@ -106,9 +111,7 @@ def test_short_runs_share_tasks_and_long_ones_do_not(pair: DaskPool, tmp_path: P
 def test_a_worker_killed_in_a_shared_task_costs_the_run_under_way_and_no_other(
     pair: DaskPool, tmp_path: Path
 ) -> None:
-    client = client_of(pair)
-    client.wait_for_workers(2)
-    victim = next(iter(worker_pids(client).values()))
+    victim = next(iter(worker_pids(client_of(pair)).values()))
 
     def strike() -> None:
         # Runs that came one by one have tasks of their own; those after them waited together.
@@ -126,7 +129,6 @@ def test_a_worker_killed_in_a_shared_task_costs_the_run_under_way_and_no_other(
     assert {entry.status for entry in entries.values()} == {"ok"}
     assert sum(len(entry.attempts) for entry in entries.values()) == 1
     assert len(set(begun)) < 16
-    wait_for(lambda: len(worker_pids(client)) == 2)
 
 
 def test_runs_in_a_shared_task_are_ended_with_their_sweep(pair: DaskPool, tmp_path: Path) -> None:
