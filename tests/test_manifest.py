@@ -353,6 +353,13 @@ class TestPaths:
         assert loaded.log_path == path.parent / "run-0" / "worker.log"
         assert streamed == loaded
 
+    @given(st.text("./a", max_size=6), st.sampled_from(["", "/sweeps/mine/"]))
+    def test_a_folder_is_read_in_its_plainest_form(self, written: str, anchor: str) -> None:
+        record = {**entry(0).to_dict(), "output_dir": written}
+        read = ManifestEntry.from_dict(record, anchor=anchor)
+
+        assert read.output_dir == (Path(anchor) / written).as_posix()
+
     @pytest.mark.parametrize("named", ["sweep", "runs"])
     def test_lines_are_relative_to_the_folder_that_the_header_on_disk_names(
         self, named: str, path: Path, tmp_path: Path

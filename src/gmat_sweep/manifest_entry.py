@@ -7,6 +7,7 @@ they are read. Keys that this version does not know are kept in `ManifestEntry.e
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +58,7 @@ _ENTRY_KEYS = frozenset(_ENTRY_TYPES)
 _STATUSES = frozenset(get_args(RunStatus))
 _POSTPROCESS_STATUSES = frozenset(get_args(PostprocessStatus))
 _REQUIRED_KEYS = frozenset(list(_ENTRY_TYPES)[:9])
+_UNTIDY = re.compile(r"//|(?:^|/)\.(?:/|$)|/$|^$")
 
 
 def _paths(record: Mapping[str, Any], key: str, anchor: str) -> dict[str, Path]:
@@ -72,6 +74,12 @@ def _paths(record: Mapping[str, Any], key: str, anchor: str) -> dict[str, Path]:
 def _anchored(text: str, anchor: str) -> str:
     # As text, of which a manifest may have very many.
     return text if text.startswith("/") else anchor + text
+
+
+def _folder(text: str, anchor: str) -> str:
+    """Return the POSIX text of a folder, which only rarely takes a `Path` to make."""
+    anchored = _anchored(text, anchor)
+    return Path(anchored).as_posix() if _UNTIDY.search(anchored) else anchored
 
 
 def _time(record: Mapping[str, Any], key: str) -> datetime:
@@ -296,7 +304,7 @@ class ManifestEntry:
             host=record.get("host"),
             files={_anchored(path, anchor): facts for path, facts in files.items()},
             postprocess=record.get("postprocess"),
-            output_dir=None if folder is None else Path(_anchored(folder, anchor)).as_posix(),
+            output_dir=None if folder is None else _folder(folder, anchor),
             extra=extra,
         )
 
