@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,12 +78,12 @@ class _Asked:
 
     def answer(self, reply: Reply) -> None:
         """Give the reply, unless there was one."""
-        if not self.reply.done():
+        with contextlib.suppress(InvalidStateError):
             self.reply.set_result(reply)
 
     def fail(self, error: BackendError) -> None:
         """Say why there is none, unless there was one."""
-        if not self.reply.done():
+        with contextlib.suppress(InvalidStateError):
             self.reply.set_exception(error)
 
 
@@ -315,13 +315,17 @@ class DaskBatches:
     def _lose(self, asked: Iterable[_Asked], error: BaseException) -> None:
         """Give up for want of a scheduler."""
         (said, *_) = str(error).splitlines() or [type(error).__name__]
-        self._gone = BackendError(
+        gone = BackendError(
             f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep "
             "once a scheduler runs."
         )
-        for each in (*asked, *self._waiting):
-            each.fail(self._gone)
-        self._waiting.clear()
+        with self._lock:
+            # Nobody who asks later finds a place to wait.
+            self._gone = gone
+            lost = (*asked, *self._waiting)
+            self._waiting.clear()
+        for each in lost:
+            each.fail(gone)
 
 
 def _ended_with_sweep() -> WorkerDiedError:
