@@ -113,6 +113,8 @@ def write_prepared_output(path: Path) -> None:
 def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
     """Run a sweep of `n` runs that do nothing and return it."""
     from gmat_sweep.backends.joblib import LocalJoblibPool
+    from gmat_sweep.flow.records import wait_until_recorded
+    from gmat_sweep.flow.server import recorded_on
     from gmat_sweep.plans import grid_plan
     from gmat_sweep.sweep import Sweep
 
@@ -130,6 +132,11 @@ def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
     assert sweep.report is not None
     assert sweep.report.done == n
     assert sweep.report.failed == 0
+    assert sweep.report.flow_run_id is not None
+    with recorded_on():
+        recorded = wait_until_recorded(sweep.report.flow_run_id, n)
+    if recorded < n:
+        raise RuntimeError(f"the Prefect server has recorded {recorded} of {n} runs")
     return sweep
 
 

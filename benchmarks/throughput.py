@@ -100,17 +100,39 @@ def bare_loop(n: int, workers: int) -> float:
 
 def local_flow(n: int, workers: int) -> float:
     """Return the seconds of the flow on local workers, to its last manifest line."""
-    from gmat_sweep.backends.joblib import LocalJoblibPool
-
-    with LocalJoblibPool(workers) as pool:
-        return _flow(n, pool)
+    return _flow_elsewhere("local", n, workers)
 
 
 def dask_flow(n: int, workers: int) -> float:
     """Return the seconds of the flow on a Dask cluster, to its last manifest line."""
-    from gmat_sweep.backends.dask import DaskPool
+    return _flow_elsewhere("Dask", n, workers)
 
-    with DaskPool(n_workers=workers) as pool:
+
+def _flow_elsewhere(name: str, n: int, workers: int) -> float:
+    """Return the seconds of the flow in a process and on a database of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            [
+                *(sys.executable, __file__, "--here", name),
+                *("--n", str(n), "--workers", str(workers)),
+            ],
+            env={**os.environ, "PREFECT_HOME": home},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return float(done.stdout.splitlines()[-1])
+
+
+def flow_here(name: str, n: int, workers: int) -> float:
+    """Return the seconds of the flow in this process."""
+    from gmat_sweep.backends.dask import DaskPool
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+    from gmat_sweep.engine import activate
+
+    activate()
+    pool = LocalJoblibPool(workers) if name == "local" else DaskPool(n_workers=workers)
+    with pool:
         return _flow(n, pool)
 
 
@@ -172,6 +194,7 @@ def measure(n: int, workers: int, rounds: int) -> dict[str, Any]:
     """Return runs per second of everyone, round by round, and the medians of the ratios."""
     from gmat_sweep.engine import activate
 
+    # For the processes of the bare loop, which inherit where it is.
     activate()
     measured = [
         {name: n / timed(n, workers) for name, timed in contenders().items()} for _ in range(rounds)
@@ -213,7 +236,13 @@ def main() -> None:
         "--rounds", type=int, help="by default enough for some 600 runs, and at least one"
     )
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--here", choices=["local", "Dask"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.here:
+        with contextlib.redirect_stdout(sys.stderr):
+            seconds = flow_here(arguments.here, arguments.n[0], arguments.workers)
+        print(seconds)
+        return
     with contextlib.redirect_stdout(sys.stderr):
         results = [
             measure(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
-from gmat_sweep.attempts import INPUTS_NAME, folders_of_one_run, make_way
+from gmat_sweep.attempts import INPUTS_NAME, make_way, shared_folders
 from resumed_sweeps import content, hand_made, reopened, run_of, same
 
 if TYPE_CHECKING:
@@ -150,15 +150,14 @@ class TestMakeWay:
         assert sorted(content(run.output_dir)) == [".attempt-1/RF.txt", "worker.log"]
 
 
-class TestFoldersOfOneRun:
+class TestSharedFolders:
     """Only a folder that is one run's alone may be tidied."""
 
-    def test_folders_of_several_runs_or_around_others_are_not_among_them(
-        self, tmp_path: Path
-    ) -> None:
+    def test_they_are_those_of_several_runs_and_those_around_others(self, tmp_path: Path) -> None:
         places = ["a", "b", "b", "c", "c/inner", ".", "records", "far/d"]
         runs = [run_of(n, tmp_path, output_dir=tmp_path / at) for n, at in enumerate(places)]
-        owned = folders_of_one_run(runs, tmp_path, tmp_path / "records" / "of" / "sweeps")
+        shared = shared_folders(runs, tmp_path, tmp_path / "records" / "of" / "sweeps")
+        owned = {run.output_dir for run in runs if str(run.output_dir.absolute()) not in shared}
 
         assert owned == {tmp_path / "a", tmp_path / "c" / "inner", tmp_path / "far" / "d"}
 
@@ -167,4 +166,6 @@ class TestFoldersOfOneRun:
     ) -> None:
         monkeypatch.chdir(tmp_path)
 
-        assert folders_of_one_run([run_of(0, Path("sweep"))]) == {tmp_path / "sweep" / "run-0"}
+        shared = shared_folders([run_of(n, Path("sweep"), output_dir=Path("a")) for n in range(2)])
+
+        assert str(tmp_path / "a") in shared

@@ -5,26 +5,27 @@ first attempt is the user's and stays. What an attempt left there - GMAT's own f
 what a hook wrote - is moved to ``.attempt-<number>`` in that folder before the next attempt begins;
 only the latest is kept. Unfinished temporary files are deleted. The log is one for all attempts.
 
-A folder that holds more than one run, or the sweep itself, is left alone: see `folders_of_one_run`.
+A folder that holds more than one run, or the sweep itself, is left alone: see `shared_folders`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.durable import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from gmat_sweep.spec import RunSpec
 
-__all__ = ["INPUTS_NAME", "folders_of_one_run", "make_way"]
+__all__ = ["INPUTS_NAME", "make_way", "shared_folders"]
 
 INPUTS_NAME = ".before-first-attempt.json"
 """File in a run's folder with the names of what was there already, where there was something."""
@@ -34,8 +35,8 @@ _EARLIER = re.compile(r"\.attempt-(\d+)")
 _TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
 
 
-def folders_of_one_run(runs: Iterable[RunSpec], *others: Path) -> frozenset[Path]:
-    """Return the folders that belong to a single run.
+def shared_folders(runs: Iterable[RunSpec], *others: Path) -> frozenset[str]:
+    """Return the folders of runs that do not belong to a single run.
 
     Parameters
     ----------
@@ -46,16 +47,18 @@ def folders_of_one_run(runs: Iterable[RunSpec], *others: Path) -> frozenset[Path
 
     Returns
     -------
-    frozenset of Path
-        Absolute. Not among them are folders of several runs, and those around another run's folder
-        or around one of `others`.
+    frozenset of str
+        Absolute: folders of several runs, those around another run's folder, and `others` with
+        those around them. Few, though there may be very many runs.
     """
-    runs_in = Counter(run.output_dir.absolute() for run in runs)
-    taken = {folder.absolute() for folder in others}
-    around = {folder.parent for folder in (*runs_in, *taken)}
+    # As text, of which a hundred thousand take a tenth of what paths do.
+    runs_in = Counter(str(run.output_dir.absolute()) for run in runs)
+    taken = {str(folder.absolute()) for folder in others}
+    around = {os.path.dirname(folder) for folder in (*runs_in, *taken)}  # noqa: PTH120
     for folder in tuple(around):
-        around.update(folder.parents)
-    return frozenset(folder for folder, count in runs_in.items() if count == 1) - around - taken
+        around.update(str(each) for each in Path(folder).parents)
+    several = {folder for folder, count in runs_in.items() if count > 1}
+    return frozenset(several | around | taken)
 
 
 def make_way(spec: RunSpec) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.attempts import folders_of_one_run
+from gmat_sweep.attempts import shared_folders
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder_lock import locked
@@ -477,7 +477,7 @@ class Sweep(SweepResults):
             retries=self._retries,
             progress=self._progress,
             entry_facts=entry_facts or {},
-            own_folders=folders_of_one_run(self._runs, *self._folders),
+            shared_folders=shared_folders(self._runs, *self._folders),
             listener=listener,
         )
         # Until it is done, the job's manifest alone knows what is not held in memory.

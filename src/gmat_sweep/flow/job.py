@@ -58,8 +58,8 @@ class SweepJob:
         Whether to draw a progress bar on standard error.
     entry_facts : dict
         Further keys for every manifest entry.
-    own_folders : frozenset of Path
-        The run folders that belong to a single run, where attempts are kept apart.
+    shared_folders : frozenset of str
+        Absolute. In every other run folder, which belongs to a single run, attempts are kept apart.
     listener : Listener or None
         Who is told of each outcome.
     """
@@ -78,7 +78,7 @@ class SweepJob:
     retries: int = 1
     progress: bool = True
     entry_facts: dict[str, Any] = field(default_factory=dict)
-    own_folders: frozenset[Path] = frozenset()
+    shared_folders: frozenset[str] = frozenset()
     listener: Listener | None = None
 
     @property

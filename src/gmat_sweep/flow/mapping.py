@@ -260,7 +260,7 @@ class Mapping:
         progress.is_begun = True
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
-            if spec.output_dir in self._job.own_folders:
+            if str(spec.output_dir.absolute()) not in self._job.shared_folders:
                 make_way(spec)
             outcome = self._execute(
                 spec, timeout_s=self._job.timeout_s, memory_limit=self._job.memory_limit

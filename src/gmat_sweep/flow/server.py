@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gmat_sweep.backends.reaper import REAPER
 from gmat_sweep.errors import BackendError
@@ -34,14 +34,11 @@ __all__ = [
     "forget_unsent_events",
     "let_events_be_sent",
     "recorded_on",
-    "wait_until_recorded",
 ]
 
 START_TIMEOUT_S = 120.0
-_RECORD_TIMEOUT_S = 60.0
 _MOST_UNSENT_EVENTS = 1000
 _UNSENT_PAUSE_S = 0.02
-_FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 # What a server that lives as long as one process needs not do, and how often it writes.
 _SERVER_ENVIRONMENT = {
@@ -52,7 +49,8 @@ _SERVER_ENVIRONMENT = {
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "400",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "400",
+    # The event feed: three more rows a run, of which it would lose most where runs are short.
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
 
 
@@ -199,36 +197,6 @@ def _check_answers(api_url: str) -> None:
             f"No Prefect server answers at PREFECT_API_URL={api_url}: {problem}. Start it with "
             "`prefect server start`, or unset PREFECT_API_URL to run with a local one."
         )
-
-
-def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
-    """Wait until the server counts `finished` task runs of a flow run in a final state.
-
-    Task-run states travel to the server as events and are written in batches; what a summary or a
-    UI reads before they are written is incomplete.
-
-    Returns
-    -------
-    int
-        How many are recorded; fewer than `finished` when the server stops making headway.
-    """
-    from prefect.client.orchestration import get_client
-
-    body: dict[str, Any] = {
-        "flow_runs": {"id": {"any_": [str(flow_run_id)]}},
-        "task_runs": {"state": {"type": {"any_": list(_FINAL_STATES)}}},
-    }
-    recorded = -1
-    with get_client(sync_client=True) as client:
-        last_headway = time.monotonic()
-        while time.monotonic() - last_headway < _RECORD_TIMEOUT_S:
-            count = int(client.request("POST", "/task_runs/count", json=body).json())
-            if count >= finished:
-                return count
-            if count > recorded:
-                recorded, last_headway = count, time.monotonic()
-            time.sleep(0.1)
-    return recorded
 
 
 def forget_unsent_events() -> None:

@@ -37,8 +37,9 @@ from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
+from gmat_sweep.flow.records import Backlog, wait_until_recorded
 from gmat_sweep.flow.runners import runner_for
-from gmat_sweep.flow.server import forget_unsent_events, recorded_on, wait_until_recorded
+from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.notation import max_failed as most_failed
@@ -116,7 +117,7 @@ def run_job(job: SweepJob) -> SweepReport:
                     return_state=True,
                 )
                 if report.error is None and report.flow_run_id is not None:
-                    wait_until_recorded(report.flow_run_id, report.done)
+                    _wait_for_the_record(report.flow_run_id, report.done)
             except httpx.TransportError as gone:
                 forget_unsent_events()
                 _answer_for_the_manifest(job, report, gone)
@@ -126,6 +127,17 @@ def run_job(job: SweepJob) -> SweepReport:
     if report.error is not None:
         raise report.error
     return report
+
+
+def _wait_for_the_record(flow_run_id: UUID, done: int) -> None:
+    recorded = wait_until_recorded(flow_run_id, done)
+    if recorded < done:
+        _log.warning(
+            "the Prefect server has recorded only %d of %d runs, and makes no headway; all of them "
+            "are in the manifest",
+            recorded,
+            done,
+        )
 
 
 def _answer_for_the_manifest(
@@ -297,6 +309,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     progress = ProgressArtifact(
         report.flow_run_id, f"{key_of(job.mission, job.kind)}-progress", job.count
     )
+    backlog = Backlog(report.flow_run_id)
     with (
         _noted(job, report.flow_run_id),
         progress,
@@ -314,6 +327,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(report.done, report.failed)
+            backlog.keep_short(report.done)
 
 
 @contextlib.contextmanager

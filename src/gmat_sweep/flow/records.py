@@ -1,0 +1,101 @@
+"""What the Prefect server has written down of a flow run.
+
+Task-run states travel to the server as events, wait there in its memory and are written in batches.
+Of more than ten thousand that wait it drops the newest, so a flow must not get far ahead of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import SyncPrefectClient
+
+__all__ = ["Backlog", "wait_until_recorded"]
+
+_FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+_TIMEOUT_S = 60.0
+_INTERVAL_S = 0.1
+
+# Some three events each: a few sweeps at once stay below what a server holds.
+_MOST_UNRECORDED = 1_000
+_PATIENCE_S = 10.0
+
+
+class Backlog:
+    """Keeps a flow run from getting far ahead of what the server has written down of it.
+
+    The manifest needs no server: one that is gone, or makes no headway, holds a sweep up for some
+    seconds in thousands of runs, and no longer.
+
+    Parameters
+    ----------
+    flow_run_id : UUID
+        The flow run.
+    """
+
+    def __init__(self, flow_run_id: UUID) -> None:
+        self._flow_run_id = flow_run_id
+        self._missing = 0
+        self._asked_at = _MOST_UNRECORDED
+
+    def keep_short(self, finished: int) -> None:
+        """Wait while the server has not written down a thousand of `finished` task runs."""
+        if finished < self._asked_at:
+            return
+        try:
+            with get_client(sync_client=True) as client:
+                recorded = _wait_for(
+                    finished - self._missing - _MOST_UNRECORDED // 2,
+                    self._flow_run_id,
+                    client,
+                    patience_s=_PATIENCE_S,
+                )
+        except (httpx.HTTPError, PrefectException):
+            recorded = 0
+        behind = finished - self._missing - recorded
+        if behind <= _MOST_UNRECORDED // 2:
+            self._asked_at = finished - behind + _MOST_UNRECORDED
+            return
+        # Lost, or not to be had for now: neither is worth waiting for again.
+        self._missing = finished - recorded
+        self._asked_at = finished + 10 * _MOST_UNRECORDED
+
+
+def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
+    """Wait until the server counts `finished` task runs of a flow run in a final state.
+
+    What a summary or a UI reads before they are written is incomplete.
+
+    Returns
+    -------
+    int
+        How many are recorded; fewer than `finished` when the server stops making headway.
+    """
+    with get_client(sync_client=True) as client:
+        return _wait_for(finished, flow_run_id, client, patience_s=_TIMEOUT_S)
+
+
+def _wait_for(
+    wanted: int, flow_run_id: UUID, client: SyncPrefectClient, *, patience_s: float
+) -> int:
+    """Wait until so many are recorded or there is no headway; return how many there are."""
+    body: dict[str, Any] = {
+        "flow_runs": {"id": {"any_": [str(flow_run_id)]}},
+        "task_runs": {"state": {"type": {"any_": list(_FINAL_STATES)}}},
+    }
+    recorded, last_headway = -1, time.monotonic()
+    while True:
+        count = int(client.request("POST", "/task_runs/count", json=body).json())
+        if count > recorded:
+            recorded, last_headway = count, time.monotonic()
+        if recorded >= wanted or time.monotonic() - last_headway > patience_s:
+            return recorded
+        time.sleep(_INTERVAL_S)
