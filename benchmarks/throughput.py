@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 MISSION = Path(__file__).resolve().parent.parent / "tests" / "data" / "leo_basic.script"
 PEER = os.environ.get("PEER_PYTHON")
-_RUNS_OF_ALL_ROUNDS = 600
+_RUNS_OF_ALL_ROUNDS = 2500
+_FEWEST_ROUNDS = 3
 
 _BARE_LOOP = """
 import json, sys, tempfile, time
@@ -233,7 +234,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[200, 500, 2000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
-        "--rounds", type=int, help="by default enough for some 600 runs, and at least one"
+        "--rounds", type=int, help="by default enough for some 2500 runs, and at least three"
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--here", choices=["local", "Dask"], help=argparse.SUPPRESS)
@@ -246,7 +247,9 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         results = [
             measure(
-                n, arguments.workers, arguments.rounds or max(1, round(_RUNS_OF_ALL_ROUNDS / n))
+                n,
+                arguments.workers,
+                arguments.rounds or max(_FEWEST_ROUNDS, round(_RUNS_OF_ALL_ROUNDS / n)),
             )
             for n in arguments.n
         ]
