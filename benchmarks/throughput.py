@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MISSION = Path(__file__).resolve().parent.parent / "tests" / "data" / "leo_basic.script"
 PEER = os.environ.get("PEER_PYTHON")
-_RUNS_OF_ALL_ROUNDS = 2500
+_RUNS_OF_ALL_ROUNDS = 1500
 _FEWEST_ROUNDS = 3
 
 _BARE_LOOP = """
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[200, 500, 2000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
-        "--rounds", type=int, help="by default enough for some 2500 runs, and at least three"
+        "--rounds", type=int, help="by default enough for some 1500 runs, and at least three"
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--here", choices=["local", "Dask"], help=argparse.SUPPRESS)
