@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from gmat_sweep import LocalJoblibPool, Manifest
@@ -39,6 +40,32 @@ def test_an_entry_that_is_not_held_is_in_the_file_and_batches_count_it(tmp_path:
     assert manifest.is_behind
     assert [each.run_id for each in manifest.entries] == [1]
     assert [each.run_id for each in Manifest.iter_entries(tmp_path / "manifest.jsonl")] == [0, 1]
+
+
+def test_loading_leaves_the_collector_as_it_was_and_nothing_young_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    manifest = header(fsync_each=False, fsync_batch=3001)
+    manifest.save(path)
+    for run_id in range(3000):
+        manifest.append_entry(entry(run_id))
+    manifest.close()
+    gc.collect()
+    frozen = gc.get_freeze_count()
+
+    loaded = Manifest.load(path)
+    young = len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1))
+    assert len(loaded.entries) == 3000
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == frozen
+    # What others have frozen is left alone.
+    assert frozen or young < 3000
+
+    gc.disable()
+    try:
+        Manifest.load(path)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_an_outline_says_how_runs_ended_and_no_more(tmp_path: Path) -> None:

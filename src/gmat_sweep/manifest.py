@@ -473,6 +473,10 @@ def _no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if gc.get_freeze_count() == 0:
+                # Together they make old what is new: or it would be walked right now.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
