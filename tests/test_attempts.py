@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
-from gmat_sweep.attempts import INPUTS_NAME, make_way, shared_folders
+from gmat_sweep.attempts import INPUTS_NAME, make_way, order_mark_name, shared_folders
 from resumed_sweeps import content, hand_made, reopened, run_of, same
 
 if TYPE_CHECKING:
@@ -141,6 +141,16 @@ class TestMakeWay:
         make_way(replace(run, script_path=folder / "mission.script"))
 
         assert sorted(content(folder)) == [".attempt-1/plots/a.png", "mission.script", "worker.log"]
+
+    def test_the_mark_of_an_order_is_the_pools_to_take_away(self, run: RunSpec) -> None:
+        mark = order_mark_name("0a")
+        (run.output_dir / mark).touch()
+        make_way(run)
+        assert list(content(run.output_dir)) == [mark]
+
+        self.left_by_an_attempt(run, "RF.txt")
+        make_way(run)
+        assert sorted(content(run.output_dir)) == [".attempt-1/RF.txt", mark, "worker.log"]
 
     def test_nothing_left_takes_no_earlier_attempt_away(self, run: RunSpec) -> None:
         self.left_by_an_attempt(run, "RF.txt")

@@ -32,6 +32,7 @@ from gmat_sweep import LocalJoblibPool, Manifest, Sweep, sweep
 from gmat_sweep.backends import DaskPool, dask_batches
 from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
 from gmat_sweep.backends.dask_plugins import BEGUN
+from gmat_sweep.backends.orders import Order
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome
 
@@ -158,6 +159,25 @@ def test_what_crashes_on_a_worker_costs_its_run_and_the_dask_worker_lives_on(
     assert "said before the end" in (entries[1].stderr or "")
     assert len(entries[1].attempts) == 1
     assert worker_pids(client_of(pair)) == before
+    assert not list(tmp_path.rglob(".order*"))
+
+
+def test_a_run_is_tried_again_before_its_first_order_is_put_away(
+    pair: DaskPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(tmp_path, 0, hook="exit_at_once")
+
+    def put_away_late(order: Order) -> None:
+        wait_for((spec.output_dir / ".attempt-1").exists)
+        pair._desk.let_go(order)
+
+    monkeypatch.setattr(pair._batches, "_done_with", put_away_late)
+    sweep_of([spec], pair, retries=1).run()
+    entry = recorded(tmp_path)[0]
+
+    assert "said before the end" in (entry.stderr or "")
+    assert len(entry.attempts) == 1
+    assert not list(tmp_path.rglob(".order*"))
 
 
 def test_a_run_that_takes_too_long_is_ended_on_its_worker(pair: DaskPool, tmp_path: Path) -> None:

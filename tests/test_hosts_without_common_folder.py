@@ -161,12 +161,39 @@ class TestRemoteWorker:
         outcome = desk.outcome(spec, order, again)
         assert outcome.status == "ok"
         assert outcome.host
-        desk.let_go(replace(order, ticket="another"))
+        desk.let_go(desk.order(spec, None, None))
         assert list(spec.output_dir.glob(".*"))
         desk.let_go(order)
         desk.close()
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         assert not list(spec.output_dir.glob(".*"))
+
+    def test_an_order_is_known_again_while_the_run_has_another_one(
+        self, worker: RemoteWorker, tmp_path: Path
+    ) -> None:
+        desk, spec = OrderDesk(), spec_of(tmp_path)
+        first = desk.order(spec, None, None)
+        second = desk.order(replace(spec, run_options={"overwrite": True}), None, None)
+        answered = worker.carry_out(first)
+        worker.carry_out(second)
+        log = (spec.output_dir / "worker.log").read_text()
+
+        assert worker.carry_out(first) == answered
+        assert (spec.output_dir / "worker.log").read_text() == log
+        for order in (first, second):
+            desk.let_go(order)
+        desk.close()
+
+    def test_an_outcome_that_was_not_written_whole_says_nothing(self, tmp_path: Path) -> None:
+        mark = RunMark(tmp_path / "run-0", "0a")
+        assert mark.begin() == (False, None)
+        assert mark.begin() == (True, None)
+        (named,) = (tmp_path / "run-0").iterdir()
+        named.write_text('{"status": "o')
+        assert mark.begin() == (True, None)
+        named.write_text('{"status": "o\n')
+        mark.finish({"status": "ok"})
+        assert mark.begin() == (True, {"status": "ok"})
 
     def test_an_order_that_was_begun_elsewhere_is_run_over_what_it_left(
         self, worker: RemoteWorker, tmp_path: Path

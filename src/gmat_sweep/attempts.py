@@ -4,6 +4,7 @@
 first attempt is the user's and stays. What an attempt left there - GMAT's own files, Parquet files,
 what a hook wrote - is moved to ``.attempt-<number>`` in that folder before the next attempt begins;
 only the latest is kept. Unfinished temporary files are deleted. The log is one for all attempts.
+The marks of orders belong to the pool, which takes them away in its own time, and stay until then.
 
 A folder that holds more than one run, or the sweep itself, is left alone: see `shared_folders`.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.spec import RunSpec
 
-__all__ = ["INPUTS_NAME", "make_way", "shared_folders"]
+__all__ = ["INPUTS_NAME", "make_way", "order_mark_name", "shared_folders"]
 
 INPUTS_NAME = ".before-first-attempt.json"
 """File in a run's folder with the names of what was there already, where there was something."""
@@ -33,6 +34,18 @@ INPUTS_NAME = ".before-first-attempt.json"
 _LOG_NAME = "worker.log"
 _EARLIER = re.compile(r"\.attempt-(\d+)")
 _TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
+_ORDER_MARK = re.compile(r"\.order-[0-9a-f]+\.json")
+
+
+def order_mark_name(ticket: str) -> str:
+    """Return the name of the file that marks a run's folder as written to for an order.
+
+    Parameters
+    ----------
+    ticket : str
+        Name of the order, of hexadecimal digits.
+    """
+    return f".order-{ticket}.json"
 
 
 def shared_folders(runs: Iterable[RunSpec], *others: Path) -> frozenset[str]:
@@ -74,7 +87,8 @@ def make_way(spec: RunSpec) -> None:
         The folder cannot be read or changed.
     """
     folder = spec.output_dir
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {name for name in present if not _ORDER_MARK.fullmatch(name)}
     if _LOG_NAME not in names:
         # A worker opens its log first: nothing here is an attempt's.
         if names and INPUTS_NAME not in names:

@@ -98,14 +98,15 @@ class ClusterPool(Pool):
         """
         self._check_open()
         order = self._desk.order(spec, timeout_s, memory_limit)
-        reply = self._ask(order)
-        if reply.lacks_mission:
-            order = self._desk.order(spec, timeout_s, memory_limit)
-            order = replace(order, contents=order.mission.contents())
+        try:
             reply = self._ask(order)
-        outcome = self._desk.outcome(spec, order, reply)
-        self._answered(order)
-        return outcome
+            if reply.lacks_mission:
+                order = self._desk.order(spec, timeout_s, memory_limit)
+                order = replace(order, contents=order.mission.contents())
+                reply = self._ask(order)
+            return self._desk.outcome(spec, order, reply)
+        finally:
+            self._ended(order)
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
@@ -177,8 +178,8 @@ class ClusterPool(Pool):
         self.open()
         return self
 
-    def _answered(self, order: Order) -> None:
-        """Note that the sweep has the outcome of an order."""
+    def _ended(self, order: Order) -> None:
+        """Note that the sweep has the outcome of an order, or will have none."""
         self._desk.let_go(order)
 
     def _outcome(self, spec: RunSpec) -> RunOutcome:

@@ -227,7 +227,7 @@ class DaskPool(ClusterPool):
         assert self._batches is not None
         return self._batches.ask(order)
 
-    def _answered(self, order: Order) -> None:
+    def _ended(self, order: Order) -> None:
         # Dask may carry it out again until the task that it shares with others has ended.
         pass
 

@@ -114,7 +114,7 @@ class DaskBatches:
     tasks_at_once : callable
         Returns how many tasks to give the cluster at once; asked again and again.
     done_with : callable
-        Is told of orders that have been answered and will not be carried out again.
+        Is told of orders that will not be carried out again: answered, or given up.
     """
 
     def __init__(
@@ -271,7 +271,7 @@ class DaskBatches:
         # Before the task is given up it might be carried out again.
         ended.future.release()
         for each in ended.asked:
-            if each not in again and each.reply.exception() is None:
+            if each not in again:
                 self._done_with(each.order)
         with self._lock:
             del self._under_way[ended.batch.ticket]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep import durable
+from gmat_sweep.attempts import order_mark_name
 from gmat_sweep.backends.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
@@ -115,10 +116,11 @@ class Reply:
 
 
 class RunMark:
-    """Says which order a run folder was last written for, and what came of it.
+    """Says that a run folder was written to for an order, and what came of it.
 
     A cluster may carry out an order again although it was finished, when the worker that held its
-    result is gone.
+    result is gone. Each order has a mark of its own: one that is answered, and one that another
+    attempt at the same run has begun, are often there at the same time.
 
     Parameters
     ----------
@@ -129,42 +131,36 @@ class RunMark:
     """
 
     def __init__(self, folder: Path, ticket: str) -> None:
-        self._path = folder / ".order.json"
-        self._ticket = ticket
+        self._path = folder / order_mark_name(ticket)
 
     def begin(self) -> tuple[bool, dict[str, Any] | None]:
         """Return whether this order was begun before, and its outcome if it was finished."""
-        ticket, outcome = self._read()
-        if ticket == self._ticket:
-            return True, outcome
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
-        self._add(self._ticket)
+        try:
+            self._path.open("x").close()
+        except FileExistsError:
+            return True, self._outcome()
         return False, None
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Keep the outcome until the sweep has it."""
-        self._add(outcome)
-
-    def remove(self) -> None:
-        """Take the mark away: the sweep has the outcome. Another order's mark is left."""
-        with contextlib.suppress(OSError):
-            if self._read()[0] == self._ticket:
-                self._path.unlink()
-
-    def _read(self) -> tuple[str | None, dict[str, Any] | None]:
-        """Return whose mark there is, and its outcome; a line that was cut short says nothing."""
-        said: list[Any] = []
-        with contextlib.suppress(OSError, ValueError):
-            *lines, _ = self._path.read_text(encoding="utf-8").split("\n")
-            said = [json.loads(line) for line in lines]
-        ticket, outcome = [*said, None, None][:2]
-        return ticket, outcome
-
-    def _add(self, said: object) -> None:
         # Files that replace others, and those that are truncated, make some systems write to disk.
         with self._path.open("a", encoding="utf-8") as mark:
-            mark.write(json.dumps(said) + "\n")
+            mark.write(json.dumps(outcome) + "\n")
+
+    def remove(self) -> None:
+        """Take the mark away: the sweep has the outcome."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _outcome(self) -> dict[str, Any] | None:
+        """Return the outcome, if it was written; a line that was cut short says nothing."""
+        *lines, _ = ["", *self._path.read_text(encoding="utf-8").split("\n")]
+        for line in reversed(lines):
+            with contextlib.suppress(ValueError):
+                outcome: dict[str, Any] = json.loads(line)
+                return outcome
+        return None
 
 
 class OrderDesk:
@@ -216,7 +212,7 @@ class OrderDesk:
         return outcome
 
     def let_go(self, order: Order) -> None:
-        """Forget an order that has been answered and will not be carried out again."""
+        """Forget an order that will not be carried out again."""
         RunMark(Path(order.spec["output_dir"]), order.ticket).remove()
 
     def close(self) -> None:
