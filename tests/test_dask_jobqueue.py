@@ -7,7 +7,9 @@ the script that dask-jobqueue wrote, run by bash on this machine.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ import distributed  # noqa: F401 - its defaults must be there before one is chan
 import psutil
 import pytest
 
-from dask_clusters import TESTS, wait_for
+from dask_clusters import TESTS, client_of, wait_for
 from faulty_runs import spec_of
 from gmat_sweep import Manifest, ManifestEntry, RunSpec, Sweep
 from gmat_sweep.backends import DaskPool
@@ -36,7 +38,7 @@ echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
 for job in "$@"; do
-    kill -TERM -- "-$job" && touch "$FAKE_SLURM/cancelled-$job"
+    kill -s TERM -- "-$job" && touch "$FAKE_SLURM/cancelled-$job"
 done
 true
 """
@@ -75,6 +77,11 @@ def processes_of(folder: Path) -> list[psutil.Process]:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return found
+
+
+def cancelled(folder: Path) -> set[int]:
+    """Return the jobs that were cancelled while they ran."""
+    return {int(path.name.removeprefix("cancelled-")) for path in folder.glob("cancelled-*")}
 
 
 def slurm_pool(folder: Path, per_job: int, *worker_args: str, **options: Any) -> DaskPool:
@@ -134,3 +141,26 @@ def test_jobs_that_end_in_mid_sweep_are_replaced_and_cost_no_run(
     assert not any(entry.attempts for entry in entries)
     assert len(jobs(slurm)) > 2 / per_job, "no job ended before the sweep did"
     wait_for(lambda: not processes_of(slurm), seconds=30)
+
+
+def test_a_job_that_ends_is_replaced_by_one_job_and_what_runs_at_the_end_is_cancelled(
+    slurm: Path, tmp_path: Path
+) -> None:
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}),
+        slurm_pool(tmp_path, 1, n_workers=2) as pool,
+    ):
+        client = client_of(pool)
+        client.wait_for_workers(2)
+        first, before = jobs(slurm), set(client.scheduler_info()["workers"])
+        for job in first:
+            os.killpg(job, signal.SIGKILL)
+        wait_for(lambda: len(set(client.scheduler_info()["workers"]) - before) == 2)
+        # As many rounds as there were until now: none of them changes its mind.
+        time.sleep(5)
+        second = jobs(slurm) - first
+
+        assert len(second) == 2
+        assert not cancelled(slurm) & second
+    wait_for(lambda: not processes_of(slurm), seconds=30)
+    assert jobs(slurm) == first | second

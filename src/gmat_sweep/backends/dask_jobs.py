@@ -9,12 +9,16 @@ job has ended: either way a sweep would wait for ever.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import dask.config
 from dask.utils import parse_timedelta
 from distributed import SpecCluster
 from distributed.deploy.adaptive import Adaptive
+
+if TYPE_CHECKING:
+    from distributed.deploy.spec import ProcessInterface
 
 __all__ = ["ReplacingAdaptive", "adapting"]
 
@@ -43,7 +47,9 @@ class ReplacingAdaptive(Adaptive):
     """Scales as Dask does, by whole jobs, and forgets jobs whose workers have all left."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._seen: set[Any] = set()
+        # By name: Dask submits another job under the name of one whose only worker is lost, and
+        # that one has yet to begin. Weak: a cluster that closes must have let go of its jobs.
+        self._seen: WeakValueDictionary[Any, ProcessInterface] = WeakValueDictionary()
         self._gone_since: dict[Any, float] = {}
         super().__init__(*args, **kwargs)
 
@@ -66,13 +72,16 @@ class ReplacingAdaptive(Adaptive):
         here = {worker["name"] for worker in self.cluster.scheduler_info["workers"].values()}
         now, ended = time.monotonic(), []
         for job, spec in self.cluster.worker_spec.items():
-            if _names(job, spec) & here:
-                self._seen.add(job)
+            submitted = self.cluster.workers.get(job)
+            if _names(job, spec) & here and submitted is not None:
+                self._seen[job] = submitted
                 self._gone_since.pop(job, None)
-            elif job in self._seen and now - self._gone_since.setdefault(job, now) >= patience:
+            elif submitted is None or submitted is not self._seen.get(job):
+                self._gone_since.pop(job, None)
+            elif now - self._gone_since.setdefault(job, now) >= patience:
                 ended.append(job)
         for job in ended:
-            self._seen.discard(job)
+            self._seen.pop(job, None)
             del self._gone_since[job]
         return ended
 
