@@ -62,9 +62,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         process.kill()
 
 
-def jobs(folder: Path) -> set[int]:
-    """Return every job that was ever submitted."""
-    return {int(path.name.removeprefix("job-")) for path in folder.glob("job-*")}
+def jobs(folder: Path, mark: str = "job") -> set[int]:
+    """Return every job that was ever submitted, or has another mark."""
+    return {int(path.name.removeprefix(f"{mark}-")) for path in folder.glob(f"{mark}-*")}
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -77,11 +77,6 @@ def processes_of(folder: Path) -> list[psutil.Process]:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return found
-
-
-def cancelled(folder: Path) -> set[int]:
-    """Return the jobs that were cancelled while they ran."""
-    return {int(path.name.removeprefix("cancelled-")) for path in folder.glob("cancelled-*")}
 
 
 def slurm_pool(folder: Path, per_job: int, *worker_args: str, **options: Any) -> DaskPool:
@@ -161,6 +156,6 @@ def test_a_job_that_ends_is_replaced_by_one_job_and_what_runs_at_the_end_is_canc
         second = jobs(slurm) - first
 
         assert len(second) == 2
-        assert not cancelled(slurm) & second
+        assert not jobs(slurm, "cancelled") & second
     wait_for(lambda: not processes_of(slurm), seconds=30)
     assert jobs(slurm) == first | second

@@ -29,6 +29,7 @@ from dask_clusters import (
 )
 from faulty_runs import spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, sweep
+from gmat_sweep.attempts import order_mark_name
 from gmat_sweep.backends import DaskPool, dask_batches
 from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
 from gmat_sweep.backends.dask_plugins import BEGUN
@@ -78,6 +79,7 @@ def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice
     assert "died during the run" in attempts[0]["cause"]
     assert len(done.to_dataframe().groupby("run_id")) == 5
     assert not any(psutil.pid_exists(pid) for pid in gmat)
+    assert not list(tmp_path.rglob(order_mark_name("*")))
 
 
 @contextlib.contextmanager
@@ -159,7 +161,7 @@ def test_what_crashes_on_a_worker_costs_its_run_and_the_dask_worker_lives_on(
     assert "said before the end" in (entries[1].stderr or "")
     assert len(entries[1].attempts) == 1
     assert worker_pids(client_of(pair)) == before
-    assert not list(tmp_path.rglob(".order*"))
+    assert not list(tmp_path.rglob(order_mark_name("*")))
 
 
 def test_a_run_is_tried_again_before_its_first_order_is_put_away(
@@ -177,7 +179,7 @@ def test_a_run_is_tried_again_before_its_first_order_is_put_away(
 
     assert "said before the end" in (entry.stderr or "")
     assert len(entry.attempts) == 1
-    assert not list(tmp_path.rglob(".order*"))
+    assert not list(tmp_path.rglob(order_mark_name("*")))
 
 
 def test_a_run_that_takes_too_long_is_ended_on_its_worker(pair: DaskPool, tmp_path: Path) -> None:

@@ -191,6 +191,8 @@ class TestRemoteWorker:
         (named,) = (tmp_path / "run-0").iterdir()
         named.write_text('{"status": "o')
         assert mark.begin() == (True, None)
+        mark.finish({"status": "ok"})
+        assert mark.begin() == (True, {"status": "ok"})
         named.write_text('{"status": "o\n')
         mark.finish({"status": "ok"})
         assert mark.begin() == (True, {"status": "ok"})

@@ -16,6 +16,7 @@ import ray
 from dask_clusters import wait_for
 from faulty_runs import spec_of
 from gmat_sweep import Manifest, ManifestEntry, RunOutcome, RunSpec, Sweep
+from gmat_sweep.attempts import order_mark_name
 from gmat_sweep.backends import RayPool
 from gmat_sweep.errors import BackendError
 
@@ -78,6 +79,7 @@ def test_a_killed_actor_costs_its_run_one_attempt(actors: RayPool, tmp_path: Pat
     assert {entry.status for entry in entries.values()} == {"ok"}
     (attempt,) = [attempt for entry in entries.values() for attempt in entry.attempts]
     assert "The Ray actor died during the run" in attempt["cause"]
+    assert not list(tmp_path.rglob(order_mark_name("*")))
 
 
 def test_a_crash_and_a_hang_cost_their_runs(actors: RayPool, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import dask.config
 from dask.utils import parse_timedelta
@@ -47,10 +47,10 @@ class ReplacingAdaptive(Adaptive):
     """Scales as Dask does, by whole jobs, and forgets jobs whose workers have all left."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # By name: Dask submits another job under the name of one whose only worker is lost, and
-        # that one has yet to begin. Weak: a cluster that closes must have let go of its jobs.
-        self._seen: WeakValueDictionary[Any, ProcessInterface] = WeakValueDictionary()
-        self._gone_since: dict[Any, float] = {}
+        # Of jobs and not of their names: Dask submits another job under the name of one whose only
+        # worker is lost. Weak: a cluster that closes must have let go of its jobs.
+        self._seen: WeakSet[ProcessInterface] = WeakSet()
+        self._gone_since: WeakKeyDictionary[ProcessInterface, float] = WeakKeyDictionary()
         super().__init__(*args, **kwargs)
 
     async def target(self) -> int:
@@ -73,16 +73,16 @@ class ReplacingAdaptive(Adaptive):
         now, ended = time.monotonic(), []
         for job, spec in self.cluster.worker_spec.items():
             submitted = self.cluster.workers.get(job)
-            if _names(job, spec) & here and submitted is not None:
-                self._seen[job] = submitted
-                self._gone_since.pop(job, None)
-            elif submitted is None or submitted is not self._seen.get(job):
-                self._gone_since.pop(job, None)
-            elif now - self._gone_since.setdefault(job, now) >= patience:
+            if submitted is None:
+                continue
+            if _names(job, spec) & here:
+                self._seen.add(submitted)
+                self._gone_since.pop(submitted, None)
+            elif (
+                submitted in self._seen
+                and now - self._gone_since.setdefault(submitted, now) >= patience
+            ):
                 ended.append(job)
-        for job in ended:
-            self._seen.pop(job, None)
-            del self._gone_since[job]
         return ended
 
 

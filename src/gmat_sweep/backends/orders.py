@@ -146,7 +146,8 @@ class RunMark:
         """Keep the outcome until the sweep has it."""
         # Files that replace others, and those that are truncated, make some systems write to disk.
         with self._path.open("a", encoding="utf-8") as mark:
-            mark.write(json.dumps(outcome) + "\n")
+            # On a line of its own: there may be half of one.
+            mark.write("\n" + json.dumps(outcome) + "\n")
 
     def remove(self) -> None:
         """Take the mark away: the sweep has the outcome."""
@@ -155,11 +156,10 @@ class RunMark:
 
     def _outcome(self) -> dict[str, Any] | None:
         """Return the outcome, if it was written; a line that was cut short says nothing."""
-        *lines, _ = ["", *self._path.read_text(encoding="utf-8").split("\n")]
-        for line in reversed(lines):
-            with contextlib.suppress(ValueError):
-                outcome: dict[str, Any] = json.loads(line)
-                return outcome
+        with contextlib.suppress(IndexError, ValueError):
+            last_whole_line = self._path.read_text(encoding="utf-8").split("\n")[-2]
+            outcome: dict[str, Any] = json.loads(last_whole_line)
+            return outcome
         return None
 
 
