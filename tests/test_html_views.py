@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmat_sweep.html_views import entry_html, outcome_html, sweep_html
 from gmat_sweep.manifest import ManifestEntry
+from gmat_sweep.notebook import entry_html, outcome_html, sweep_html
 from gmat_sweep.spec import RunOutcome
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -237,6 +237,6 @@ def test_the_facts_of_a_sweep_stay_text() -> None:
 
 
 def test_the_records_do_not_load_the_views_until_they_are_shown() -> None:
-    check = "import sys, gmat_sweep.manifest; sys.exit('gmat_sweep.html_views' in sys.modules)"
+    check = "import sys, gmat_sweep.manifest; sys.exit('gmat_sweep.notebook' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

@@ -32,10 +32,21 @@ MOST_LINES = 600
 LAYERS = (
     {"causes", "errors", "lazy_runs", "notebook", "spec"}
     | {
-        "html_views", "interrupts", "json_lines", "json_values", "kernels", "memory_sizes",
-        "origin", "planned_runs", "script_text", "shortages", "durable", "folder_lock",
-        "mission_script", "manifest_entry",
-    },  # fmt: skip
+        "html_views",
+        "interrupts",
+        "json_lines",
+        "json_values",
+        "kernels",
+        "memory_sizes",
+        "origin",
+        "planned_runs",
+        "script_text",
+        "shortages",
+        "durable",
+        "folder_lock",
+        "mission_script",
+        "manifest_entry",
+    },
     {"disk", "mission", "engine"} | {"headless", "mission_files"},
     {"manifest", "folder"} | {"attempts", "last_pass", "recorded_runs", "run_files", "seals"},
     {"distributions", "grids", "plans"} | {"notation"},

@@ -12,7 +12,7 @@ import pytest
 
 from gmat_sweep import grids
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.planned_runs import ChangedRuns, listed
+from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.plans import grid_plan
 from gmat_sweep.spec import RunSpec
 from resumed_sweeps import SHORT

@@ -29,7 +29,7 @@ from gmat_sweep.distributions import (
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.json_values import jsonable
-from gmat_sweep.planned_runs import PlannedRuns
+from gmat_sweep.lazy_runs import PlannedRuns
 
 if TYPE_CHECKING:
     import pandas as pd

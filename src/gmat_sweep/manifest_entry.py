@@ -310,7 +310,7 @@ class ManifestEntry:
 
     def _repr_html_(self) -> str:
         """Return the entry as a table, which notebooks show."""
-        from gmat_sweep.html_views import entry_html
+        from gmat_sweep.notebook import entry_html
 
         return entry_html(self)
 

@@ -32,7 +32,7 @@ from gmat_sweep.grids import (
     sample_runs,
 )
 from gmat_sweep.json_values import NULL, jsonable, take
-from gmat_sweep.planned_runs import LazyRuns
+from gmat_sweep.lazy_runs import LazyRuns
 from gmat_sweep.recorded_runs import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 

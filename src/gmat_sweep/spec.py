@@ -363,6 +363,6 @@ class RunOutcome:
 
     def _repr_html_(self) -> str:
         """Return the outcome as a table, which notebooks show."""
-        from gmat_sweep.html_views import outcome_html
+        from gmat_sweep.notebook import outcome_html
 
         return outcome_html(self)

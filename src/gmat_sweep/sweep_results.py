@@ -178,7 +178,7 @@ class SweepResults:
         )
 
     def _repr_html_(self) -> str:
-        from gmat_sweep.html_views import sweep_html
+        from gmat_sweep.notebook import sweep_html
 
         try:
             digest: str | None = canonical_script_sha256(self._script_path)
