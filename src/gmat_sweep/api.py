@@ -340,7 +340,7 @@ def monte_carlo_extend(
     SweepConfigError
         The sweep is no Monte Carlo, is not complete, or cannot be extended as asked.
     """
-    from gmat_sweep.aggregate.frames import check_engine
+    from gmat_sweep.aggregate.columns import check_engine
     from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)
@@ -411,7 +411,7 @@ def _run(
     What is wrong with the arguments is said before the script is read, and what is wrong with the
     script before there is a folder.
     """
-    from gmat_sweep.aggregate.frames import check_engine
+    from gmat_sweep.aggregate.columns import check_engine
     from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.aggregate.extras import extra_outputs, lazy_extra_outputs
 from gmat_sweep.aggregate.fused import lazy_fused_reports
-from gmat_sweep.aggregate.outputs import lazy_contacts, lazy_ephemerides, lazy_multiindex
+from gmat_sweep.aggregate.reports import lazy_contacts, lazy_ephemerides, lazy_multiindex
 from gmat_sweep.aggregate.solvers import (
     lazy_solver_convergence,
     lazy_solver_runs,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from gmat_sweep.aggregate.columns import check_engine, in_engine
 from gmat_sweep.aggregate.entries import ManifestLike, anchors_of, latest_entries, read_manifest
 from gmat_sweep.aggregate.fragments import Fragment
-from gmat_sweep.aggregate.frames import check_engine, in_engine
-from gmat_sweep.aggregate.outputs import frame_of, rows_of
+from gmat_sweep.aggregate.reports import frame_of, rows_of
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:

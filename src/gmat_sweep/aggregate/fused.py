@@ -9,8 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.entries import ManifestLike, latest_entries
-from gmat_sweep.aggregate.frames import (
+from gmat_sweep.aggregate.columns import (
     STATUS,
     check_engine,
     in_engine,
@@ -20,7 +19,8 @@ from gmat_sweep.aggregate.frames import (
     status_column,
     time_level,
 )
-from gmat_sweep.aggregate.outputs import RunRows, output_rows
+from gmat_sweep.aggregate.entries import ManifestLike, latest_entries
+from gmat_sweep.aggregate.reports import RunRows, output_rows
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:

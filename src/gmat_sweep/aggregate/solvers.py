@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from gmat_sweep.aggregate.columns import check_engine, in_engine, pandas_columns, row_order
 from gmat_sweep.aggregate.entries import ManifestLike, anchors_of, latest_entries, read_manifest
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
-from gmat_sweep.aggregate.frames import check_engine, in_engine, pandas_columns, row_order
 from gmat_sweep.aggregate.stacking import Piece, Stack, stack
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.frames import STATUS, check_engine, in_engine
+from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
 from gmat_sweep.analysis.frames import (
     LEFT_OUT,
     is_numeric,

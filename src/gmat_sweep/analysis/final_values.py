@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
-from gmat_sweep.aggregate.outputs import RESERVED
+from gmat_sweep.aggregate.reports import RESERVED
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.aggregate.frames import STATUS
+from gmat_sweep.aggregate.columns import STATUS
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.frames import check_engine, in_engine
+from gmat_sweep.aggregate.columns import check_engine, in_engine
 from gmat_sweep.analysis.frames import (
     LEFT_OUT,
     ROWS_PER_POINT,

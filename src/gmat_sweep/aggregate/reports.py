@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.entries import EntryLike, ManifestLike, anchors_of, latest_entries
-from gmat_sweep.aggregate.fragments import Fragment, read_fragment
-from gmat_sweep.aggregate.frames import (
+from gmat_sweep.aggregate.columns import (
     STATUS,
     check_engine,
     in_engine,
@@ -23,6 +21,8 @@ from gmat_sweep.aggregate.frames import (
     status_column,
     time_level,
 )
+from gmat_sweep.aggregate.entries import EntryLike, ManifestLike, anchors_of, latest_entries
+from gmat_sweep.aggregate.fragments import Fragment, read_fragment
 from gmat_sweep.aggregate.stacking import Piece, stack
 from gmat_sweep.errors import SweepConfigError
 
