@@ -11,7 +11,7 @@ import pytest
 from cli_sweeps import manifest
 from gmat_sweep import SweepConfigError, canonical_script_sha256
 from gmat_sweep.analysis import InputChange, InputHashes, input_hashes
-from gmat_sweep.analysis.inputs import input_changes
+from gmat_sweep.analysis.nightly.inputs import input_changes
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.engine import DATA_VARIABLE, ROOT_VARIABLE
 

@@ -24,8 +24,8 @@ from gmat_sweep.analysis import (
     compare_sweeps,
     input_hashes,
 )
-from gmat_sweep.analysis.failure_change import drawn_failures, paired_failures
-from gmat_sweep.analysis.shifts import drawn_shift, paired_shift
+from gmat_sweep.analysis.nightly.failures import drawn_failures, paired_failures
+from gmat_sweep.analysis.nightly.shifts import drawn_shift, paired_shift
 from gmat_sweep.manifest import ManifestEntry
 from gmat_sweep.spec import RunStatus
 from reported_runs import entry, table_rows

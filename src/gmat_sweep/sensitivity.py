@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.frames import is_numeric, last_of_each_run, ok_mask, sweep_frame
+from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, sweep_frame
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
 

@@ -13,16 +13,16 @@ take the sweep folder, its manifest, or a sweep that has run:
 * `compare_sweeps`: tonight's sweep against last night's; `input_hashes` for what changed between.
 """
 
-from gmat_sweep.analysis.comparing import compare_sweeps
 from gmat_sweep.analysis.convergence import mc_convergence
 from gmat_sweep.analysis.difference import sweep_diff
-from gmat_sweep.analysis.failure_change import FailureChange
 from gmat_sweep.analysis.final_values import final_values
-from gmat_sweep.analysis.inputs import InputChange, InputHashes, input_hashes
-from gmat_sweep.analysis.nights import NightComparison
+from gmat_sweep.analysis.nightly.comparing import compare_sweeps
+from gmat_sweep.analysis.nightly.comparison import NightComparison
+from gmat_sweep.analysis.nightly.failures import FailureChange
+from gmat_sweep.analysis.nightly.inputs import InputChange, InputHashes, input_hashes
+from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate
 from gmat_sweep.analysis.report import FinalReport, QuantitySummary, sweep_report
-from gmat_sweep.analysis.shifts import MoveRule, QuantityShift
 from gmat_sweep.analysis.summary import sweep_summary
 from gmat_sweep.analysis.units import unit_of
 

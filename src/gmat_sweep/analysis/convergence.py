@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
-from gmat_sweep.analysis.frames import (
+from gmat_sweep.analysis.rows import (
     LEFT_OUT,
     is_numeric,
     last_of_each_run,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
-from gmat_sweep.analysis.frames import has_status, last_of_each_run, numeric_columns, sweep_frame
+from gmat_sweep.analysis.rows import has_status, last_of_each_run, numeric_columns, sweep_frame
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:

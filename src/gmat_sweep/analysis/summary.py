@@ -6,7 +6,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import check_engine, in_engine
-from gmat_sweep.analysis.frames import (
+from gmat_sweep.analysis.rows import (
     LEFT_OUT,
     ROWS_PER_POINT,
     left_out_runs,

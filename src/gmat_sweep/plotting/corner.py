@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.frames import left_out_runs, ok_mask
+from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting.canvas import axes_grid_or_new
 from gmat_sweep.plotting.labels import label, left_out_note

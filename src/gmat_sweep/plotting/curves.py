@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.convergence import METRIC
-from gmat_sweep.analysis.frames import LEFT_OUT, ROWS_PER_POINT
+from gmat_sweep.analysis.rows import LEFT_OUT, ROWS_PER_POINT
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting.canvas import axes_or_new, count_axis, date_axis
 from gmat_sweep.plotting.labels import label, left_out_note, unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS
-from gmat_sweep.analysis.frames import is_numeric, last_of_each_run, sweep_frame
+from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, sweep_frame
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:

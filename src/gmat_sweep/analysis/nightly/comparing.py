@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.failure_change import drawn_failures, paired_failures
 from gmat_sweep.analysis.final_values import UNREADABLE, final_values
-from gmat_sweep.analysis.inputs import InputHashes, input_changes
-from gmat_sweep.analysis.nights import NightComparison
+from gmat_sweep.analysis.nightly.comparison import NightComparison
+from gmat_sweep.analysis.nightly.failures import drawn_failures, paired_failures
+from gmat_sweep.analysis.nightly.inputs import InputHashes, input_changes
+from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift, drawn_shift, paired_shift
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
-from gmat_sweep.analysis.shifts import MoveRule, QuantityShift, drawn_shift, paired_shift
 from gmat_sweep.analysis.units import unit_of
 
 if TYPE_CHECKING:

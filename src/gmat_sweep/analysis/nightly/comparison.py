@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.failure_change import FailureChange
-from gmat_sweep.analysis.inputs import InputChange
 from gmat_sweep.analysis.markdown import number, percent, plain, table
+from gmat_sweep.analysis.nightly.failures import FailureChange
+from gmat_sweep.analysis.nightly.inputs import InputChange
+from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
 from gmat_sweep.analysis.outcomes import FailureRate, run_list
-from gmat_sweep.analysis.shifts import MoveRule, QuantityShift
 
 if TYPE_CHECKING:
     from gmat_sweep.analysis.outcomes import FailureGroup

@@ -1,0 +1,1 @@
+"""Compare one night with another: which numbers moved, and which input changed with them."""
