@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 import gmat_sweep as gs
+from gmat_sweep.disk.shortages import LEAST_FREE_BYTES
 from gmat_sweep.errors import SweepStoppedError
-from gmat_sweep.shortages import LEAST_FREE_BYTES
 
 SHORT = Path(__file__).parent / "data" / "leo_short.script"
 RUNS = 40

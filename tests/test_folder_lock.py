@@ -12,13 +12,13 @@ from typing import Self
 
 import pytest
 
-from gmat_sweep import folder_lock
+from gmat_sweep.disk import lock as folder_lock
+from gmat_sweep.disk.lock import LOCK_FILE_NAME, FolderLock, locked
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
-from gmat_sweep.folder_lock import LOCK_FILE_NAME, FolderLock, locked
 
 HOLD = """
 import sys
-from gmat_sweep.folder_lock import FolderLock
+from gmat_sweep.disk.lock import FolderLock
 lock = FolderLock(sys.argv[1])
 lock.acquire()
 """

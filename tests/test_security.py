@@ -25,8 +25,8 @@ from gmat_sweep import (
     monte_carlo_extend,
 )
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_OK, main
+from gmat_sweep.disk.owner import current_user, origin
 from gmat_sweep.flow.server import start_local_server
-from gmat_sweep.origin import current_user, origin
 from resumed_sweeps import NOTE, SHORT, content, forget, hand_made, ran, reopened, run_of
 
 SOURCE = Path(gmat_sweep.__file__).parent

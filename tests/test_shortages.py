@@ -20,12 +20,12 @@ from fault_injection import nth_call
 from gmat_sweep import LocalJoblibPool, Manifest, sweep
 from gmat_sweep.backends import worker_process
 from gmat_sweep.cli import EXIT_GENERIC, main
+from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import DurabilityError, SweepStoppedError
 from gmat_sweep.flow import common_cause
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.seals import SEAL_NAME
-from gmat_sweep.shortages import check_room, shortage
 from gmat_sweep.spec import RunOutcome
 from gmat_sweep.worker import run_one
 from resumed_sweeps import SHORT, forget, hand_made, ran, reopened, run_of
@@ -97,7 +97,7 @@ def test_a_run_that_meets_one_says_so_and_is_not_sealed(
 
 
 def _writing(results: object, folder: Path, log: object) -> Any:
-    from gmat_sweep.durable import write_file
+    from gmat_sweep.disk.files import write_file
     from gmat_sweep.outputs import WrittenOutputs
 
     write_file(folder / "report__RF.parquet", b"rows")
@@ -111,7 +111,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
     from gmat_sweep import worker
 
     def cut_short(spec: object, log: object) -> object:
-        monkeypatch.setattr("gmat_sweep.shortages.LEAST_FREE_BYTES", 1 << 60)
+        monkeypatch.setattr("gmat_sweep.disk.shortages.LEAST_FREE_BYTES", 1 << 60)
         return SimpleNamespace(log="", converged={})
 
     monkeypatch.setattr(worker, "_results", cut_short)

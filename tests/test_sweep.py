@@ -27,8 +27,8 @@ from gmat_sweep import (
     monte_carlo,
     sweep,
 )
+from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import SweepFolderInUseError
-from gmat_sweep.folder_lock import FolderLock
 from prefect_records import rows_of
 from resumed_sweeps import hand_made
 

@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.durable import write_file
+from gmat_sweep.disk.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.origin import origin
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest

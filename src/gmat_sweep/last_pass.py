@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gmat_sweep.durable import write_file
+from gmat_sweep.disk.files import write_file
 
 __all__ = ["LAST_PASS_NAME", "LastPass"]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
-from gmat_sweep.durable import AppendLog, write_file
+from gmat_sweep.disk.files import AppendLog, write_file
 from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
 from gmat_sweep.json_lines import advice, read_records, seal, unseal
 from gmat_sweep.json_values import NULL, jsonable, take

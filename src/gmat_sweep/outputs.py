@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep import durable
+from gmat_sweep.disk import files as durable
 from gmat_sweep.run_files import content_facts
 
 if TYPE_CHECKING:

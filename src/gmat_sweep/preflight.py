@@ -21,8 +21,8 @@ from gmat_sweep.backends.worker_process import (
     WorkerProcess,
 )
 from gmat_sweep.causes import engine_errors
+from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
-from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.headless import HeadlessScript, headless_copy
 from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.mission_script import check_resources

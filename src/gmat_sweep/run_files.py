@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep import durable
+from gmat_sweep.disk import files as durable
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest_entry import ManifestEntry

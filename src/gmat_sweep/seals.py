@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.durable import write_file
+from gmat_sweep.disk.files import write_file
 from gmat_sweep.json_lines import seal, unsealed
 from gmat_sweep.json_values import NULL, take
 from gmat_sweep.manifest_entry import ManifestEntry, line_record, path_prefixes, portable

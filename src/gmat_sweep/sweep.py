@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.attempts import shared_folders
 from gmat_sweep.backends.on_demand import RunsOnDemand
+from gmat_sweep.disk.lock import locked
+from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
-from gmat_sweep.folder_lock import locked
 from gmat_sweep.hook_trust import check_named_hook, check_trust, show_hooks
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.json_values import jsonable
@@ -24,7 +25,6 @@ from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission_script import script_digest
-from gmat_sweep.origin import origin
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,

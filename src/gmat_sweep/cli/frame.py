@@ -48,7 +48,7 @@ class FrameFile:
         FrameNotWrittenError
             The runs' reports make no frame, or the file cannot be written.
         """
-        from gmat_sweep.durable import atomic_path
+        from gmat_sweep.disk.files import atomic_path
 
         try:
             frame = sweep.to_dataframe(self.report)

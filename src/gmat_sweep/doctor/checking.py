@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gmat_sweep.disk.lock import FolderLock, nobody_writes
 from gmat_sweep.doctor.examination import Examination, examined
 from gmat_sweep.doctor.findings import SweepHealth
 from gmat_sweep.doctor.repair import repaired
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder_lock import FolderLock, nobody_writes
 
 __all__ = ["check_sweep"]
 

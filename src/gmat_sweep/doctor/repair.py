@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.disk.files import fsync_dir, write_file
 from gmat_sweep.doctor.examination import Examination
-from gmat_sweep.durable import fsync_dir, write_file
 from gmat_sweep.json_lines import seal
 from gmat_sweep.manifest_entry import ManifestEntry
 from gmat_sweep.run_files import places

@@ -31,9 +31,9 @@ from gmat_sweep.backends.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.causes import headline
+from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.flow.server import let_events_be_sent
-from gmat_sweep.shortages import shortage
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:

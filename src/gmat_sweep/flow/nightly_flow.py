@@ -20,12 +20,12 @@ from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
 from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
-from gmat_sweep.durable import write_file
+from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import publish
 from gmat_sweep.flow.sweep_flow import gmat_sweep_flow
-from gmat_sweep.folder_lock import FolderLock
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import planned_count
 

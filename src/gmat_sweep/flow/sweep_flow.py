@@ -31,6 +31,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
+from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
@@ -44,7 +45,6 @@ from gmat_sweep.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, kind_of, planned_count
-from gmat_sweep.shortages import shortage
 
 __all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.recorded import RecordedSweep
-from gmat_sweep.durable import write_file
+from gmat_sweep.disk.files import write_file
 from gmat_sweep.engine import Engine, find_engine
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.mission_script import (

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from gmat_sweep.disk.owner import current_user
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
-from gmat_sweep.origin import current_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
