@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.cli import main
 from gmat_sweep.manifest import Manifest, ManifestEntry
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.sweep import Sweep
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from cli_sweeps import (
 from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
 from gmat_sweep.cli import main
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import PLANNED_KEY
 from gmat_sweep.sweep import Sweep
 from sweep_on_disk import SweepOnDisk, report

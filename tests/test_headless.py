@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.headless import HeadlessScript, headless_copy
-from gmat_sweep.mission_script import DISPLAY_ONLY_TYPES
-from gmat_sweep.script_text import ScriptText
+from gmat_sweep.mission.headless import HeadlessScript, headless_copy
+from gmat_sweep.mission.script import DISPLAY_ONLY_TYPES
+from gmat_sweep.mission.statements import ScriptText
 
 DATA = Path(__file__).parent / "data"
 LACKING = {"OpenFramesInterface", "OpenFramesView", "OpenFramesVector", "ContactLocator"}

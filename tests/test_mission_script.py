@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.mission_script import (
+from gmat_sweep.mission.script import (
     Resource,
     canonical_script_sha256,
     check_resources,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmat_sweep.script_text import ScriptText, Statement, masked
+from gmat_sweep.mission.statements import ScriptText, Statement, masked
 
 HERE = Path("mission.script")
 

@@ -41,7 +41,7 @@ if _typing.TYPE_CHECKING:
         latin_hypercube_samples,
     )
     from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
-    from gmat_sweep.mission_script import canonical_script_sha256
+    from gmat_sweep.mission.script import canonical_script_sha256
     from gmat_sweep.plans import parameter_spec_from_runs
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
@@ -64,7 +64,7 @@ _HOMES = {
     "RunStatus": "spec",
     "Sweep": "sweep",
     "SweepSpec": "spec",
-    "canonical_script_sha256": "mission_script",
+    "canonical_script_sha256": "mission.script",
     "expand_grid_to_run_specs": "grids",
     "expand_latin_hypercube_to_run_specs": "grids",
     "expand_monte_carlo_extension_to_run_specs": "grids",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.lazy_runs import ChangedRuns
-from gmat_sweep.mission_script import output_names
+from gmat_sweep.mission.script import output_names
 from gmat_sweep.plans import (
     Plan,
     grid_plan,

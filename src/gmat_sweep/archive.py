@@ -34,12 +34,7 @@ from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.archive_readme import readme
 from gmat_sweep.disk.files import atomic_path
 from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
-from gmat_sweep.mission_script import (
-    included_file,
-    is_file,
-    script_digest,
-    statements_of,
-)
+from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 
 if TYPE_CHECKING:

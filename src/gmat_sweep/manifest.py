@@ -36,7 +36,7 @@ from gmat_sweep.manifest_entry import (
     portable,
     unknown_keys,
 )
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -23,9 +23,9 @@ from gmat_sweep.backends.worker_process import (
 from gmat_sweep.causes import engine_errors
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
-from gmat_sweep.headless import HeadlessScript, headless_copy
 from gmat_sweep.memory_sizes import memory_text
-from gmat_sweep.mission_script import check_resources
+from gmat_sweep.mission.headless import HeadlessScript, headless_copy
+from gmat_sweep.mission.script import check_resources
 
 if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec

@@ -13,7 +13,7 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
-from gmat_sweep.mission_script import script_digest
+from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count
 
 if TYPE_CHECKING:

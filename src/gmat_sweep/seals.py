@@ -21,7 +21,7 @@ from gmat_sweep.disk.files import write_file
 from gmat_sweep.json_lines import seal, unsealed
 from gmat_sweep.json_values import NULL, take
 from gmat_sweep.manifest_entry import ManifestEntry, line_record, path_prefixes, portable
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
     from gmat_sweep.spec import RunOutcome, RunSpec

@@ -24,7 +24,7 @@ from gmat_sweep.json_values import jsonable
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.memory_sizes import memory_bytes
-from gmat_sweep.mission_script import script_digest
+from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
     explicit_record,

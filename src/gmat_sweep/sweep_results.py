@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmat_sweep.mission_script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from gmat_sweep.backends.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.disk import files as durable
-from gmat_sweep.mission_files import MissionFiles
+from gmat_sweep.mission.files import MissionFiles
 from gmat_sweep.run_files import content_facts
 from gmat_sweep.spec import RunOutcome, RunSpec
 

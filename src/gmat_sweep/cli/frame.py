@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.mission_script import output_names
+from gmat_sweep.mission.script import output_names
 
 if TYPE_CHECKING:
     from gmat_sweep.sweep import Sweep

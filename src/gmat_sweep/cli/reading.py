@@ -79,7 +79,7 @@ def engine(arguments: argparse.Namespace) -> int:
     del arguments
     from gmat_sweep.backends.worker_process import WorkerProcess
     from gmat_sweep.engine import NOTABLE_TYPES, activate
-    from gmat_sweep.mission_script import is_member
+    from gmat_sweep.mission.script import is_member
 
     engine = activate()
     worker = WorkerProcess()

@@ -23,7 +23,7 @@ from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.engine import Engine, find_engine
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.mission_script import (
+from gmat_sweep.mission.script import (
     OUTPUT_TYPES,
     SOLVER_TYPES,
     canonical_script_sha256,
@@ -32,8 +32,8 @@ from gmat_sweep.mission_script import (
     output_names,
     statements_of,
 )
+from gmat_sweep.mission.statements import string_spans
 from gmat_sweep.plans import CONTEXTS_KEY, EXPLICIT_RUNS_KEY
-from gmat_sweep.script_text import string_spans
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest

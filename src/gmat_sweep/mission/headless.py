@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.mission_script import (
+from gmat_sweep.mission.script import (
     DISPLAY_ONLY_TYPES,
     Resource,
     created_resources,
@@ -30,7 +30,7 @@ from gmat_sweep.mission_script import (
     is_file,
     is_member,
 )
-from gmat_sweep.script_text import ScriptText, Statement, masked, string_spans
+from gmat_sweep.mission.statements import ScriptText, Statement, masked, string_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -152,7 +152,7 @@ def headless_copy(
         The user's script.
     lacking : callable or collection of str
         The types that the engine cannot create. Only those in
-        `~gmat_sweep.mission_script.DISPLAY_ONLY_TYPES` are left out; views that the engine has
+        `~gmat_sweep.mission.script.DISPLAY_ONLY_TYPES` are left out; views that the engine has
         stay.
 
     Returns

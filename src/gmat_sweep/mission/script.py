@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.script_text import ScriptText, Statement
+from gmat_sweep.mission.statements import ScriptText, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

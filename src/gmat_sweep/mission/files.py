@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmat_sweep.headless import input_files
-from gmat_sweep.mission_script import created_resources, included_file, statements_of
+from gmat_sweep.mission.headless import input_files
+from gmat_sweep.mission.script import created_resources, included_file, statements_of
 
 __all__ = ["MissionFiles"]
 
