@@ -13,7 +13,6 @@ from typing import NoReturn
 import pandas as pd
 import pytest
 
-from gmat_sweep import engine
 from gmat_sweep.backends.worker_process import WorkerProcess
 from gmat_sweep.engine import (
     DATA_VARIABLE,
@@ -24,6 +23,7 @@ from gmat_sweep.engine import (
     find_engine,
     offer_wheel,
 )
+from gmat_sweep.engine import finding as engine
 from gmat_sweep.errors import EngineError
 from gmat_sweep.spec import RunOutcome, RunSpec
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gmat_sweep.backends.worker_process import WorkerProcess
 from gmat_sweep.engine import CONDENSED_VARIABLE, activate
-from gmat_sweep.kernels import TEXT_KERNELS, condensed
+from gmat_sweep.engine.kernels import TEXT_KERNELS, condensed
 from gmat_sweep.spec import RunSpec
 
 DATA = Path(__file__).parent / "data"

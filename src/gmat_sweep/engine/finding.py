@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Literal
 
 import platformdirs
 
+from gmat_sweep.engine.kernels import TEXT_KERNELS, condensed
 from gmat_sweep.errors import EngineError
-from gmat_sweep.kernels import TEXT_KERNELS, condensed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
