@@ -22,8 +22,8 @@ from gmat_sweep.engine import (
     activate,
     find_engine,
     offer_wheel,
+    presentation,
 )
-from gmat_sweep.engine import finding as engine
 from gmat_sweep.errors import EngineError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -330,8 +330,8 @@ def test_a_changed_wheel_gets_a_folder_of_its_own(
 ) -> None:
     """Processes that still run on the old one keep theirs."""
     old = find_engine()
-    package, identity = engine._wheel_package()
-    monkeypatch.setattr(engine, "_wheel_package", lambda: (package, f"{identity}changed"))
+    package, identity = presentation._wheel_package()
+    monkeypatch.setattr(presentation, "_wheel_package", lambda: (package, f"{identity}changed"))
 
     new = find_engine({ROOT_VARIABLE: str(old.root)})
 
@@ -365,7 +365,7 @@ def test_a_full_disk_leaves_nothing_behind(home: Path, monkeypatch: pytest.Monke
 
 
 def test_a_wheel_without_an_engine_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_wheel_package", lambda: (home, "0.2.1"))
+    monkeypatch.setattr(presentation, "_wheel_package", lambda: (home, "0.2.1"))
 
     with pytest.raises(EngineError, match="holds no GMAT engine"):
         find_engine()

@@ -25,9 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep import engine
 from gmat_sweep.causes import plain_refusal
 from gmat_sweep.disk.shortages import check_room, shortage
-from gmat_sweep import engine
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.output_places import confined

@@ -22,10 +22,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep import engine
 from gmat_sweep.backends.memory_watch import MemoryWatch
 from gmat_sweep.backends.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
-from gmat_sweep.engine import finding as engine
 from gmat_sweep.errors import BackendError
 from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.spec import RunOutcome, RunSpec

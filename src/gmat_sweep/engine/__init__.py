@@ -1,16 +1,14 @@
 """Where GMAT is: an installed one, or the engine of the wheel presented as an install."""
 
-from gmat_sweep.engine.finding import (
+from gmat_sweep.engine.engine import (
     CONDENSED_VARIABLE,
     DATA_VARIABLE,
-    NOTABLE_TYPES,
     ROOT_VARIABLE,
     SCRATCH_VARIABLE,
     Engine,
-    activate,
-    find_engine,
-    offer_wheel,
 )
+from gmat_sweep.engine.finding import activate, find_engine, offer_wheel
+from gmat_sweep.engine.startup_keys import NOTABLE_TYPES
 
 __all__ = [
     "CONDENSED_VARIABLE",
