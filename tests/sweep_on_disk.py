@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest_entry import ManifestEntry
+from gmat_sweep.manifest.entry import ManifestEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gmat_sweep import LocalJoblibPool, Manifest
 from gmat_sweep.analysis import sweep_report
-from gmat_sweep.manifest_entry import outline_of
+from gmat_sweep.manifest.entry import outline_of
 from manifests import entry, header, ids
 from resumed_sweeps import forget, hand_made, reopened, run_of
 

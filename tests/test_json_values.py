@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.json_values import jsonable, take, take_members
+from gmat_sweep.manifest.values import jsonable, take, take_members
 
 
 class Kind(IntEnum):

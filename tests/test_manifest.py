@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmat_sweep import manifest as manifest_module
 from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
 from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
+from gmat_sweep.manifest import manifest as manifest_module
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.spec import RunOutcome
 from manifests import START, corrupt, entry, header, ids, rewritten

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
-from gmat_sweep import manifest as manifest_module
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest import manifest as manifest_module
 from manifests import corrupt, entry, header, ids
 
 DATA = Path(__file__).parent / "data"

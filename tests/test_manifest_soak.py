@@ -13,10 +13,10 @@ from typing import NoReturn
 import pytest
 
 from fault_injection import OS_CALLS, nth_call
-from gmat_sweep import manifest as manifest_module
 from gmat_sweep.errors import DurabilityError
-from gmat_sweep.json_lines import seal
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest import manifest as manifest_module
+from gmat_sweep.manifest.lines import seal
 from manifests import entry, header, ids
 from soak_figures import Figures
 

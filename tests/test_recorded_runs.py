@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmat_sweep.manifest_entry import ManifestEntry
+from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.recorded_runs import as_recorded
 from gmat_sweep.spec import RunSpec
 

@@ -11,7 +11,7 @@ import pytest
 
 from fault_injection import OS_CALLS, disk_error, nth_call
 from gmat_sweep.errors import DurabilityError
-from gmat_sweep.manifest_entry import ManifestEntry
+from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.seals import (
     SEAL_NAME,

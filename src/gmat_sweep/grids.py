@@ -28,8 +28,8 @@ from gmat_sweep.distributions import (
     to_rv_frozen,
 )
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.json_values import jsonable
 from gmat_sweep.lazy_runs import PlannedRuns
+from gmat_sweep.manifest.values import jsonable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ _RESERVED_GRID_KEY = "_kind"
 def plain_value(value: Any, field: str, place: str) -> Any:
     """Return the override `value` as the plain JSON value that a manifest records.
 
-    As `json_values.jsonable`, but a date, time or duration is refused with what GMAT wants in
+    As `values.jsonable`, but a date, time or duration is refused with what GMAT wants in
     its stead.
 
     Parameters

@@ -31,8 +31,8 @@ from gmat_sweep.grids import (
     monte_carlo_runs,
     sample_runs,
 )
-from gmat_sweep.json_values import NULL, jsonable, take
 from gmat_sweep.lazy_runs import LazyRuns
+from gmat_sweep.manifest.values import NULL, jsonable, take
 from gmat_sweep.recorded_runs import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
     from gmat_sweep.spec import RunSpec
 
 __all__ = ["as_recorded", "is_missing"]

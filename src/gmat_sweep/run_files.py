@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.disk import files as durable
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = ["content_facts", "damage", "places", "seal"]
 

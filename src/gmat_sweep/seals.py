@@ -5,8 +5,8 @@ all that a manifest entry says of the run. It is on disk before the run's outcom
 seal that says ``ok`` was written after every file it lists. A run that starts takes the seal of an
 earlier attempt away first. `keep_header` keeps a copy of the manifest's header line.
 
-Both are lines of the form of `gmat_sweep.json_lines`, with a checksum. A seal is a claim: whoever
-uses one checks the listed files against their sizes and hashes.
+Both are lines of the form of `gmat_sweep.manifest.lines`, with a checksum. A seal is a claim:
+whoever uses one checks the listed files against their sizes and hashes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.files import write_file
-from gmat_sweep.json_lines import seal, unsealed
-from gmat_sweep.json_values import NULL, take
-from gmat_sweep.manifest_entry import ManifestEntry, line_record, path_prefixes, portable
+from gmat_sweep.manifest.entry import ManifestEntry, line_record, path_prefixes, portable
+from gmat_sweep.manifest.lines import seal, unsealed
+from gmat_sweep.manifest.values import NULL, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:

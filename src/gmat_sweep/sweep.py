@@ -20,9 +20,9 @@ from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.hook_trust import check_named_hook, check_trust, show_hooks
 from gmat_sweep.interrupts import interrupts_as_themselves
-from gmat_sweep.json_values import jsonable
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest.values import jsonable
 from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gmat_sweep.causes import headline
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = [
     "CONFIDENCE",

@@ -15,7 +15,7 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.manifest import Manifest
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = ["MANIFEST_NAME", "RecordedSweep", "SweepSource", "latest_entries"]
 

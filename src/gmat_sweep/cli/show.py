@@ -16,7 +16,7 @@ from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = [
     "detail_table",

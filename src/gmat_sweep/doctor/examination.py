@@ -15,8 +15,8 @@ from gmat_sweep import run_files
 from gmat_sweep.doctor.findings import Finding
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.json_lines import unsealed
 from gmat_sweep.manifest import Manifest, ManifestEntry
+from gmat_sweep.manifest.lines import unsealed
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
 from gmat_sweep.preflight import HEADLESS_FOLDER

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep.errors import ManifestCorruptError
-from gmat_sweep.json_lines import unsealed
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest_entry import ManifestEntry
+from gmat_sweep.manifest.entry import ManifestEntry
+from gmat_sweep.manifest.lines import unsealed
 
 __all__ = ["SalvagedLog", "salvaged"]
 

@@ -20,7 +20,7 @@ from gmat_sweep.analysis.units import unit_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = ["compare_sweeps"]
 

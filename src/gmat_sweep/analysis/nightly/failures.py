@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate, failure_groups, failure_rate
 
 if TYPE_CHECKING:
-    from gmat_sweep.manifest_entry import ManifestEntry
+    from gmat_sweep.manifest.entry import ManifestEntry
 
 __all__ = ["FailureChange", "drawn_failures", "paired_failures"]
 

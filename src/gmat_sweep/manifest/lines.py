@@ -34,7 +34,7 @@ _SEAL_LENGTH = len(_SEAL) + len(b'00000000"}\n')
 def seal(record: Mapping[str, Any], seq: int) -> bytes:
     """Return the line for `record`, to stand after `seq` other lines.
 
-    `record` holds JSON values only (see `gmat_sweep.json_values.jsonable`), and none of
+    `record` holds JSON values only (see `gmat_sweep.manifest.values.jsonable`), and none of
     `RESERVED_KEYS`.
     """
     body = _encode({**record, "seq": seq}).encode("ascii")

@@ -1,7 +1,7 @@
 """The manifest: what a sweep was, and what came of each run, in one file that is only appended to.
 
 ``manifest.jsonl`` holds a header line and one line per finished run (see
-`gmat_sweep.json_lines`). `Manifest.save` puts a whole manifest in place or none;
+`gmat_sweep.manifest.lines`). `Manifest.save` puts a whole manifest in place or none;
 `Manifest.append_entry` adds one line, fsynced before it returns unless asked otherwise, and
 never harms what is there. What a killed writer left after the last newline is ignored by readers
 and set aside before the next append. Any other damage is a `ManifestCorruptError` with the line
@@ -25,9 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from gmat_sweep.disk.files import AppendLog, write_file
 from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
-from gmat_sweep.json_lines import advice, read_records, seal, unseal
-from gmat_sweep.json_values import NULL, jsonable, take
-from gmat_sweep.manifest_entry import (
+from gmat_sweep.manifest.entry import (
     ManifestEntry,
     check_extra,
     line_record,
@@ -36,6 +34,8 @@ from gmat_sweep.manifest_entry import (
     portable,
     unknown_keys,
 )
+from gmat_sweep.manifest.lines import advice, read_records, seal, unseal
+from gmat_sweep.manifest.values import NULL, jsonable, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
