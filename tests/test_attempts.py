@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
-from gmat_sweep.attempts import INPUTS_NAME, make_way, order_mark_name, shared_folders
+from gmat_sweep.folder.attempts import INPUTS_NAME, make_way, order_mark_name, shared_folders
 from resumed_sweeps import content, hand_made, reopened, run_of, same
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from gmat_sweep.cli.show import (
     run_page,
     summary_line,
 )
-from gmat_sweep.last_pass import LastPass
+from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.manifest import ManifestEntry
 from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.spec import RunStatus

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from gmat_sweep import Manifest
-from gmat_sweep.last_pass import LastPass
+from gmat_sweep.folder.last_pass import LastPass
 from local_server import PROJECT, LocalServer, entry_lines, wait_for
 from test_docs import BESIDE_A_WORKER, page_program
 

@@ -18,8 +18,8 @@ from gmat_sweep import LocalJoblibPool, Manifest, Pool, RunOutcome, RunSpec, Swe
 from gmat_sweep.backends import DaskPool
 from gmat_sweep.backends.orders import Order, OrderDesk, Reply, RunMark, Sign
 from gmat_sweep.backends.remote_worker import RemoteWorker
+from gmat_sweep.folder.run_files import damage
 from gmat_sweep.mission.files import MissionFiles
-from gmat_sweep.run_files import damage
 from portable_records import in_any_folder
 
 pytestmark = pytest.mark.services

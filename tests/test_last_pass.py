@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmat_sweep.last_pass import LAST_PASS_NAME, LastPass, now
+from gmat_sweep.folder.last_pass import LAST_PASS_NAME, LastPass, now
 
 PASS = LastPass(
     action="run",

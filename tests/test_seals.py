@@ -11,9 +11,7 @@ import pytest
 
 from fault_injection import OS_CALLS, disk_error, nth_call
 from gmat_sweep.errors import DurabilityError
-from gmat_sweep.manifest.entry import ManifestEntry
-from gmat_sweep.mission.script import canonical_script_sha256
-from gmat_sweep.seals import (
+from gmat_sweep.folder.run_seal import (
     SEAL_NAME,
     break_seal,
     header_copy,
@@ -21,6 +19,8 @@ from gmat_sweep.seals import (
     read_seal,
     seal_run,
 )
+from gmat_sweep.manifest.entry import ManifestEntry
+from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.spec import RunOutcome, RunSpec
 from resumed_sweeps import SHORT, run_of
 from sweep_on_disk import SweepOnDisk

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk import files as durable
-from gmat_sweep.run_files import content_facts
+from gmat_sweep.folder.run_files import content_facts
 
 if TYPE_CHECKING:
     import logging

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.backends.dask import DaskPool, class_named
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.errors import BackendError, SweepConfigError
-from gmat_sweep.last_pass import LastPass
+from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.notation import parse_backend_args, parse_grid, parse_perturb, read_samples
 from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_plan, samples_plan
 from gmat_sweep.sweep import Sweep

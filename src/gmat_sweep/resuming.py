@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep import run_files
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder import run_files
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count

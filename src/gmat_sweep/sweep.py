@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.attempts import shared_folders
 from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
+from gmat_sweep.folder.attempts import shared_folders
+from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.hook_trust import check_named_hook, check_trust, show_hooks
 from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.lazy_runs import ChangedRuns, listed
@@ -47,7 +48,6 @@ from gmat_sweep.resuming import (
     runs_to_repeat,
     with_context,
 )
-from gmat_sweep.seals import keep_header
 from gmat_sweep.sweep_results import SweepResults
 
 if TYPE_CHECKING:

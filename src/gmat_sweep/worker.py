@@ -29,11 +29,11 @@ from gmat_sweep import engine
 from gmat_sweep.causes import plain_refusal
 from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.run_files import seal
+from gmat_sweep.folder.run_seal import break_seal, seal_run
 from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
 from gmat_sweep.output_places import confined
 from gmat_sweep.outputs import write_outputs
-from gmat_sweep.run_files import seal
-from gmat_sweep.seals import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 
 if TYPE_CHECKING:

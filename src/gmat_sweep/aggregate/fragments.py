@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.run_files import places
+from gmat_sweep.folder.run_files import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

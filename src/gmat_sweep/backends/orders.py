@@ -17,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gmat_sweep.attempts import order_mark_name
 from gmat_sweep.backends.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
     WorkerTimedOutError,
 )
 from gmat_sweep.disk import files as durable
+from gmat_sweep.folder.attempts import order_mark_name
+from gmat_sweep.folder.run_files import content_facts
 from gmat_sweep.mission.files import MissionFiles
-from gmat_sweep.run_files import content_facts
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Order", "OrderDesk", "Reply", "RunMark", "Sign"]

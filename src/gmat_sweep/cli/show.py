@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.outcomes import failure_groups, run_list
 from gmat_sweep.causes import headline
-from gmat_sweep.last_pass import LastPass
+from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:

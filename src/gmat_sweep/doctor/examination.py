@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmat_sweep import run_files
 from gmat_sweep.doctor.findings import Finding
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.folder import run_files
+from gmat_sweep.folder.run_seal import SEAL_NAME, RunSeal, header_copy, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.lines import unsealed
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
 from gmat_sweep.preflight import HEADLESS_FOLDER
-from gmat_sweep.seals import SEAL_NAME, RunSeal, header_copy, read_seal
 from gmat_sweep.spec import RunSpec
 
 __all__ = ["Examination", "examined"]

@@ -16,10 +16,10 @@ from typing import Any
 
 from gmat_sweep.disk.files import fsync_dir, write_file
 from gmat_sweep.doctor.examination import Examination
+from gmat_sweep.folder.run_files import places
+from gmat_sweep.folder.run_seal import SEAL_NAME, header_copy, keep_header
 from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.manifest.lines import seal
-from gmat_sweep.run_files import places
-from gmat_sweep.seals import SEAL_NAME, header_copy, keep_header
 
 __all__ = ["repaired"]
 

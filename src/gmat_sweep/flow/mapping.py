@@ -23,7 +23,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.states import Cancelled, Completed, Failed
 
-from gmat_sweep.attempts import make_way
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.worker_process import (
     WorkerDiedError,
@@ -34,6 +33,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.flow.server import let_events_be_sent
+from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:

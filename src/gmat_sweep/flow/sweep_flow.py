@@ -41,7 +41,7 @@ from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
 from gmat_sweep.flow.records import Backlog, wait_until_recorded
 from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
-from gmat_sweep.last_pass import LastPass, now
+from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, kind_of, planned_count
