@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.notation import max_failed, parse_backend_args, parse_grid, parse_perturb
+from gmat_sweep.plans.notation import max_failed, parse_backend_args, parse_grid, parse_perturb
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.]{0,20}", fullmatch=True)
 NUMBERS = st.floats(-1e9, 1e9)

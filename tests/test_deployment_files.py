@@ -19,7 +19,7 @@ from prefect.utilities.callables import parameter_schema
 
 from gmat_sweep.flow import nightly_flow, sweep_flow
 from gmat_sweep.flows import gmat_sweep_flow, nightly_dispersion
-from gmat_sweep.notation import parse_grid, parse_perturb
+from gmat_sweep.plans.notation import parse_grid, parse_perturb
 
 PROJECT = Path(__file__).parent.parent
 FLOWS: list[Flow[Any, Any]] = [gmat_sweep_flow, nightly_dispersion]

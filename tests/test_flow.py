@@ -262,7 +262,7 @@ def test_an_interrupted_sweep_is_finished_by_resume_bit_for_bit(tmp_path: Path) 
 
 def _fresh_frame(pool: LocalJoblibPool, script: Path, folder: Path) -> pd.DataFrame:
     from gmat_sweep import sweep
-    from gmat_sweep.notation import parse_grid
+    from gmat_sweep.plans.notation import parse_grid
 
     return sweep(
         script,

@@ -19,7 +19,7 @@ from faulty_runs import wait_until
 from gmat_sweep import LocalJoblibPool, Manifest, sweep
 from gmat_sweep.doctor import check_sweep
 from gmat_sweep.flow.server import start_local_server
-from gmat_sweep.notation import parse_grid
+from gmat_sweep.plans.notation import parse_grid
 from resumed_sweeps import SHORT, reopened, same
 from soak_figures import Figures
 

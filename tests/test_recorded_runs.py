@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep.manifest.entry import ManifestEntry
-from gmat_sweep.recorded_runs import as_recorded
+from gmat_sweep.plans.recorded_rows import as_recorded
 from gmat_sweep.spec import RunSpec
 
 FOLDER = Path("/sweeps/one")

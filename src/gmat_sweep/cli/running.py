@@ -22,7 +22,7 @@ from gmat_sweep.errors import (
     SweepConfigError,
     SweepStoppedError,
 )
-from gmat_sweep.notation import (
+from gmat_sweep.plans.notation import (
     max_failed,
     parse_backend_args,
     parse_grid,

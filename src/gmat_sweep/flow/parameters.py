@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.notation import parse_grid
+from gmat_sweep.plans.notation import parse_grid
 
 __all__ = [
     "DEFAULT_SETTINGS",

@@ -43,8 +43,8 @@ from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.notation import max_failed as most_failed
 from gmat_sweep.plans import KINDS, kind_of, planned_count
+from gmat_sweep.plans.notation import max_failed as most_failed
 
 __all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
 

@@ -33,7 +33,7 @@ from gmat_sweep.grids import (
 )
 from gmat_sweep.lazy_runs import LazyRuns
 from gmat_sweep.manifest.values import NULL, jsonable, take
-from gmat_sweep.recorded_runs import as_recorded, is_missing
+from gmat_sweep.plans.recorded_rows import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:

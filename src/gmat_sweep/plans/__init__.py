@@ -1,0 +1,39 @@
+"""What to run, written down: plans, the header record they come back from, and their notation."""
+
+from gmat_sweep.plans.plan import (
+    CONTEXTS_KEY,
+    EXPLICIT_RUNS_KEY,
+    KINDS,
+    PLANNED_KEY,
+    Plan,
+    explicit_record,
+    extension_facts,
+    grid_plan,
+    header_facts,
+    kind_of,
+    latin_hypercube_plan,
+    monte_carlo_plan,
+    parameter_spec_from_runs,
+    planned_count,
+    rebuild_runs,
+    samples_plan,
+)
+
+__all__ = [
+    "CONTEXTS_KEY",
+    "EXPLICIT_RUNS_KEY",
+    "KINDS",
+    "PLANNED_KEY",
+    "Plan",
+    "explicit_record",
+    "extension_facts",
+    "grid_plan",
+    "header_facts",
+    "kind_of",
+    "latin_hypercube_plan",
+    "monte_carlo_plan",
+    "parameter_spec_from_runs",
+    "planned_count",
+    "rebuild_runs",
+    "samples_plan",
+]
