@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gmat_sweep import missions, worker
-from gmat_sweep.missions import RESTORABLE, MissionKeeper, same_tables
 from gmat_sweep.spec import RunSpec
+from gmat_sweep.worker import mission_keeper as missions
+from gmat_sweep.worker import run as worker
+from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tables
 
 DATA = Path(__file__).parent / "data"
 LEO = DATA / "leo_basic.script"

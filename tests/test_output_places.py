@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gmat_sweep import LocalJoblibPool, sweep
 from gmat_sweep.backends.worker_process import WorkerProcess
-from gmat_sweep.output_places import plain_name
 from gmat_sweep.spec import RunOutcome
+from gmat_sweep.worker.confinement import plain_name
 from resumed_sweeps import DATA, content, run_of, same
 
 LOW_ORBIT = (DATA / "low_orbit.script").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.folder.run_files import content_facts
-from gmat_sweep.outputs import WrittenOutputs, write_outputs
+from gmat_sweep.worker.parquet_outputs import WrittenOutputs, write_outputs
 
 LOG = logging.getLogger("test_outputs")
 

@@ -81,7 +81,7 @@ def test_a_disk_with_room_is_not_full(tmp_path: Path) -> None:
 def test_a_run_that_meets_one_says_so_and_is_not_sealed(
     call: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gmat_sweep import worker
+    from gmat_sweep.worker import run as worker
 
     results = SimpleNamespace(log="", converged={})
     monkeypatch.setattr(worker, "_results", lambda spec, log: results)
@@ -98,7 +98,7 @@ def test_a_run_that_meets_one_says_so_and_is_not_sealed(
 
 def _writing(results: object, folder: Path, log: object) -> Any:
     from gmat_sweep.disk.files import write_file
-    from gmat_sweep.outputs import WrittenOutputs
+    from gmat_sweep.worker.parquet_outputs import WrittenOutputs
 
     write_file(folder / "report__RF.parquet", b"rows")
     return WrittenOutputs()
@@ -108,7 +108,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GMAT's streams swallow the error, and the report is cut short wherever the disk was full."""
-    from gmat_sweep import worker
+    from gmat_sweep.worker import run as worker
 
     def cut_short(spec: object, log: object) -> object:
         monkeypatch.setattr("gmat_sweep.disk.shortages.LEAST_FREE_BYTES", 1 << 60)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fault_injection import disk_error, nth_call
-from gmat_sweep import worker
 from gmat_sweep.folder.run_seal import read_seal
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import load_hook, run_one
+from gmat_sweep.worker import run as worker
 from worker_runs import cause, log_of
 
 DATA = Path(__file__).parent / "data"

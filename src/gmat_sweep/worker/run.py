@@ -31,10 +31,10 @@ from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.run_files import seal
 from gmat_sweep.folder.run_seal import break_seal, seal_run
-from gmat_sweep.missions import MissionKeeper, same_tables, tables_of
-from gmat_sweep.output_places import confined
-from gmat_sweep.outputs import write_outputs
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
+from gmat_sweep.worker.confinement import confined
+from gmat_sweep.worker.mission_keeper import MissionKeeper, same_tables, tables_of
+from gmat_sweep.worker.parquet_outputs import write_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,29 @@
+"""One run on the GMAT engine of this process; names are resolved on first use."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gmat_sweep.worker.run import (
+        ENGINE_LOG_MARK,
+        MissionFacts,
+        inspect_mission,
+        load_hook,
+        run_one,
+    )
+
+__all__ = ["ENGINE_LOG_MARK", "MissionFacts", "inspect_mission", "load_hook", "run_one"]
+
+_HOMES = {
+    "ENGINE_LOG_MARK": "run",
+    "MissionFacts": "run",
+    "inspect_mission": "run",
+    "load_hook": "run",
+    "run_one": "run",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
