@@ -4,21 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gmat_sweep.worker.run import (
-        ENGINE_LOG_MARK,
-        MissionFacts,
-        inspect_mission,
-        load_hook,
-        run_one,
-    )
+    from gmat_sweep.worker.hook import load_hook
+    from gmat_sweep.worker.loading import MissionFacts, inspect_mission
+    from gmat_sweep.worker.run import ENGINE_LOG_MARK, run_one
 
 __all__ = ["ENGINE_LOG_MARK", "MissionFacts", "inspect_mission", "load_hook", "run_one"]
 
 _HOMES = {
     "ENGINE_LOG_MARK": "run",
-    "MissionFacts": "run",
-    "inspect_mission": "run",
-    "load_hook": "run",
+    "MissionFacts": "loading",
+    "inspect_mission": "loading",
+    "load_hook": "hook",
     "run_one": "run",
 }
 
