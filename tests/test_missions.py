@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gmat_sweep.spec import RunSpec
+from gmat_sweep.worker import loading
 from gmat_sweep.worker import mission_keeper as missions
 from gmat_sweep.worker import run as worker
-from gmat_sweep.worker.loading import load_mission
 from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tables
 
 DATA = Path(__file__).parent / "data"
@@ -105,10 +105,10 @@ def _keeper(patch: pytest.MonkeyPatch, probation_runs: int) -> Iterator[list[Pat
 
     def load(script: Path) -> Any:
         loads.append(script)
-        return load_mission(script)
+        return loading.load_mission(script)
 
     patch.setattr(missions, "PROBATION_RUNS", probation_runs)
-    patch.setattr(worker, "KEEPER", MissionKeeper(load))
+    patch.setattr(loading, "KEEPER", MissionKeeper(load))
     yield loads
 
 
@@ -127,7 +127,7 @@ def _run(
     ran = Ran([], [], [])
     for number, (script, overrides) in enumerate(runs):
         if always_load:
-            worker.KEEPER.forget()
+            loading.KEEPER.forget()
         before = len(loads)
         spec = RunSpec(script, overrides, out / f"run-{number}", number, None, {})
         outcome = worker.run_one(spec)

@@ -16,10 +16,10 @@ import scipy.stats
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gmat_sweep import plans
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_monte_carlo_to_run_specs
 from gmat_sweep.manifest import Manifest, ManifestEntry
-from gmat_sweep.plans import plan as plans
 from gmat_sweep.spec import RunSpec
 
 SCRIPT = Path("/missions/leo.script")

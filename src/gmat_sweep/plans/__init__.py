@@ -1,23 +1,22 @@
 """What to run, written down: plans, the header record they come back from, and their notation."""
 
-from gmat_sweep.plans.plan import (
+from gmat_sweep.plans.header import (
     CONTEXTS_KEY,
     EXPLICIT_RUNS_KEY,
     KINDS,
     PLANNED_KEY,
-    Plan,
     explicit_record,
-    extension_facts,
-    grid_plan,
-    header_facts,
     kind_of,
+    parameter_spec_from_runs,
+)
+from gmat_sweep.plans.plan import (
+    Plan,
+    grid_plan,
     latin_hypercube_plan,
     monte_carlo_plan,
-    parameter_spec_from_runs,
-    planned_count,
-    rebuild_runs,
     samples_plan,
 )
+from gmat_sweep.plans.rebuilding import extension_facts, header_facts, planned_count, rebuild_runs
 
 __all__ = [
     "CONTEXTS_KEY",

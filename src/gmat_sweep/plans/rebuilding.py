@@ -1,24 +1,21 @@
-"""What to run, written down: a plan is a list of runs and the header record they come back from.
+"""From a header's record back to its runs.
 
 `rebuild_runs` gives bit-equal runs from the record alone, so a resumed sweep draws what the first
-one drew. A sweep without a seed gets one from the operating system, which the record keeps.
+one drew.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.distributions import (
-    DistSpec,
-    checked_seed,
     fresh_seed,
     perturb_from_json,
-    perturb_to_json,
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import (
@@ -26,178 +23,30 @@ from gmat_sweep.grids import (
     expand_monte_carlo_extension_to_run_specs,
     expand_monte_carlo_to_run_specs,
     grid_runs,
-    latin_hypercube_runs,
-    materialise_grid,
-    monte_carlo_runs,
-    sample_runs,
 )
 from gmat_sweep.lazy_runs import LazyRuns
-from gmat_sweep.manifest.values import NULL, jsonable, take
+from gmat_sweep.manifest.values import NULL, take
+from gmat_sweep.plans.header import (
+    CONTEXTS_KEY,
+    EVERY_CELL_IS_SET,
+    EXPLICIT_RUNS_KEY,
+    KINDS,
+    PLANNED_KEY,
+    explicit_record,
+    kind_of,
+)
 from gmat_sweep.plans.recorded_rows import as_recorded, is_missing
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gmat_sweep.manifest import Manifest
 
 __all__ = [
-    "CONTEXTS_KEY",
-    "EXPLICIT_RUNS_KEY",
-    "KINDS",
-    "PLANNED_KEY",
-    "Plan",
-    "explicit_record",
     "extension_facts",
-    "grid_plan",
     "header_facts",
-    "kind_of",
-    "latin_hypercube_plan",
-    "monte_carlo_plan",
-    "parameter_spec_from_runs",
     "planned_count",
     "rebuild_runs",
-    "samples_plan",
 ]
-
-KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
-EXPLICIT_RUNS_KEY = "explicit_runs"
-"""Header key under which runs that no rule generates are kept one by one."""
-CONTEXTS_KEY = "contexts"
-"""Header key under which the contexts of runs that a rule generates are kept, by run id."""
-
-# Of rows without it, as the peer and `parameter_spec_from_runs` write them, nobody can tell a cell
-# that was set to nothing from one that was not set.
-_EVERY_CELL_IS_SET = "every_cell_is_set"
-
-
-PLANNED_KEY = "planned_run_count"
-"""Key of an extension's manifest entries: how many runs the sweep has with that extension."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The runs of a sweep and the record that rebuilds them.
-
-    Attributes
-    ----------
-    runs : sequence of RunSpec
-        In ascending ``run_id``; each is made when it is looked at.
-    parameter_spec : dict
-        The manifest header's ``parameter_spec``; ``_kind`` says which of `KINDS` it is.
-    seed : int or None
-        The sweep's seed, drawn from the operating system where the caller gave none.
-    """
-
-    runs: Sequence[RunSpec]
-    parameter_spec: dict[str, Any]
-    seed: int | None = None
-
-
-def grid_plan(
-    grid: Mapping[str, Iterable[Any]], script: Path, folder: Path, seed: int | None = None
-) -> Plan:
-    """Plan the full factorial of `grid`; `seed` is recorded and not used."""
-    listed = materialise_grid(grid)
-    runs = grid_runs(listed, script, folder)
-    return Plan(runs, {"_kind": "grid", **listed}, checked_seed(seed))
-
-
-def samples_plan(
-    samples: pd.DataFrame, script: Path, folder: Path, seed: int | None = None
-) -> Plan:
-    """Plan one run per row of `samples`; `seed` is recorded and not used.
-
-    A missing cell is an override like any other, which GMAT refuses: that run fails, rather than
-    running with the script's own value and passing for a sample.
-    """
-    runs = sample_runs(samples, script, folder)
-    rows = [list(run.overrides.values()) for run in runs]
-    record: dict[str, Any] = {
-        "_kind": "explicit",
-        "columns": [str(name) for name in samples.columns],
-        "rows": rows,
-    }
-    if any(is_missing(cell) for row in rows for cell in row):
-        record[_EVERY_CELL_IS_SET] = True
-    return Plan(runs, record, checked_seed(seed))
-
-
-def monte_carlo_plan(
-    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
-) -> Plan:
-    """Plan `n` runs with independent draws from `perturb`."""
-    return _random_plan("monte_carlo", perturb, n, seed, script, folder)
-
-
-def latin_hypercube_plan(
-    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
-) -> Plan:
-    """Plan `n` runs stratified in every parameter of `perturb`."""
-    return _random_plan("latin_hypercube", perturb, n, seed, script, folder)
-
-
-def _random_plan(
-    kind: str,
-    perturb: Mapping[str, DistSpec],
-    n: int,
-    seed: int | None,
-    script: Path,
-    folder: Path,
-) -> Plan:
-    record = {"_kind": kind, "perturb": perturb_to_json(perturb, kind), "n": n}
-    seed = fresh_seed() if seed is None else checked_seed(seed)
-    draw = monte_carlo_runs if kind == "monte_carlo" else latin_hypercube_runs
-    runs = draw(perturb, n, seed, script, folder)
-    return Plan(runs, {**record, "n": len(runs), "seed": seed}, seed)
-
-
-def parameter_spec_from_runs(runs: Iterable[RunSpec]) -> dict[str, Any]:
-    """Return the ``explicit`` record of hand-made runs.
-
-    Parameters
-    ----------
-    runs : iterable of RunSpec
-        Their overrides become rows; their context is not part of the record.
-
-    Returns
-    -------
-    dict
-        ``columns``, the override names in the order first seen, and ``rows``, with None where a
-        run does not set a column.
-    """
-    rows = [run.overrides for run in runs]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return {
-        "_kind": "explicit",
-        "columns": columns,
-        "rows": [[row.get(name) for name in columns] for row in rows],
-    }
-
-
-def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return hand-made runs as the header keeps them, folders relative to the sweep's.
-
-    A run's script is kept only where it is not the sweep's own.
-
-    Raises
-    ------
-    SweepConfigError
-        A value cannot be written as JSON; the message names the run and the place.
-    """
-    records = []
-    for run in runs:
-        record = run.to_dict()
-        if run.script_path.absolute() == script.absolute():
-            del record["script_path"]
-        # As pairs: GMAT is given the overrides in their order, and a JSON object has none.
-        record["overrides"] = list(run.overrides.items())
-        place = run.output_dir.absolute()
-        if place.is_relative_to(folder.absolute()):
-            place = place.relative_to(folder.absolute())
-        record["output_dir"] = place.as_posix()
-        records.append(jsonable(record, f"run {run.run_id}"))
-    return records
 
 
 def header_facts(
@@ -257,12 +106,6 @@ def _come_back(
     )
 
 
-def kind_of(parameter_spec: Mapping[str, Any]) -> str:
-    """Return what a header's ``parameter_spec`` says it is, which need not be one of `KINDS`."""
-    # The oldest manifests hold a bare grid.
-    return str(parameter_spec.get("_kind", "grid"))
-
-
 def _known_kind(parameter_spec: Mapping[str, Any]) -> str:
     kind = kind_of(parameter_spec)
     if kind not in KINDS:
@@ -304,7 +147,7 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
         if kind in ("grid", "explicit"):
             if runs is None:
                 runs = _rebuild_listed(kind, record, script, folder)
-                if kind == "explicit" and record.get(_EVERY_CELL_IS_SET) is not True:
+                if kind == "explicit" and record.get(EVERY_CELL_IS_SET) is not True:
                     runs = as_recorded(runs, manifest.entries, folder)
         else:
             runs = _rebuild_random(kind, manifest, script, folder, kept)
@@ -344,7 +187,7 @@ def _rebuild_listed(
         grid = {name: values for name, values in parameter_spec.items() if name != "_kind"}
         return grid_runs(grid, script, folder)
     columns = take(parameter_spec, "columns", list)
-    all_set = parameter_spec.get(_EVERY_CELL_IS_SET) is True
+    all_set = parameter_spec.get(EVERY_CELL_IS_SET) is True
     return [
         RunSpec(
             script_path=script,

@@ -24,9 +24,9 @@ from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.run_seal import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
+from gmat_sweep.worker import loading
 from gmat_sweep.worker.confinement import confined
 from gmat_sweep.worker.hook import HookFailedError, call_hook
-from gmat_sweep.worker.loading import KEEPER, scratch_folder
 from gmat_sweep.worker.mission_keeper import same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
 
@@ -155,32 +155,32 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     from gmat_run import GmatError
 
     script, overrides = spec.script_path, spec.overrides
-    if not KEEPER.can_restore(script, overrides):
+    if not loading.KEEPER.can_restore(script, overrides):
         return _fresh_results(spec, log)
-    kind = KEEPER.kind(overrides)
-    if not KEEPER.is_on_probation(kind):
-        with KEEPER.restored(overrides) as mission, confined(mission, log):
+    kind = loading.KEEPER.kind(overrides)
+    if not loading.KEEPER.is_on_probation(kind):
+        with loading.KEEPER.restored(overrides) as mission, confined(mission, log):
             return mission.run(working_dir=spec.output_dir, **spec.run_options)
     restored = None
-    with tempfile.TemporaryDirectory(prefix="check-", dir=scratch_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="check-", dir=loading.scratch_folder()) as folder:
         try:
-            with KEEPER.restored(overrides) as mission, confined(mission, log):
+            with loading.KEEPER.restored(overrides) as mission, confined(mission, log):
                 restored = tables_of(mission.run(working_dir=folder))
         except GmatError as error:
             log.info("not reused for this run: %s", error)
     # What counts is the fresh load; the restored run is only compared with it.
     results = _fresh_results(spec, log)
     if restored is not None and same_tables(restored, tables_of(results)):
-        KEEPER.passed(kind)
+        loading.KEEPER.passed(kind)
     else:
         log.warning("a restored mission did not repeat a freshly loaded one; loading every time")
-        KEEPER.failed(script)
+        loading.KEEPER.failed(script)
     return results
 
 
 def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     with (
-        KEEPER.fresh(spec.script_path, spec.overrides) as mission,
+        loading.KEEPER.fresh(spec.script_path, spec.overrides) as mission,
         confined(mission, log),
     ):
         return mission.run(working_dir=spec.output_dir, **spec.run_options)
