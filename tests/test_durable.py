@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from fault_injection import OS_CALLS, disk_error, killed_at_nth, nth_call
-from gmat_sweep.disk.files import AppendLog, atomic_path, fsync_dir, write_file
+from gmat_sweep.disk.append_log import AppendLog
+from gmat_sweep.disk.files import atomic_path, fsync_dir, write_file
 from gmat_sweep.errors import DurabilityError, GmatSweepError
 
 
@@ -200,7 +201,7 @@ class TestAppendLog:
         content = b"ab\n\ncdef\ngh\n"[:size]
         log_path.write_bytes(content)
         seen: list[tuple[int, bytes]] = []
-        monkeypatch.setattr("gmat_sweep.disk.files._CHUNK", chunk)
+        monkeypatch.setattr("gmat_sweep.disk.append_log._CHUNK", chunk)
         log = AppendLog(log_path, lambda _path, number, last: seen.append((number, last)))
         log.append(line("new"), sync=True)
 

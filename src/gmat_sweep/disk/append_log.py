@@ -1,190 +1,38 @@
-"""Files that survive a crash: whole replacements and appended lines.
+"""`AppendLog`: lines appended to an existing file, which survive a crash.
 
-`write_file` and `atomic_path` put a file in place whole or not at all, and on disk before
-they return: temporary name in the same folder, fsync, rename, fsync of the folder.
-
-`AppendLog` appends lines to an existing file. A line is there whole or not at all after any
-failure, and one that was there whole before an interruption (Ctrl-C) stays; with ``sync=True`` it
-is on disk before the call returns. What a killed writer left
-after the last newline is set aside in ``<name>.torn-<time>`` before the first append. After a
-failed fsync its descriptor is never used again: the next call writes what was not yet known to be
-on disk once more and reads the file anew.
+A line is there whole or not at all after any failure, and one that was there whole before an
+interruption (Ctrl-C) stays; with ``sync=True`` it is on disk before the call returns. What a killed
+writer left after the last newline is set aside in ``<name>.torn-<time>`` before the first append.
+After a failed fsync its descriptor is never used again: the next call writes what was not yet known
+to be on disk once more and reads the file anew.
 
 All of it rests on a local file system whose fsync works.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import secrets
 import threading
-from collections.abc import Buffer
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gmat_sweep.errors import DurabilityError
+from gmat_sweep.disk.files import (
+    close_quietly,
+    explained,
+    fsync_dir,
+    write_all,
+    write_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
     "AppendLog",
-    "atomic_path",
-    "fsync_dir",
-    "fsync_file",
-    "fsync_folders",
-    "write_file",
 ]
 
 _CHUNK = 1 << 20
-_NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
-
-
-@contextlib.contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (DurabilityError, FileNotFoundError):
-        raise
-    except OSError as error:
-        code = errno.EIO if error.errno is None else error.errno
-        message = (
-            f"cannot {doing} ({error.strerror}); what it held before is kept. Check permissions, "
-            "free space and the state of the disk, then run again"
-        )
-        raise DurabilityError(code, message, str(path)) from error
-
-
-def _write_all(descriptor: int, data: Buffer) -> None:
-    rest = memoryview(data)
-    while rest:
-        written = os.write(descriptor, rest)
-        if written == 0:
-            raise OSError(errno.EIO, "the write made no progress")
-        rest = rest[written:]
-
-
-def _close_quietly(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
-
-
-def fsync_dir(folder: Path) -> None:
-    """Put the names in `folder` on disk.
-
-    A file system that cannot do that for folders is left alone; any other failure is an OSError.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_DIR_SYNC:
-            raise
-    finally:
-        _close_quietly(descriptor)
-
-
-def fsync_file(path: Path) -> None:
-    """Put the content of a file on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        _close_quietly(descriptor)
-
-
-def fsync_folders(folders: Iterable[Path]) -> None:
-    """Put the names in `folders` on disk: the end of several `write_file` with ``later``.
-
-    Raises
-    ------
-    DurabilityError
-        The names in one of them may not be on disk.
-    """
-    for folder in folders:
-        with _explained(folder, "put the folder's names on disk"):
-            fsync_dir(folder)
-
-
-@contextlib.contextmanager
-def atomic_path(final: Path, later: set[Path] | None = None) -> Iterator[Path]:
-    """Give a temporary path to write to, and put the file in place when the block ends.
-
-    The block creates the file at the path it is given (same folder, hidden, no suffix that a
-    search for ``*.parquet`` would find). When it ends normally, the file is fsynced, renamed to
-    `final` and the folder fsynced; on any exception the temporary file is removed and `final`
-    is as it was. A symbolic link is followed.
-
-    Parameters
-    ----------
-    final : Path
-        The file to put in place.
-    later : set of Path, optional
-        Gets the folder, which is then not fsynced here but by the caller's `fsync_folders`: once
-        for several files.
-
-    Raises
-    ------
-    DurabilityError
-        The file could not be put on disk.
-    FileNotFoundError
-        The folder does not exist, or the block wrote no file.
-
-    Examples
-    --------
-    >>> with atomic_path(Path("run-0/report__Eph.parquet")) as path:  # doctest: +SKIP
-    ...     frame.to_parquet(path)
-    """
-    target = final.resolve()
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        yield temporary
-        with _explained(final, "write the file"):
-            fsync_file(temporary)
-            temporary.replace(target)
-            if later is None:
-                fsync_dir(target.parent)
-            else:
-                later.add(target.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_file(
-    path: Path, data: Buffer | Iterable[bytes], *, later: set[Path] | None = None
-) -> None:
-    """Write `data`, whole or in pieces, as the file `path`, on disk before this returns.
-
-    The file that was there is replaced whole. With `later` the folder is left to the caller, as
-    for `atomic_path`.
-
-    Raises
-    ------
-    DurabilityError
-        It could not be written; `path` is as it was, or, if only the folder could not be
-        fsynced, has the new content.
-    FileNotFoundError
-        The folder does not exist.
-    """
-    with atomic_path(path, later) as temporary:
-        with _explained(path, "write the file"):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, 0o666)
-        try:
-            # An error of the iterable is its own, so only the write is explained.
-            for chunk in (data,) if isinstance(data, Buffer) else data:
-                with _explained(path, "write the file"):
-                    _write_all(descriptor, chunk)
-        except BaseException:
-            _close_quietly(descriptor)
-            raise
-        with _explained(path, "write the file"):
-            os.close(descriptor)
 
 
 class AppendLog:
@@ -221,7 +69,7 @@ class AppendLog:
 
     def __del__(self) -> None:
         if self._descriptor is not None:
-            _close_quietly(self._descriptor)
+            close_quietly(self._descriptor)
 
     def append(self, make_line: Callable[[int], bytes], *, sync: bool) -> None:
         """Append the line that ``make_line(lines_before_it)`` returns.
@@ -241,11 +89,11 @@ class AppendLog:
         FileNotFoundError
             The file is gone.
         """
-        with self._mutex, _explained(self.path, "append to the file"):
+        with self._mutex, explained(self.path, "append to the file"):
             descriptor = self._ready()
             line = make_line(self._lines)
             try:
-                _write_all(descriptor, line)
+                write_all(descriptor, line)
             except BaseException as error:
                 if isinstance(error, OSError) or not self._is_whole(descriptor, line):
                     self._roll_back(descriptor)
@@ -276,7 +124,7 @@ class AppendLog:
         DurabilityError
             The last appends may not be on disk; calling again tries anew.
         """
-        with self._mutex, _explained(self.path, "put the file's last lines on disk"):
+        with self._mutex, explained(self.path, "put the file's last lines on disk"):
             if self._fsync_failed:
                 self._write_again()
             if self._descriptor is None:
@@ -288,7 +136,7 @@ class AppendLog:
                     os.fsync(descriptor)
                     self._mark_synced()
             except BaseException:
-                _close_quietly(descriptor)
+                close_quietly(descriptor)
                 raise
             os.close(descriptor)
 
@@ -313,7 +161,7 @@ class AppendLog:
             return False
         finally:
             self._descriptor = None
-            _close_quietly(descriptor)
+            close_quietly(descriptor)
         return True
 
     def _ready(self) -> int:
@@ -322,7 +170,7 @@ class AppendLog:
             if self._is_as_left():
                 return self._descriptor
             descriptor, self._descriptor = self._descriptor, None
-            _close_quietly(descriptor)
+            close_quietly(descriptor)
         if self._fsync_failed:
             self._write_again()
         return self._open()
@@ -344,10 +192,10 @@ class AppendLog:
             same = (found.st_dev, found.st_ino) == self._identity and found.st_size >= self._end
             if same:
                 os.lseek(descriptor, self._synced_end, os.SEEK_SET)
-                _write_all(descriptor, self._unsynced)
+                write_all(descriptor, self._unsynced)
                 os.fsync(descriptor)
         finally:
-            _close_quietly(descriptor)
+            close_quietly(descriptor)
         self._mark_synced()
 
     def _open(self) -> int:
@@ -363,7 +211,7 @@ class AppendLog:
             fsync_dir(self.path.parent)
             found = os.fstat(descriptor)
         except BaseException:
-            _close_quietly(descriptor)
+            close_quietly(descriptor)
             raise
         self._identity = (found.st_dev, found.st_ino)
         self._lines, self._end = lines, end

@@ -1,16 +1,8 @@
-"""Files that survive a crash: whole replacements and appended lines.
+"""Files that survive a crash: put in place whole or not at all.
 
-`write_file` and `atomic_path` put a file in place whole or not at all, and on disk before
-they return: temporary name in the same folder, fsync, rename, fsync of the folder.
-
-`AppendLog` appends lines to an existing file. A line is there whole or not at all after any
-failure, and one that was there whole before an interruption (Ctrl-C) stays; with ``sync=True`` it
-is on disk before the call returns. What a killed writer left
-after the last newline is set aside in ``<name>.torn-<time>`` before the first append. After a
-failed fsync its descriptor is never used again: the next call writes what was not yet known to be
-on disk once more and reads the file anew.
-
-All of it rests on a local file system whose fsync works.
+`write_file` and `atomic_path` have a file on disk before they return: temporary name in the same
+folder, fsync, rename, fsync of the folder. All of it rests on a local file system whose fsync
+works.
 """
 
 from __future__ import annotations
@@ -19,32 +11,31 @@ import contextlib
 import errno
 import os
 import secrets
-import threading
 from collections.abc import Buffer
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import DurabilityError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = [
-    "AppendLog",
     "atomic_path",
+    "close_quietly",
+    "explained",
     "fsync_dir",
     "fsync_file",
     "fsync_folders",
+    "write_all",
     "write_file",
 ]
-
-_CHUNK = 1 << 20
 _NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
 @contextlib.contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Raise an error of the operating system as a DurabilityError that says what to do."""
     try:
         yield
     except (DurabilityError, FileNotFoundError):
@@ -58,7 +49,8 @@ def _explained(path: Path, doing: str) -> Iterator[None]:
         raise DurabilityError(code, message, str(path)) from error
 
 
-def _write_all(descriptor: int, data: Buffer) -> None:
+def write_all(descriptor: int, data: Buffer) -> None:
+    """Write all of `data`, however little the system takes at a time."""
     rest = memoryview(data)
     while rest:
         written = os.write(descriptor, rest)
@@ -67,7 +59,8 @@ def _write_all(descriptor: int, data: Buffer) -> None:
         rest = rest[written:]
 
 
-def _close_quietly(descriptor: int) -> None:
+def close_quietly(descriptor: int) -> None:
+    """Close a descriptor whose data are on disk, or are given up."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 
@@ -84,7 +77,7 @@ def fsync_dir(folder: Path) -> None:
         if error.errno not in _NO_DIR_SYNC:
             raise
     finally:
-        _close_quietly(descriptor)
+        close_quietly(descriptor)
 
 
 def fsync_file(path: Path) -> None:
@@ -93,7 +86,7 @@ def fsync_file(path: Path) -> None:
     try:
         os.fsync(descriptor)
     finally:
-        _close_quietly(descriptor)
+        close_quietly(descriptor)
 
 
 def fsync_folders(folders: Iterable[Path]) -> None:
@@ -105,7 +98,7 @@ def fsync_folders(folders: Iterable[Path]) -> None:
         The names in one of them may not be on disk.
     """
     for folder in folders:
-        with _explained(folder, "put the folder's names on disk"):
+        with explained(folder, "put the folder's names on disk"):
             fsync_dir(folder)
 
 
@@ -142,7 +135,7 @@ def atomic_path(final: Path, later: set[Path] | None = None) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         yield temporary
-        with _explained(final, "write the file"):
+        with explained(final, "write the file"):
             fsync_file(temporary)
             temporary.replace(target)
             if later is None:
@@ -172,224 +165,16 @@ def write_file(
         The folder does not exist.
     """
     with atomic_path(path, later) as temporary:
-        with _explained(path, "write the file"):
+        with explained(path, "write the file"):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, 0o666)
         try:
             # An error of the iterable is its own, so only the write is explained.
             for chunk in (data,) if isinstance(data, Buffer) else data:
-                with _explained(path, "write the file"):
-                    _write_all(descriptor, chunk)
+                with explained(path, "write the file"):
+                    write_all(descriptor, chunk)
         except BaseException:
-            _close_quietly(descriptor)
+            close_quietly(descriptor)
             raise
-        with _explained(path, "write the file"):
+        with explained(path, "write the file"):
             os.close(descriptor)
-
-
-class AppendLog:
-    """Lines appended to one existing file, by one writer.
-
-    The file is opened at the first append and stays open until `close`, after which the next
-    append opens it again. Copies and pickles carry the path only. Threads may share a log.
-
-    Parameters
-    ----------
-    path : Path
-        The file, which must exist when something is appended.
-    check_last : callable
-        Called as ``check_last(path, line_number, line)`` with the last complete line whenever the
-        file is opened, before anything is changed; raises when nothing may be appended. A file
-        without a complete line is given as line 0 and ``b""``.
-    """
-
-    def __init__(self, path: Path, check_last: Callable[[Path, int, bytes], None]) -> None:
-        self.path = path
-        self._check_last = check_last
-        self._mutex = threading.Lock()
-        self._descriptor: int | None = None
-        self._identity: tuple[int, int] | None = None
-        self._lines = 0
-        self._end = 0
-        self._synced_end = 0
-        # Lines acknowledged but not yet known to be on disk: the bytes after `_synced_end`.
-        self._unsynced = bytearray()
-        self._fsync_failed = False
-
-    def __reduce__(self) -> tuple[type[AppendLog], tuple[Path, Callable[..., None]]]:
-        return (AppendLog, (self.path, self._check_last))
-
-    def __del__(self) -> None:
-        if self._descriptor is not None:
-            _close_quietly(self._descriptor)
-
-    def append(self, make_line: Callable[[int], bytes], *, sync: bool) -> None:
-        """Append the line that ``make_line(lines_before_it)`` returns.
-
-        Parameters
-        ----------
-        make_line : callable
-            Gets the number of complete lines in the file; returns one line with its newline.
-        sync : bool
-            Whether the line, and all before it, must be on disk before this returns. Otherwise
-            that is so after a later synced append or after `close`.
-
-        Raises
-        ------
-        DurabilityError
-            The line was not written; the file holds what it held before.
-        FileNotFoundError
-            The file is gone.
-        """
-        with self._mutex, _explained(self.path, "append to the file"):
-            descriptor = self._ready()
-            line = make_line(self._lines)
-            try:
-                _write_all(descriptor, line)
-            except BaseException as error:
-                if isinstance(error, OSError) or not self._is_whole(descriptor, line):
-                    self._roll_back(descriptor)
-                else:
-                    self._acknowledge(line)
-                raise
-            if sync:
-                try:
-                    os.fsync(descriptor)
-                except OSError:
-                    if not self._roll_back(descriptor):
-                        self._acknowledge(line)
-                    self._fsync_failed = True
-                    raise
-                except BaseException:
-                    # Ctrl-C is no failure, and a reader may have seen the line: `close` syncs it.
-                    self._acknowledge(line)
-                    raise
-            self._acknowledge(line)
-            if sync:
-                self._mark_synced()
-
-    def close(self) -> None:
-        """Put everything appended on disk and release the file; harmless when not open.
-
-        Raises
-        ------
-        DurabilityError
-            The last appends may not be on disk; calling again tries anew.
-        """
-        with self._mutex, _explained(self.path, "put the file's last lines on disk"):
-            if self._fsync_failed:
-                self._write_again()
-            if self._descriptor is None:
-                return
-            descriptor, self._descriptor = self._descriptor, None
-            try:
-                if self._unsynced:
-                    self._fsync_failed = True
-                    os.fsync(descriptor)
-                    self._mark_synced()
-            except BaseException:
-                _close_quietly(descriptor)
-                raise
-            os.close(descriptor)
-
-    def _acknowledge(self, line: bytes) -> None:
-        self._unsynced += line
-        self._end += len(line)
-        self._lines += 1
-
-    def _mark_synced(self) -> None:
-        self._unsynced.clear()
-        self._synced_end = self._end
-        self._fsync_failed = False
-
-    def _is_whole(self, descriptor: int, line: bytes) -> bool:
-        return os.fstat(descriptor).st_size == self._end + len(line)
-
-    def _roll_back(self, descriptor: int) -> bool:
-        """Cut off the line that failed and let go of the file; return whether it is cut off."""
-        try:
-            os.ftruncate(descriptor, self._end)
-        except OSError:
-            return False
-        finally:
-            self._descriptor = None
-            _close_quietly(descriptor)
-        return True
-
-    def _ready(self) -> int:
-        """Return a descriptor at the end of a file whose last line is whole."""
-        if self._descriptor is not None:
-            if self._is_as_left():
-                return self._descriptor
-            descriptor, self._descriptor = self._descriptor, None
-            _close_quietly(descriptor)
-        if self._fsync_failed:
-            self._write_again()
-        return self._open()
-
-    def _is_as_left(self) -> bool:
-        """Whether the file is still the one opened, with the length this log gave it."""
-        found = self.path.stat()
-        return (found.st_dev, found.st_ino) == self._identity and found.st_size == self._end
-
-    def _write_again(self) -> None:
-        """Write the acknowledged lines that a failed fsync left in doubt, in place, and fsync.
-
-        A failed fsync leaves pages marked clean that never reached the disk; only writing them
-        again makes the next fsync cover them.
-        """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            found = os.fstat(descriptor)
-            same = (found.st_dev, found.st_ino) == self._identity and found.st_size >= self._end
-            if same:
-                os.lseek(descriptor, self._synced_end, os.SEEK_SET)
-                _write_all(descriptor, self._unsynced)
-                os.fsync(descriptor)
-        finally:
-            _close_quietly(descriptor)
-        self._mark_synced()
-
-    def _open(self) -> int:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        try:
-            lines, start, end, size = _last_line(descriptor)
-            self._check_last(self.path, lines, os.pread(descriptor, end - start, start))
-            if size > end:
-                self._set_aside(descriptor, end, size)
-            # What a killed writer left in the page cache is on disk before anything follows it.
-            self._fsync_failed = bool(self._unsynced)
-            os.fsync(descriptor)
-            fsync_dir(self.path.parent)
-            found = os.fstat(descriptor)
-        except BaseException:
-            _close_quietly(descriptor)
-            raise
-        self._identity = (found.st_dev, found.st_ino)
-        self._lines, self._end = lines, end
-        self._mark_synced()
-        self._descriptor = descriptor
-        return descriptor
-
-    def _set_aside(self, descriptor: int, end: int, size: int) -> None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        torn = (
-            os.pread(descriptor, min(_CHUNK, size - offset), offset)
-            for offset in range(end, size, _CHUNK)
-        )
-        write_file(self.path.with_name(f"{self.path.name}.torn-{stamp}"), torn)
-        os.ftruncate(descriptor, end)
-
-
-def _last_line(descriptor: int) -> tuple[int, int, int, int]:
-    """Return the number of complete lines, start and end of the last one, and the file size."""
-    lines = start = end = offset = 0
-    while chunk := os.pread(descriptor, _CHUNK, offset):
-        found = chunk.count(b"\n")
-        if found:
-            last = chunk.rfind(b"\n")
-            start = end if found == 1 else offset + chunk.rfind(b"\n", 0, last) + 1
-            end = offset + last + 1
-            lines += found
-        offset += len(chunk)
-    return lines, start, end, offset

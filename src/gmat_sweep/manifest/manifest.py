@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
-from gmat_sweep.disk.files import AppendLog, write_file
+from gmat_sweep.disk.append_log import AppendLog
+from gmat_sweep.disk.files import write_file
 from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
 from gmat_sweep.manifest.entry import (
     ManifestEntry,
