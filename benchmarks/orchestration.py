@@ -142,7 +142,7 @@ def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
 
 def measure_here(n: int, workers: int) -> dict[str, Any]:
     """Measure a sweep of `n` runs in this process, after a short one that warms everything up."""
-    from gmat_sweep.backends import worker_process
+    from gmat_sweep.backends.process import worker_process
     from gmat_sweep.engine import activate
     from gmat_sweep.flow.server import start_local_server
     from gmat_sweep.manifest import Manifest

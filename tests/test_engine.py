@@ -13,7 +13,7 @@ from typing import NoReturn
 import pandas as pd
 import pytest
 
-from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.engine import (
     DATA_VARIABLE,
     ROOT_VARIABLE,

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.spec import RunSpec
 
 LOW_ORBIT = Path(__file__).parent / "data" / "low_orbit.script"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.engine import CONDENSED_VARIABLE, activate
 from gmat_sweep.engine.kernels import TEXT_KERNELS, condensed
 from gmat_sweep.spec import RunSpec

@@ -25,7 +25,7 @@ from faulty_runs import (
 )
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.joblib import LocalJoblibPool
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerTimedOutError
+from gmat_sweep.backends.process.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.spec import RunOutcome, RunSpec

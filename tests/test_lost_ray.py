@@ -75,7 +75,7 @@ def strike(folder: Path, *programs: str) -> list[psutil.Process]:
     started = [
         process
         for process in ray["raylet"].children(recursive=True)
-        if any("gmat_sweep.backends.worker_main" in word for word in process.cmdline())
+        if any("gmat_sweep.backends.process.worker_main" in word for word in process.cmdline())
     ]
     for program_name in programs:
         ray[program_name].kill()

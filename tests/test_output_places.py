@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep import LocalJoblibPool, sweep
-from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.spec import RunOutcome
 from gmat_sweep.worker.confinement import plain_name
 from resumed_sweeps import DATA, content, run_of, same

@@ -20,8 +20,8 @@ from faulty_runs import (
     wait_until_in_native_call,
     workers_of,
 )
-from gmat_sweep.backends import reaper
-from gmat_sweep.backends.reaper import Reaper
+from gmat_sweep.backends.process import reaper
+from gmat_sweep.backends.process.reaper import Reaper
 
 Driver = subprocess.Popen[str]
 StartDriver = Callable[..., Driver]
@@ -40,7 +40,7 @@ list(pool.as_completed([pool.submit(spec) for spec in specs]))
 GROUPS = """
 import os, signal, sys, time
 from pathlib import Path
-from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.backends.process.reaper import REAPER
 
 for pid in sys.argv[2:]:
     REAPER.add_group(int(pid))

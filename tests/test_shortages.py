@@ -18,7 +18,7 @@ import pytest
 
 from fault_injection import nth_call
 from gmat_sweep import LocalJoblibPool, Manifest, sweep
-from gmat_sweep.backends import worker_process
+from gmat_sweep.backends.process import worker_process
 from gmat_sweep.cli import EXIT_GENERIC, main
 from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import DurabilityError, SweepStoppedError

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from gmat_sweep.backends.worker_process import WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import ENGINE_LOG_MARK
 from worker_runs import cause, log_of

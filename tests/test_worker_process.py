@@ -24,9 +24,9 @@ from faulty_runs import (
     wait_until_in_native_call,
     workers_of,
 )
-from gmat_sweep.backends import worker_process
 from gmat_sweep.backends._subprocess import run_spec_in_subprocess
-from gmat_sweep.backends.worker_process import (
+from gmat_sweep.backends.process import worker_process
+from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
     WorkerProcess,
@@ -481,7 +481,7 @@ def test_the_program_says_it_is_ready_answers_line_by_line_and_ends_with_its_req
     reply_read, reply_write = os.pipe()
     call = f"main({request_read}, {reply_write})"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"from gmat_sweep.backends.worker_main import main; {call}"],
+        [sys.executable, "-c", f"from gmat_sweep.backends.process.worker_main import main; {call}"],
         pass_fds=(request_read, reply_write),
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.backends.worker_process import (
+from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
     WorkerProcess,

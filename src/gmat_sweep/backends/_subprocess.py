@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gmat_sweep.backends.faults import failed_by
-from gmat_sweep.backends.worker_process import WorkerDiedError, WorkerProcess
+from gmat_sweep.backends.process.worker_process import WorkerDiedError, WorkerProcess
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["run_spec_in_subprocess"]

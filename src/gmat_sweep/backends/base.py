@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from gmat_sweep.backends.draining import Drain, End
 from gmat_sweep.backends.faults import failed_by
-from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gmat_sweep.backends.orders import Order, Reply
-from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from distributed import Scheduler, SpecCluster
 from distributed.deploy.subprocess import SubprocessWorker
 from distributed.worker_memory import parse_memory_limit
 
-from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.backends.process.reaper import REAPER
 
 __all__ = ["LocalWorkers"]
 

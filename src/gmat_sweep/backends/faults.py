@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from datetime import UTC, datetime
 
-from gmat_sweep.backends.worker_process import WorkerDiedError
+from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["failed_by"]

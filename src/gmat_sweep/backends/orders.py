@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gmat_sweep.backends.worker_process import (
+from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
     WorkerTimedOutError,

@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 from gmat_sweep.backends import missing_extra
 from gmat_sweep.backends.cluster_pool import ClusterPool
 from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.backends.ray_watch import RayWatch
-from gmat_sweep.backends.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 
 __all__ = ["RayPool"]

@@ -20,8 +20,8 @@ from typing import Any
 
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.backends.orders import Order, Reply, RunMark
-from gmat_sweep.backends.reaper import REAPER
-from gmat_sweep.backends.worker_process import (
+from gmat_sweep.backends.process.reaper import REAPER
+from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
     WorkerTimedOutError,

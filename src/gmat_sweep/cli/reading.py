@@ -77,7 +77,7 @@ def archive(arguments: argparse.Namespace) -> int:
 def engine(arguments: argparse.Namespace) -> int:
     """Say which GMAT engine is used, where it is and what it lacks."""
     del arguments
-    from gmat_sweep.backends.worker_process import WorkerProcess
+    from gmat_sweep.backends.process.worker_process import WorkerProcess
     from gmat_sweep.engine import NOTABLE_TYPES, activate
     from gmat_sweep.mission.script import is_member
 

@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads 
 from prefect.states import Cancelled, Completed, Failed
 
 from gmat_sweep.backends.on_demand import on_demand, workers_of
-from gmat_sweep.backends.worker_process import (
+from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerLimitError,
     WorkerTimedOutError,

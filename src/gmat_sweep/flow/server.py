@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.errors import BackendError
 
 if TYPE_CHECKING:

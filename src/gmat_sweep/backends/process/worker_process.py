@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep import engine
-from gmat_sweep.backends.memory_watch import MemoryWatch
-from gmat_sweep.backends.reaper import REAPER
+from gmat_sweep.backends.process.memory import MemoryWatch
+from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
 from gmat_sweep.memory_sizes import memory_text
@@ -45,7 +45,8 @@ _MEMORY_INTERVAL_S = 0.1
 _TAIL_BYTES = 8192
 _PROGRAM = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from gmat_sweep.backends.worker_main import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+    "from gmat_sweep.backends.process.worker_main import main; "
+    "main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 
