@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gmat_sweep.backends.process.memory import memory_bytes, memory_text
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.memory_sizes import memory_bytes, memory_text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.backends.process.memory import memory_text
 from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
@@ -23,7 +24,6 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.causes import engine_errors
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
-from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.script import check_resources
 

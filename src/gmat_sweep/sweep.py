@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.on_demand import RunsOnDemand
+from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
@@ -24,7 +25,6 @@ from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import jsonable
-from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.backends.process.worker_process import WorkerOverMemoryError, WorkerProcess
 from gmat_sweep.errors import BackendError
-from gmat_sweep.memory_sizes import memory_bytes
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep import engine
-from gmat_sweep.backends.process.memory import MemoryWatch
+from gmat_sweep.backends.process.memory import MemoryWatch, memory_text
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
-from gmat_sweep.memory_sizes import memory_text
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
 
