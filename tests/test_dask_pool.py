@@ -29,10 +29,11 @@ from dask_clusters import (
 )
 from faulty_runs import spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, sweep
-from gmat_sweep.backends import DaskPool, dask_batches
-from gmat_sweep.backends.dask_jobs import ReplacingAdaptive
-from gmat_sweep.backends.dask_plugins import BEGUN
-from gmat_sweep.backends.orders import Order
+from gmat_sweep.backends import DaskPool
+from gmat_sweep.backends.cluster import dask_batches
+from gmat_sweep.backends.cluster.dask_jobs import ReplacingAdaptive
+from gmat_sweep.backends.cluster.dask_plugins import BEGUN
+from gmat_sweep.backends.cluster.orders import Order
 from gmat_sweep.errors import BackendError
 from gmat_sweep.folder.attempts import order_mark_name
 from gmat_sweep.spec import RunOutcome

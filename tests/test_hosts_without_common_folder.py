@@ -16,8 +16,8 @@ import dask_clusters
 from faulty_runs import SCRIPTS, spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, Pool, RunOutcome, RunSpec, Sweep
 from gmat_sweep.backends import DaskPool
-from gmat_sweep.backends.orders import Order, OrderDesk, Reply, RunMark, Sign
-from gmat_sweep.backends.remote_worker import RemoteWorker
+from gmat_sweep.backends.cluster.orders import Order, OrderDesk, Reply, RunMark, Sign
+from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
 from gmat_sweep.folder.run_files import damage
 from gmat_sweep.mission.files import MissionFiles
 from portable_records import in_any_folder

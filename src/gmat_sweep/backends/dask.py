@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
-from gmat_sweep.backends.cluster_pool import ClusterPool, refuse_together
-from gmat_sweep.backends.dask_batches import KEY, DaskBatches
-from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.cluster.dask_batches import KEY, DaskBatches
+from gmat_sweep.backends.cluster.orders import Order, Reply
+from gmat_sweep.backends.cluster.pool import ClusterPool, refuse_together
 from gmat_sweep.errors import BackendError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class DaskPool(ClusterPool):
             return {"address": self._address}
         made: dict[str, Any] = {"cluster_kwargs": dict(self._cluster_kwargs)}
         if self._cluster_class is None:
-            from gmat_sweep.backends.dask_local import LocalWorkers
+            from gmat_sweep.backends.cluster.dask_local import LocalWorkers
 
             made["cluster_class"] = LocalWorkers
             made["cluster_kwargs"] |= {
@@ -183,7 +183,7 @@ class DaskPool(ClusterPool):
         BackendError
             The cluster's workers cannot do runs.
         """
-        from gmat_sweep.backends.dask_plugins import GmatWorkers, one_chance
+        from gmat_sweep.backends.cluster.dask_plugins import GmatWorkers, one_chance
 
         try:
             client.register_plugin(one_chance(), name=f"{KEY}-one-chance")
@@ -270,7 +270,7 @@ class DaskPool(ClusterPool):
 
     def _adapting(self, made: dict[str, Any]) -> dict[str, Any]:
         """Return how the cluster adapts: as was asked, and by replacing jobs that end."""
-        from gmat_sweep.backends.dask_jobs import adapting
+        from gmat_sweep.backends.cluster.dask_jobs import adapting
 
         wanted = made["cluster_kwargs"].get("n_workers")
         return adapting(made["cluster_class"], wanted, self._adapt_kwargs)

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
 from gmat_sweep.backends.base import Pool
-from gmat_sweep.backends.cluster_pool import ClusterPool
+from gmat_sweep.backends.cluster.pool import ClusterPool
 from gmat_sweep.backends.draining import Drain, End
 from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.errors import BackendError

@@ -18,10 +18,10 @@ from concurrent.futures import Future, wait
 from typing import Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
-from gmat_sweep.backends.cluster_pool import ClusterPool
-from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.cluster.orders import Order, Reply
+from gmat_sweep.backends.cluster.pool import ClusterPool
+from gmat_sweep.backends.cluster.ray_watch import RayWatch
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
-from gmat_sweep.backends.ray_watch import RayWatch
 from gmat_sweep.errors import BackendError
 
 __all__ = ["RayPool"]
@@ -259,7 +259,7 @@ class RayPool(ClusterPool):
     def _new_actor(self) -> Any:
         import ray
 
-        from gmat_sweep.backends.ray_actor import GmatActor
+        from gmat_sweep.backends.cluster.ray_actor import GmatActor
 
         return ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(GmatActor).remote(
             reuse_gmat_context=self._reuse,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
     from prefect.tasks import Task
 
-    from gmat_sweep.backends.cluster_pool import ClusterPool
+    from gmat_sweep.backends.cluster.pool import ClusterPool
 
 __all__ = ["InThreads"]
 

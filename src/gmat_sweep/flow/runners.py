@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
-from gmat_sweep.backends.cluster_pool import ClusterPool
+from gmat_sweep.backends.cluster.pool import ClusterPool
 from gmat_sweep.flow.threads import SweepThreads
 
 if TYPE_CHECKING:

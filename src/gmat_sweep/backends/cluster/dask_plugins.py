@@ -16,8 +16,8 @@ from typing import Any, Self
 from distributed import Worker, WorkerPlugin
 from distributed.diagnostics.plugin import SchedulerPlugin
 
-from gmat_sweep.backends.dask_batches import KEY, SECONDS, Batch, replies_topic
-from gmat_sweep.backends.remote_worker import RemoteWorker
+from gmat_sweep.backends.cluster.dask_batches import KEY, SECONDS, Batch, replies_topic
+from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
 
 __all__ = ["BEGUN", "GmatWorkers", "one_chance"]
 

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.cluster.orders import Order, OrderDesk, Reply
 from gmat_sweep.backends.faults import failed_by
-from gmat_sweep.backends.orders import Order, OrderDesk, Reply
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 
-from gmat_sweep.backends.remote_worker import RemoteWorker
+from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
 
 __all__ = ["GmatActor"]
 

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.backends.cluster.orders import Order, Reply, RunMark
 from gmat_sweep.backends.joblib import LocalJoblibPool
-from gmat_sweep.backends.orders import Order, Reply, RunMark
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,

@@ -21,7 +21,7 @@ from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gmat_sweep.backends.orders import Order, Reply
+from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 
