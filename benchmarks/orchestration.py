@@ -113,7 +113,7 @@ def write_prepared_output(path: Path) -> None:
 def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
     """Run a sweep of `n` runs that do nothing and return it."""
     from gmat_sweep.backends.joblib import LocalJoblibPool
-    from gmat_sweep.flow.records import wait_until_recorded
+    from gmat_sweep.flow.backlog import wait_until_recorded
     from gmat_sweep.flow.server import recorded_on
     from gmat_sweep.plans import grid_plan
     from gmat_sweep.sweep import Sweep

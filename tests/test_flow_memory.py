@@ -14,7 +14,8 @@ from prefect.context import FlowRunContext
 from prefect.events.worker import EventsWorker
 
 from gmat_sweep import LocalJoblibPool
-from gmat_sweep.flow import mapping, server
+from gmat_sweep.flow import server
+from gmat_sweep.flow import task_runs as mapping
 from gmat_sweep.flow.threads import SweepThreads
 from resumed_sweeps import hand_made, run_of
 

@@ -16,8 +16,9 @@ from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from gmat_sweep import LocalJoblibPool
-from gmat_sweep.flow import records, server, sweep_flow
-from gmat_sweep.flow.records import Backlog
+from gmat_sweep.flow import backlog as records
+from gmat_sweep.flow import server, sweep_flow
+from gmat_sweep.flow.backlog import Backlog
 from gmat_sweep.flow.threads import SweepThreads
 from prefect_records import rows_of
 from resumed_sweeps import hand_made, run_of

@@ -35,12 +35,12 @@ from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
+from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
-from gmat_sweep.flow.mapping import Mapping, stopped_by, threads_of
-from gmat_sweep.flow.records import Backlog, wait_until_recorded
 from gmat_sweep.flow.runners import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
+from gmat_sweep.flow.task_runs import Mapping, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import KINDS, kind_of, planned_count
