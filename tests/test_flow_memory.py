@@ -16,7 +16,7 @@ from prefect.events.worker import EventsWorker
 from gmat_sweep import LocalJoblibPool
 from gmat_sweep.flow import server
 from gmat_sweep.flow import task_runs as mapping
-from gmat_sweep.flow.threads import SweepThreads
+from gmat_sweep.flow.runners.threads import SweepThreads
 from resumed_sweeps import hand_made, run_of
 
 

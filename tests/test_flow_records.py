@@ -19,7 +19,7 @@ from gmat_sweep import LocalJoblibPool
 from gmat_sweep.flow import backlog as records
 from gmat_sweep.flow import server, sweep_flow
 from gmat_sweep.flow.backlog import Backlog
-from gmat_sweep.flow.threads import SweepThreads
+from gmat_sweep.flow.runners.threads import SweepThreads
 from prefect_records import rows_of
 from resumed_sweeps import hand_made, run_of
 

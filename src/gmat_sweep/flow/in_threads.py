@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from gmat_sweep.flow.threads import SweepThreads
+from gmat_sweep.flow.runners.threads import SweepThreads
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture

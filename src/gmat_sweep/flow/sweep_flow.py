@@ -38,7 +38,7 @@ from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
 from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
-from gmat_sweep.flow.runners import runner_for
+from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.flow.task_runs import Mapping, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now

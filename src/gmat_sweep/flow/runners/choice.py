@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.cluster.pool import ClusterPool
-from gmat_sweep.flow.threads import SweepThreads
+from gmat_sweep.flow.runners.threads import SweepThreads
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -31,9 +31,9 @@ def runner_for(pool: Pool, threads: int) -> TaskRunner[Any]:
     if not isinstance(pool, ClusterPool):
         return SweepThreads(threads)
     if pool.flow_runner == "dask":
-        from gmat_sweep.flow.dask_runner import SweepDaskTaskRunner
+        from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
 
         return SweepDaskTaskRunner(pool)  # type: ignore[arg-type]
-    from gmat_sweep.flow.ray_runner import SweepRayTaskRunner
+    from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
 
     return SweepRayTaskRunner(pool)  # type: ignore[arg-type]
