@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from prefect_dask import DaskTaskRunner
 
-from gmat_sweep.flow.in_threads import InThreads
+from gmat_sweep.flow.runners.threads import InThreads
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.dask import DaskPool

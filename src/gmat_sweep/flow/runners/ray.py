@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from prefect_ray import RayTaskRunner
 
-from gmat_sweep.flow.in_threads import InThreads
+from gmat_sweep.flow.runners.threads import InThreads
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.ray import RayPool

@@ -1,10 +1,11 @@
-"""`SweepThreads`: Prefect's threads for task runs, which forget those that have ended."""
+"""`SweepThreads`: Prefect's threads for task runs, and `InThreads`, by which clusters use them."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
 
 from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -12,10 +13,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from prefect.futures import PrefectConcurrentFuture
+    from prefect.futures import PrefectConcurrentFuture, PrefectFuture
     from prefect.tasks import Task
 
-__all__ = ["SweepThreads"]
+    from gmat_sweep.backends.cluster.pool import ClusterPool
+
+__all__ = ["InThreads", "SweepThreads"]
 
 
 class SweepThreads(ThreadPoolTaskRunner[Any]):
@@ -48,3 +51,39 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
         future = super().submit(task, parameters, wait_for, dependencies)
         future.add_done_callback(lambda done: self._ended.append(done.task_run_id))
         return future
+
+
+class InThreads[P: ClusterPool]:
+    """Keeps the tasks of a task runner on a cluster in threads of the flow process.
+
+    It ends with what was taken when the runner was entered.
+
+    Parameters
+    ----------
+    pool : ClusterPool
+        The pool that the runner lends its cluster to.
+    """
+
+    def _drive(self, pool: P) -> None:
+        self._pool = pool
+        # A thread for every run in flight, of which the flow has a bounded number.
+        self._threads = SweepThreads()
+        self._taken = ExitStack()
+
+    def duplicate(self) -> Self:
+        """Return a runner for the same pool."""
+        return type(self)(self._pool)  # type: ignore[call-arg]
+
+    def submit(
+        self,
+        task: Task[Any, Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, set[Any]] | None = None,
+    ) -> PrefectFuture[Any]:
+        """Run a task in a thread of this process."""
+        return self._threads.submit(task, parameters, wait_for, dependencies)
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Wait for the threads, and end the cluster if this runner started it."""
+        self._taken.close()
