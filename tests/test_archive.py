@@ -21,10 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import gmat_sweep.archive
 from gmat_sweep import Manifest, Sweep, canonical_script_sha256, lazy_multiindex
 from gmat_sweep.aggregate import lazy_extra_outputs, lazy_solver_convergence, lazy_solver_runs
-from gmat_sweep.archive import archive_sweep
+from gmat_sweep.archive import archive_sweep, packing
 from gmat_sweep.errors import DurabilityError, SweepConfigError
 from gmat_sweep.grids import expand_grid_to_run_specs
 from gmat_sweep.manifest import ManifestEntry
@@ -481,14 +480,14 @@ class TestRefusals:
     def test_a_file_that_changes_meanwhile_is_refused_and_no_archive_is_left(
         self, full: Mission, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        pack = gmat_sweep.archive._pack
+        pack = packing._pack
 
         def pack_after_a_change(archive: Any, name: str, *rest: Any) -> None:
             if name == "runs/run-0/report__R.parquet":
                 report(1.0).to_parquet(full.sweep.folder / "run-0" / "report__R.parquet")
             pack(archive, name, *rest)
 
-        monkeypatch.setattr(gmat_sweep.archive, "_pack", pack_after_a_change)
+        monkeypatch.setattr(packing, "_pack", pack_after_a_change)
 
         with pytest.raises(SweepConfigError, match="changed while it was being archived"):
             full.archive("new/out.zip")
@@ -549,7 +548,7 @@ class TestRefusals:
         def disk_full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(gmat_sweep.archive, "_pack", disk_full)
+        monkeypatch.setattr(packing, "_pack", disk_full)
 
         with pytest.raises(DurabilityError, match="No space left"):
             full.archive()
@@ -592,7 +591,7 @@ class TestRefusals:
         def disk_full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(gmat_sweep.archive, "_pack", disk_full)
+        monkeypatch.setattr(packing, "_pack", disk_full)
 
         with pytest.raises(DurabilityError, match=r"No space left.*archive again") as caught:
             full.archive("new/out.zip")

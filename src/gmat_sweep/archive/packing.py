@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment
-from gmat_sweep.archive_readme import readme
+from gmat_sweep.archive.readme import readme
 from gmat_sweep.disk.files import atomic_path
 from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of

@@ -1,0 +1,5 @@
+"""A finished sweep in one ZIP file that unpacks to a sweep folder."""
+
+from gmat_sweep.archive.packing import archive_sweep
+
+__all__ = ["archive_sweep"]
