@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from gmat_sweep.interrupts import interrupts_as_themselves
+from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 
 
 def swallowed_by_a_library() -> None:

@@ -192,7 +192,7 @@ class TestTheTwoSweeps:
             )
         )
 
-        assert answer == ["gmat_sweep.api", "gmat_sweep.sweep", True, True, True]
+        assert answer == ["gmat_sweep.api", "gmat_sweep.sweep.running", True, True, True]
 
     def test_reloading_the_submodule_leaves_the_function(self) -> None:
         assert fresh(

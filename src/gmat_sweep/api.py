@@ -21,8 +21,8 @@ from gmat_sweep.plans import (
     monte_carlo_plan,
     samples_plan,
 )
-from gmat_sweep.preflight import check_hook
 from gmat_sweep.sweep import Sweep
+from gmat_sweep.sweep.preflight import check_hook
 
 if TYPE_CHECKING:
     import pandas as pd

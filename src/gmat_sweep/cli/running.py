@@ -114,7 +114,7 @@ def _run_plan(
     make: Callable[[Path, Path], Plan],
     inputs: tuple[Path, ...] = (),
 ) -> int:
-    from gmat_sweep.preflight import check_hook
+    from gmat_sweep.sweep.preflight import check_hook
 
     script = existing_script(arguments.script)
     folder = Path(arguments.out)

@@ -20,8 +20,8 @@ from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.lines import unsealed
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
-from gmat_sweep.preflight import HEADLESS_FOLDER
 from gmat_sweep.spec import RunSpec
+from gmat_sweep.sweep.preflight import HEADLESS_FOLDER
 
 __all__ = ["Examination", "examined"]
 

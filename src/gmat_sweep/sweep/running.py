@@ -20,8 +20,6 @@ from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
 from gmat_sweep.folder.run_seal import keep_header
-from gmat_sweep.hook_trust import check_named_hook, check_trust, show_hooks
-from gmat_sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import jsonable
@@ -35,20 +33,22 @@ from gmat_sweep.plans import (
     parameter_spec_from_runs,
     rebuild_runs,
 )
-from gmat_sweep.preflight import (
+from gmat_sweep.sweep.interrupts import interrupts_as_themselves
+from gmat_sweep.sweep.preflight import (
     check_folder,
     check_hook,
     nothing_left_if_refused,
     prepare_mission,
 )
-from gmat_sweep.resuming import (
+from gmat_sweep.sweep.results import SweepResults
+from gmat_sweep.sweep.resuming import (
     check_drift,
     existing_folder,
     planned_extension,
     runs_to_repeat,
     with_context,
 )
-from gmat_sweep.sweep_results import SweepResults
+from gmat_sweep.sweep.trust import check_named_hook, check_trust, show_hooks
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
