@@ -3,14 +3,16 @@
 ::
 
      flows/  deployments/            entry points for Prefect, outside the package
-     cli   api   sweep               what users call
+     cli  api  flows  doctor         what users call
+     sweep                           runs, a pool and a manifest, bound together
      flow                            the only package that imports prefect
      backends                        where runs execute
-     aggregate  analysis  plotting   what it means
-     worker   engine                 one run; where GMAT is
-     design: grids distributions     what to run
-     manifest  run_files             what came out
-     spec  errors                    the records that travel
+     aggregate  analysis  plotting   what it means, and a bundle to send (archive)
+     worker                          one run
+     plans: grids distributions      what to run
+     manifest  folder                what came out
+     mission  engine  disk           the script; where GMAT is; what stands on the file system
+     spec  errors  causes            the records that travel
 """
 
 from __future__ import annotations
@@ -30,32 +32,16 @@ MOST_LINES = 600
 
 # From the bottom up. A name stands for a module or for a whole package.
 LAYERS = (
-    {"causes", "errors", "lazy_runs", "notebook", "spec"}
-    | {
-        "html_views",
-        "interrupts",
-        "json_lines",
-        "json_values",
-        "kernels",
-        "memory_sizes",
-        "origin",
-        "planned_runs",
-        "script_text",
-        "shortages",
-        "durable",
-        "folder_lock",
-        "mission_script",
-        "manifest_entry",
-    },
-    {"disk", "mission", "engine"} | {"headless", "mission_files"},
-    {"manifest", "folder"} | {"attempts", "last_pass", "recorded_runs", "run_files", "seals"},
-    {"distributions", "grids", "plans"} | {"notation"},
-    {"worker"} | {"missions", "output_places", "outputs"},
-    {"aggregate", "analysis", "plotting", "sensitivity"},
+    {"causes", "errors", "lazy_runs", "notebook", "spec"},
+    {"disk", "mission", "engine"},
+    {"manifest", "folder"},
+    {"distributions", "grids", "plans"},
+    {"worker"},
+    {"aggregate", "analysis", "archive", "plotting", "sensitivity"},
     {"backends"},
     {"flow"},
-    {"api", "archive", "cli", "doctor", "flows", "sweep", FACADE}
-    | {"archive_readme", "hook_trust", "preflight", "requested", "resuming", "sweep_results"},
+    {"sweep"},
+    {"api", "cli", "doctor", "flows", FACADE} | {"requested"},
 )
 
 
