@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+from gmat_sweep.analysis.units import unit_of
 
 __all__ = ["label", "left_out_note", "unit"]
 
-# Units of GMAT's parameters and fields as its User Guide gives them ("Calculation Parameters",
-# "Spacecraft", "ImpulsiveBurn"). A field that is not here is dimensionless or not known.
-_FIELDS_BY_UNIT = {
-    "km": "SMA RadPer RadApo RMAG Altitude X Y Z SemilatusRectum BdotR BdotT BVectorMag",
-    "km/s": "VX VY VZ VMAG VelPeriapsis VelApoapsis Element1 Element2 Element3",
-    "deg": (
-        "INC RAAN AOP TA MA EA Latitude Longitude RA DEC RAV DECV AZI FPA BetaAngle MHA "
-        "BVectorAngle"
-    ),
-    "km$^2$/s$^2$": "Energy C3Energy",
-    "km$^2$/s": "HMAG HX HY HZ",
-    "kg": "DryMass TotalMass FuelMass",
-    "m$^2$": "DragArea SRPArea",
-    "s": "OrbitPeriod ElapsedSecs",
-    "days": "ElapsedDays",
-}
-_UNITS = {field: unit for unit, fields in _FIELDS_BY_UNIT.items() for field in fields.split()}
+_POWER = re.compile(r"\^(\d)")
 
 
 def unit(name: str) -> str:
-    """Return the unit of a GMAT field by its dotted name; empty where the name does not tell it.
+    """Return the unit of a GMAT field by its dotted name, with its powers as mathtext.
 
-    A difference, ``<name>__diff``, has the unit of the field.
+    Empty where the name does not tell it. A difference, ``<name>__diff``, has the unit of the
+    field.
     """
-    owner, _, field = name.removesuffix("__diff").rpartition(".")
-    return _UNITS.get(field, "") if owner else ""
+    return _POWER.sub(r"$^\1$", unit_of(name.removesuffix("__diff")))
 
 
 def label(name: str) -> str:
