@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
     from gmat_sweep.backends.ray import RayPool
 
-# Where a program is started by `uv run`, Ray would start each of its workers by that again.
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-
 __all__ = [
     "DaskPool",
     "DebugPool",

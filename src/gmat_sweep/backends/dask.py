@@ -12,7 +12,6 @@ that was still waiting for that worker moves to another without counting as an a
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 import uuid
@@ -23,6 +22,7 @@ from gmat_sweep.backends import missing_extra
 from gmat_sweep.backends.cluster.dask_batches import KEY, DaskBatches
 from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool, refuse_together
+from gmat_sweep.backends.cores import available_cores
 from gmat_sweep.errors import BackendError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class DaskPool(ClusterPool):
         to, because it grows only for runs that wait.
         """
         if self._client is None:
-            return (self._n_workers or _default_workers()) * self._threads_per_worker
+            return (self._n_workers or available_cores()) * self._threads_per_worker
         with self._lock:
             counted_at, count = self._counted
             if time.monotonic() - counted_at > _COUNT_EVERY_S:
@@ -144,7 +144,7 @@ class DaskPool(ClusterPool):
 
             made["cluster_class"] = LocalWorkers
             made["cluster_kwargs"] |= {
-                "n_workers": self._n_workers or _default_workers(),
+                "n_workers": self._n_workers or available_cores(),
                 "threads_per_worker": self._threads_per_worker,
             }
         else:
@@ -319,9 +319,3 @@ def _grows_to(workers: float, threads: list[int]) -> int:
         # Something must wait for it to grow.
         return 2 * sum(threads) + 4
     return int(workers) * max(threads, default=1)
-
-
-def _default_workers() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

@@ -7,7 +7,6 @@ worker with it and no other run.
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.base import Pool
+from gmat_sweep.backends.cores import worker_count
 from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.backends.process.worker_process import WorkerOverMemoryError, WorkerProcess
@@ -36,7 +36,7 @@ _CLOSE_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False, slots=True)
-class _Drain:
+class _Iteration:
     """One iteration over outcomes, and whether its consumer has gone."""
 
     given_up: bool = False
@@ -85,11 +85,11 @@ class LocalJoblibPool(Pool):
                 stacklevel=2,
             )
             max_workers = workers
-        self._max_workers = _resolved(max_workers)
+        self._max_workers = worker_count(max_workers)
         self._reuse = reuse_gmat_context
         self._memory_limit = None if memory_limit is None else memory_bytes(memory_limit)
         self._idle: list[WorkerProcess] = []
-        self._busy: dict[WorkerProcess, _Drain | None] = {}
+        self._busy: dict[WorkerProcess, _Iteration | None] = {}
         self._changed = threading.Condition()
         self._parked: dict[Future[RunOutcome], RunSpec] = {}
         self._closed = False
@@ -237,13 +237,13 @@ class LocalJoblibPool(Pool):
     ) -> Iterator[tuple[Key, RunOutcome]]:
         """Run specs, at most `bound` of them taken and not yielded; yield them as runs end."""
         threads = ThreadPoolExecutor(self._max_workers, "gmat-sweep-pool")
-        drain = _Drain()
+        iteration = _Iteration()
         ended: SimpleQueue[Future[RunOutcome]] = SimpleQueue()
         running: dict[Future[RunOutcome], Key] = {}
         try:
             while True:
                 for key, spec in islice(keyed, bound - len(running)):
-                    future = threads.submit(self._outcome, spec, drain)
+                    future = threads.submit(self._outcome, spec, iteration)
                     running[future] = key
                     future.add_done_callback(ended.put)
                 if not running:
@@ -252,17 +252,17 @@ class LocalJoblibPool(Pool):
                 yield running.pop(done), done.result()
         finally:
             with self._changed:
-                drain.given_up = True
+                iteration.given_up = True
                 self._changed.notify_all()
-            self._interrupt(worker for worker, of in self._busy.items() if of is drain)
+            self._interrupt(worker for worker, of in self._busy.items() if of is iteration)
             threads.shutdown(cancel_futures=True)
 
-    def _outcome(self, spec: RunSpec, drain: _Drain) -> RunOutcome:
+    def _outcome(self, spec: RunSpec, iteration: _Iteration) -> RunOutcome:
         started_at = datetime.now(UTC)
         try:
-            return self._run(spec, drain=drain)
+            return self._run(spec, iteration=iteration)
         except Exception as error:
-            if self._closed or drain.given_up:
+            if self._closed or iteration.given_up:
                 # Nothing is known of the case itself.
                 raise BackendError("The pool was closed before this run ended.") from error
             return failed_by(spec, error, started_at)
@@ -273,7 +273,7 @@ class LocalJoblibPool(Pool):
         *,
         timeout_s: float | None = None,
         memory_limit: int | None = None,
-        drain: _Drain | None = None,
+        iteration: _Iteration | None = None,
     ) -> RunOutcome:
         limit = self._memory_limit if memory_limit is None else memory_limit
 
@@ -284,36 +284,36 @@ class LocalJoblibPool(Pool):
                 replace(spec, run_options=options), timeout_s=timeout_s, memory_limit=limit
             )
 
-        return self._on_a_worker(run, drain)
+        return self._on_a_worker(run, iteration)
 
     def _on_a_worker[Answer](
-        self, use: Callable[[WorkerProcess, bool], Answer], drain: _Drain | None = None
+        self, use: Callable[[WorkerProcess, bool], Answer], iteration: _Iteration | None = None
     ) -> Answer:
         """Have a worker do something, and once more if what was before took it over its memory."""
         try:
-            with self._worker(drain) as worker:
+            with self._worker(iteration) as worker:
                 return use(worker, False)
         except WorkerOverMemoryError as error:
             if error.is_first:
                 raise
-        with self._worker(drain, fresh=True) as worker:
+        with self._worker(iteration, fresh=True) as worker:
             return use(worker, True)
 
     @contextmanager
     def _worker(
-        self, drain: _Drain | None = None, *, fresh: bool = False
+        self, iteration: _Iteration | None = None, *, fresh: bool = False
     ) -> Iterator[WorkerProcess]:
         """Lend a worker; it comes back only if the block ends without an exception."""
         with self._changed:
             while True:
                 self._check_open()
-                if drain is not None and drain.given_up:
+                if iteration is not None and iteration.given_up:
                     raise BackendError("The runs were given up before this one began.")
                 worker = self._free_worker(fresh=fresh)
                 if worker is not None:
                     break
                 self._changed.wait()
-            self._busy[worker] = drain
+            self._busy[worker] = iteration
         keep = False
         try:
             yield worker
@@ -346,18 +346,3 @@ class LocalJoblibPool(Pool):
     def _check_open(self) -> None:
         if self._closed:
             raise BackendError("The pool is closed. Make a new one.")
-
-
-def _resolved(max_workers: int | None) -> int:
-    if max_workers is None or max_workers == -1:
-        return max(
-            1,
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1,
-        )
-    if max_workers < 1:
-        raise BackendError(
-            f"max_workers is {max_workers}. Pass a positive count, or -1 for one per core."
-        )
-    return max_workers

@@ -1,0 +1,33 @@
+"""How many worker processes a pool on this machine has."""
+
+from __future__ import annotations
+
+import os
+
+from gmat_sweep.errors import BackendError
+
+__all__ = ["available_cores", "worker_count"]
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def worker_count(max_workers: int | None) -> int:
+    """Return `max_workers`; one per core for None and -1.
+
+    Raises
+    ------
+    BackendError
+        It is another number below 1.
+    """
+    if max_workers is None or max_workers == -1:
+        return available_cores()
+    if max_workers < 1:
+        raise BackendError(
+            f"max_workers is {max_workers}. Pass a positive count, or -1 for one per core."
+        )
+    return max_workers
