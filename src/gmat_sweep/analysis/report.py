@@ -23,6 +23,7 @@ from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.plans import planned_count
+from gmat_sweep.plans.header import kind_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -258,7 +259,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
     """
     sweep = RecordedSweep.outline(source)
     manifest, entries = sweep.manifest, sweep.entries
-    kind = str(manifest.parameter_spec.get("_kind", "grid"))
+    kind = kind_of(manifest.parameter_spec)
     counts = Counter(entry.status for entry in entries)
     ends = final_values(sweep.path if isinstance(source, str | Path) else manifest)
     names = [ends.columns.get_level_values(level) for level in ("report", "quantity")]

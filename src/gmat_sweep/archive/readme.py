@@ -9,6 +9,8 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gmat_sweep.plans.header import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -100,7 +102,7 @@ def _facts(manifest: Manifest, has_drifted: bool) -> list[str]:
     seed = manifest.sweep_seed
     facts = {
         "Runs": _outcomes(manifest),
-        "Varied": manifest.parameter_spec.get("_kind", "grid"),
+        "Varied": kind_of(manifest.parameter_spec),
         "Seed": "none" if seed is None else seed,
         "Script SHA-256": f"`{manifest.script_sha256}`",
         "GMAT": manifest.gmat_install_version,

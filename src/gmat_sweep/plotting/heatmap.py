@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.header import kind_of
 from gmat_sweep.plotting.canvas import axes_or_new
 from gmat_sweep.plotting.labels import label
-from gmat_sweep.plotting.runs import design_of, kind_of, numbers_of, one_row_per_run, parameters_of
+from gmat_sweep.plotting.runs import design_of, numbers_of, one_row_per_run, parameters_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,10 +128,10 @@ def _grid(
         design = runs
     else:
         names = parameters_of(manifest)
-        if kind_of(manifest) != "grid" or len(names) != 2:
+        if kind_of(manifest.parameter_spec) != "grid" or len(names) != 2:
             raise SweepConfigError(
                 "sweep_heatmap needs a sweep with exactly 2 grid axes, this one is "
-                f"{kind_of(manifest)} over {', '.join(names) or 'nothing'}. "
+                f"{kind_of(manifest.parameter_spec)} over {', '.join(names) or 'nothing'}. "
                 "Use sweep_corner for other designs."
             )
         if {x, y} != set(names):

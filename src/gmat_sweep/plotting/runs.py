@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.aggregate.columns import STATUS
 from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, sweep_frame
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.header import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["design_of", "kind_of", "numbers_of", "one_row_per_run", "parameters_of"]
+__all__ = ["design_of", "numbers_of", "one_row_per_run", "parameters_of"]
 
 
 def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
@@ -36,11 +37,6 @@ def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
     return last_of_each_run(frame[kept])
 
 
-def kind_of(manifest: Manifest) -> str:
-    """Return what kind of design the sweep has; the oldest manifests hold a bare grid."""
-    return str(manifest.parameter_spec.get("_kind", "grid"))
-
-
 def parameters_of(manifest: Manifest) -> list[str]:
     """Return the names of what the sweep varied.
 
@@ -49,7 +45,7 @@ def parameters_of(manifest: Manifest) -> list[str]:
     SweepConfigError
         The manifest's ``parameter_spec`` is of an unknown kind.
     """
-    record, kind = manifest.parameter_spec, kind_of(manifest)
+    record, kind = manifest.parameter_spec, kind_of(manifest.parameter_spec)
     if kind == "grid":
         return [name for name in record if name != "_kind"]
     for names in ("columns", "perturb"):
@@ -71,7 +67,7 @@ def design_of(manifest: Manifest, names: Iterable[str], run_ids: pd.Index[Any]) 
     """
     import pandas as pd
 
-    overrides = {entry.run_id: entry.overrides for entry in manifest.entries}
+    overrides = {run_id: entry.overrides for run_id, entry in manifest.latest().items()}
     unknown = [run_id for run_id in run_ids if run_id not in overrides]
     if unknown:
         raise SweepConfigError(

@@ -16,6 +16,7 @@ from gmat_sweep.analysis.nightly.inputs import InputHashes, input_changes
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift, drawn_shift, paired_shift
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.plans.header import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def compare_sweeps(
     )
     common = sorted(ran_now.keys() & ran_before.keys())
     why_not = _why_not_paired([(ran_now[each], ran_before[each]) for each in common])
-    kinds = {str(sweep.manifest.parameter_spec.get("_kind", "grid")) for sweep in (new, old)}
+    kinds = {kind_of(sweep.manifest.parameter_spec) for sweep in (new, old)}
     kind = kinds.pop() if len(kinds) == 1 else "mixed"
     if why_not:
         failures = drawn_failures(ran_now.values(), ran_before.values(), kind)
