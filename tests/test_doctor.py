@@ -30,7 +30,7 @@ from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.doctor import SweepHealth, check_sweep
 from gmat_sweep.errors import SweepFolderInUseError
 from gmat_sweep.folder.run_seal import SEAL_NAME
-from gmat_sweep.manifest.lines import seal
+from gmat_sweep.manifest.lines import line_of
 from resumed_sweeps import NOTE, SHORT, content, forget, ran, reopened, same
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 0x04]) + content[middle + 1 :]
 
 
-def line_of(folder: Path, run_id: int) -> int:
+def line_number_of(folder: Path, run_id: int) -> int:
     """Return where the entry of a run stands; runs end in any order."""
     return [entry.run_id for entry in Manifest.iter_entries(folder / "manifest.jsonl")].index(
         run_id
@@ -113,7 +113,7 @@ def flip_file(path: Path) -> None:
 
 
 def flip_entry_and_lose_seal(folder: Path) -> None:
-    flip_line(folder, line_of(folder, 2))
+    flip_line(folder, line_number_of(folder, 2))
     (folder / "run-2" / SEAL_NAME).unlink()
 
 
@@ -163,7 +163,7 @@ def swap_reports(folder: Path) -> None:
 
 
 def everything(folder: Path) -> None:
-    flip_line(folder, line_of(folder, 3))
+    flip_line(folder, line_number_of(folder, 3))
     flip_line(folder, 0)
     tear(folder)
     (folder / "run-0" / "note.parquet").unlink()
@@ -405,7 +405,7 @@ def test_files_outside_of_the_sweep_are_never_touched(folder: Path, tmp_path: Pa
             "extra_outputs": {"theirs": path},
             "files": {path: {"size": 5, "sha256": "0" * 64}},
         }
-        write_lines(folder, [header, *lines, seal(record, len(lines) + 1)])
+        write_lines(folder, [header, *lines, line_of(record, len(lines) + 1)])
 
         health = check_sweep(folder, repair=True)
 

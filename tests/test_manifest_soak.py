@@ -16,7 +16,7 @@ from fault_injection import OS_CALLS, nth_call
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest import manifest as manifest_module
-from gmat_sweep.manifest.lines import seal
+from gmat_sweep.manifest.lines import line_of
 from manifests import entry, header, ids
 from soak_figures import Figures
 
@@ -130,7 +130,7 @@ def test_100_000_entries_are_appended_and_loaded_in_seconds_and_in_a_few_hundred
     with path.open("ab") as file:
         record = entry(0).to_dict()
         for run_id in range(100_000):
-            file.write(seal(record | {"run_id": run_id}, run_id + 1))
+            file.write(line_of(record | {"run_id": run_id}, run_id + 1))
     script = """
 import re, sys, time
 from pathlib import Path

@@ -89,7 +89,7 @@ class RecordedSweep:
                 "the manifest has no file, so its runs' files cannot be found. Save it in the "
                 "sweep folder first, or pass that folder."
             )
-        latest = {entry.run_id: entry for entry in manifest.entries}
+        latest = manifest.latest()
         return cls(
             manifest=manifest,
             path=manifest.path,

@@ -17,9 +17,10 @@ from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.folder import run_files
 from gmat_sweep.folder.run_seal import SEAL_NAME, RunSeal, header_copy, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry
-from gmat_sweep.manifest.lines import unsealed
+from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
+from gmat_sweep.plans.header import kind_of
 from gmat_sweep.spec import RunSpec
 from gmat_sweep.sweep.preflight import HEADLESS_FOLDER
 
@@ -144,7 +145,7 @@ def _look_at_header(it: Examination) -> None:
     it.header = it.log.header
     copy = header_copy(it.manifest_path)
     try:
-        record = unsealed(copy.read_bytes(), 1)
+        record = checked_record(copy.read_bytes(), 1)
         Manifest.from_header(record, it.manifest_path)
     except FileNotFoundError:
         if it.header is not None:
@@ -290,7 +291,7 @@ def _draws_are_known(it: Examination) -> bool:
     """Whether the plan gives the draws again; those of a peer's sweep without a seed are lost."""
     assert it.header is not None
     spec = it.header["parameter_spec"]
-    is_random = spec.get("_kind") in ("monte_carlo", "latin_hypercube")
+    is_random = kind_of(spec) in ("monte_carlo", "latin_hypercube")
     return not is_random or spec.get("seed") is not None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.entry import ManifestEntry
-from gmat_sweep.manifest.lines import unsealed
+from gmat_sweep.manifest.lines import checked_record
 
 __all__ = ["SalvagedLog", "salvaged"]
 
@@ -85,13 +85,13 @@ def salvaged(path: Path) -> SalvagedLog:
 def _placed(line: bytes, number: int) -> tuple[int, dict[str, Any]]:
     """Return the number a line was written as, and its record; a ValueError says what is wrong."""
     try:
-        return number, unsealed(line, number)
+        return number, checked_record(line, number)
     except ValueError:
         try:
             written = int(json.loads(line)["seq"]) + 1
         except (ValueError, KeyError, TypeError, RecursionError):
             written = number
-        return written, unsealed(line, written)
+        return written, checked_record(line, written)
 
 
 def _check(record: dict[str, Any], place: int, path: Path) -> None:

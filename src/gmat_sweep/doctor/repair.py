@@ -19,7 +19,7 @@ from gmat_sweep.doctor.examination import Examination
 from gmat_sweep.folder.run_files import places
 from gmat_sweep.folder.run_seal import SEAL_NAME, header_copy, keep_header
 from gmat_sweep.manifest.entry import ManifestEntry
-from gmat_sweep.manifest.lines import seal
+from gmat_sweep.manifest.lines import line_of
 
 __all__ = ["repaired"]
 
@@ -65,7 +65,7 @@ def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
         _set_aside(it, run_id, quarantine)
     failed = [_spoiled_record(it.latest[run_id], why) for run_id, why in spoiled.items()]
     records = [it.header, *it.log.entries, *found, *failed]
-    write_file(it.manifest_path, (seal(record, seq) for seq, record in enumerate(records)))
+    write_file(it.manifest_path, (line_of(record, seq) for seq, record in enumerate(records)))
     done = []
     if not it.log_is_whole:
         done.append(f"the manifest was rebuilt with {len(it.latest)} entries of the old one")

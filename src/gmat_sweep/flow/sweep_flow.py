@@ -40,7 +40,7 @@ from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.job import SweepJob
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
-from gmat_sweep.flow.task_runs import Mapping, stopped_by, threads_of
+from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import KINDS, kind_of, planned_count
@@ -280,7 +280,7 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[None]:
         How many failed runs, or which percentage of them, fail the flow run; None: none do.
     """
     # The last entry of a run counts: a resume may have mended an earlier failure.
-    entries = {entry.run_id: entry for entry in manifest.entries}.values()
+    entries = manifest.latest().values()
     planned, recorded = planned_count(manifest), len(entries)
     failed = sum(entry.status == "failed" for entry in entries)
     if recorded < planned:
@@ -317,7 +317,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
         Collector(job) as collector,
         _quiet_task_runs(),
     ):
-        for spec, outcome, attempts in Mapping(job, runner).outcomes():
+        for spec, outcome, attempts in TaskRuns(job, runner).outcomes():
             try:
                 collector.add(spec, outcome, attempts)
             except OSError as error:

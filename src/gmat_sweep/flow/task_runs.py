@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.flow.job import SweepJob
 
-__all__ = ["Mapping", "stopped_by", "threads_of"]
+__all__ = ["TaskRuns", "stopped_by", "threads_of"]
 
 RUN_FAILED = "RunFailed"
 """Name of the state of a task run whose run GMAT or a hook refused."""
@@ -162,7 +162,7 @@ class _Turns:
             self._changed.notify_all()
 
 
-class Mapping:
+class TaskRuns:
     """One task run per spec, with a bounded number in flight."""
 
     def __init__(self, job: SweepJob, runner: TaskRunner[Any]) -> None:

@@ -1,6 +1,6 @@
 """The files a run left: what they were when they were recorded, and whether they still are.
 
-`seal` is called where a file is written, `damage` where a sweep is resumed or examined.
+`fsynced_facts` is called where a file is written, `damage` where a sweep is resumed or examined.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gmat_sweep.disk import files as durable
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["content_facts", "damage", "places", "seal"]
+__all__ = ["content_facts", "damage", "fsynced_facts", "places"]
 
 _CHUNK = 1 << 20
 
@@ -26,7 +26,7 @@ def content_facts(content: Any) -> dict[str, Any]:
     return {"size": view.nbytes, "sha256": hashlib.sha256(view).hexdigest()}
 
 
-def seal(path: Path) -> dict[str, Any]:
+def fsynced_facts(path: Path) -> dict[str, Any]:
     """Put a file that somebody else wrote on disk and return its ``size`` and ``sha256``."""
     durable.fsync_file(path)
     durable.fsync_dir(path.parent)

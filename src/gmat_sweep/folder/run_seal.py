@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.manifest.entry import ManifestEntry, line_record, path_prefixes, portable
-from gmat_sweep.manifest.lines import seal, unsealed
+from gmat_sweep.manifest.lines import checked_record, line_of
 from gmat_sweep.manifest.values import NULL, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
@@ -112,7 +112,7 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
         "entry": line_record(entry, path_prefixes(spec.output_dir)),
         "script_sha256": _script_hash(spec.script_path),
     }
-    write_file(spec.output_dir / SEAL_NAME, seal(record, 0))
+    write_file(spec.output_dir / SEAL_NAME, line_of(record, 0))
 
 
 def break_seal(folder: Path) -> None:
@@ -133,7 +133,7 @@ def read_seal(folder: Path) -> RunSeal:
     content = (folder / SEAL_NAME).read_bytes()
     if not content.endswith(b"\n"):
         raise ValueError("the file is cut off")
-    record = unsealed(content, 1)
+    record = checked_record(content, 1)
     found = RunSeal(
         folder, take(record, "entry", dict), take(record, "script_sha256", str, NULL, default=None)
     )

@@ -1,4 +1,4 @@
-"""Sealed JSON lines: one object per line, each with its position and a checksum.
+"""The lines of a manifest: one JSON object each, with its position and a checksum.
 
 A line is ``json.dumps(record, sort_keys=True)`` in ASCII and a newline, with two added keys:
 ``seq``, the number of lines before it, and last ``~crc``, the CRC-32 of the line as it is
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["RESERVED_KEYS", "advice", "read_records", "seal", "unseal", "unsealed"]
+__all__ = ["RESERVED_KEYS", "advice", "checked_record", "line_of", "read_records", "record_of"]
 
 RESERVED_KEYS = frozenset({"seq", "~crc"})
 
 _encode = json.JSONEncoder(sort_keys=True).encode
-_SEAL = b', "~crc": "'
-_SEAL_LENGTH = len(_SEAL) + len(b'00000000"}\n')
+_CHECKSUM = b', "~crc": "'
+_CHECKSUM_LENGTH = len(_CHECKSUM) + len(b'00000000"}\n')
 
 
-def seal(record: Mapping[str, Any], seq: int) -> bytes:
+def line_of(record: Mapping[str, Any], seq: int) -> bytes:
     """Return the line for `record`, to stand after `seq` other lines.
 
     `record` holds JSON values only (see `gmat_sweep.manifest.values.jsonable`), and none of
     `RESERVED_KEYS`.
     """
     body = _encode({**record, "seq": seq}).encode("ascii")
-    return b'%b%b%08x"}\n' % (body[:-1], _SEAL, zlib.crc32(body))
+    return b'%b%b%08x"}\n' % (body[:-1], _CHECKSUM, zlib.crc32(body))
 
 
-def unseal(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
+def record_of(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
     """Return the record of one complete line, without `RESERVED_KEYS`.
 
     Parameters
@@ -60,19 +60,19 @@ def unseal(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
         the place it was written to.
     """
     try:
-        return unsealed(line, line_number)
+        return checked_record(line, line_number)
     except ValueError as error:
         raise ManifestCorruptError(
             f"{path}, line {line_number}: {error}. {advice(path)}", path, line_number
         ) from error
 
 
-def unsealed(line: bytes, line_number: int) -> dict[str, Any]:
-    """Return the record of one complete line as `unseal` does; a ValueError says what is wrong."""
-    start = len(line) - _SEAL_LENGTH
-    sealed = start > 0 and line.startswith(_SEAL, start)
-    if sealed:
-        written = line[start + len(_SEAL) : start + len(_SEAL) + 8]
+def checked_record(line: bytes, line_number: int) -> dict[str, Any]:
+    """Return the record of a complete line as `record_of` does; a ValueError says what is wrong."""
+    start = len(line) - _CHECKSUM_LENGTH
+    is_checked = start > 0 and line.startswith(_CHECKSUM, start)
+    if is_checked:
+        written = line[start + len(_CHECKSUM) : start + len(_CHECKSUM) + 8]
         if written != b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:start])):
             raise ValueError("the line does not match its checksum, so it was damaged or edited")
     try:
@@ -86,7 +86,7 @@ def unsealed(line: bytes, line_number: int) -> dict[str, Any]:
         raise ValueError(f"a JSON object was expected, not a {type(record).__name__}")  # noqa: TRY004
     crc = record.pop("~crc", None)
     seq = record.pop("seq", None)
-    if sealed:
+    if is_checked:
         if seq != line_number - 1:
             raise ValueError(
                 f"the line was written as number {seq} after the header, so a line before it "
@@ -120,4 +120,4 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for line_number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
-            yield line_number, unseal(line, path, line_number)
+            yield line_number, record_of(line, path, line_number)

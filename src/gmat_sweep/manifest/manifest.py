@@ -35,7 +35,7 @@ from gmat_sweep.manifest.entry import (
     portable,
     unknown_keys,
 )
-from gmat_sweep.manifest.lines import advice, read_records, seal, unseal
+from gmat_sweep.manifest.lines import advice, line_of, read_records, record_of
 from gmat_sweep.manifest.values import NULL, jsonable, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
@@ -216,6 +216,14 @@ class Manifest:
         """Number of runs, those added later included."""
         return max(self.run_count, self._next_run_id())
 
+    def latest(self) -> dict[int, ManifestEntry]:
+        """Return the last entry of each run by its id, in the order of first appearance.
+
+        A run that was resumed has an entry for each time; the last one counts.
+        """
+        self._catch_up()
+        return {entry.run_id: entry for entry in self.entries}
+
     def _catch_up(self) -> None:
         """Read the entries of the file where some of them are not held."""
         if self.is_behind and self.path is not None:
@@ -243,8 +251,9 @@ class Manifest:
         path = Path(path)
         anchor = (self.output_dir or path.parent).absolute()
         prefixes = path_prefixes(anchor)
-        header = seal(self._header(path.parent), 0)
-        lines = (seal(line_record(each, prefixes), seq) for seq, each in enumerate(self.entries, 1))
+        header = line_of(self._header(path.parent), 0)
+        records = (line_record(each, prefixes) for each in self.entries)
+        lines = (line_of(record, seq) for seq, record in enumerate(records, 1))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, itertools.chain((header,), lines))
         self._log, self._anchor = AppendLog(path, _check_appendable), anchor
@@ -278,7 +287,7 @@ class Manifest:
         record = line_record(entry, path_prefixes(self._anchor))
         count = len(self.entries) + self._not_held + 1
         sync = self.fsync_each or count % max(1, self.fsync_batch) == 0
-        self._log.append(functools.partial(seal, record), sync=sync)
+        self._log.append(functools.partial(line_of, record), sync=sync)
         if hold:
             self.entries.append(entry)
         else:
@@ -485,4 +494,4 @@ def _check_appendable(path: Path, line_number: int, line: bytes) -> None:
     if line_number == 0:
         message = f"{path}: the file has no header line, so nothing can be appended. Save it anew."
         raise ManifestCorruptError(message, path, 1)
-    unseal(line, path, line_number)
+    record_of(line, path, line_number)

@@ -43,7 +43,7 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
         else aggregation finds them.
     """
     folders = anchors_of(manifest, folder)
-    entries = {entry.run_id: entry for entry in manifest.entries}
+    entries = manifest.latest()
     repeat: dict[int, str] = {}
     for run in runs:
         entry = entries.get(run.run_id)
@@ -105,7 +105,7 @@ def with_context(
     SweepConfigError
         `provider` returned something else than a dict.
     """
-    recorded = {entry.run_id: entry.context for entry in manifest.entries}
+    recorded = {run_id: entry.context for run_id, entry in manifest.latest().items()}
     completed = []
     for run in runs:
         context: Any = recorded.get(run.run_id, run.context)

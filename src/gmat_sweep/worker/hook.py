@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.folder.run_files import seal
+from gmat_sweep.folder.run_files import fsynced_facts
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def call_hook(
     try:
         returned = load_hook(spec.postprocess)(spec, outcome)
         extra_outputs = _checked_extra_outputs(spec.postprocess, returned)
-        files = {str(path): seal(path) for path in extra_outputs.values()}
+        files = {str(path): fsynced_facts(path) for path in extra_outputs.values()}
     except (Exception, SystemExit) as error:
         raise HookFailedError from error
     for key, path in extra_outputs.items():
