@@ -301,8 +301,7 @@ def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
     """Whether a task run may be tried again: only when the infrastructure failed it.
 
     A refusal of GMAT's, and a case that takes longer or needs more memory than it may, are returned
-    as states and would only come out the same again. (A plain function: Prefect takes no bound
-    method here.)
+    as states and would only come out the same again.
     """
     return isinstance(state.data, (*_FAULTS, SweepStoppedError))
 
