@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
-from gmat_sweep.folder.attempts import INPUTS_NAME, make_way, order_mark_name, shared_folders
+from gmat_sweep.folder.attempts import make_way, shared_folders
+from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, order_mark_name
 from resumed_sweeps import content, hand_made, reopened, run_of, same
 
 if TYPE_CHECKING:
@@ -77,7 +78,14 @@ class TestKilledRuns:
             left = (run / "half.csv").read_text()
             statuses = [e.status for e in Manifest.load(tmp_path / "manifest.jsonl").entries]
             resumed = reopened(tmp_path, pool, retries=1).resume()
-        there = [".attempt-2", INPUTS_NAME, "RF.txt", "report__RF.parquet", "tables", "worker.log"]
+        there = [
+            ".attempt-2",
+            PRESENT_BEFORE_NAME,
+            "RF.txt",
+            "report__RF.parquet",
+            "tables",
+            "worker.log",
+        ]
 
         assert left == "attempt 1"
         assert sorted(statuses) == ["failed", "ok", "ok"]

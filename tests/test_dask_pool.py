@@ -35,7 +35,7 @@ from gmat_sweep.backends.cluster.dask_jobs import ReplacingAdaptive
 from gmat_sweep.backends.cluster.dask_plugins import BEGUN
 from gmat_sweep.backends.cluster.orders import Order
 from gmat_sweep.errors import BackendError
-from gmat_sweep.folder.attempts import order_mark_name
+from gmat_sweep.folder.layout import order_mark_name
 from gmat_sweep.spec import RunOutcome
 
 pytestmark = pytest.mark.services

@@ -29,7 +29,7 @@ from gmat_sweep.cli import EXIT_CONFIG, EXIT_DAMAGED, EXIT_GENERIC, EXIT_OK, mai
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.doctor import SweepHealth, check_sweep
 from gmat_sweep.errors import SweepFolderInUseError
-from gmat_sweep.folder.run_seal import SEAL_NAME
+from gmat_sweep.folder.layout import SEAL_NAME
 from gmat_sweep.manifest.lines import line_of
 from resumed_sweeps import NOTE, SHORT, content, forget, ran, reopened, same
 

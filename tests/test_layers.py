@@ -25,17 +25,19 @@ from pathlib import Path
 import pytest
 
 import gmat_sweep
+from gmat_sweep.folder import layout
 
 SOURCE = Path(gmat_sweep.__file__).parent
 FACADE = "gmat_sweep"
 MOST_LINES = 600
+LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layout, name), str)}
 
 # From the bottom up. A name stands for a module or for a whole package.
 LAYERS = (
-    {"causes", "errors", "lazy_runs", "notebook", "spec"},
+    {"causes", "errors", "notebook", "spec"},
     {"disk", "mission", "engine"},
     {"manifest", "folder"},
-    {"distributions", "grids", "plans"},
+    {"distributions", "grids", "lazy_runs", "plans"},
     {"worker"},
     {"aggregate", "analysis", "archive", "plotting", "sensitivity"},
     {"backends"},
@@ -130,6 +132,18 @@ def test_prefect_is_imported_in_the_flow_package_alone() -> None:
 
     assert importers
     assert {module.partition(".")[0] for module in importers} == {"flow"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"folder.layout", "disk.lock"}))
+def test_the_names_in_a_sweep_folder_are_spelt_in_the_layout_alone(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    spelt = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+    assert spelt & LAID_OUT == set()
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -18,7 +18,7 @@ from faulty_runs import spec_of
 from gmat_sweep import Manifest, ManifestEntry, RunOutcome, RunSpec, Sweep
 from gmat_sweep.backends import RayPool
 from gmat_sweep.errors import BackendError
-from gmat_sweep.folder.attempts import order_mark_name
+from gmat_sweep.folder.layout import order_mark_name
 
 pytestmark = pytest.mark.services
 

@@ -11,10 +11,9 @@ import pytest
 
 from fault_injection import OS_CALLS, disk_error, nth_call
 from gmat_sweep.errors import DurabilityError
+from gmat_sweep.folder.layout import SEAL_NAME, header_copy
 from gmat_sweep.folder.run_seal import (
-    SEAL_NAME,
     break_seal,
-    header_copy,
     keep_header,
     read_seal,
     seal_run,

@@ -25,7 +25,7 @@ from gmat_sweep.errors import DurabilityError, SweepStoppedError
 from gmat_sweep.flow import common_cause
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.flow.server import start_local_server
-from gmat_sweep.folder.run_seal import SEAL_NAME
+from gmat_sweep.folder.layout import SEAL_NAME
 from gmat_sweep.spec import RunOutcome
 from gmat_sweep.worker import run_one
 from resumed_sweeps import SHORT, forget, hand_made, ran, reopened, run_of

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.lazy_runs import ChangedRuns
 from gmat_sweep.mission.script import output_names
 from gmat_sweep.plans import (
@@ -434,7 +435,7 @@ def _run(
             planned = Sweep(
                 runs=runs,
                 backend=pool,
-                manifest_path=folder / "manifest.jsonl",
+                manifest_path=folder / MANIFEST_NAME,
                 output_dir=folder,
                 script_path=script,
                 parameter_spec=plan.parameter_spec,

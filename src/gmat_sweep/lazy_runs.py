@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import run_folder
 from gmat_sweep.spec import RunSpec
 
 __all__ = ["ChangedRuns", "LazyRuns", "PlannedRuns", "listed"]
@@ -73,7 +74,7 @@ class PlannedRuns(LazyRuns):
             return RunSpec(
                 script_path=script_path,
                 overrides=dict(zip(fields, rows[place], strict=True)),
-                output_dir=output_dir / f"run-{run_id}",
+                output_dir=run_folder(output_dir, run_id),
                 run_id=run_id,
                 seed=None if seeds is None else seeds[place],
                 run_options={},

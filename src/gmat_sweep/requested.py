@@ -8,6 +8,7 @@ from gmat_sweep.backends.dask import DaskPool, class_named
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder.last_pass import LastPass
+from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_plan, samples_plan
 from gmat_sweep.plans.notation import parse_backend_args, parse_grid, parse_perturb, read_samples
 from gmat_sweep.sweep import Sweep
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gmat_sweep.flow.parameters import RunSettings, SweepParameters
 
 __all__ = ["pool_of", "run_requested"]
-
-MANIFEST_NAME = "manifest.jsonl"
 
 
 def run_requested(parameters: SweepParameters, flow_run: str) -> Path:

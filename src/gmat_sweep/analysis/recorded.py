@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.manifest import Manifest
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["MANIFEST_NAME", "RecordedSweep", "SweepSource", "latest_entries"]
+__all__ = ["RecordedSweep", "SweepSource", "latest_entries"]
 
-MANIFEST_NAME = "manifest.jsonl"
 """Name of the manifest in a sweep folder."""
 
 

@@ -34,6 +34,7 @@ from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.archive.readme import readme
 from gmat_sweep.disk.files import atomic_path
 from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
+from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["archive_sweep"]
 
-_MANIFEST = "manifest.jsonl"
 _HASHES = "MANIFEST.hash"
 _README = "README.md"
 
@@ -122,7 +122,7 @@ def archive_sweep(
             extra=_with_runs_inside(manifest.extra),
             output_dir=None,
         )
-        packed.save(Path(scratch) / _MANIFEST)
+        packed.save(Path(scratch) / MANIFEST_NAME)
         packed.close()
         text = readme(
             packed,
@@ -135,7 +135,7 @@ def archive_sweep(
         members: dict[str, _Content] = {
             **runs.files,
             **mission.files,
-            _MANIFEST: Path(scratch) / _MANIFEST,
+            MANIFEST_NAME: Path(scratch) / MANIFEST_NAME,
             _README: text.encode(),
         }
         digests = {name: _digest(members[name]) for name in sorted(members)}
@@ -145,7 +145,7 @@ def archive_sweep(
         digests[_HASHES] = _digest(members[_HASHES])
         if not (target.exists() and _is_same(target, members)):
             if target.exists():
-                _check_earlier(target, Path(scratch) / _MANIFEST, manifest)
+                _check_earlier(target, Path(scratch) / MANIFEST_NAME, manifest)
             _write(target, members, digests)
     return target
 
@@ -172,7 +172,7 @@ def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
         folder = PurePosixPath(record["output_dir"])
         if not folder.is_absolute() and ".." not in folder.parts:
             return record
-        return {**record, "output_dir": f"runs/run-{record['run_id']}"}
+        return {**record, "output_dir": f"runs/{run_folder_name(record['run_id'])}"}
 
     return {**extra, EXPLICIT_RUNS_KEY: [inside(record) for record in kept]}
 
@@ -225,7 +225,7 @@ class _RunFiles:
 
     def packed(self, entry: ManifestEntry) -> ManifestEntry:
         """Return `entry` as the archive's manifest has it, and note the files it lists."""
-        folder = f"runs/run-{entry.run_id}"
+        folder = f"runs/{run_folder_name(entry.run_id)}"
         members: dict[Path, str] = {}
         taken: set[str] = set()
 
@@ -435,7 +435,7 @@ def _check_earlier(target: Path, packed: Path, manifest: Manifest) -> None:
         tempfile.TemporaryDirectory(prefix="gmat-sweep-archive-") as scratch,
         zipfile.ZipFile(target) as archive,
     ):
-        earlier = Path(archive.extract(_MANIFEST, scratch))
+        earlier = Path(archive.extract(MANIFEST_NAME, scratch))
         entries = {_identity(entry) for entry in type(manifest).iter_entries(earlier)}
         if _header_of(earlier) == _header_of(packed) and entries <= _ever_recorded(manifest):
             return

@@ -22,6 +22,7 @@ from gmat_sweep.errors import (
     SweepConfigError,
     SweepStoppedError,
 )
+from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans.notation import (
     max_failed,
     parse_backend_args,
@@ -129,7 +130,7 @@ def _run_plan(
         return Sweep(
             runs=plan.runs,
             backend=pool,
-            manifest_path=folder / "manifest.jsonl",
+            manifest_path=folder / MANIFEST_NAME,
             output_dir=folder,
             script_path=script,
             parameter_spec=plan.parameter_spec,
@@ -143,7 +144,7 @@ def _run_plan(
         _Execution(
             script=script,
             folder=folder,
-            manifest=folder / "manifest.jsonl",
+            manifest=folder / MANIFEST_NAME,
             run_on=run_on,
             inputs=inputs,
         ),

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = [
-    "AppendLog",
-]
+__all__ = ["TORN_MARK", "AppendLog"]
+
+TORN_MARK = ".torn-"
+"""Between a log's name and the time, in the name of the file with what a writer left."""
 
 _CHUNK = 1 << 20
 
@@ -225,7 +226,7 @@ class AppendLog:
             os.pread(descriptor, min(_CHUNK, size - offset), offset)
             for offset in range(end, size, _CHUNK)
         )
-        write_file(self.path.with_name(f"{self.path.name}.torn-{stamp}"), torn)
+        write_file(self.path.with_name(f"{self.path.name}{TORN_MARK}{stamp}"), torn)
         os.ftruncate(descriptor, end)
 
 

@@ -9,10 +9,9 @@ from gmat_sweep.doctor.examination import Examination, examined
 from gmat_sweep.doctor.findings import SweepHealth
 from gmat_sweep.doctor.repair import repaired
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import MANIFEST_NAME
 
 __all__ = ["check_sweep"]
-
-_MANIFEST = "manifest.jsonl"
 
 
 def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
@@ -61,7 +60,7 @@ def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
 
 def _manifest_path(place: Path) -> Path:
     if place.is_dir():
-        return place / _MANIFEST
+        return place / MANIFEST_NAME
     if place.is_file():
         return place
     raise SweepConfigError(f"There is no sweep folder {place}. Correct the path.")

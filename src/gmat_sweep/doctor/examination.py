@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,20 +14,26 @@ from gmat_sweep.doctor.findings import Finding
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.folder import run_files
-from gmat_sweep.folder.run_seal import SEAL_NAME, RunSeal, header_copy, read_seal
+from gmat_sweep.folder.layout import (
+    HEADLESS_FOLDER,
+    RUN_FOLDER,
+    SEAL_NAME,
+    TEMPORARY_FILE,
+    header_copy,
+    run_folders,
+    torn_ends,
+)
+from gmat_sweep.folder.run_seal import RunSeal, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.spec import RunSpec
-from gmat_sweep.sweep.preflight import HEADLESS_FOLDER
 
 __all__ = ["Examination", "examined"]
 
 # As `durable.atomic_path` names them.
-_TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
-_RUN_FOLDER = re.compile(r"run-\d+")
 
 
 @dataclass(slots=True)
@@ -198,7 +203,7 @@ def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> 
 
 def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
     """Yield the seals of all run folders, of which a hand-made run may have any."""
-    folders = {path for path in it.folder.glob("run-*") if _RUN_FOLDER.fullmatch(path.name)}
+    folders = {path for path in run_folders(it.folder) if RUN_FOLDER.fullmatch(path.name)}
     kept = [] if manifest is None else manifest.extra.get(EXPLICIT_RUNS_KEY) or []
     for record in kept:
         if isinstance(record, dict) and isinstance(record.get("output_dir"), str):
@@ -308,17 +313,19 @@ def _known_scripts(it: Examination, manifest: Manifest) -> set[str]:
 
 
 def _look_at_rest(it: Examination) -> None:
-    folders = [it.manifest_path.parent, it.folder, *it.folder.glob("run-*")]
+    folders = [it.manifest_path.parent, it.folder, *run_folders(it.folder)]
     for folder in dict.fromkeys(path for path in folders if path.is_dir()):
         it.leftovers += sorted(
-            path for path in folder.iterdir() if _TEMPORARY.fullmatch(path.name) and path.is_file()
+            path
+            for path in folder.iterdir()
+            if TEMPORARY_FILE.fullmatch(path.name) and path.is_file()
         )
     if it.leftovers:
         it.note(
             f"{len(it.leftovers)} temporary files were left by killed processes, such as "
             f"{it.leftovers[0].name}"
         )
-    if torn := list(it.manifest_path.parent.glob(f"{it.manifest_path.name}.torn-*")):
+    if torn := torn_ends(it.manifest_path):
         it.note(f"{len(torn)} torn ends of the manifest were set aside earlier")
     counts = Counter(record["run_id"] for record in it.log.entries)
     if again := sorted(run_id for run_id, count in counts.items() if count > 1):
@@ -331,7 +338,7 @@ def _look_at_rest(it: Examination) -> None:
     if missing:
         it.note(f"runs without an entry: {_listed(missing)}")
     planned = {run.output_dir.name for run in it.planned.values()}
-    stray = [path.name for path in it.folder.glob("run-*") if path.name not in planned]
+    stray = [path.name for path in run_folders(it.folder) if path.name not in planned]
     if stray:
         it.note(f"folders of runs that the sweep does not have: {', '.join(sorted(stray)[:8])}")
 

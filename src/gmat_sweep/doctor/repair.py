@@ -16,8 +16,9 @@ from typing import Any
 
 from gmat_sweep.disk.files import fsync_dir, write_file
 from gmat_sweep.doctor.examination import Examination
+from gmat_sweep.folder.layout import SEAL_NAME, header_copy, quarantine_name, run_folder
 from gmat_sweep.folder.run_files import places
-from gmat_sweep.folder.run_seal import SEAL_NAME, header_copy, keep_header
+from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.manifest.lines import line_of
 
@@ -93,7 +94,7 @@ def _spoiled_record(record: dict[str, Any], why: list[str]) -> dict[str, Any]:
 def _set_aside(it: Examination, run_id: int, quarantine: _Quarantine) -> None:
     """Move away what is left of a run's recorded files, and its seal."""
     entry = ManifestEntry.from_dict(it.latest[run_id])
-    folders = {it.folder / f"run-{run_id}"}
+    folders = {run_folder(it.folder, run_id)}
     for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
         for recorded in paths.values():
             found = next((p for p in places(recorded, run_id, [it.folder]) if p.is_file()), None)
@@ -120,7 +121,7 @@ class _Quarantine:
     def __init__(self, sweep_folder: Path) -> None:
         self._sweep = sweep_folder.resolve()
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.folder = sweep_folder / f"quarantine-{stamp}"
+        self.folder = sweep_folder / quarantine_name(stamp)
 
     @property
     def is_used(self) -> bool:

@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
+from gmat_sweep.folder.layout import WORKER_LOG_NAME
 from gmat_sweep.manifest import ManifestEntry
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Collector:
                 outcome,
                 overrides=spec.overrides,
                 context=spec.context,
-                log_path=spec.output_dir / "worker.log",
+                log_path=spec.output_dir / WORKER_LOG_NAME,
                 seed=spec.seed,
                 run_options=spec.run_options,
                 attempts=attempts,

@@ -26,6 +26,12 @@ from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow import parameters as of
 from gmat_sweep.flow.artifacts import publish
 from gmat_sweep.flow.sweep_flow import gmat_sweep_flow
+from gmat_sweep.folder.layout import (
+    COMPARISON_DATA_NAME,
+    COMPARISON_TEXT_NAME,
+    INPUT_HASHES_NAME,
+    MANIFEST_NAME,
+)
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import planned_count
 
@@ -92,7 +98,7 @@ def nightly_dispersion(
                 n=n,
                 seed=seed,
                 out=tonight,
-                resume=(tonight / "manifest.jsonl").is_file(),
+                resume=(tonight / MANIFEST_NAME).is_file(),
                 settings=settings,
                 max_failed=max_failed,
                 return_state=True,
@@ -121,14 +127,14 @@ def nightly_dispersion(
 
 def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
     """Write down what tonight's sweep is made from, unless that was done when it began."""
-    if mission.is_file() and not (tonight / "inputs.json").is_file():
+    if mission.is_file() and not (tonight / INPUT_HASHES_NAME).is_file():
         tonight.mkdir(parents=True, exist_ok=True)
         input_hashes(mission, postprocess=postprocess).write(tonight)
 
 
 def _is_complete(folder: Path) -> bool:
     try:
-        manifest = Manifest.load(folder / "manifest.jsonl")
+        manifest = Manifest.load(folder / MANIFEST_NAME)
     except (OSError, GmatSweepError) as error:
         _log.info("%s holds no whole sweep: %s", folder, error)
         return False
@@ -137,14 +143,14 @@ def _is_complete(folder: Path) -> bool:
 
 def _last_complete_before(tonight: Path) -> Path | None:
     """Return the latest earlier night whose every run is recorded."""
-    kept = (manifest.parent for manifest in tonight.parent.glob("*/manifest.jsonl"))
+    kept = (manifest.parent for manifest in tonight.parent.glob(f"*/{MANIFEST_NAME}"))
     earlier = sorted(night for night in kept if night.name < tonight.name)
     return next((night for night in reversed(earlier) if _is_complete(night)), None)
 
 
 def _keep(tonight: Path, comparison: NightComparison) -> None:
-    write_file(tonight / "comparison.md", comparison.to_markdown().encode())
-    write_file(tonight / "comparison.json", json.dumps(comparison.to_dict(), indent=1).encode())
+    write_file(tonight / COMPARISON_TEXT_NAME, comparison.to_markdown().encode())
+    write_file(tonight / COMPARISON_DATA_NAME, json.dumps(comparison.to_dict(), indent=1).encode())
 
 
 def _final_state(sweep: State[Any], comparison: NightComparison | None) -> State[None]:

@@ -13,39 +13,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.folder.layout import (
+    ATTEMPT_FOLDER,
+    ORDER_MARK,
+    PRESENT_BEFORE_NAME,
+    TEMPORARY_FILE,
+    WORKER_LOG_NAME,
+    attempt_folder_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gmat_sweep.spec import RunSpec
 
-__all__ = ["INPUTS_NAME", "make_way", "order_mark_name", "shared_folders"]
-
-INPUTS_NAME = ".before-first-attempt.json"
-"""File in a run's folder with the names of what was there already, where there was something."""
-
-_LOG_NAME = "worker.log"
-_EARLIER = re.compile(r"\.attempt-(\d+)")
-_TEMPORARY = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
-_ORDER_MARK = re.compile(r"\.order-[0-9a-f]+\.json")
-
-
-def order_mark_name(ticket: str) -> str:
-    """Return the name of the file that marks a run's folder as written to for an order.
-
-    Parameters
-    ----------
-    ticket : str
-        Name of the order, of hexadecimal digits.
-    """
-    return f".order-{ticket}.json"
+__all__ = ["make_way", "shared_folders"]
 
 
 def shared_folders(runs: Iterable[RunSpec], *others: Path) -> frozenset[str]:
@@ -88,19 +76,19 @@ def make_way(spec: RunSpec) -> None:
     """
     folder = spec.output_dir
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    names = {name for name in present if not _ORDER_MARK.fullmatch(name)}
-    if _LOG_NAME not in names:
+    names = {name for name in present if not ORDER_MARK.fullmatch(name)}
+    if WORKER_LOG_NAME not in names:
         # A worker opens its log first: nothing here is an attempt's.
-        if names and INPUTS_NAME not in names:
-            write_file(folder / INPUTS_NAME, json.dumps(sorted(names)).encode())
+        if names and PRESENT_BEFORE_NAME not in names:
+            write_file(folder / PRESENT_BEFORE_NAME, json.dumps(sorted(names)).encode())
         return
     if not spec.run_options.get("overwrite"):
         return
-    temporary = {name for name in names if _TEMPORARY.fullmatch(name)}
+    temporary = {name for name in names if TEMPORARY_FILE.fullmatch(name)}
     for name in temporary:
         (folder / name).unlink()
-    earlier = {int(found[1]): name for name in names if (found := _EARLIER.fullmatch(name))}
-    left = names - temporary - set(earlier.values()) - {_LOG_NAME, INPUTS_NAME}
+    earlier = {int(found[1]): name for name in names if (found := ATTEMPT_FOLDER.fullmatch(name))}
+    left = names - temporary - set(earlier.values()) - {WORKER_LOG_NAME, PRESENT_BEFORE_NAME}
     left -= _inputs(spec, names)
     if left:
         _set_aside(folder, left, earlier)
@@ -110,15 +98,15 @@ def _inputs(spec: RunSpec, names: set[str]) -> set[str]:
     """Return the names in a run's folder that no attempt has made."""
     folder = spec.output_dir
     inputs = set()
-    if INPUTS_NAME in names:
-        inputs |= set(json.loads((folder / INPUTS_NAME).read_bytes()))
+    if PRESENT_BEFORE_NAME in names:
+        inputs |= set(json.loads((folder / PRESENT_BEFORE_NAME).read_bytes()))
     if spec.script_path.is_relative_to(folder):
         inputs.add(spec.script_path.relative_to(folder).parts[0])
     return inputs
 
 
 def _set_aside(folder: Path, names: set[str], earlier: dict[int, str]) -> None:
-    place = folder / f".attempt-{max(earlier, default=0) + 1}"
+    place = folder / attempt_folder_name(max(earlier, default=0) + 1)
     place.mkdir()
     for name in names:
         (folder / name).rename(place / name)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.folder.layout import LAST_PASS_NAME
 
 __all__ = ["LAST_PASS_NAME", "LastPass"]
 
-LAST_PASS_NAME = "last-pass.json"  # noqa: S105 - no password
 """Name of the file in the manifest's folder."""
 
 type PassState = Literal["running", "finished", "interrupted"]

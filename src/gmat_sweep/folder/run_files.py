@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk import files as durable
+from gmat_sweep.folder.layout import run_folder
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -56,7 +57,7 @@ def places(recorded: Path, run_id: int, folders: Sequence[Path]) -> Iterator[Pat
         if below.is_absolute():
             break
     for folder in folders:
-        yield folder / f"run-{run_id}" / recorded.name
+        yield run_folder(folder, run_id) / recorded.name
 
 
 def _below(path: Path, folders: Sequence[Path]) -> Path:

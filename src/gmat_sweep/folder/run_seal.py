@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.folder.layout import SEAL_NAME, WORKER_LOG_NAME, header_copy
 from gmat_sweep.manifest.entry import ManifestEntry, line_record, path_prefixes, portable
 from gmat_sweep.manifest.lines import checked_record, line_of
 from gmat_sweep.manifest.values import NULL, take
@@ -27,17 +28,12 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = [
-    "SEAL_NAME",
     "RunSeal",
     "break_seal",
-    "header_copy",
     "keep_header",
     "read_seal",
     "seal_run",
 ]
-
-SEAL_NAME = "outcome.seal.json"
-"""Name of the seal in a run folder."""
 
 _PATHS = ("output_paths", "extra_outputs", "solver_paths")
 
@@ -101,7 +97,7 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
         outcome,
         overrides=spec.overrides,
         context=spec.context,
-        log_path=spec.output_dir / "worker.log",
+        log_path=spec.output_dir / WORKER_LOG_NAME,
         seed=spec.seed,
         run_options=spec.run_options,
         host=_host(),
@@ -139,11 +135,6 @@ def read_seal(folder: Path) -> RunSeal:
     )
     ManifestEntry.from_dict(found.record)
     return found
-
-
-def header_copy(manifest_path: Path) -> Path:
-    """Return where the copy of a manifest's header is kept."""
-    return manifest_path.with_suffix(".header.json")
 
 
 def keep_header(manifest_path: Path) -> None:

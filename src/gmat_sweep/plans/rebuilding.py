@@ -18,6 +18,7 @@ from gmat_sweep.distributions import (
     perturb_from_json,
 )
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import run_folder
 from gmat_sweep.grids import (
     expand_latin_hypercube_to_run_specs,
     expand_monte_carlo_extension_to_run_specs,
@@ -92,7 +93,7 @@ def _come_back(
             lambda number: RunSpec(
                 script,
                 runs[number].overrides,
-                folder / f"run-{number}",
+                run_folder(folder, number),
                 number,
                 runs[number].seed,
                 {},
@@ -196,7 +197,7 @@ def _rebuild_listed(
                 for name, cell in zip(columns, row, strict=True)
                 if all_set or not is_missing(cell)
             },
-            output_dir=folder / f"run-{run_id}",
+            output_dir=run_folder(folder, run_id),
             run_id=run_id,
             seed=None,
             run_options={},

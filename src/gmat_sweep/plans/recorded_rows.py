@@ -12,6 +12,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.folder.layout import run_folder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -65,7 +67,7 @@ def as_recorded(
             replace(
                 run,
                 run_id=run_id,
-                output_dir=folder / f"run-{run_id}",
+                output_dir=run_folder(folder, run_id),
                 overrides={name: values[name] for name in run.overrides},
             )
         )

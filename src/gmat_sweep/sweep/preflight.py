@@ -24,6 +24,7 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.causes import engine_errors
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
+from gmat_sweep.folder.layout import HEADLESS_FOLDER
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.script import check_resources
 
@@ -32,14 +33,12 @@ if TYPE_CHECKING:
     from gmat_sweep.worker import MissionFacts
 
 __all__ = [
-    "HEADLESS_FOLDER",
     "check_folder",
     "check_hook",
     "nothing_left_if_refused",
     "prepare_mission",
 ]
 
-HEADLESS_FOLDER = "headless"
 """Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
 
 _MOST_VALUES = 4

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk import files as durable
+from gmat_sweep.folder.layout import output_file_name
 from gmat_sweep.folder.run_files import content_facts
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
     folders: set[Path] = set()
 
     def write(frame: pd.DataFrame, kind: str, name: str) -> Path:
-        path = folder / f"{kind}__{name}.parquet"
+        path = folder / output_file_name(f"{kind}__{name}")
         content = _as_parquet(_with_unique_labels(frame, kind, name, log))
         durable.write_file(path, content, later=folders)
         written.files[str(path)] = content_facts(content)

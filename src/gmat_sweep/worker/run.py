@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import WORKER_LOG_NAME
 from gmat_sweep.folder.run_seal import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 from gmat_sweep.worker import loading
@@ -65,7 +66,7 @@ def run_one(spec: RunSpec) -> RunOutcome:
     handler: logging.Handler | None = None
     try:
         spec.output_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(spec.output_dir / "worker.log", mode="a", encoding="utf-8")
+        handler = logging.FileHandler(spec.output_dir / WORKER_LOG_NAME, mode="a", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
         break_seal(spec.output_dir)

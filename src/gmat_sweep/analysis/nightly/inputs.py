@@ -23,6 +23,7 @@ from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.engine import Engine, find_engine
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import INPUT_HASHES_NAME
 from gmat_sweep.mission.script import (
     OUTPUT_TYPES,
     SOLVER_TYPES,
@@ -39,14 +40,13 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
 __all__ = [
-    "INPUTS_NAME",
+    "INPUT_HASHES_NAME",
     "InputChange",
     "InputHashes",
     "input_changes",
     "input_hashes",
 ]
 
-INPUTS_NAME = "inputs.json"
 """Name of the file in a sweep folder that holds its input hashes."""
 
 _SCHEMA_VERSION = 1
@@ -82,7 +82,7 @@ class InputHashes:
         DurabilityError
             The file could not be written; what was there before still is.
         """
-        path = Path(folder) / INPUTS_NAME
+        path = Path(folder) / INPUT_HASHES_NAME
         record = {"schema_version": _SCHEMA_VERSION, "groups": self.groups}
         write_file(path, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
         return path
@@ -96,7 +96,7 @@ class InputHashes:
         SweepConfigError
             The file is damaged, or of a newer version.
         """
-        path = Path(folder) / INPUTS_NAME
+        path = Path(folder) / INPUT_HASHES_NAME
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             version = record["schema_version"]

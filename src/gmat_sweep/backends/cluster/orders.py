@@ -23,7 +23,7 @@ from gmat_sweep.backends.process.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.disk import files as durable
-from gmat_sweep.folder.attempts import order_mark_name
+from gmat_sweep.folder.layout import order_mark_name
 from gmat_sweep.folder.run_files import content_facts
 from gmat_sweep.mission.files import MissionFiles
 from gmat_sweep.spec import RunOutcome, RunSpec
