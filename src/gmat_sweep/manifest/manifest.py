@@ -192,7 +192,12 @@ class Manifest:
     _not_held: int = field(default=0, init=False, repr=False, compare=False)
 
     find_failed = _FindFailed()
+    """``manifest.find_failed()`` of the entries in memory, ``Manifest.find_failed(path)`` of a
+    file: the run ids whose latest entry is ``failed``, in the order of first appearance."""
     find_missing = _FindMissing()
+    """``manifest.find_missing(expected_run_ids)`` of the entries in memory,
+    ``Manifest.find_missing(path, expected_run_ids)`` of a file: the expected run ids without an
+    entry, in the order given."""
 
     @property
     def path(self) -> Path | None:
