@@ -608,6 +608,7 @@ class TestRefusals:
 PIECES = ["a", "A", ".", "..", "\\", ":", "\n", "\u00e9", "e\u0301", "\udcff"]
 
 
+@pytest.mark.promise("folders from somebody else", "members of archives")
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

@@ -110,6 +110,7 @@ def flown(out: Path, specs: list[RunSpec], pool: DaskPool) -> list[ManifestEntry
     return entries
 
 
+@pytest.mark.promise("9", "jobs of a queue that end in mid-sweep")
 @pytest.mark.parametrize(
     ("per_job", "options"),
     [
@@ -138,6 +139,7 @@ def test_jobs_that_end_in_mid_sweep_are_replaced_and_cost_no_run(
     wait_for(lambda: not processes_of(slurm), seconds=30)
 
 
+@pytest.mark.promise("8", "a job that is replaced once, and cancelled at the end")
 def test_a_job_that_ends_is_replaced_by_one_job_and_what_runs_at_the_end_is_cancelled(
     slurm: Path, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def test_a_worker_that_takes_long_to_come_back_is_there_in_the_end(single: DaskP
     wait_for(lambda: bool(set(worker_pids(client_of(single)).values()) - {victim}), seconds=60)
 
 
+@pytest.mark.promise("9", "a Dask worker of this machine killed with its nanny")
 def test_a_worker_that_ends_with_its_nanny_is_replaced_and_the_sweep_goes_on(
     single: DaskPool, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def pair(kept: DaskPool) -> DaskPool:
     return kept
 
 
+@pytest.mark.promise("9", "a Dask worker killed in mid-run")
 def test_a_killed_worker_costs_its_run_one_attempt_and_nothing_is_recorded_twice(
     pair: DaskPool, tmp_path: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_what_crashes_on_a_worker_costs_its_run_and_the_dask_worker_lives_on(
     assert not list(tmp_path.rglob(order_mark_name("*")))
 
 
+@pytest.mark.promise("9", "a retry on Dask before its first attempt's task has ended")
 def test_a_run_is_tried_again_before_its_first_order_is_put_away(
     pair: DaskPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +263,7 @@ def test_a_clients_cluster_is_used_as_it_grows_and_is_left_running(
         assert not any(gmat_processes_of(pid) for pid in worker_pids(client).values())
 
 
+@pytest.mark.promise("6", "a Dask scheduler that is lost")
 def test_a_lost_scheduler_ends_the_sweep_and_it_can_be_resumed(
     pool: LocalJoblibPool, tmp_path: Path
 ) -> None:

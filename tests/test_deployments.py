@@ -159,6 +159,7 @@ def test_nothing_of_the_deployer_is_baked_into_deployments(server: LocalServer) 
         assert str(server.home) not in json.dumps(deployment)
 
 
+@pytest.mark.promise("6", "Retry in the UI")
 def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: LocalServer) -> None:
     """Failures beyond max_failed fail the flow run; Retry runs the failed ones again, only them."""
     folder = server.home / "some-fail"
@@ -221,6 +222,7 @@ def test_values_out_of_bounds_are_refused_before_a_flow_run_exists(server: Local
     assert "minimum" in (ran.stdout + ran.stderr).lower()
 
 
+@pytest.mark.promise("6", "cancelled in the UI")
 def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
     server: LocalServer, slow_mission: Path
 ) -> None:

@@ -252,6 +252,9 @@ def test_a_sound_sweep_is_healthy_and_looking_at_it_changes_nothing(
     assert content(whole) == before
 
 
+@pytest.mark.promise(
+    "5", "21 kinds of harm: manifest lost, torn, edited; files truncated, empty, deleted, swapped"
+)
 @pytest.mark.parametrize("name", HARMS)
 def test_harm_is_told_and_after_a_repair_resume_flies_just_what_was_lost(
     name: str,
@@ -339,6 +342,7 @@ def test_a_failed_run_is_rebuilt_with_its_cause(pool: LocalJoblibPool, tmp_path:
     assert "is not an allowed value" in str(after[1])
 
 
+@pytest.mark.promise("5", "a folder that another sweep used before")
 def test_runs_of_another_sweep_in_the_same_folder_are_never_mixed_in(
     folder: Path, pool: LocalJoblibPool
 ) -> None:
@@ -392,6 +396,9 @@ def test_without_header_and_copy_it_says_that_the_plan_is_lost_and_changes_nothi
     assert {path: data for path, data in content(folder).items() if path in before} == before
 
 
+@pytest.mark.promise(
+    "folders from somebody else", "files outside of the folder, listed in a manifest"
+)
 def test_files_outside_of_the_sweep_are_never_touched(folder: Path, tmp_path: Path) -> None:
     """A manifest is a file like any other: it may name whatever its writer liked."""
     precious = tmp_path / "precious.parquet"
@@ -426,6 +433,7 @@ def test_leftovers_of_killed_processes_are_set_aside(folder: Path) -> None:
     assert health.findings == ()
 
 
+@pytest.mark.promise("5", "a repair killed at every call")
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace", "rename"])
 def test_killed_anywhere_a_repair_can_be_made_again(call: str, whole: Path, tmp_path: Path) -> None:
     for nth in range(1, 60):

@@ -74,6 +74,7 @@ class TestWriteFile:
 
         assert re.fullmatch(r"\.a\.tmp-\S+ -> a " + tmp_path.name, " ".join(order))
 
+    @pytest.mark.promise("1", "the Nth call fails, for every N, while a whole file is written")
     @pytest.mark.parametrize("name", OS_CALLS)
     def test_whatever_fails_the_old_or_the_new_file_is_there_whole(
         self, name: str, tmp_path: Path
@@ -118,6 +119,7 @@ class TestWriteFile:
         assert not isinstance(caught.value, GmatSweepError)
         assert names(tmp_path) == []
 
+    @pytest.mark.promise("1", "short writes")
     def test_short_writes_are_completed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -299,6 +301,7 @@ class TestAppendLog:
         assert log_path.read_bytes() == b"head\n1\n2\n"
         assert names(log_path.parent) == ["log"]
 
+    @pytest.mark.promise("1", "an fsync that fails")
     def test_after_a_failed_fsync_its_descriptor_is_not_used_again_and_the_lines_are_written_anew(
         self, log_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -139,6 +139,7 @@ def test_a_memory_limit_below_what_loading_needs_is_refused_before_any_run(
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
+@pytest.mark.promise("9", "killed from outside, tried again")
 def test_a_run_whose_worker_is_killed_is_tried_again_and_its_neighbours_are_untouched(
     endless: Path, tmp_path: Path
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_run_whose_worker_is_killed_is_tried_again_and_its_neighbours_are_unto
     assert sorted(e.run_id for e in manifest.entries if e.status == "ok") == [0, 2, 3]
 
 
+@pytest.mark.promise("7", "SIGSEGV")
 def test_a_crashing_run_is_recorded_with_its_signal_after_its_last_attempt(
     leo_short: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +210,7 @@ def start_cli_sweep(folder: Path, count: int = 400) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.promise("8", "SIGINT, SIGTERM, SIGKILL")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_signal_ends_the_sweep_leaves_a_valid_manifest_and_no_process(
     name: str, tmp_path: Path
@@ -233,6 +236,7 @@ def test_a_signal_ends_the_sweep_leaves_a_valid_manifest_and_no_process(
         assert re.search(rf"{len(entries)} .*recorded.*`gmat-sweep resume \S+manifest\.jsonl", said)
 
 
+@pytest.mark.promise("6", "interrupted and resumed, compared bit for bit")
 def test_an_interrupted_sweep_is_finished_by_resume_bit_for_bit(tmp_path: Path) -> None:
     process = start_cli_sweep(tmp_path / "cut", count=60)
     os.kill(process.pid, signal.SIGINT)
@@ -273,6 +277,7 @@ def _fresh_frame(pool: LocalJoblibPool, script: Path, folder: Path) -> pd.DataFr
     )
 
 
+@pytest.mark.promise("10", "a server that does not answer")
 def test_a_sweep_on_a_server_that_does_not_answer_is_refused_before_any_run(
     leo_short: Path, tmp_path: Path
 ) -> None:

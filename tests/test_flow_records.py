@@ -40,6 +40,7 @@ def seconds_of(backlog: Backlog, finished: int) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.promise("10", "a server that writes down less than the sweep flies")
 def test_a_flow_waits_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "_PATIENCE_S", 30.0)
     behind = []
@@ -78,6 +79,7 @@ def test_a_sweep_waits_after_every_run(
     assert asked == [1, 2, 3]
 
 
+@pytest.mark.promise("10", "a server that makes no headway")
 def test_a_server_without_headway_is_waited_for_once_in_ten_times_as_many_runs() -> None:
     with server.recorded_on():
         backlog = Backlog(uuid4())

@@ -67,6 +67,7 @@ def refusal(folder: Path) -> SweepFolderInUseError:
     return caught.value
 
 
+@pytest.mark.promise("4", "two writers")
 def test_a_second_process_fails_at_once_and_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     with Holder(tmp_path, HOLD + WAIT) as holder:
         error = refusal(tmp_path)
@@ -119,6 +120,7 @@ def test_a_released_folder_can_be_taken_again_at_once(tmp_path: Path) -> None:
         lock.release()
 
 
+@pytest.mark.promise("4", "a holder that was killed")
 def test_a_killed_holder_leaves_nothing_to_clean_up(tmp_path: Path) -> None:
     with Holder(tmp_path, HOLD + WAIT) as holder:
         holder.kill()

@@ -146,6 +146,7 @@ def worker() -> Iterator[RemoteWorker]:
 class TestRemoteWorker:
     """The far end by itself."""
 
+    @pytest.mark.promise("9", "a finished run that a scheduler executes again")
     def test_an_order_whose_run_is_finished_is_answered_and_not_run_again(
         self, worker: RemoteWorker, tmp_path: Path
     ) -> None:
@@ -197,6 +198,7 @@ class TestRemoteWorker:
         mark.finish({"status": "ok"})
         assert mark.begin() == (True, {"status": "ok"})
 
+    @pytest.mark.promise("9", "a run that was begun elsewhere before")
     def test_an_order_that_was_begun_elsewhere_is_run_over_what_it_left(
         self, worker: RemoteWorker, tmp_path: Path
     ) -> None:

@@ -40,6 +40,7 @@ def _has_recorded(folder: Path, count: int, driver: subprocess.Popen[bytes]) -> 
     return len(statuses(folder)) >= count or driver.poll() is not None
 
 
+@pytest.mark.promise("6", "killed at random, resumed, killed again, compared")
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bit_for_bit(
@@ -85,6 +86,7 @@ def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bi
     assert check_sweep(folder).is_healthy
 
 
+@pytest.mark.promise("10", "the server killed in mid-sweep")
 @pytest.mark.soak
 def test_a_server_that_goes_away_costs_its_record_and_no_run(
     tmp_path: Path, figures: Figures

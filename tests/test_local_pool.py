@@ -311,6 +311,7 @@ def test_a_mission_can_be_looked_at_on_a_worker(pair: LocalJoblibPool, tmp_path:
 # --- one bad run costs one run -------------------------------------------------------------------
 
 
+@pytest.mark.promise("7", "SIGSEGV, abort, `os._exit` beside runs that go well")
 def test_runs_that_crash_their_worker_cost_no_other_run(make: MakePool, tmp_path: Path) -> None:
     guilty = {1: "SIGSEGV", 4: "SIGABRT", 6: "exited with code 3", 8: "Brackets are mismatched"}
     specs = [spec_of(tmp_path, n) for n in range(12)]

@@ -112,6 +112,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.promise("6", "the head of a Ray cluster, or the sweep's own raylet, that is lost")
 @pytest.mark.parametrize(
     ("killed", "said"),
     [

@@ -69,6 +69,7 @@ class TestFormat:
     def test_the_script_hash_can_be_imported_from_here(self) -> None:
         assert manifest_module.canonical_script_sha256 is canonical_script_sha256
 
+    @pytest.mark.promise("1", "a manifest as this version writes it")
     def test_a_manifest_of_this_format_is_read_by_every_later_version(self) -> None:
         path = DATA / "golden_manifest.jsonl"
         manifest = Manifest.load(path)
@@ -98,6 +99,7 @@ class TestFormat:
         assert first.started_at == datetime(2026, 1, 2, 3, 4, 5, 60956, tzinfo=UTC)
         assert (added.run_id, added.extra) == (2, {"planned_run_count": 3})
 
+    @pytest.mark.promise("1", "manifests of version 0.6")
     def test_a_manifest_of_the_peer_is_read(self) -> None:
         manifest = Manifest.load(DATA / "peer_manifest.jsonl")
         retried, first = manifest.entries
@@ -219,6 +221,7 @@ class TestFormat:
 
 
 class TestValues:
+    @pytest.mark.promise("1", "NaN, infinities, -0.0, large seeds, any text")
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -547,6 +550,7 @@ class TestLoad:
         assert (error.path, error.line_number) == (path, 3)
         assert re.search(message, str(error))
 
+    @pytest.mark.promise("1", "a flipped bit")
     def test_a_flipped_bit_is_found_and_its_line_given(self, path: Path) -> None:
         header(entries=[entry(0), entry(1)]).save(path)
         good = path.read_bytes()
@@ -565,6 +569,7 @@ class TestLoad:
                     pytest.fail(f"bit {bit} of byte {position} was missed")
                 assert found == (path, line_number)
 
+    @pytest.mark.promise("1", "lost, repeated or moved lines")
     @pytest.mark.parametrize("order", [[0, 1, 3], [0, 1, 1, 2, 3], [0, 2, 1, 3], [1, 2, 3]])
     def test_a_lost_repeated_or_moved_line_is_found(self, order: list[int], path: Path) -> None:
         header(entries=[entry(0), entry(1), entry(2)]).save(path)

@@ -36,6 +36,7 @@ class TestAppend:
         assert manifest.entries == []
         assert manifest.path is None
 
+    @pytest.mark.promise("3", "cut at every byte, then appended to")
     def test_cut_at_every_byte_the_whole_entries_are_kept_and_more_can_follow(
         self, path: Path
     ) -> None:
@@ -80,6 +81,9 @@ class TestAppend:
         assert corrupt(lambda: manifest.append_entry(entry(1))).line_number == 3
         assert path.read_bytes() == before
 
+    @pytest.mark.promise(
+        "3", "garbage at the end: NULs, half a character, `\\r`, JSON without newline, 1 MB"
+    )
     @pytest.mark.parametrize(
         "tail", [b"\0" * 100, b'{"run_id": "\xc3', b"\r", b'{"run_id": 1}', b"x" * 1_000_000]
     )
@@ -151,6 +155,9 @@ class TestAppend:
 
 
 class TestFaults:
+    @pytest.mark.promise(
+        "1", "the Nth open, read, write, fsync, truncate, rename or close fails, for every N"
+    )
     @pytest.mark.parametrize("fsync_each", [True, False])
     @pytest.mark.parametrize("name", OS_CALLS)
     def test_whatever_fails_what_was_acknowledged_is_there_and_the_manifest_goes_on(
@@ -189,6 +196,7 @@ class TestFaults:
                 return
         pytest.fail("the fault was still met at the 59th call")
 
+    @pytest.mark.promise("1", "killed while the header is written")
     @pytest.mark.parametrize("name", OS_CALLS)
     def test_killed_while_the_header_is_created_there_is_no_sweep_or_a_valid_one(
         self, name: str, tmp_path: Path
@@ -222,6 +230,7 @@ class TestFaults:
                 return
         pytest.fail("the child was still killed at the 39th call")
 
+    @pytest.mark.promise("3", "a file that may not grow (EFBIG)")
     def test_a_file_that_may_not_grow_keeps_its_entries_and_goes_on_when_it_may(
         self, path: Path
     ) -> None:

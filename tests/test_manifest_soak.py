@@ -30,6 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "sweep" / "manifest.jsonl"
 
 
+@pytest.mark.promise("1", "200 kills, with an acknowledgement after each line")
 @pytest.mark.soak
 def test_killed_at_random_200_times_no_acknowledged_entry_is_lost(
     path: Path, figures: Figures
@@ -70,6 +71,7 @@ while True:
             acknowledged = {max(acknowledged)}
 
 
+@pytest.mark.promise("1", "random calls that fail, in thousands of rounds")
 @pytest.mark.soak
 def test_random_calls_fail_in_thousands_of_rounds_and_no_acknowledged_entry_is_lost(
     path: Path, figures: Figures
@@ -115,6 +117,7 @@ def test_random_calls_fail_in_thousands_of_rounds_and_no_acknowledged_entry_is_l
     assert list(path.parent.glob("*.torn-*")), "no torn line was ever set aside"
 
 
+@pytest.mark.promise("1", "100,000 entries")
 @pytest.mark.soak
 def test_100_000_entries_are_appended_and_loaded_in_seconds_and_in_a_few_hundred_megabytes(
     path: Path,

@@ -46,6 +46,7 @@ def test_a_plain_name_never_leaves_its_folder_and_one_that_does_not_is_kept(name
     assert (plain == name) or escapes or ":" in name
 
 
+@pytest.mark.promise("folders from somebody else", "outputs with absolute names or `..`")
 @pytest.mark.parametrize("name", ["{tmp}/outside.txt", "../outside.txt", "../../outside.txt"])
 def test_reports_and_ephemerides_are_written_in_the_runs_folder_and_read_from_there(
     name: str, worker: WorkerProcess, tmp_path: Path

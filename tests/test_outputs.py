@@ -207,6 +207,7 @@ def test_values_come_back_from_parquet_bit_for_bit(values: list[float]) -> None:
     assert read["x"].to_numpy().tobytes() == frame["x"].to_numpy().tobytes()
 
 
+@pytest.mark.promise("2", "killed anywhere while an output is written")
 def test_a_kill_at_any_moment_of_the_writing_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
     results = recorded(tmp_path, RF=REPORT)
     whole = pd.read_parquet(write_outputs(results, tmp_path, LOG).outputs["report__RF"])

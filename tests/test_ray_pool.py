@@ -57,6 +57,7 @@ def actor_pids() -> list[int]:
     ]
 
 
+@pytest.mark.promise("9", "a Ray actor killed in mid-run")
 def test_a_killed_actor_costs_its_run_one_attempt(actors: RayPool, tmp_path: Path) -> None:
     specs = [spec_of(tmp_path, n, hook="take_time", seconds=3) for n in range(3)]
 

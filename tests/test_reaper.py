@@ -115,6 +115,7 @@ def pid_of(reaping: Reaper) -> int:
 # --- a pool whose driver ends --------------------------------------------------------------------
 
 
+@pytest.mark.promise("8", "the driver killed inside a long native call")
 @pytest.mark.parametrize(
     ("send", "signal_number"),
     [

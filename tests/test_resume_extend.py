@@ -151,6 +151,7 @@ def have_it_failed(folder: Path, run_id: int) -> None:
 class TestResume:
     """Exactly the missing, failed and damaged runs run again."""
 
+    @pytest.mark.promise("6", "outputs harmed, and a resume without the doctor")
     @pytest.mark.parametrize(
         "harms",
         [

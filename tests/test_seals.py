@@ -97,6 +97,7 @@ def test_whatever_fails_there_is_the_old_seal_the_new_one_or_none_but_never_a_pa
     assert [path.name for path in spec.output_dir.iterdir()] == [SEAL_NAME]
 
 
+@pytest.mark.promise("5", "a seal with any bit flipped, or cut anywhere")
 def test_every_flipped_bit_and_every_cut_of_a_seal_is_found(spec: RunSpec) -> None:
     seal_run(spec, ended(spec))
     path = spec.output_dir / SEAL_NAME

@@ -91,6 +91,9 @@ class TestHooks:
         )
         assert len(lazy_extra_outputs(manifest, "note")) == 2
 
+    @pytest.mark.promise(
+        "folders from somebody else", "a hook of another user or machine, or of nobody"
+    )
     @pytest.mark.parametrize("writer", STRANGERS)
     def test_one_of_somebody_elses_is_not_even_imported(
         self,
@@ -182,6 +185,7 @@ class TestHooks:
 class TestHandMadeRuns:
     """So it is with the scripts and the folders that hand-made runs name."""
 
+    @pytest.mark.promise("folders from somebody else", "scripts and folders of hand-made runs")
     @pytest.mark.parametrize("what", ["script", "folder", "hook"])
     def test_those_of_somebody_elses_are_refused_unless_trusted(
         self, what: str, tmp_path: Path, pool: LocalJoblibPool
@@ -218,6 +222,7 @@ def test_a_user_without_a_name_is_one_all_the_same(monkeypatch: pytest.MonkeyPat
     assert origin()["user"] == f"uid {os.getuid()}"
 
 
+@pytest.mark.promise("folders from somebody else", "unpickling, evaluating")
 def test_nothing_that_lies_in_a_sweep_folder_is_unpickled_or_evaluated() -> None:
     """No module names what would do that; pyarrow has not unpickled Parquet since version 14.
 
@@ -257,6 +262,7 @@ def test_nothing_that_lies_in_a_sweep_folder_is_unpickled_or_evaluated() -> None
     assert found == []
 
 
+@pytest.mark.promise("folders from somebody else", "the server's address")
 def test_the_local_server_listens_on_loopback_alone() -> None:
     server = start_local_server()
     assert server is not None

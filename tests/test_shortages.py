@@ -104,6 +104,9 @@ def _writing(results: object, folder: Path, log: object) -> Any:
     return WrittenOutputs()
 
 
+@pytest.mark.promise(
+    "short of disk", "a report cut short by a full disk, of which GMAT says nothing"
+)
 def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +131,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
 # --- in a sweep ----------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("short of disk", "the disk full half-way")
 def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
     tmp_path: Path,
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
     assert told["is_whole"]
 
 
+@pytest.mark.promise("3", "no space for a line (ENOSPC)")
 def test_a_manifest_that_cannot_be_written_stops_the_sweep_and_keeps_what_it_has(
     pool: LocalJoblibPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +197,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_sweep_and_keeps_what_it_has
     assert {entry.run_id: entry.status for entry in entries} == dict.fromkeys(range(8), "ok")
 
 
+@pytest.mark.promise("short of disk", "no file descriptors left")
 def test_no_file_descriptors_for_another_worker_stop_the_sweep(
     tmp_path: Path, pool: LocalJoblibPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ class TestFailedRuns:
 
         assert 'The value of "1" for field "Eccentricity"' in (failed.stderr or "")
 
+    @pytest.mark.promise("9", "GMAT refuses: no retry")
     def test_the_failed_run_was_not_retried(self, folder: Path) -> None:
         (failed,) = (
             e for e in Manifest.load(folder / "manifest.jsonl").entries if e.status == "failed"
@@ -389,6 +390,7 @@ def test_a_kind_of_sweep_nobody_knows_runs_and_is_refused_where_it_is_rebuilt(
         Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
 
 
+@pytest.mark.promise("4", "a folder used twice")
 def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(
     pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
 ) -> None:
@@ -400,6 +402,7 @@ def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(
     assert before == (tmp_path / "manifest.jsonl").read_bytes()
 
 
+@pytest.mark.promise("4", "a second sweep or deployment on one folder")
 def test_a_folder_somebody_else_writes_to_is_refused(
     pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
 ) -> None:

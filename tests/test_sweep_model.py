@@ -196,6 +196,9 @@ class SweepMachine(RuleBasedStateMachine):
         return self.reference[ids < self.count]
 
 
+@pytest.mark.promise(
+    "6", "run, tear, damage, lose, move, resume, extend, repair in any order, beside a model"
+)
 @pytest.mark.soak
 @pytest.mark.timeout(1500)
 def test_whatever_happens_to_a_sweep_nothing_recorded_is_lost_and_resume_finishes_it(

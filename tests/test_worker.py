@@ -377,6 +377,7 @@ def test_a_hook_reads_what_the_run_left_and_names_files_of_its_own(
     assert text.splitlines()[-1].endswith(" postprocess_status=ok")
 
 
+@pytest.mark.promise("7", "SystemExit")
 def test_a_hook_that_leaves_the_interpreter_costs_its_run_and_no_other(on_engine: Run) -> None:
     left = on_engine(LEO, postprocess="run_hooks:leaving")
     following = on_engine(LEO, run_options={"overwrite": True})

@@ -129,6 +129,7 @@ def test_a_mission_can_be_looked_at_without_running_it(
     assert "Brackets are mismatched" in lasting.inspect(refused.script_path, {}).engine_log
 
 
+@pytest.mark.promise("7", "100 MB of output")
 def test_a_hundred_megabytes_of_output_do_no_harm_and_are_not_kept(
     lasting: WorkerProcess, tmp_path: Path
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_hook_that_exits_says_its_code_and_last_words(
     )
 
 
+@pytest.mark.promise("7", "last words that are not UTF-8")
 def test_last_words_that_are_not_utf_8_can_be_read_all_the_same(
     start: StartWorker, tmp_path: Path
 ) -> None:
@@ -255,6 +257,7 @@ def test_a_request_to_a_worker_that_has_ended_says_so(start: StartWorker, tmp_pa
 # --- a run that does not end ---------------------------------------------------------------------
 
 
+@pytest.mark.promise("7", "an endless propagation")
 @pytest.mark.parametrize("script", ["endless propagation", "endless loop"])
 def test_an_endless_run_is_ended_by_its_timeout(
     script: str, start: StartWorker, tmp_path: Path
@@ -270,6 +273,7 @@ def test_an_endless_run_is_ended_by_its_timeout(
     assert not psutil.pid_exists(worker.pid)
 
 
+@pytest.mark.promise("7", "an endless run that has started a program")
 def test_the_timeout_ends_what_the_run_has_started_too(start: StartWorker, tmp_path: Path) -> None:
     worker = start()
     spec = spec_of(tmp_path, 1, hook="leave_a_program_and_fly_on")
@@ -294,6 +298,7 @@ def test_the_time_a_worker_needs_to_start_is_not_the_runs(
 # --- a run that needs too much memory -----------------------------------------------------------
 
 
+@pytest.mark.promise("7", "a run that takes too much memory")
 @pytest.mark.parametrize(
     "what",
     [

@@ -188,6 +188,7 @@ def test_a_write_that_fails_fails_the_run_and_leaves_nothing_under_the_final_nam
     assert read_seal(tmp_path / "run-0").entry.status == "failed"
 
 
+@pytest.mark.promise("2", "a run that cannot be sealed")
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
 def test_a_run_that_cannot_be_sealed_is_not_ok(
     recorded_run: Run, tmp_path: Path, call: str
@@ -201,6 +202,7 @@ def test_a_run_that_cannot_be_sealed_is_not_ok(
     assert read_seal(tmp_path / "run-0").entry.status == "failed"
 
 
+@pytest.mark.promise("2", "the order: files, then the seal, then the outcome")
 def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
     recorded_run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -228,6 +230,7 @@ def test_what_was_written_is_on_disk_before_the_outcome_is_returned(
     assert events[4:] == ["rename", "fsync run-0"]
 
 
+@pytest.mark.promise("2", "the order for the files of a hook: files, then the seal")
 def test_what_a_hook_wrote_is_on_disk_before_the_seal_lists_it(
     recorded_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
