@@ -6,7 +6,7 @@ PORT   := 4200
 RUNS   := 200 500 2000
 ORCHESTRATED := 1000 10000 100000
 
-.PHONY: help demo test services soak pages lint format bench engine up deploy down clean
+.PHONY: help demo test services soak pages lint format docs bench engine up deploy down clean
 
 help:
 	@echo "make demo     a Monte Carlo of an injection burn: table, picture, manifest, flow run"
@@ -15,6 +15,7 @@ help:
 	@echo "make soak     long rounds of injected faults"
 	@echo "make pages    what the Prefect UI shows, in headless Chromium; needs chromium"
 	@echo "make lint     ruff and mypy"
+	@echo "make docs     the documentation as a site, in site/: open site/index.html"
 	@echo "make bench    half an hour of benchmarks, whose tables go into docs/performance.md"
 	@echo "make up       a Prefect server and a worker on this machine (PORT=4200)"
 	@echo "make deploy   the deployments and automations, on that server"
@@ -49,6 +50,10 @@ format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# The theme's advertisement of its successor is no warning of the build.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
+
 bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --n $(RUNS) --json benchmarks/results/throughput.json
 	$(PYTHON_IN_VENV) benchmarks/orchestration.py --n $(ORCHESTRATED) --json benchmarks/results/orchestration.json
@@ -62,4 +67,4 @@ engine: $(READY)
 	@$(VENV)/bin/gmat-sweep engine
 
 clean:
-	rm -rf $(VENV) demo-output benchmarks/results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site demo-output benchmarks/results .mypy_cache .pytest_cache .ruff_cache .hypothesis
