@@ -27,7 +27,8 @@ def hooks() -> ModuleType:
 @pytest.fixture(scope="module")
 def page(hooks: ModuleType) -> str:
     """Return the page on reliability as it is written."""
-    return (ROOT / "docs" / hooks.PAGE).read_text(encoding="utf-8")
+    path: Path = ROOT / "docs" / hooks.PAGE
+    return path.read_text(encoding="utf-8")
 
 
 def test_the_page_gives_ten_promises_and_a_place_for_the_table(

@@ -101,6 +101,20 @@ def test_the_reference_has_every_public_method(name: str, documented: dict[str, 
     assert lacking == []
 
 
+def test_a_parameter_has_the_type_of_its_own(site: Path) -> None:
+    page = (site / "api" / "sweeps.html").read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]+>|\s", "", page.partition('id="gmat_sweep.api.latin_hypercube"')[2])
+
+    assert "n(int)" in text.partition("Raises:")[0], "it stands in one line with mission, a path"
+
+
+def test_the_parameters_of_a_flow_are_listed(site: Path) -> None:
+    page = (site / "api" / "flows.html").read_text(encoding="utf-8")
+
+    assert "Args:" not in page
+    assert page.count("Parameters:") == 2
+
+
 def test_the_index_of_the_reference_links_every_name_of_the_package(site: Path) -> None:
     index = (site / "api" / "index.html").read_text(encoding="utf-8")
     linked = set(re.findall(r'href="[\w-]+\.html#gmat_sweep\.[\w.]*?(\w+)"', index))
