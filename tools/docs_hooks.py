@@ -24,7 +24,7 @@ PLACEHOLDER = "<!-- tests of the promises -->"
 # The parts of the table, in order, with the promises whose tests stand in each. The ten promises
 # have numbers on the page; the two that follow from them have the names of their sections.
 PARTS = {
-    "the log": ("1", "3", "4"),
+    "the manifest": ("1", "3", "4"),
     "sealed run folders and the doctor": ("2", "5"),
     "runs": ("7", "9", "short of disk"),
     "the driver and the server": ("6", "8", "10"),
