@@ -1,7 +1,5 @@
 """Every exception this package raises on purpose.
 
-::
-
     GmatSweepError                 anything below
     ├── SweepConfigError           the sweep cannot be started as asked
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
