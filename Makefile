@@ -17,7 +17,7 @@ help:
 	@echo "make lint     ruff and mypy"
 	@echo "make docs     the documentation as a site, in site/: open site/index.html"
 	@echo "make bench    half an hour of benchmarks, whose tables go into docs/performance.md"
-	@echo "make up       a Prefect server and a worker on this machine (PORT=4200)"
+	@echo "make up       a Prefect server and a Prefect worker on this machine (PORT=4200)"
 	@echo "make deploy   the deployments and automations, on that server"
 	@echo "make down     end both, and what they run"
 	@echo "make engine   which GMAT engine is used"
