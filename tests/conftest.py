@@ -18,14 +18,12 @@ import pytest  # noqa: E402
 
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+from repository import DATA, EXAMPLES  # noqa: E402
 from soak_figures import figures  # noqa: E402, F401
 
 # What a machine shared with others needs for an example says nothing of the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
-
-DATA = Path(__file__).parent / "data"
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -30,8 +29,9 @@ from gmat_sweep.distributions import (
     to_rv_frozen,
 )
 from gmat_sweep.errors import SweepConfigError
+from repository import DATA
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "draws.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((DATA / "draws.json").read_text())
 
 FROZEN: dict[str, Any] = {
     "beta": scipy.stats.beta(2, 5),

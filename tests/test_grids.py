@@ -33,8 +33,9 @@ from gmat_sweep.grids import (
     plain_value,
 )
 from gmat_sweep.spec import RunSpec
+from repository import DATA
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "draws.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((DATA / "draws.json").read_text())
 SCRIPT = Path("mission.script")
 OUT = Path("out")
 NORMAL: dict[str, DistSpec] = {"Sat.SMA": ("normal", 7100.0, 50.0)}

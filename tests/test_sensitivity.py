@@ -17,11 +17,11 @@ import scipy.stats
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_samples_to_run_specs
 from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
+from repository import DATA
 
 if TYPE_CHECKING:
     from gmat_sweep.distributions import DistSpec
 
-DATA = Path(__file__).parent / "data"
 
 _ANGLE: DistSpec = ("uniform", -math.pi, math.pi)
 _ISHIGAMI = {"x3": _ANGLE, "x1": _ANGLE, "x2": _ANGLE}

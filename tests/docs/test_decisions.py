@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = next(each for each in Path(__file__).parents if (each / "pyproject.toml").is_file())
-PAGES = sorted({*(ROOT / "docs" / "decisions").glob("*.md")})
+from repository import PROJECT
+
+PAGES = sorted({*(PROJECT / "docs" / "decisions").glob("*.md")})
 FORM = re.compile(
     r"# (?P<title>.+)\n\n"
     r"\*\*Status:\*\* (accepted|replaced by \[.+\]\(.+\)) · \*\*Date:\*\* (?P<date>[\d-]+)\n\n"

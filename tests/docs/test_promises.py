@@ -9,13 +9,15 @@ from types import ModuleType
 
 import pytest
 
-ROOT = next(each for each in Path(__file__).parents if (each / "pyproject.toml").is_file())
+from repository import PROJECT
 
 
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
     """Return the hooks of the documentation's build."""
-    found = importlib.util.spec_from_file_location("docs_hooks", ROOT / "tools" / "docs_hooks.py")
+    found = importlib.util.spec_from_file_location(
+        "docs_hooks", PROJECT / "tools" / "docs_hooks.py"
+    )
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -27,7 +29,7 @@ def hooks() -> ModuleType:
 @pytest.fixture(scope="module")
 def page(hooks: ModuleType) -> str:
     """Return the page on reliability as it is written."""
-    path: Path = ROOT / "docs" / hooks.PAGE
+    path: Path = PROJECT / "docs" / hooks.PAGE
     return path.read_text(encoding="utf-8")
 
 
@@ -39,14 +41,14 @@ def test_the_page_gives_ten_promises_and_a_place_for_the_table(
 
 
 def test_every_promise_has_tests(hooks: ModuleType, page: str) -> None:
-    guarded = {guard.promise for guard in hooks.guards(ROOT)}
+    guarded = {guard.promise for guard in hooks.guards(PROJECT)}
 
     assert {promise for part in hooks.PARTS.values() for promise in part} == guarded
     assert set(hooks.promises_of(page)) < guarded
 
 
 def test_the_table_has_a_row_for_every_mark(hooks: ModuleType) -> None:
-    found = hooks.guards(ROOT)
+    found = hooks.guards(PROJECT)
     lines = hooks.table(found).splitlines()
 
     assert len({guard.what for guard in found}) == len(found) > 70, "no fault is named twice"

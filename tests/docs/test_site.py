@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import gmat_sweep
-
-ROOT = next(each for each in Path(__file__).parents if (each / "pyproject.toml").is_file())
+from repository import PROJECT
 
 # The import paths that users rely on.
 PUBLIC_MODULES = [
@@ -56,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
-        cwd=ROOT,
+        cwd=PROJECT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,

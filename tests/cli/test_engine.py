@@ -1,0 +1,144 @@
+"""The command line on the real engine: what a user does with a sweep, from start to archive."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from gmat_sweep.cli import main
+from gmat_sweep.flow.server import start_local_server
+from gmat_sweep.manifest import Manifest
+from repository import DATA
+
+SCRIPT = str(DATA / "leo_short.script")
+PERTURB = ("--perturb", "Sat.SMA=normal:7100:50", "--seed", "42", "--workers", "2", "--quiet")
+HOOK = """\
+import pandas as pd
+
+def first(spec, outcome):
+    [report] = outcome.output_paths.values()
+    path = spec.output_dir / "first.parquet"
+    pd.read_parquet(report).head(1).to_parquet(path)
+    return {"first": path}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test be in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def done(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """Return what a command prints that ends well."""
+    code = main(words)
+    printed, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    return re.sub(r"in \d+\.\d\d s", "in T s", printed).splitlines()
+
+
+def test_a_monte_carlo_is_run_extended_packed_moved_and_resumed_to_the_same_frame(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("cli_engine_hooks.py").write_text(HOOK)
+    hook = ("--postprocess", "cli_engine_hooks:first")
+    manifest = ("mc/manifest.jsonl", "--script", SCRIPT)
+    go_on = ("--workers", "2", "--quiet")
+
+    assert done(capsys, "monte-carlo", SCRIPT, "--n", "2", *PERTURB, *hook, "--out", "mc") == [
+        "2 runs (2 ok) in T s — output: mc"
+    ]
+    assert done(capsys, "extend", *manifest, "--n", "2", *go_on, "--frame", "extended.parquet") == [
+        "4 runs (4 ok) in T s — output: mc",
+        "frame: extended.parquet",
+    ]
+    assert done(capsys, "archive", *manifest, "--out", "mc.zip") == [
+        "4 runs (4 ok) in T s — output: mc",
+        "archive: mc.zip",
+    ]
+    zipfile.ZipFile("mc.zip").extractall("elsewhere")
+    Path("elsewhere/runs/run-1/report__RF.parquet").unlink()
+    Path("elsewhere/runs/run-2/first.parquet").unlink()
+    moved = ("elsewhere/manifest.jsonl", "--script", "elsewhere/script/leo_short.script")
+    assert done(capsys, "resume", *moved, *go_on, "--frame", "resumed.parquet") == [
+        "4 runs (4 ok) in T s — output: elsewhere",
+        "frame: resumed.parquet",
+    ]
+    # In another way, too: with a fresh process for every run.
+    at_once = ("monte-carlo", SCRIPT, "--n", "4", *PERTURB, "--out", "4", "--backend", "process")
+    done(capsys, *at_once, "--frame", "at_once.parquet")
+
+    fresh = pd.read_parquet("at_once.parquet")
+    assert len(fresh) > 4
+    for name in ("extended", "resumed"):
+        assert_frame_equal(pd.read_parquet(f"{name}.parquet"), fresh, check_exact=True)
+    for folder in ("mc", "elsewhere"):
+        entries = Manifest.load(f"{folder}/manifest.jsonl").entries
+        assert [len(entry.extra_outputs) for entry in entries] == [1, 1, 1, 1]
+        assert done(capsys, "show", f"{folder}/manifest.jsonl") == [
+            f"4 runs (4 ok) in T s — output: {folder}"
+        ]
+
+
+def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("cli_engine_bad_hooks.py").write_text(
+        "def f(spec, outcome):\n    raise ValueError('no contact in this run')\n"
+    )
+    words = ["run", SCRIPT, "--grid", "Sat.SMA=7000,7100", "--workers", "2", "--quiet"]
+
+    assert main([*words, "--out", "o", "--postprocess", "cli_engine_bad_hooks:f"]) == 5
+    assert re.sub(r"(0, 1|1, 0)", "0 and 1", capsys.readouterr().err).splitlines() == [
+        "gmat-sweep: failed: 2 x ValueError: no contact in this run (run 0 and 1)",
+        "gmat-sweep: see `gmat-sweep show o/manifest.jsonl --detail`",
+        "gmat-sweep: every run failed",
+    ]
+    assert main(["show", "o/manifest.jsonl"]) == 0
+    assert "failed: 2 x ValueError: no contact in this run" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done(capsys, "monte-carlo", SCRIPT, "--n", "2", *PERTURB, "--out", "mc")
+    manifest = Path("mc/manifest.jsonl")
+    server = start_local_server()
+    assert server is not None
+    extending = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from gmat_sweep.cli import entry_point; entry_point()"),
+            *("extend", str(manifest), "--n", "20", "--script", SCRIPT, "--workers", "1"),
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PREFECT_API_URL": server.wait()},
+    )
+    deadline = time.monotonic() + 120
+    while len(Manifest.load(manifest).entries) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    extending.send_signal(signal.SIGINT)
+    _, err = extending.communicate(timeout=60)
+
+    assert extending.returncode == -signal.SIGINT
+    recorded = len(Manifest.load(manifest).entries)
+    assert 4 <= recorded < 22
+    command = f"gmat-sweep resume {manifest} --script {SCRIPT}"
+    assert err.splitlines()[-2:] == [
+        f"gmat-sweep: {recorded} of 22 runs are recorded; go on with `{command}`",
+        "gmat-sweep: interrupted",
+    ]
+    assert done(capsys, *command.split()[1:], "--workers", "2", "--quiet") == [
+        "22 runs (22 ok) in T s — output: mc"
+    ]

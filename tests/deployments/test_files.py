@@ -1,0 +1,231 @@
+"""What is written in `deployments/` fits the flows and is safe to use as it stands. No server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import cloudpickle
+import pytest
+import yaml
+from prefect.automations import AutomationCore
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings.models.flows import FlowsSettings
+from prefect.utilities.callables import parameter_schema
+
+from gmat_sweep.flow import nightly_flow, sweep_flow
+from gmat_sweep.flows import gmat_sweep_flow, nightly_dispersion
+from gmat_sweep.plans.notation import parse_grid, parse_perturb
+from repository import PROJECT
+
+FLOWS: list[Flow[Any, Any]] = [gmat_sweep_flow, nightly_dispersion]
+
+
+def read(name: str) -> Any:
+    """Return what a file of `deployments/` holds, anchors and all resolved."""
+    return yaml.safe_load((PROJECT / "deployments" / name).read_text(encoding="utf-8"))
+
+
+PREFECT_FILE = read("prefect.yaml")
+DEPLOYMENTS = {each["name"]: each for each in PREFECT_FILE["deployments"]}
+AUTOMATIONS = {each["name"]: each for each in read("automations.yaml")}
+SERVICES = read("compose.yaml")["services"]
+
+
+class TestDeployments:
+    @pytest.mark.parametrize("name", DEPLOYMENTS)
+    def test_its_entrypoint_is_a_flow_that_takes_its_parameters(self, name: str) -> None:
+        deployment = DEPLOYMENTS[name]
+        flow: Flow[Any, Any] = load_flow_from_entrypoint(deployment["entrypoint"])
+
+        taken = flow.validate_parameters(deployment["parameters"])
+
+        assert any(flow is each for each in FLOWS)
+        assert taken.keys() >= deployment["parameters"].keys()
+
+    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name != "resume"])
+    def test_what_it_varies_is_written_in_the_notation(self, name: str) -> None:
+        parameters = DEPLOYMENTS[name]["parameters"]
+        parse = parse_grid if parameters.get("kind") == "grid" else parse_perturb
+
+        assert len(parse(parameters["vary"], "vary")) == len(parameters["vary"]) > 0
+
+    def test_each_way_to_draw_has_one_and_resume_says_nothing_of_it(self) -> None:
+        kinds = {each["parameters"].get("kind") for each in DEPLOYMENTS.values()}
+
+        assert kinds >= {"grid", "monte_carlo", "latin_hypercube"}
+        assert DEPLOYMENTS["resume"]["parameters"].keys() == {"mission", "resume"}
+
+    @pytest.mark.parametrize("name", DEPLOYMENTS)
+    def test_its_mission_is_there_and_its_path_relative(self, name: str) -> None:
+        mission = Path(DEPLOYMENTS[name]["parameters"]["mission"])
+
+        assert not mission.is_absolute()
+        assert (PROJECT / mission).is_file()
+
+    def test_nothing_is_pulled(self) -> None:
+        assert PREFECT_FILE["pull"] == []
+        assert [name for name, each in DEPLOYMENTS.items() if "pull" in each] == []
+
+    def test_schedules_have_a_timezone_and_no_time_at_which_clocks_change(self) -> None:
+        schedules = [
+            schedule for each in DEPLOYMENTS.values() for schedule in each.get("schedules", [])
+        ]
+
+        for schedule in schedules:
+            assert ZoneInfo(schedule["timezone"])
+            CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
+            _, hour, *_ = schedule["cron"].split()
+            # A fixed hour, given as one number.
+            assert int(hour) not in range(1, 3)
+        assert len(schedules) == 1
+
+    def test_a_night_is_not_begun_while_another_is_under_way(self) -> None:
+        limit = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+
+        assert DEPLOYMENTS["nightly"]["concurrency_limit"] == limit
+
+
+class TestServing:
+    @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
+    def test_a_flow_that_was_sent_to_a_process_knows_its_parameters(
+        self, flow: Flow[Any, Any]
+    ) -> None:
+        parameters = {"mission": "leo.script", "vary": ["Sat.SMA=normal:7000:1"], "n": 5}
+
+        sent: Flow[Any, Any] = cloudpickle.loads(cloudpickle.dumps(flow))
+
+        assert sent.validate_parameters(parameters) == flow.validate_parameters(parameters)
+
+    def test_it_takes_with_it_who_makes_sweeps_of_parameters(self) -> None:
+        sent = cloudpickle.loads(cloudpickle.dumps(gmat_sweep_flow))
+
+        assert sent.fn.__globals__ is not gmat_sweep_flow.fn.__globals__
+        assert sent.fn.__globals__["_preparation"] == sweep_flow._preparation != []
+
+
+class TestForm:
+    @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
+    def test_every_parameter_says_what_it_means(self, flow: Flow[Any, Any]) -> None:
+        schema = parameter_schema(flow)
+        settings = schema.definitions["RunSettings"]
+        parameters: dict[str, Any] = dict(schema.properties)
+        # The form shows the description of the model.
+        parameters["settings"] = parameters["settings"] | settings
+        parameters |= settings["properties"]
+
+        undescribed = [name for name, each in parameters.items() if not each.get("description")]
+        assert undescribed == []
+        assert len(parameters) > 10
+
+    @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
+    def test_bounds_are_in_the_schema_so_that_the_server_can_refuse(
+        self, flow: Flow[Any, Any]
+    ) -> None:
+        definitions = parameter_schema(flow).definitions
+        settings = definitions["RunSettings"]["properties"]
+
+        assert {"minimum": 1, "maximum": 10_000_000}.items() <= definitions["RunCount"].items()
+        assert {"minimum": 0, "exclusiveMaximum": 2**63}.items() <= definitions["Seed"].items()
+        assert re.fullmatch(definitions["MaxFailed"]["pattern"], "5%")
+        assert not re.fullmatch(definitions["MaxFailed"]["pattern"], "-1")
+        assert {"minimum": 0, "maximum": 100}.items() <= settings["retries"].items()
+        assert {"minimum": 1, "maximum": 4096}.items() <= settings["workers"]["anyOf"][0].items()
+        assert settings["timeout_s"]["anyOf"][0]["exclusiveMinimum"] == 0
+        assert definitions["RunSettings"]["additionalProperties"] is False
+
+    def test_the_page_on_deployments_has_every_parameter(self) -> None:
+        page = (PROJECT / "docs" / "deployments.md").read_text(encoding="utf-8")
+        schema = parameter_schema(gmat_sweep_flow)
+        nested = schema.definitions["RunSettings"]["properties"]
+
+        names = {*schema.properties, *(f"settings.{name}" for name in nested)} - {"settings"}
+        assert sorted(re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)) == sorted(names)
+
+
+class TestAutomations:
+    @pytest.mark.parametrize("name", AUTOMATIONS)
+    def test_prefect_takes_it(self, name: str) -> None:
+        automation = AutomationCore.model_validate(AUTOMATIONS[name])
+
+        assert automation.enabled
+        assert automation.actions
+
+    def test_a_flow_run_that_has_ended_is_no_zombie_whatever_its_state_is_called(self) -> None:
+        expected = set(AUTOMATIONS["gmat-sweep zombie"]["trigger"]["expect"])
+        sources = [Path(module.__file__ or "") for module in (sweep_flow, nightly_flow)]
+        named = {
+            name
+            for source in sources
+            for name in re.findall(
+                r'(?:Completed|Failed)\(\s*name="(\w+)"', source.read_text(encoding="utf-8")
+            )
+        }
+        assert named >= {"CompletedWithFailures", "TooManyFailedRuns", "Incomplete", "Moved"}
+
+        of_prefect = {"Completed", "Failed", "TimedOut", "Cancelled", "Crashed"}
+        assert expected >= {f"prefect.flow-run.{name}" for name in named | of_prefect}
+
+    def test_a_flow_run_may_miss_a_heartbeat_or_two_of_a_worker_that_nobody_has_configured(
+        self,
+    ) -> None:
+        every_s = FlowsSettings.model_fields["heartbeat_frequency"].default
+
+        assert AUTOMATIONS["gmat-sweep zombie"]["trigger"]["within"] >= 3 * every_s
+
+    def test_the_events_waited_for_are_those_that_nights_send(self) -> None:
+        expected = {
+            event
+            for each in AUTOMATIONS.values()
+            for event in each["trigger"]["expect"]
+            if not event.startswith("prefect.")
+        }
+
+        assert expected == {nightly_flow.FINISHED_EVENT, nightly_flow.MOVED_EVENT}
+
+
+class TestCompose:
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_every_service_has_a_health_check(self, service: str) -> None:
+        assert SERVICES[service]["healthcheck"]["test"]
+
+    def test_what_is_reachable_is_reachable_from_this_machine_only(self) -> None:
+        ports = [port for each in SERVICES.values() for port in each.get("ports", [])]
+
+        assert ports
+        assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+    def test_the_password_has_no_default(self) -> None:
+        assert _variables(SERVICES, "PASSWORD") == {"${POSTGRES_PASSWORD:?choose a password}"}
+
+    def test_a_service_starts_when_what_it_needs_is_healthy(self) -> None:
+        waits = {
+            name: {other: need["condition"] for other, need in each["depends_on"].items()}
+            for name, each in SERVICES.items()
+            if "depends_on" in each
+        }
+
+        assert waits == {
+            "server": {"database": "service_healthy"},
+            "worker": {"server": "service_healthy"},
+        }
+
+
+def _variables(value: object, part: str) -> set[str]:
+    """Return the references to variables with `part` in their name."""
+    return {found for found in _texts(value) if part in found}
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield from re.findall(r"\$\{[^}]*\}", value)

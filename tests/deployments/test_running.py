@@ -1,0 +1,335 @@
+"""Deployments on a real Prefect server with a real process worker, from deploying to cancelling."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from doc_pages import BESIDE_A_WORKER, page_program
+from gmat_sweep import Manifest
+from gmat_sweep.folder.last_pass import LastPass
+from local_server import LocalServer, entry_lines, wait_for
+from repository import DATA, PROJECT
+
+pytestmark = pytest.mark.services
+
+SMA = ["Sat.SMA=normal:7100:50"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """Up, deployed, and down again with nothing left."""
+    local = LocalServer(tmp_path_factory.mktemp("server"))
+    try:
+        local.make("up")
+        local.make("deploy")
+        yield local
+    finally:
+        pids = [local.process_of(name) for name in ("worker", "server")]
+        family = [
+            child
+            for pid in pids
+            if psutil.pid_exists(pid)
+            for child in psutil.Process(pid).children(recursive=True)
+        ]
+        local.make("down")
+        local.client.close()
+    assert [each for each in family if each.is_running()] == []
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+
+
+@pytest.fixture
+def slow_mission(tmp_path: Path) -> Path:
+    """A mission that takes about a second a run."""
+    text = (DATA / "leo_basic.script").read_text()
+    script = tmp_path / "slow.script"
+    script.write_text(text.replace("Sat.ElapsedSecs = 60", "Sat.ElapsedDays = 1.5"))
+    return script
+
+
+def test_a_deployed_monte_carlo_runs_from_the_command_line_and_shows_itself_in_the_ui(
+    server: LocalServer,
+) -> None:
+    """`prefect deployment run --watch` ends well; manifest, names, tags and artifacts are there."""
+    ran = server.prefect(
+        *("deployment", "run", "gmat-sweep/monte-carlo"),
+        *("--param", "n=6", "--param", "seed=42", "--watch"),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    [folder] = (server.home / "sweeps").iterdir()
+    manifest = Manifest.load(folder / "manifest.jsonl")
+    assert (manifest.run_count, manifest.sweep_seed) == (6, 42)
+    assert sorted(entry.run_id for entry in manifest.entries) == list(range(6))
+    assert {entry.status for entry in manifest.entries} == {"ok"}
+
+    last = LastPass.of(folder)
+    assert last is not None
+    assert last.state == "finished"
+    flow_run = server.flow_run(last.flow_run)
+    assert flow_run["name"] == "injection monte-carlo n=6"
+    assert {"gmat-sweep", "monte-carlo"} <= set(flow_run["tags"])
+    assert flow_run["state"]["message"] == "6 of 6 runs ok"
+    wait_for(lambda: len(server.task_runs(last.flow_run)) == 6)
+    assert [task["name"] for task in server.task_runs(last.flow_run)] == [
+        f"run-{run_id}" for run_id in range(6)
+    ]
+    artifacts = server.artifacts(last.flow_run)
+    assert set(artifacts) == {"injection-monte-carlo-progress", "injection-monte-carlo-summary"}
+    assert artifacts["injection-monte-carlo-progress"]["data"] == 100
+    summary = artifacts["injection-monte-carlo-summary"]["data"]
+    assert "6 of 6 runs ok" in summary
+    assert "| Sat.Earth.SMA         | km " in summary
+    assert f"gmat-sweep resume {folder / 'manifest.jsonl'}" in summary
+
+
+def test_the_page_on_deployments_runs_as_it_stands(server: LocalServer) -> None:
+    """Its commands and its program, one after another: deployed, resumed, called by a flow."""
+    ran = page_program(BESIDE_A_WORKER, server.home, f"{server.root}/api", None)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    deployed, resumed, _ = json.loads(ran.stdout)
+    assert "finished successfully in 'Completed'" in deployed
+    assert "finished successfully in 'Completed'" in resumed
+    assert "20 runs (20 ok)" in resumed
+    assert len(entry_lines(server.home / "campaign" / "injection")) == 4
+
+
+def test_a_served_flow_runs_without_a_work_pool(server: LocalServer) -> None:
+    """`python flows/sweep.py` takes flow runs as long as it runs, and ends with Ctrl-C."""
+    served = subprocess.Popen(
+        [sys.executable, PROJECT / "flows" / "sweep.py"],
+        env=server.environment,
+        cwd=server.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        found = "/deployments/name/gmat-sweep/served-here"
+        wait_for(lambda: server.client.get(found).status_code == 200)
+        flow_run = server.ended(server.start("served-here", n=3, seed=1, out="served"))
+    finally:
+        served.send_signal(signal.SIGINT)
+        said, _ = served.communicate(timeout=60)
+    assert flow_run["state"]["message"] == "3 of 3 runs ok", said
+    assert served.returncode == 0, said
+
+
+def test_the_same_deployment_runs_on_dask_workers(server: LocalServer) -> None:
+    """A choice of the form: the manifest names the back end, and the draws are the same."""
+    parameters: dict[str, Any] = {
+        "mission": str(DATA / "leo_basic.script"),
+        "vary": SMA,
+        "n": 4,
+        "seed": 42,
+    }
+    started = {
+        backend: server.start(
+            "monte-carlo", **parameters, out=backend, settings={"backend": backend, "workers": 2}
+        )
+        for backend in ("dask", "local")
+    }
+    found = {}
+    for backend, flow_run_id in started.items():
+        flow_run = server.ended(flow_run_id)
+        assert flow_run["state"]["message"] == "4 of 4 runs ok"
+        manifest = Manifest.load(server.home / backend / "manifest.jsonl")
+        found[backend] = (manifest.backend, {e.run_id: e.overrides for e in manifest.entries})
+    assert [found[backend][0] for backend in started] == ["DaskPool", "LocalJoblibPool"]
+    assert found["dask"][1] == found["local"][1]
+
+
+def test_nothing_of_the_deployer_is_baked_into_deployments(server: LocalServer) -> None:
+    """A worker elsewhere needs the package only: no pull step, no path of this machine."""
+    for deployment in server.post("/deployments/filter", {}):
+        if deployment["work_pool_name"] is None:
+            continue  # Served by a process, and of no use without it.
+        assert deployment["pull_steps"] == []
+        assert deployment["entrypoint"].startswith("gmat_sweep.flows.")
+        assert str(Path.cwd()) not in json.dumps(deployment)
+        assert str(server.home) not in json.dumps(deployment)
+
+
+@pytest.mark.promise("6", "Retry in the UI")
+def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: LocalServer) -> None:
+    """Failures beyond max_failed fail the flow run; Retry runs the failed ones again, only them."""
+    folder = server.home / "some-fail"
+    flow_run_id = server.start(
+        "grid",
+        mission=str(DATA / "leo_basic.script"),
+        vary=["Sat.ECC=0.001,0.002,-1"],
+        out="some-fail",
+        max_failed="0",
+    )
+    flow_run = server.ended(flow_run_id)
+    assert flow_run["state_name"] == "TooManyFailedRuns", flow_run["state"]["message"]
+    assert flow_run["state"]["message"] == "2 of 3 runs ok, 1 failed; at most 0 may"
+    tasks = {task["name"]: task for task in wait_for(lambda: server.task_runs(flow_run_id))}
+    assert tasks["run-2"]["state_type"] == "FAILED"
+    assert "ECC" in tasks["run-2"]["state"]["message"]
+    said = wait_for(
+        lambda: server.post(
+            "/logs/filter", {"logs": {"task_run_id": {"any_": [tasks["run-2"]["id"]]}}}
+        )
+    )
+    assert [line["message"] for line in said] == [tasks["run-2"]["state"]["message"]]
+    failures = json.loads(server.artifacts(flow_run_id)["leo-basic-grid-failures"]["data"])
+    assert [(row["runs"], row["examples"]) for row in failures] == [(1, "2")]
+    assert "ECC" in failures[0]["cause"]
+    assert [line["run_id"] for line in entry_lines(folder)].count(2) == 1
+
+    server.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
+    wait_for(lambda: len(entry_lines(folder)) == 4)
+    server.ended(flow_run_id)
+    assert Counter(line["run_id"] for line in entry_lines(folder)) == {0: 1, 1: 1, 2: 2}
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("monte-carlo", {"mission": "nowhere.script"}, "mission: "),
+    ("monte-carlo", {"vary": ["Sat.SMA=normal:7100"]}, "vary 'Sat.SMA=normal:7100' must have"),
+    ("monte-carlo", {"n": None}, "n: a monte_carlo sweep needs"),
+    ("monte-carlo", {"vary": ["Sat.NoSuchField=normal:1:1"]}, "NoSuchField"),
+    ("grid", {"kind": "explicit"}, "rows: "),
+    ("resume", {"out": "empty"}, "out: "),
+    ("grid", {"settings": {"dask_address": "tcp://127.0.0.1:1"}}, "settings.dask_address: "),
+]
+
+
+def test_wrong_parameters_fail_the_flow_run_at_once(server: LocalServer) -> None:
+    """The state's message names the parameter; no run is begun and no task run made."""
+    started = [server.start(deployment, **parameters) for deployment, parameters, _ in WRONG]
+    for flow_run_id, (_, _, said) in zip(started, WRONG, strict=True):
+        flow_run = server.ended(flow_run_id, 240)
+        assert flow_run["state_type"] == "FAILED"
+        assert said in flow_run["state"]["message"]
+        assert server.task_runs(flow_run_id) == []
+
+
+def test_values_out_of_bounds_are_refused_before_a_flow_run_exists(server: LocalServer) -> None:
+    """The bounds are in the form's schema, so the server itself says which parameter is wrong."""
+    ran = server.prefect("deployment", "run", "gmat-sweep/monte-carlo", "--param", "n=0")
+    assert ran.returncode != 0
+    assert "n" in ran.stdout + ran.stderr
+    assert "minimum" in (ran.stdout + ran.stderr).lower()
+
+
+@pytest.mark.promise("6", "cancelled in the UI")
+def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
+    server: LocalServer, slow_mission: Path
+) -> None:
+    """Within 30 s nothing runs, the manifest says so, and resume runs what is missing, once."""
+    folder = server.home / "cancelled"
+    flow_run_id = server.start(
+        "monte-carlo",
+        mission=str(slow_mission),
+        vary=SMA,
+        n=30,
+        seed=1,
+        out="cancelled",
+        settings={"workers": 2},
+    )
+    wait_for(lambda: len(entry_lines(folder)) >= 3, 120)
+    last = LastPass.of(folder)
+    assert last is not None
+    assert last.state == "running"
+    process = psutil.Process(last.process)
+    family = [process, *process.children(recursive=True)]
+    assert any("worker_main" in " ".join(each.cmdline()) for each in family)
+
+    server.set_state(flow_run_id, type="CANCELLING", name="Cancelling")
+    wait_for(lambda: not any(each.is_running() for each in family), 30)
+    assert server.ended(flow_run_id)["state_type"] == "CANCELLED"
+    last = LastPass.of(folder)
+    assert last is not None
+    assert last.state == "interrupted"
+    assert "cancelled" in last.reason
+    recorded = len(entry_lines(folder))
+    assert 3 <= recorded < 30
+
+    resumed = server.start("resume", mission=str(slow_mission), out="cancelled")
+    other = server.start("resume", mission=str(slow_mission), out="cancelled")
+    ends = sorted(
+        (server.ended(each, 180) for each in (resumed, other)), key=lambda end: end["state_type"]
+    )
+    # Two flow runs on one folder: one of them runs it, the other says who holds it.
+    assert [end["state_type"] for end in ends] == ["COMPLETED", "FAILED"]
+    assert f"process {LastPass.of(folder).process}" in ends[1]["state"]["message"]  # type: ignore[union-attr]
+    assert Counter(line["run_id"] for line in entry_lines(folder)) == dict.fromkeys(range(30), 1)
+    assert len(server.task_runs(ends[0]["id"])) == 30 - recorded
+
+
+def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path: Path) -> None:
+    """An edited mission moves the numbers: artifact, event and state say so; a retry resumes."""
+    mission = tmp_path / "leo.script"
+    text = (DATA / "leo_basic.script").read_text()
+    mission.write_text(text)
+    parameters = {"mission": str(mission), "vary": ["Sat.ECC=normal:0.002:0.0005"], "n": 6}
+
+    first = server.ended(server.start("nightly", "nightly-dispersion", **parameters))
+    assert first["state_name"] == "Completed", first["state"]["message"]
+    assert "first night" in first["state"]["message"]
+
+    mission.write_text(text.replace("GMAT Sat.SMA = 7000", "GMAT Sat.SMA = 7010"))
+    second_id = server.start("nightly", "nightly-dispersion", **parameters)
+    second = server.ended(second_id)
+    assert second["state_name"] == "Moved", second["state"]["message"]
+    nights = sorted((server.home / "nights" / "leo").glob("2*"))
+    assert len(nights) == 2
+    comparison = json.loads((nights[1] / "comparison.json").read_text())
+    assert comparison["moved"]
+    moved = {shift["quantity"] for shift in comparison["quantities"] if shift["verdict"] == "moved"}
+    assert "Sat.Earth.SMA" in moved
+    assert [change["name"] for change in comparison["inputs"]] == ["leo.script"]
+    markdown = server.artifacts(second_id)["leo-nightly"]["data"]
+    assert markdown == (nights[1] / "comparison.md").read_text()
+    assert "Moved" in markdown
+    events = wait_for(
+        lambda: server.post(
+            "/events/filter",
+            {"filter": {"event": {"name": ["gmat-sweep.nightly.moved"]}}},
+        )["events"]
+    )
+    assert [event["payload"]["folder"] for event in events] == [str(nights[1])]
+
+    server.set_state(second_id, type="SCHEDULED", name="AwaitingRetry")
+    wait_for(lambda: server.flow_run(second_id)["run_count"] == 2)
+    again = server.ended(second_id)
+    assert again["state_name"] == "Moved", again["state"]["message"]
+    assert len(entry_lines(nights[1])) == 6
+    assert sorted((server.home / "nights" / "leo").glob("2*")) == nights
+
+
+def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
+    server: LocalServer,
+) -> None:
+    """Stopped and started again during a sweep of 200 runs: 200 lines, all accounted for."""
+    folder = server.home / "through"
+    flow_run_id = server.start(
+        "monte-carlo",
+        mission=str(DATA / "leo_basic.script"),
+        vary=SMA,
+        n=200,
+        seed=1,
+        out="through",
+        # One worker, so that the sweep is still under way when the server is gone.
+        settings={"workers": 1},
+    )
+    wait_for(lambda: len(entry_lines(folder)) >= 20, 120)
+    stopped = psutil.Process(server.process_of("server"))
+    stopped.kill()
+    stopped.wait(30)
+    assert len(entry_lines(folder)) < 200
+    wait_for(lambda: len(entry_lines(folder)) >= 150, 120)
+    server.make("up")
+    assert server.ended(flow_run_id, 180)["state_type"] == "COMPLETED"
+    assert Counter(line["run_id"] for line in entry_lines(folder)) == dict.fromkeys(range(200), 1)
+    assert {line["status"] for line in entry_lines(folder)} == {"ok"}
