@@ -23,6 +23,7 @@ from gmat_sweep.plans import (
     samples_plan,
 )
 from gmat_sweep.sweep import Sweep
+from gmat_sweep.sweep.options import SweepOptions
 from gmat_sweep.sweep.preflight import check_hook
 
 if TYPE_CHECKING:
@@ -135,13 +136,15 @@ def sweep(
         name=name,
         context=context,
         run_options=run_options,
-        postprocess=postprocess,
-        progress=progress,
-        fsync_each=fsync_each,
-        fsync_batch=fsync_batch,
-        timeout=timeout,
-        retries=retries,
-        memory_limit=memory_limit,
+        options=SweepOptions(
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            timeout=timeout,
+            retries=retries,
+            memory_limit=memory_limit,
+            postprocess=postprocess,
+        ),
     )
 
 
@@ -215,13 +218,15 @@ def monte_carlo(
         name=name,
         context=context,
         run_options=run_options,
-        postprocess=postprocess,
-        progress=progress,
-        fsync_each=fsync_each,
-        fsync_batch=fsync_batch,
-        timeout=timeout,
-        retries=retries,
-        memory_limit=memory_limit,
+        options=SweepOptions(
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            timeout=timeout,
+            retries=retries,
+            memory_limit=memory_limit,
+            postprocess=postprocess,
+        ),
     )
 
 
@@ -278,13 +283,15 @@ def latin_hypercube(
         name=name,
         context=context,
         run_options=run_options,
-        postprocess=postprocess,
-        progress=progress,
-        fsync_each=fsync_each,
-        fsync_batch=fsync_batch,
-        timeout=timeout,
-        retries=retries,
-        memory_limit=memory_limit,
+        options=SweepOptions(
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            timeout=timeout,
+            retries=retries,
+            memory_limit=memory_limit,
+            postprocess=postprocess,
+        ),
     )
 
 
@@ -345,6 +352,17 @@ def monte_carlo_extend(
     from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)
+    options = SweepOptions(
+        progress=progress,
+        fsync_each=fsync_each,
+        fsync_batch=fsync_batch,
+        timeout=timeout,
+        retries=retries,
+        memory_limit=memory_limit,
+        postprocess=postprocess,
+        allow_script_drift=allow_script_drift,
+        trust_hook=trust_hook,
+    )
     mission = Path(script).expanduser().absolute()
     pool = LocalJoblibPool() if backend is None else backend
     try:
@@ -353,16 +371,8 @@ def monte_carlo_extend(
             mission,
             backend=pool,
             output_dir=output_dir,
-            allow_script_drift=allow_script_drift,
             context_provider=context_provider,
-            progress=progress,
-            fsync_each=fsync_each,
-            fsync_batch=fsync_batch,
-            timeout=timeout,
-            retries=retries,
-            memory_limit=memory_limit,
-            postprocess=postprocess,
-            trust_hook=trust_hook,
+            **options.to_go_on(),
         )
         _check_outputs(mission, name, sweep.to_manifest().postprocess)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)
@@ -404,8 +414,7 @@ def _run(
     name: str | None,
     context: Context | None,
     run_options: Mapping[str, Any] | None,
-    postprocess: str | None,
-    **options: Any,
+    options: SweepOptions,
 ) -> pd.DataFrame:
     """Plan, run and aggregate.
 
@@ -428,8 +437,8 @@ def _run(
         if run_options:
             options_of_runs = dict(run_options)
             runs = ChangedRuns(runs, lambda run: replace(run, run_options=options_of_runs))
-        if postprocess is not None:
-            check_hook(postprocess)
+        if options.postprocess is not None:
+            check_hook(options.postprocess)
         pool = LocalJoblibPool() if backend is None else backend
         try:
             planned = Sweep(
@@ -440,10 +449,9 @@ def _run(
                 script_path=script,
                 parameter_spec=plan.parameter_spec,
                 sweep_seed=plan.seed,
-                postprocess=postprocess,
-                **options,
+                **options.to_start(),
             )
-            _check_outputs(script, name, postprocess)
+            _check_outputs(script, name, options.postprocess)
             frame = planned.run().to_dataframe(name, engine=engine)
         finally:
             if backend is None:

@@ -5,6 +5,7 @@
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
     │   └── MissionScriptError     the mission script cannot run on this engine
     ├── SweepFolderInUseError      another process is writing to the sweep folder
+    ├── SweepFailedError           a sweep's flow run ended as failed, for the flow that called it
     ├── SweepStoppedError          the machine is short of what every further run needs
     ├── DurabilityError            a file could not be put on disk (also an OSError)
     ├── BackendError               where runs execute is broken or misused
@@ -27,6 +28,7 @@ __all__ = [
     "MissionScriptError",
     "RunFailed",
     "SweepConfigError",
+    "SweepFailedError",
     "SweepFolderInUseError",
     "SweepStoppedError",
 ]
@@ -86,6 +88,20 @@ class SweepFolderInUseError(GmatSweepError):
         super().__init__(message)
         self.path = path
         self.holder = holder
+
+
+class SweepFailedError(GmatSweepError):
+    """The flow run of a sweep ended as failed: it is incomplete, or more runs failed than may.
+
+    Attributes
+    ----------
+    outcome : gmat_sweep.flows.SweepOutcome
+        The sweep folder, and how many runs ended how.
+    """
+
+    def __init__(self, message: str, outcome: Any) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class SweepStoppedError(GmatSweepError):

@@ -389,12 +389,12 @@ class TestSweeps:
         done = ending("ok", "ok")
 
         assert main(["run", str(SCRIPT), *GRID, "--out", "o"]) == 0
-        assert [(run.run_id, run.overrides, run.output_dir) for run in done[0]._runs] == [
+        assert [(run.run_id, run.overrides, run.output_dir) for run in done[0].runs] == [
             (0, {"Sat.SMA": 7000}, tmp_path / "o" / "run-0"),
             (1, {"Sat.SMA": 7100}, tmp_path / "o" / "run-1"),
         ]
-        assert done[0]._manifest_path == tmp_path / "o" / "manifest.jsonl"
-        assert done[0]._script_path == SCRIPT
+        assert done[0].manifest_path == tmp_path / "o" / "manifest.jsonl"
+        assert done[0].script_path == SCRIPT
 
     @pytest.mark.parametrize("command", ["monte-carlo", "latin-hypercube"])
     def test_a_seed_is_recorded_whether_given_or_drawn(
@@ -407,10 +407,10 @@ class TestSweeps:
         assert main(words) == 0
 
         given, drawn = done
-        assert given._sweep_seed == given._parameter_spec["seed"] == 42
-        assert drawn._sweep_seed == drawn._parameter_spec["seed"]
-        assert isinstance(drawn._sweep_seed, int)
-        assert given._parameter_spec["_kind"] == command.replace("-", "_")
+        assert given.sweep_seed == given.parameter_spec["seed"] == 42
+        assert drawn.sweep_seed == drawn.parameter_spec["seed"]
+        assert isinstance(drawn.sweep_seed, int)
+        assert given.parameter_spec["_kind"] == command.replace("-", "_")
 
     def test_the_flags_reach_the_sweep(self, ending: Arrange, out: Path) -> None:
         done = ending("ok", "ok")
@@ -422,13 +422,21 @@ class TestSweeps:
         assert main(words) == 0
 
         told, untold = done
-        assert told._pool.max_workers == 3
-        assert [told._timeout, told._retries, told._progress] == [9.5, 0, False]
-        assert [told._fsync_each, told._fsync_batch] == [False, 7]
-        assert [told._memory_limit, untold._memory_limit] == [2 * 1024**3, None]
-        assert untold._pool.max_workers == LocalJoblibPool().max_workers
-        assert [untold._timeout, untold._retries, untold._progress] == [None, 1, True]
-        assert [untold._fsync_each, untold._fsync_batch] == [True, 50]
+        assert told.backend.max_workers == 3
+        assert [told.options.timeout, told.options.retries, told.options.progress] == [
+            9.5,
+            0,
+            False,
+        ]
+        assert [told.options.fsync_each, told.options.fsync_batch] == [False, 7]
+        assert [told.options.memory_limit, untold.options.memory_limit] == [2 * 1024**3, None]
+        assert untold.backend.max_workers == LocalJoblibPool().max_workers
+        assert [untold.options.timeout, untold.options.retries, untold.options.progress] == [
+            None,
+            1,
+            True,
+        ]
+        assert [untold.options.fsync_each, untold.options.fsync_batch] == [True, 50]
 
     def test_the_back_end_is_chosen_by_name(self, ending: Arrange, out: Path) -> None:
         done = ending("ok", "ok")
@@ -437,8 +445,8 @@ class TestSweeps:
         assert main([*words, "local"]) == 0
         assert main([*words, "process"]) == 0
 
-        assert [type(sweep._pool) for sweep in done] == [LocalJoblibPool, ProcessPoolExecutorPool]
-        assert [sweep._pool.max_workers for sweep in done] == [3, 3]
+        assert [type(sweep.backend) for sweep in done] == [LocalJoblibPool, ProcessPoolExecutorPool]
+        assert [sweep.backend.max_workers for sweep in done] == [3, 3]
 
     @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
     def test_a_hook_in_the_current_folder_is_found_and_reaches_the_sweep(
@@ -459,7 +467,7 @@ class TestSweeps:
         words = [command, str(SCRIPT), *what, "--out", str(out), "--postprocess", f"{module}:f"]
 
         assert main(words) == 0
-        assert done[0]._postprocess == f"{module}:f"
+        assert done[0].options.postprocess == f"{module}:f"
         assert sys.path == before
 
     def test_a_file_of_the_current_folder_does_not_stand_in_for_a_library(

@@ -142,7 +142,7 @@ class TestResume:
 
         assert main(["resume", str(path), "--script", str(SCRIPT)]) == 0
         assert capsys.readouterr() == (f"2 runs (2 ok) in 1.00 s — output: {path.parent}\n", "")
-        assert [run.overrides for run in done[0]._runs] == [{"Sat.SMA": 7000}, {"Sat.SMA": 7100}]
+        assert [run.overrides for run in done[0].runs] == [{"Sat.SMA": 7000}, {"Sat.SMA": 7100}]
 
     def test_the_share_that_may_fail_is_one_of_all_the_runs_that_there_are_in_the_end(
         self, monkeypatch: pytest.MonkeyPatch, path: Path
@@ -183,8 +183,10 @@ class TestExtend:
 
         def extend(sweep: Sweep, *, n: int) -> Sweep:
             seen.extend([
-                n, sweep._output_dir, sweep._timeout, sweep._retries, sweep._progress,
-                sweep._fsync_each, sweep._fsync_batch, type(sweep._pool), sweep._pool.max_workers,
+                n, sweep.output_dir, sweep.options.timeout, sweep.options.retries,
+                sweep.options.progress,
+                sweep.options.fsync_each, sweep.options.fsync_batch, type(sweep.backend),
+                sweep.backend.max_workers,
             ])  # fmt: skip
             return sweep
 

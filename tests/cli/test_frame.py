@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from cli_sweeps import GRID, SCRIPT, manifest, refused
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.cli import main
+from gmat_sweep.manifest import Manifest
 from gmat_sweep.sweep import Sweep
 from sweep_on_disk import SweepOnDisk, report
 
@@ -39,11 +40,11 @@ def leaving(monkeypatch: pytest.MonkeyPatch, out: Path) -> Callable[[SweepOnDisk
 
     def arrange(runs: SweepOnDisk) -> None:
         def end(sweep: Sweep) -> Sweep:
-            sweep._manifest = runs.manifest
-            sweep._manifest.save(sweep._manifest_path)
-            sweep._manifest.close()
+            runs.manifest.save(sweep.manifest_path)
+            runs.manifest.close()
             return sweep
 
+        monkeypatch.setattr(Sweep, "to_manifest", lambda sweep: Manifest.load(sweep.manifest_path))
         monkeypatch.setattr(Sweep, "run", end)
         monkeypatch.setattr(Sweep, "resume", end)
 

@@ -18,6 +18,7 @@ from cli_sweeps import (
     refused,
 )
 from gmat_sweep.cli import main
+from gmat_sweep.flow import server
 from gmat_sweep.sweep import Sweep
 
 type Arrange = Callable[..., list[Sweep]]
@@ -44,10 +45,10 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Arrange:
 class TestSweepsThatCannotStart:
     @pytest.fixture(autouse=True)
     def nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def start(sweep: Sweep) -> None:
+        def start() -> None:
             raise AssertionError("the sweep was started")
 
-        monkeypatch.setattr(Sweep, "_warm_up", start)
+        monkeypatch.setattr(server, "start_local_server", start)
 
     @pytest.mark.parametrize("place", ["nowhere.script", "."])
     @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
@@ -244,7 +245,7 @@ class TestSamples:
         done = ending("ok", "ok")
 
         assert main(["explicit", str(SCRIPT), "--samples", str(path), "--out", str(out)]) == 0
-        assert [run.overrides for run in done[0]._runs] == [
+        assert [run.overrides for run in done[0].runs] == [
             {"Sat.SMA": 7000.5, "Sat.Id": "a"}, {"Sat.SMA": 7100.0, "Sat.Id": "b"}
         ]  # fmt: skip
-        assert done[0]._parameter_spec["_kind"] == "explicit"
+        assert done[0].parameter_spec["_kind"] == "explicit"

@@ -17,8 +17,8 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings.models.flows import FlowsSettings
 from prefect.utilities.callables import parameter_schema
 
-from gmat_sweep.flow import nightly_flow, sweep_flow
-from gmat_sweep.flows import gmat_sweep_flow, nightly_dispersion
+from gmat_sweep.flow import final_state
+from gmat_sweep.flows import gmat_sweep_flow, nightly, nightly_dispersion
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from repository import PROJECT
 
@@ -105,7 +105,7 @@ class TestServing:
         sent = cloudpickle.loads(cloudpickle.dumps(gmat_sweep_flow))
 
         assert sent.fn.__globals__ is not gmat_sweep_flow.fn.__globals__
-        assert sent.fn.__globals__["_preparation"] == sweep_flow._preparation != []
+        assert sent.fn.__globals__["_run"] is gmat_sweep_flow.fn.__globals__["_run"]
 
 
 class TestForm:
@@ -157,7 +157,7 @@ class TestAutomations:
 
     def test_a_flow_run_that_has_ended_is_no_zombie_whatever_its_state_is_called(self) -> None:
         expected = set(AUTOMATIONS["gmat-sweep zombie"]["trigger"]["expect"])
-        sources = [Path(module.__file__ or "") for module in (sweep_flow, nightly_flow)]
+        sources = [Path(module.__file__ or "") for module in (final_state, nightly)]
         named = {
             name
             for source in sources
@@ -185,7 +185,7 @@ class TestAutomations:
             if not event.startswith("prefect.")
         }
 
-        assert expected == {nightly_flow.FINISHED_EVENT, nightly_flow.MOVED_EVENT}
+        assert expected == {nightly.FINISHED_EVENT, nightly.MOVED_EVENT}
 
 
 class TestCompose:

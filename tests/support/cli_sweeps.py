@@ -57,12 +57,13 @@ def let_sweeps_end(monkeypatch: pytest.MonkeyPatch, *statuses: RunStatus) -> lis
     done: list[Sweep] = []
 
     def end(sweep: Sweep, **_: object) -> Sweep:
-        sweep._manifest = manifest(*statuses)
-        sweep._manifest.save(sweep._manifest_path)
-        sweep._manifest.close()
+        record = manifest(*statuses)
+        record.save(sweep.manifest_path)
+        record.close()
         done.append(sweep)
         return sweep
 
+    monkeypatch.setattr(Sweep, "to_manifest", lambda sweep: Manifest.load(sweep.manifest_path))
     for name in ("run", "resume", "extend"):
         monkeypatch.setattr(Sweep, name, end)
     return done

@@ -242,7 +242,7 @@ def test_nothing_that_lies_in_a_sweep_folder_is_unpickled_or_evaluated() -> None
     }  # fmt: skip
     found = []
     for path in SOURCE.rglob("*.py"):
-        if path.parent.name == "backends" and path.name in talks_to_workers:
+        if path.is_relative_to(SOURCE / "backends") and path.name in talks_to_workers:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: set[str] = set()

@@ -364,8 +364,8 @@ def test_numpy_integers_in_specs_are_recorded_as_integers(
 
     again = Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
     assert sorted(entry.run_id for entry in done.to_manifest().entries) == [0, 1]
-    assert [(run.run_id, run.seed) for run in again._runs] == [(0, 4000000000), (1, 4000000000)]
-    assert all(type(run.run_id) is int for run in again._runs)
+    assert [(run.run_id, run.seed) for run in again.runs] == [(0, 4000000000), (1, 4000000000)]
+    assert all(type(run.run_id) is int for run in again.runs)
 
 
 def test_a_kind_of_sweep_nobody_knows_runs_and_is_refused_where_it_is_rebuilt(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import ManifestEntry
     from gmat_sweep.plans import Plan
     from gmat_sweep.sweep import Sweep
+    from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = ["extend", "resume", "run_explicit", "run_grid", "run_random"]
 
@@ -63,7 +64,7 @@ class _Execution:
     script: Path
     folder: Path
     manifest: Path
-    run_on: Callable[[Pool, dict[str, Any]], Sweep]
+    run_on: Callable[[Pool, SweepOptions], Sweep]
     first_run: int = 0
     inputs: tuple[Path, ...] = ()
 
@@ -124,7 +125,7 @@ def _run_plan(
         with _modules_of_this_folder():
             check_hook(arguments.postprocess)
 
-    def run_on(pool: Pool, options: dict[str, Any]) -> Sweep:
+    def run_on(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
 
         return Sweep(
@@ -135,8 +136,7 @@ def _run_plan(
             script_path=script,
             parameter_spec=plan.parameter_spec,
             sweep_seed=plan.seed,
-            postprocess=arguments.postprocess,
-            **options,
+            **options.to_start(),
         ).run()
 
     return _execute(
@@ -162,7 +162,7 @@ def _continue(
     path = Path(arguments.manifest)
     named = None if arguments.out is None else Path(arguments.out).resolve()
 
-    def run_on(pool: Pool, options: dict[str, Any]) -> Sweep:
+    def run_on(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
 
         sweep = Sweep.from_manifest(
@@ -170,10 +170,7 @@ def _continue(
             script,
             backend=pool,
             output_dir=named,
-            allow_script_drift=arguments.allow_script_drift,
-            postprocess=arguments.postprocess,
-            trust_hook=arguments.trust_hook,
-            **options,
+            **options.to_go_on(),
         )
         return go_on(sweep)
 
@@ -195,14 +192,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     if arguments.max_failed is not None:
         max_failed(arguments.max_failed, 0)
     frame = frame_file(arguments.frame, arguments.name, execution.script, execution.inputs)
-    options = {
-        "progress": not arguments.quiet,
-        "fsync_each": arguments.fsync_each,
-        "fsync_batch": arguments.fsync_batch,
-        "timeout": arguments.timeout,
-        "retries": arguments.retries,
-        "memory_limit": arguments.memory_limit,
-    }
+    options = _options(arguments)
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
@@ -219,6 +209,23 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         execution.manifest,
     )
     return code if written or code != EXIT_OK else EXIT_GENERIC
+
+
+def _options(arguments: argparse.Namespace) -> SweepOptions:
+    from gmat_sweep.sweep.options import SweepOptions
+
+    goes_on = arguments.command in {"resume", "extend"}
+    return SweepOptions(
+        progress=not arguments.quiet,
+        fsync_each=arguments.fsync_each,
+        fsync_batch=arguments.fsync_batch,
+        timeout=arguments.timeout,
+        retries=arguments.retries,
+        memory_limit=arguments.memory_limit,
+        postprocess=arguments.postprocess,
+        allow_script_drift=goes_on and arguments.allow_script_drift,
+        trust_hook=goes_on and arguments.trust_hook,
+    )
 
 
 def _pool(arguments: argparse.Namespace) -> Pool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Self
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
 
     from prefect.client.orchestration import SyncPrefectClient
 
-__all__ = ["ProgressArtifact", "publish", "publish_summary"]
+__all__ = ["ProgressArtifact", "publish", "publish_summary", "slug"]
 
 _INTERVAL_S = 2.0
 _LAST_WORD_S = 5.0
 _SERVER_ERRORS = (httpx.HTTPError, PrefectException)
 
 _log = logging.getLogger("gmat_sweep")
+
+
+def slug(text: str) -> str:
+    """Return `text` in lower-case letters, digits and dashes, as keys of artifacts must be."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "sweep"
 
 
 class ProgressArtifact:

@@ -50,7 +50,7 @@ class Collector:
             total=job.count,
             desc=description,
             unit="run",
-            disable=not job.progress,
+            disable=not job.options.progress,
             dynamic_ncols=True,
             file=sys.stderr,
         )

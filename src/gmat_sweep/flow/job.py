@@ -10,6 +10,7 @@ from typing import Any
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = ["Listener", "SweepJob"]
 
@@ -48,14 +49,8 @@ class SweepJob:
         ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
     action : {"run", "resume", "extend"}
         Why these specs are run.
-    timeout_s : float or None
-        Seconds a run may take before its worker is killed.
-    memory_limit : int or None
-        Bytes of memory a run may need before its worker is killed.
-    retries : int
-        How often a run is tried again after an infrastructure fault.
-    progress : bool
-        Whether to draw a progress bar on standard error.
+    options : SweepOptions
+        How they run.
     entry_facts : dict
         Further keys for every manifest entry.
     shared_folders : frozenset of str
@@ -73,10 +68,7 @@ class SweepJob:
     mission: Path
     kind: str
     action: str = "run"
-    timeout_s: float | None = None
-    memory_limit: int | None = None
-    retries: int = 1
-    progress: bool = True
+    options: SweepOptions = field(default_factory=SweepOptions)
     entry_facts: dict[str, Any] = field(default_factory=dict)
     shared_folders: frozenset[str] = frozenset()
     listener: Listener | None = None

@@ -1,60 +1,54 @@
 """The flow ``gmat-sweep``: one Prefect task per run, a bounded number in flight.
 
-There are two ways in. `run_job` opens a flow run for a job that a program or the command line has
-prepared. A flow run that comes first - a deployment's, or one opened by a flow of the user's own -
-has the sweep prepared from its parameters, and the job comes back to it. From there on both are the
-same: outcomes go to the collector as runs end, and the final state is computed from the manifest.
-
-Prefect's `serve` pickles a flow's function for the process that runs it, with its annotations and
-with what it names: annotations are no text here, and what the function names can be pickled.
+`run_job` runs a job in the flow run ``gmat-sweep`` that is under way, such as a deployment's, and
+opens one where there is none. Outcomes go to the collector as runs end, and the final state is
+computed from the manifest.
 """
+
+from __future__ import annotations
 
 import contextlib
 import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.runtime import flow_run as this_flow_run
-from prefect.states import Completed, Failed
 
 from gmat_sweep.disk.shortages import shortage
-from gmat_sweep.errors import BackendError, GmatSweepError
-from gmat_sweep.flow import parameters as of
-from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary
+from gmat_sweep.errors import BackendError
+from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
 from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
-from gmat_sweep.flow.job import SweepJob
+from gmat_sweep.flow.final_state import SweepOutcome, final_state
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.plans import KINDS, kind_of, planned_count
-from gmat_sweep.plans.notation import max_failed as most_failed
 
-__all__ = ["FLOW_NAME", "Preparation", "SweepReport", "gmat_sweep_flow", "prepared_by", "run_job"]
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect import Flow
+
+    from gmat_sweep.flow.job import SweepJob
+
+__all__ = ["FLOW_NAME", "SweepReport", "key_of", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
 
-type Preparation = Callable[[of.SweepParameters, str], Path]
-"""Makes a sweep of parameters, runs or resumes it, and returns the path of its manifest.
-
-The second argument is the flow run's id.
-"""
+_log = logging.getLogger("gmat_sweep")
 
 
 @dataclass(slots=True)
@@ -80,53 +74,71 @@ class SweepReport:
     error: BaseException | None = None
 
 
-_job: ContextVar[SweepJob] = ContextVar("gmat_sweep_job")
-_report: ContextVar[SweepReport] = ContextVar("gmat_sweep_report")
-"""The report of the flow run that is under way here, if there is one."""
-_preparation: list[Preparation] = []
-
-_log = logging.getLogger("gmat_sweep")
-
-
-def prepared_by(preparation: Preparation) -> None:
-    """Say who makes sweeps of the parameters of flow runs that come without a job."""
-    _preparation[:] = [preparation]
-
-
 def run_job(job: SweepJob) -> SweepReport:
     """Run a job in a flow run ``gmat-sweep`` and return what it did.
 
-    Inside a flow run that asked for it, the job is run there; otherwise one is opened. The caller's
-    own exceptions come back as themselves: what the flow raised is raised again.
+    A flow run of that name that is under way, such as a deployment's, is the job's own: one page
+    in the UI shows its parameters, its task runs and its summary. Elsewhere a flow run is opened,
+    below the one that is under way if there is one. The caller's own exceptions come back as
+    themselves: what the flow raised is raised again.
     """
-    report = _report.get(None)
-    if report is not None:
+    under_way = FlowRunContext.get()
+    if under_way is not None and under_way.flow is not None and under_way.flow.name == FLOW_NAME:
+        assert under_way.flow_run is not None
+        report = SweepReport(flow_run_id=under_way.flow_run.id)
         orchestrate(job, report)
         return report
     report = SweepReport()
-    job_token, report_token = _job.set(job), _report.set(report)
-    try:
-        with _quiet_console(), recorded_on():
-            try:
-                gmat_sweep_flow.with_options(flow_run_name=job.title)(
-                    mission=job.mission,
-                    kind=job.kind if job.kind in KINDS else "explicit",
-                    vary=[],
-                    out=job.folder,
-                    resume=job.action != "run",
-                    return_state=True,
-                )
-                if report.error is None and report.flow_run_id is not None:
-                    _wait_for_the_record(report.flow_run_id, report.done)
-            except httpx.TransportError as gone:
-                forget_unsent_events()
-                _answer_for_the_manifest(job, report, gone)
-    finally:
-        _job.reset(job_token)
-        _report.reset(report_token)
+    with _quiet_console(), recorded_on():
+        try:
+            _flow_of(job, report)(
+                mission=job.mission,
+                kind=job.kind,
+                runs=job.count,
+                out=job.folder,
+                resume=job.action != "run",
+                pool=type(job.pool).__name__,
+                options=job.options.told(),
+                return_state=True,
+            )
+            if report.error is None and report.flow_run_id is not None:
+                _wait_for_the_record(report.flow_run_id, report.done)
+        except httpx.TransportError as gone:
+            forget_unsent_events()
+            _answer_for_the_manifest(job, report, gone)
     if report.error is not None:
         raise report.error
     return report
+
+
+def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome]]:
+    """Return a flow that runs this one job; its parameters are for the reader of its page."""
+
+    def run_this_job(
+        mission: Path,
+        kind: str,
+        runs: int,
+        out: Path,
+        resume: bool,
+        pool: str,
+        options: dict[str, Any],
+    ) -> State[SweepOutcome]:
+        del mission, kind, runs, out, resume, pool, options
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        report.flow_run_id = context.flow_run.id
+        try:
+            orchestrate(job, report)
+            publish_summary(context.flow_run.id, key_of(job.mission, job.kind), job.manifest_path)
+        except BaseException as error:
+            report.error = error
+            raise
+        return final_state(Manifest.outline(job.manifest_path), None)
+
+    return flow(
+        name=FLOW_NAME, flow_run_name=job.title, persist_result=False, validate_parameters=False
+    )(run_this_job)
 
 
 def _wait_for_the_record(flow_run_id: UUID, done: int) -> None:
@@ -159,147 +171,9 @@ def _answer_for_the_manifest(
     )
 
 
-def _title() -> str:
-    return of.title_of(this_flow_run.parameters)
-
-
-@flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False)
-def gmat_sweep_flow(
-    mission: Path,
-    kind: of.Kind = "monte_carlo",
-    vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
-    n: of.RunCount | None = None,
-    seed: of.Seed | None = None,
-    rows: Path | None = None,
-    out: Path | None = None,
-    resume: bool = False,
-    settings: of.RunSettings = of.DEFAULT_SETTINGS,
-    max_failed: of.MaxFailed | None = None,
-) -> State[None]:
-    """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
-
-    Every run is a task run and a line of the sweep's manifest. Retrying a flow run goes on with
-    its sweep. (The sections below are not numpydoc's: Prefect reads them for its form.)
-
-    Args:
-        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
-            from GMAT_SWEEP_HOME.
-        kind: What is varied how: every combination of a grid, the rows of a table (explicit),
-            random draws, or a Latin hypercube.
-        vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
-            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. Monte Carlo and Latin
-            hypercube: Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
-            Sat.Cd=lognormal:0.8:0.1 (mu, sigma).
-        n: Monte Carlo and Latin hypercube: how many runs to draw.
-        seed: Monte Carlo and Latin hypercube: the same seed draws the same runs. Without one, a
-            fresh seed is drawn and recorded.
-        rows: Explicit: a .csv or .parquet table with a column for each field and a row for each
-            run.
-        out: The sweep folder, where the manifest and the outputs are written. Without it, a fresh
-            folder under GMAT_SWEEP_HOME/sweeps. To resume, the folder of that sweep.
-        resume: Run only what is missing, failed or damaged in the sweep folder. What is varied is
-            then read from its manifest.
-        settings: Where runs execute, and how long and how often each may.
-        max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
-            a percentage such as 5%. Without it, failed runs are reported and do not fail it.
-    """
-    # Named here, so that it is pickled with this function.
-    return _run_here(
-        _preparation,
-        mission=of.absolute(mission),
-        kind=kind,
-        vary=list(vary),
-        n=n,
-        seed=seed,
-        rows=None if rows is None else of.absolute(rows),
-        out=None if out is None else of.absolute(out),
-        resume=resume,
-        settings=settings,
-        max_failed=max_failed,
-    )
-
-
-def _run_here(
-    preparation: list[Preparation], *, mission: Path, kind: of.Kind, out: Path | None, **others: Any
-) -> State[None]:
-    """Run the job of this flow run's opener, or else the sweep that was asked for."""
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
-    flow_run_id = context.flow_run.id
-    job = _job.get(None)
-    if job is not None:
-        return _run_given(job, flow_run_id)
-    folder = out or of.fresh_folder(mission, kind, str(flow_run_id))
-    parameters = of.SweepParameters(mission=mission, kind=kind, out=folder, **others)
-    return _run_requested(parameters, flow_run_id, preparation[0])
-
-
-def _run_given(job: SweepJob, flow_run_id: UUID) -> State[None]:
-    """Run the job of the program that opened this flow run."""
-    report = _report.get()
-    report.flow_run_id = flow_run_id
-    try:
-        orchestrate(job, report)
-        publish_summary(flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
-    except BaseException as error:
-        report.error = error
-        raise
-    return final_state(Manifest.outline(job.manifest_path), None)
-
-
-def _run_requested(
-    parameters: of.SweepParameters, flow_run_id: UUID, preparation: Preparation
-) -> State[None]:
-    """Have the sweep made of the parameters; its job is run here."""
-    token = _report.set(SweepReport(flow_run_id=flow_run_id))
-    try:
-        if parameters.max_failed is not None:
-            most_failed(parameters.max_failed, 0, "max_failed")
-        manifest_path = preparation(parameters, str(flow_run_id))
-        manifest = Manifest.outline(manifest_path)
-    except (GmatSweepError, OSError) as error:
-        # The state's message is what the UI shows first; a traceback would say no more.
-        return Failed(message=f"{type(error).__name__}: {error}")
-    finally:
-        _report.reset(token)
-    # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
-    key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
-    publish_summary(flow_run_id, key, manifest_path)
-    return final_state(manifest, parameters.max_failed)
-
-
-def final_state(manifest: Manifest, max_failed: str | None) -> State[None]:
-    """Return the state of a flow run that has ended, computed from its sweep's manifest.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        The sweep, with all its entries.
-    max_failed : str or None
-        How many failed runs, or which percentage of them, fail the flow run; None: none do.
-    """
-    # The last entry of a run counts: a resume may have mended an earlier failure.
-    entries = manifest.latest().values()
-    planned, recorded = planned_count(manifest), len(entries)
-    failed = sum(entry.status == "failed" for entry in entries)
-    if recorded < planned:
-        return Failed(
-            name="Incomplete",
-            message=f"{recorded} of {planned} runs are recorded. Resume the sweep to run the rest.",
-        )
-    message = f"{recorded - failed} of {recorded} runs ok"
-    if not failed:
-        return Completed(message=message)
-    message += f", {failed} failed"
-    if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
-        return Failed(name="TooManyFailedRuns", message=f"{message}; at most {max_failed} may")
-    return Completed(name="CompletedWithFailures", message=message)
-
-
 def key_of(mission: Path, kind: str) -> str:
     """Return what the keys of a sweep's artifacts begin with."""
-    return f"{of.slug(mission.stem)}-{of.slug(kind)}"
+    return f"{slug(mission.stem)}-{slug(kind)}"
 
 
 def orchestrate(job: SweepJob, report: SweepReport) -> None:

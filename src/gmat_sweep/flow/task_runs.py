@@ -178,7 +178,7 @@ class TaskRuns:
         self._task: Task[[int], State[None]] = task(
             name="run",
             task_run_name="run-{run_id}",
-            retries=job.retries,
+            retries=job.options.retries,
             retry_condition_fn=_is_fault,
             cache_policy=NO_CACHE,
             persist_result=False,
@@ -263,7 +263,9 @@ class TaskRuns:
             if str(spec.output_dir.absolute()) not in self._job.shared_folders:
                 make_way(spec)
             outcome = self._execute(
-                spec, timeout_s=self._job.timeout_s, memory_limit=self._job.memory_limit
+                spec,
+                timeout_s=self._job.options.timeout,
+                memory_limit=self._job.options.memory_limit_bytes,
             )
         except _FAULTS as error:
             if self._stopping:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = ["SweepResults"]
 
@@ -19,10 +20,10 @@ __all__ = ["SweepResults"]
 class SweepResults:
     """The reading half of `gmat_sweep.Sweep`."""
 
+    output_dir: Path
+    script_path: Path
+    options: SweepOptions
     _manifest: Manifest | None
-    _output_dir: Path
-    _script_path: Path
-    _allow_script_drift: bool
 
     def to_manifest(self) -> Manifest:
         """Return the manifest; what was recorded since is read from its file.
@@ -61,7 +62,7 @@ class SweepResults:
         """
         from gmat_sweep.aggregate import lazy_multiindex
 
-        return lazy_multiindex(self.to_manifest(), self._output_dir, name=name, engine=engine)
+        return lazy_multiindex(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
     def to_ephemerides(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
@@ -72,7 +73,7 @@ class SweepResults:
         """
         from gmat_sweep.aggregate import lazy_ephemerides
 
-        return lazy_ephemerides(self.to_manifest(), self._output_dir, name=name, engine=engine)
+        return lazy_ephemerides(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
     def to_contacts(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
@@ -83,7 +84,7 @@ class SweepResults:
         """
         from gmat_sweep.aggregate import lazy_contacts
 
-        return lazy_contacts(self.to_manifest(), self._output_dir, name=name, engine=engine)
+        return lazy_contacts(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
     def to_extra_outputs(
         self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
@@ -95,7 +96,7 @@ class SweepResults:
         from gmat_sweep.aggregate import extra_outputs
 
         frame: pd.DataFrame = extra_outputs(
-            self.to_manifest(), self._output_dir, name, engine=engine
+            self.to_manifest(), self.output_dir, name, engine=engine
         )
         return frame
 
@@ -106,7 +107,7 @@ class SweepResults:
         """
         from gmat_sweep.aggregate import solver_runs
 
-        frame: pd.DataFrame = solver_runs(self.to_manifest(), self._output_dir, engine=engine)
+        frame: pd.DataFrame = solver_runs(self.to_manifest(), self.output_dir, engine=engine)
         return frame
 
     def to_solver_convergence(
@@ -141,7 +142,7 @@ class SweepResults:
 
         return lazy_fused_reports(
             self.to_manifest(),
-            self._output_dir,
+            self.output_dir,
             names,
             tolerance=tolerance,
             spool=spool,
@@ -170,23 +171,23 @@ class SweepResults:
 
         return archive_sweep(
             self.to_manifest(),
-            self._output_dir,
-            self._script_path,
+            self.output_dir,
+            self.script_path,
             out,
             include_logs=include_logs,
-            allow_script_drift=self._allow_script_drift,
+            allow_script_drift=self.options.allow_script_drift,
         )
 
     def _repr_html_(self) -> str:
         from gmat_sweep.notebook import sweep_html
 
         try:
-            digest: str | None = canonical_script_sha256(self._script_path)
+            digest: str | None = canonical_script_sha256(self.script_path)
         except (OSError, UnicodeDecodeError):
             digest = None
         entries = None if self._manifest is None else self.to_manifest().entries
         return sweep_html(
-            script_path=self._script_path,
+            script_path=self.script_path,
             script_sha256=digest,
             statuses=None if entries is None else [entry.status for entry in entries],
             **self._html_facts(),

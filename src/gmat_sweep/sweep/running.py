@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.backends.on_demand import RunsOnDemand
-from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import BackendError, SweepConfigError
@@ -34,6 +33,7 @@ from gmat_sweep.plans import (
     rebuild_runs,
 )
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
+from gmat_sweep.sweep.options import SweepOptions
 from gmat_sweep.sweep.preflight import (
     check_folder,
     check_hook,
@@ -103,6 +103,15 @@ class Sweep(SweepResults):
         How much memory a run may need before its worker is killed and the run fails: bytes, or
         text such as ``"2 GiB"`` or ``"500 MB"``.
 
+    Attributes
+    ----------
+    runs, backend, manifest_path, output_dir, script_path, parameter_spec, sweep_seed
+        As given, with absolute paths and a sequence of runs.
+    options : SweepOptions
+        How runs are run: all other parameters.
+    report : SweepReport or None
+        What the last pass over the runs did, and in which flow run.
+
     Raises
     ------
     BackendError
@@ -131,39 +140,36 @@ class Sweep(SweepResults):
         retries: int = 1,
         memory_limit: int | str | None = None,
     ) -> None:
-        _check_pool(backend, allow_unisolated_pool, timeout, memory_limit)
-        if fsync_batch < 1:
-            raise SweepConfigError(f"fsync_batch must be at least 1, got {fsync_batch}.")
-        if timeout is not None and not timeout > 0:
-            raise SweepConfigError(f"timeout must be a positive number of seconds, got {timeout}.")
-        if retries < 0:
-            raise SweepConfigError(f"retries must be 0 or more, got {retries}.")
-        _check_debug(backend, runs)
-        self._runs = listed(runs, expected_run_count, parameter_spec)
-        self._given_spec = parameter_spec is not None
-        self._parameter_spec = dict(
-            parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self._runs)
+        _check_isolation(backend, allow_unisolated_pool)
+        self.options = SweepOptions(
+            progress=progress,
+            fsync_each=fsync_each,
+            fsync_batch=fsync_batch,
+            timeout=timeout,
+            retries=retries,
+            memory_limit=memory_limit,
+            postprocess=postprocess,
+            allow_unisolated_pool=allow_unisolated_pool,
         )
-        self._pool = backend
-        self._manifest_path = Path(manifest_path).absolute()
-        self._output_dir = Path(output_dir).absolute()
-        self._script_path = Path(script_path).absolute()
-        self._sweep_seed = None if sweep_seed is None else _plain_int(sweep_seed, "sweep_seed")
-        self._progress = progress
-        self._fsync_each = fsync_each
-        self._fsync_batch = fsync_batch
-        self._postprocess = postprocess
-        self._timeout = timeout
-        self._memory_limit = None if memory_limit is None else memory_bytes(memory_limit)
-        self._retries = retries
+        _check_ending(backend, self.options)
+        _check_debug(backend, runs)
+        self.runs = listed(runs, expected_run_count, parameter_spec)
+        self.backend = backend
+        self.manifest_path = Path(manifest_path).absolute()
+        self.output_dir = Path(output_dir).absolute()
+        self.script_path = Path(script_path).absolute()
+        self.parameter_spec = dict(
+            parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self.runs)
+        )
+        self.sweep_seed = None if sweep_seed is None else _plain_int(sweep_seed, "sweep_seed")
+        self.report: SweepReport | None = None
+        self._given_spec = parameter_spec is not None
         self._manifest: Manifest | None = None
         self._from_manifest = False
         self._is_under_way = False
-        self._allow_script_drift = False
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
+        # The hook that a resume was told of, which vouches for the manifest's.
         self._named_hook: str | None = None
-        self._trusts_hook = False
-        self.report: SweepReport | None = None
 
     def run(self) -> Sweep:
         """Run everything and return self.
@@ -203,22 +209,22 @@ class Sweep(SweepResults):
         from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.flow.handover import handed_over
 
-        yield from handed_over(self._run, on_demand(self._pool).interrupt)
+        yield from handed_over(self._run, on_demand(self.backend).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
         runs = self._checked_runs()
-        digest = script_digest(self._script_path)
-        with nothing_left_if_refused(self._manifest_path, *self._folders):
+        digest = script_digest(self.script_path)
+        with nothing_left_if_refused(self.manifest_path, *self._folders):
             self._run_anew(runs, digest, listener)
 
     def _run_anew(self, runs: Sequence[RunSpec], digest: str, listener: Listener | None) -> None:
-        check_folder(self._output_dir, self._manifest_path)
+        check_folder(self.output_dir, self.manifest_path)
         with locked(*self._folders):
             engine = self._warm_up()
             prepared = self._prepared(runs, runs)
-            check_folder(self._output_dir, self._manifest_path)
+            check_folder(self.output_dir, self.manifest_path)
             manifest = self._header(digest, engine)
-            manifest.save(self._manifest_path)
+            manifest.save(self.manifest_path)
             self._manifest = manifest
             self._execute(prepared, len(runs), "run", listener)
 
@@ -302,11 +308,13 @@ class Sweep(SweepResults):
             retries=retries,
             memory_limit=memory_limit,
         )
+        sweep.options = replace(
+            sweep.options, allow_script_drift=allow_script_drift, trust_hook=trust_hook
+        )
         sweep._manifest = manifest
         sweep._from_manifest = True
-        sweep._allow_script_drift = allow_script_drift
         sweep._context_provider = context_provider
-        sweep._named_hook, sweep._trusts_hook = postprocess, trust_hook
+        sweep._named_hook = postprocess
         return sweep
 
     def resume(self) -> Sweep:
@@ -324,7 +332,7 @@ class Sweep(SweepResults):
         self._check_from_manifest("resume")
         with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._loaded()
-            wanted = runs_to_repeat(manifest, self._runs, self._output_dir)
+            wanted = runs_to_repeat(manifest, self.runs, self.output_dir)
             every_run = self._checked_runs()
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
@@ -333,7 +341,7 @@ class Sweep(SweepResults):
             ]
             if runs:
                 self._warm_up()
-                facts = extension_facts(self._parameter_spec, len(self._runs))
+                facts = extension_facts(self.parameter_spec, len(self.runs))
                 prepared = self._prepared(runs, every_run)
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
@@ -354,11 +362,11 @@ class Sweep(SweepResults):
         with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._loaded()
             added = with_context(
-                planned_extension(manifest, self._runs, n, self._script_path, self._output_dir),
+                planned_extension(manifest, self.runs, n, self.script_path, self.output_dir),
                 manifest,
                 self._context_provider,
             )
-            self._runs = [*self._runs, *added]
+            self.runs = [*self.runs, *added]
             ids = {run.run_id for run in added}
             runs = [
                 # An extension that was killed and forgotten may have left files of these runs.
@@ -368,28 +376,28 @@ class Sweep(SweepResults):
             ]
             self._warm_up()
             prepared = self._prepared(runs, runs)
-            facts = extension_facts(self._parameter_spec, len(self._runs))
+            facts = extension_facts(self.parameter_spec, len(self.runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
         return self
 
     @property
     def _folders(self) -> tuple[Path, Path]:
         """The folders that are written to: the manifest's, and the one with the runs."""
-        return self._manifest_path.parent, self._output_dir
+        return self.manifest_path.parent, self.output_dir
 
     def _check_from_manifest(self, what: str) -> None:
         if self._manifest is None or not self._from_manifest:
             raise RuntimeError(f"{what}() needs a sweep made by Sweep.from_manifest().")
         check_trust(
             self._manifest,
-            self._runs,
-            self._script_path,
-            self._output_dir,
+            self.runs,
+            self.script_path,
+            self.output_dir,
             named=self._named_hook,
-            trusted=self._trusts_hook,
+            trusted=self.options.trust_hook,
         )
-        if self._progress:
-            show_hooks(self._manifest, self._runs)
+        if self.options.progress:
+            show_hooks(self._manifest, self.runs)
 
     def _checked_runs(self) -> Sequence[RunSpec]:
         """Return the runs with plain values and whole paths, after checking what is known already.
@@ -398,7 +406,7 @@ class Sweep(SweepResults):
         """
         seen: set[int] = set()
         hooks = set()
-        for run in self._runs:
+        for run in self.runs:
             if run.run_id in seen:
                 raise SweepConfigError(
                     f"run_id {run.run_id} occurs more than once. Give every run its own."
@@ -407,7 +415,7 @@ class Sweep(SweepResults):
             hooks.add(self._checked(run).postprocess)
         for hook in hooks - {None}:
             check_hook(str(hook))
-        return ChangedRuns(self._runs, self._checked)
+        return ChangedRuns(self.runs, self._checked)
 
     def _checked(self, run: RunSpec) -> RunSpec:
         where = f"run {run.run_id}"
@@ -420,7 +428,7 @@ class Sweep(SweepResults):
             run_options=jsonable(run.run_options, f"{where} run_options"),
             script_path=run.script_path.absolute(),
             output_dir=run.output_dir.absolute(),
-            postprocess=self._postprocess or run.postprocess,
+            postprocess=self.options.postprocess or run.postprocess,
         )
 
     def _warm_up(self) -> Engine:
@@ -431,7 +439,7 @@ class Sweep(SweepResults):
 
         engine = activate()
         start_local_server()
-        on_demand(self._pool).warm_up()
+        on_demand(self.backend).warm_up()
         return engine
 
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> Iterator[RunSpec]:
@@ -442,10 +450,10 @@ class Sweep(SweepResults):
             runnable[script] = prepare_mission(
                 script,
                 [run for run in every_run if run.script_path == script],
-                self._output_dir,
-                self._pool,
+                self.output_dir,
+                self.backend,
                 number=number,
-                memory_limit=self._memory_limit,
+                memory_limit=self.options.memory_limit_bytes,
             )
         return (replace(run, script_path=runnable[run.script_path]) for run in runs)
 
@@ -461,23 +469,20 @@ class Sweep(SweepResults):
         from gmat_sweep.flow.server import flow_run_place
         from gmat_sweep.flow.sweep_flow import run_job
 
-        keep_header(self._manifest_path)
+        keep_header(self.manifest_path)
         job = SweepJob(
             specs=runs,
             count=count,
-            pool=self._pool,
+            pool=self.backend,
             manifest=self.to_manifest(),
-            manifest_path=self._manifest_path,
-            folder=self._output_dir,
-            mission=self._script_path,
-            kind=kind_of(self._parameter_spec),
+            manifest_path=self.manifest_path,
+            folder=self.output_dir,
+            mission=self.script_path,
+            kind=kind_of(self.parameter_spec),
             action=action,
-            timeout_s=self._timeout,
-            memory_limit=self._memory_limit,
-            retries=self._retries,
-            progress=self._progress,
+            options=self.options,
             entry_facts=entry_facts or {},
-            shared_folders=shared_folders(self._runs, *self._folders),
+            shared_folders=shared_folders(self.runs, *self._folders),
             listener=listener,
         )
         # Until it is done, the job's manifest alone knows what is not held in memory.
@@ -486,7 +491,7 @@ class Sweep(SweepResults):
             self.report = run_job(job)
         finally:
             self._is_under_way = False
-        if self._progress and self.report.flow_run_id is not None:
+        if self.options.progress and self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
 
@@ -495,13 +500,13 @@ class Sweep(SweepResults):
 
         extra: dict[str, Any] = {
             "created_by": origin(),
-            "mission": self._script_path.name,
+            "mission": self.script_path.name,
         }
-        place = (self._script_path, self._output_dir)
+        place = (self.script_path, self.output_dir)
         if self._given_spec:
-            extra |= header_facts(self._runs, self._parameter_spec, *place)
+            extra |= header_facts(self.runs, self.parameter_spec, *place)
         else:
-            extra[EXPLICIT_RUNS_KEY] = explicit_record(self._runs, *place)
+            extra[EXPLICIT_RUNS_KEY] = explicit_record(self.runs, *place)
         return Manifest(
             script_sha256=digest,
             gmat_sweep_version=version("gmat-sweep"),
@@ -509,30 +514,33 @@ class Sweep(SweepResults):
             gmat_install_version=engine.version,
             python_version=platform.python_version(),
             os_platform=platform.platform(),
-            sweep_seed=self._sweep_seed,
-            parameter_spec=jsonable(self._parameter_spec, "parameter_spec"),
-            run_count=len(self._runs),
-            backend=type(self._pool).__name__,
-            postprocess=self._postprocess,
-            fsync_each=self._fsync_each,
-            fsync_batch=self._fsync_batch,
+            sweep_seed=self.sweep_seed,
+            parameter_spec=jsonable(self.parameter_spec, "parameter_spec"),
+            run_count=len(self.runs),
+            backend=type(self.backend).__name__,
+            postprocess=self.options.postprocess,
+            fsync_each=self.options.fsync_each,
+            fsync_batch=self.options.fsync_batch,
             extra=extra,
-            output_dir=self._output_dir,
+            output_dir=self.output_dir,
         )
 
     def _loaded(self) -> Manifest:
-        manifest = Manifest.load(self._manifest_path)
-        manifest.fsync_each, manifest.fsync_batch = self._fsync_each, self._fsync_batch
+        manifest = Manifest.load(self.manifest_path)
+        manifest.fsync_each, manifest.fsync_batch = (
+            self.options.fsync_each,
+            self.options.fsync_batch,
+        )
         if not self._is_under_way:
             self._manifest = manifest
         return manifest
 
     def _html_facts(self) -> dict[str, Any]:
         return {
-            "run_count": len(self._runs),
-            "kind": kind_of(self._parameter_spec),
-            "backend": type(self._pool).__name__,
-            "sweep_seed": self._sweep_seed,
+            "run_count": len(self.runs),
+            "kind": kind_of(self.parameter_spec),
+            "backend": type(self.backend).__name__,
+            "sweep_seed": self.sweep_seed,
         }
 
 
@@ -544,24 +552,25 @@ def _plain_int(value: Any, what: str) -> int:
     return plain
 
 
-def _check_pool(
-    pool: Pool,
-    allow_unisolated_pool: bool,
-    timeout: float | None,
-    memory_limit: int | str | None,
-) -> None:
+def _check_isolation(pool: Pool, allow_unisolated_pool: bool) -> None:
     value = pool.subprocess_isolated
     if value is not True and not allow_unisolated_pool:
         raise BackendError(
             f"{type(pool).__name__}.subprocess_isolated is {value!r}: it runs GMAT in the calling "
             "process. Pass allow_unisolated_pool=True if that is what you want."
         )
-    if timeout is not None and not isinstance(pool, RunsOnDemand):
+
+
+def _check_ending(pool: Pool, options: SweepOptions) -> None:
+    """Refuse limits on runs that the pool has no way to end."""
+    if isinstance(pool, RunsOnDemand):
+        return
+    if options.timeout is not None:
         raise SweepConfigError(
             f"timeout is given, but {type(pool).__name__} cannot end a run that takes too long. "
             "Leave timeout out, or use a pool of this package."
         )
-    if memory_limit is not None and not isinstance(pool, RunsOnDemand):
+    if options.memory_limit is not None:
         raise SweepConfigError(
             f"memory_limit is given, but {type(pool).__name__} cannot end a run that needs too "
             "much. Leave memory_limit out, or use a pool of this package."

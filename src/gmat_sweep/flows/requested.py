@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gmat_sweep.backends.base import Pool
-    from gmat_sweep.flow.parameters import RunSettings, SweepParameters
+    from gmat_sweep.flows.parameters import RunSettings, SweepParameters
 
 __all__ = ["pool_of", "run_requested"]
 
@@ -59,16 +59,11 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             f"out: {parameters.out} holds no sweep to resume. Name the folder with its "
             f"{MANIFEST_NAME}."
         )
+    options = settings.options()
     with pool_of(settings) as pool:
         if goes_on:
             Sweep.from_manifest(
-                manifest_path,
-                parameters.mission,
-                backend=pool,
-                progress=False,
-                timeout=settings.timeout_s,
-                retries=settings.retries,
-                postprocess=settings.postprocess,
+                manifest_path, parameters.mission, backend=pool, **options.to_go_on()
             ).resume()
         else:
             plan = _plan(parameters)
@@ -80,10 +75,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
                 script_path=parameters.mission,
                 parameter_spec=plan.parameter_spec,
                 sweep_seed=plan.seed,
-                postprocess=settings.postprocess,
-                progress=False,
-                timeout=settings.timeout_s,
-                retries=settings.retries,
+                **options.to_start(),
             ).run()
     return manifest_path
 

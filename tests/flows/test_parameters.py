@@ -15,18 +15,18 @@ from cli_sweeps import manifest
 from gmat_sweep import Manifest
 from gmat_sweep.backends import DaskPool
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.flow.parameters import (
+from gmat_sweep.flow.artifacts import slug
+from gmat_sweep.flow.final_state import final_state
+from gmat_sweep.flows import gmat_sweep_flow
+from gmat_sweep.flows.parameters import (
     HOME_VARIABLE,
     RunSettings,
     SweepParameters,
     absolute,
     fresh_folder,
-    slug,
     title_of,
 )
-from gmat_sweep.flow.sweep_flow import final_state
-from gmat_sweep.flows import gmat_sweep_flow
-from gmat_sweep.requested import pool_of, run_requested
+from gmat_sweep.flows.requested import pool_of, run_requested
 from gmat_sweep.spec import RunStatus
 
 _ONE_HOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

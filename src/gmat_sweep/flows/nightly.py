@@ -2,19 +2,20 @@
 
 Each night has a folder of its own, named by the time it was scheduled for, so a night that is
 retried goes on where it stopped. The comparison is an artifact whose versions are the history, two
-files beside the manifest, and an event when something moved. As in `sweep_flow`, annotations are no
-text, so that the flow can be served.
+files beside the manifest, and an event when something moved. As in `gmat_sweep.flows.sweep`,
+annotations are no text, so that the flow can be served.
 """
 
 import json
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
@@ -23,9 +24,10 @@ from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError
-from gmat_sweep.flow import parameters as of
-from gmat_sweep.flow.artifacts import publish
-from gmat_sweep.flow.sweep_flow import gmat_sweep_flow
+from gmat_sweep.flow.artifacts import publish, slug
+from gmat_sweep.flow.final_state import SweepOutcome
+from gmat_sweep.flows import parameters as of
+from gmat_sweep.flows.sweep import gmat_sweep_flow
 from gmat_sweep.folder.layout import (
     COMPARISON_DATA_NAME,
     COMPARISON_TEXT_NAME,
@@ -35,7 +37,7 @@ from gmat_sweep.folder.layout import (
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import planned_count
 
-__all__ = ["NIGHTLY_FLOW_NAME", "nightly_dispersion"]
+__all__ = ["NIGHTLY_FLOW_NAME", "NightOutcome", "nightly_dispersion"]
 
 NIGHTLY_FLOW_NAME = "nightly-dispersion"
 FINISHED_EVENT = "gmat-sweep.nightly.finished"
@@ -55,6 +57,31 @@ def _scheduled_for() -> datetime:
     return datetime.fromisoformat(str(this_flow_run.scheduled_start_time)).astimezone(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightOutcome:
+    """What a night returns to the flow that called it.
+
+    Attributes
+    ----------
+    folder : Path
+        Tonight's sweep folder; the comparison is in it, too.
+    sweep : SweepOutcome
+        What came of tonight's sweep.
+    last_night : Path or None
+        The sweep folder of the night compared with; None on the first night.
+    headline : str
+        The comparison in a sentence.
+    moved : bool
+        Whether something has moved since.
+    """
+
+    folder: Path
+    sweep: SweepOutcome
+    last_night: Path | None
+    headline: str
+    moved: bool
+
+
 @flow(name=NIGHTLY_FLOW_NAME, flow_run_name=_title, persist_result=False)
 def nightly_dispersion(
     mission: Path,
@@ -64,7 +91,7 @@ def nightly_dispersion(
     nights: Path | None = None,
     settings: of.RunSettings = of.DEFAULT_SETTINGS,
     max_failed: of.MaxFailed | None = None,
-) -> State[None]:
+) -> NightOutcome:
     """Run tonight's Monte Carlo and compare it with the last night that is complete.
 
     Args:
@@ -79,36 +106,49 @@ def nightly_dispersion(
         settings: Where runs execute, and how long and how often each may.
         max_failed: The night fails when more runs than this have failed: a number such as 3 or a
             percentage such as 5%. Without it, failed runs are reported and do not fail it.
+
+    Returns:
+        What came of it, for a flow that calls this one, as a `NightOutcome`. A night that fails
+        raises there what its sweep's flow raises.
     """
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
     mission = of.absolute(mission)
-    name = of.slug(mission.stem)
-    place = of.absolute(nights or Path("nights") / name)
+    place = of.absolute(nights or Path("nights") / slug(mission.stem))
+    sweep: dict[str, Any] = {
+        "mission": mission,
+        "vary": vary,
+        "n": n,
+        "seed": seed,
+        "settings": settings,
+        "max_failed": max_failed,
+    }
+    # Prefect gives the caller what is in the state, or raises it.
+    return cast("NightOutcome", _run(sweep, place))
+
+
+def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
+    """Run the flow of tonight's sweep, a Monte Carlo with these parameters, and compare it."""
+    mission: Path = sweep["mission"]
+    name = slug(mission.stem)
     tonight = place / _scheduled_for().strftime(_NIGHT_FORMAT)
     try:
         # A night that takes more than a day must not be compared with while it is under way.
         with FolderLock(place):
-            _note_inputs(tonight, mission, settings.postprocess)
+            _note_inputs(tonight, mission, sweep["settings"].postprocess)
             state: State[Any] = gmat_sweep_flow(
-                mission=mission,
+                **sweep,
                 kind="monte_carlo",
-                vary=vary,
-                n=n,
-                seed=seed,
                 out=tonight,
                 resume=(tonight / MANIFEST_NAME).is_file(),
-                settings=settings,
-                max_failed=max_failed,
                 return_state=True,
             )
             if not _is_complete(tonight):
-                return Failed(message=f"tonight's sweep did not end: {state.message}")
+                return Failed(
+                    message=f"tonight's sweep did not end: {state.message}", data=_error_of(state)
+                )
             last_night = _last_complete_before(tonight)
             comparison = None if last_night is None else compare_sweeps(tonight, last_night)
     except (GmatSweepError, OSError) as error:
-        return Failed(message=f"{type(error).__name__}: {error}")
+        return Failed(message=f"{type(error).__name__}: {error}", data=error)
     resource = {
         "prefect.resource.id": f"gmat-sweep.nightly.{name}",
         "prefect.resource.name": mission.stem,
@@ -117,12 +157,12 @@ def nightly_dispersion(
     if comparison is not None:
         _keep(tonight, comparison)
         markdown = ("markdown", comparison.to_markdown(), "Tonight against last night")
-        publish(context.flow_run.id, {f"{name}-nightly": markdown})
+        publish(UUID(str(this_flow_run.id)), {f"{name}-nightly": markdown})
         payload |= {"headline": comparison.headline(), "moved": comparison.moved}
         if comparison.moved:
             emit_event(MOVED_EVENT, resource, payload=payload)
     emit_event(FINISHED_EVENT, resource, payload=payload)
-    return _final_state(state, comparison)
+    return _final_state(tonight, state, last_night, comparison)
 
 
 def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
@@ -153,11 +193,25 @@ def _keep(tonight: Path, comparison: NightComparison) -> None:
     write_file(tonight / COMPARISON_DATA_NAME, json.dumps(comparison.to_dict(), indent=1).encode())
 
 
-def _final_state(sweep: State[Any], comparison: NightComparison | None) -> State[None]:
+def _final_state(
+    tonight: Path, sweep: State[Any], last_night: Path | None, comparison: NightComparison | None
+) -> State[NightOutcome]:
     said = "The first night." if comparison is None else comparison.headline()
     message = f"{said} {sweep.message or ''}".strip()
     if sweep.is_failed():
-        return Failed(name=sweep.name, message=message)
-    if comparison is not None and comparison.moved:
-        return Completed(name="Moved", message=message)
-    return Completed(message=message)
+        return Failed(name=sweep.name, message=message, data=_error_of(sweep))
+    outcome = NightOutcome(
+        folder=tonight,
+        sweep=sweep.result(),
+        last_night=last_night,
+        headline=said,
+        moved=comparison is not None and comparison.moved,
+    )
+    if outcome.moved:
+        return Completed(name="Moved", message=message, data=outcome)
+    return Completed(message=message, data=outcome)
+
+
+def _error_of(state: State[Any]) -> Any:
+    """Return what the sweep's flow raises where it is called, or None where it ended well."""
+    return state.result(raise_on_failure=False) if state.is_failed() else None

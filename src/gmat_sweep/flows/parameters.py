@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.flow.artifacts import slug
 from gmat_sweep.plans.notation import parse_grid
+from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -29,7 +30,6 @@ __all__ = [
     "SweepParameters",
     "absolute",
     "fresh_folder",
-    "slug",
     "title_of",
 ]
 
@@ -106,6 +106,50 @@ class RunSettings(BaseModel):
         description="Called in the worker after each successful run: package.module:function.",
         pattern=r"^[\w.]+:[\w.]+$",
     )
+    memory_limit: str | None = Field(
+        default=None,
+        title="Memory limit",
+        description="How much memory a run may need before its worker is killed, such as 2 GiB; "
+        "no limit when left empty.",
+        pattern=r"^\s*\d+(\.\d+)?\s*[A-Za-z]*\s*$",
+    )
+    fsync_each: bool = Field(
+        default=True,
+        title="Sync every line",
+        description="Each line of the manifest is on disk before the next run is counted.",
+    )
+    fsync_batch: int = Field(
+        default=50,
+        title="Lines per sync",
+        description="Without that, after how many lines the manifest is put on disk.",
+        ge=1,
+        le=1_000_000,
+    )
+    allow_script_drift: bool = Field(
+        default=False,
+        title="Accept a changed script",
+        description="To resume: go on although the mission script is no longer the one recorded.",
+    )
+    trust_hook: bool = Field(
+        default=False,
+        title="Trust the sweep folder",
+        description="To resume: call the hooks that a manifest names which another user or "
+        "another machine wrote.",
+    )
+
+    def options(self) -> SweepOptions:
+        """Return the options of a sweep that runs with these settings; nobody watches a bar."""
+        return SweepOptions(
+            progress=False,
+            fsync_each=self.fsync_each,
+            fsync_batch=self.fsync_batch,
+            timeout=self.timeout_s,
+            retries=self.retries,
+            memory_limit=self.memory_limit,
+            postprocess=self.postprocess,
+            allow_script_drift=self.allow_script_drift,
+            trust_hook=self.trust_hook,
+        )
 
 
 DEFAULT_SETTINGS = RunSettings()
@@ -171,11 +215,6 @@ def fresh_folder(mission: Path, kind: str, run_name: str) -> Path:
     """Return the folder of a flow run that was given none; the same when the run is retried."""
     home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
     return _expanded(Path(home)).absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
-
-
-def slug(text: str) -> str:
-    """Return `text` in lower-case letters, digits and dashes, as keys of artifacts must be."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "sweep"
 
 
 def title_of(parameters: dict[str, Any]) -> str:

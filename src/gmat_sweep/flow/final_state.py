@@ -1,0 +1,104 @@
+"""How a sweep ended, computed from its manifest: the flow run's state, and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect.states import Completed, Failed
+
+from gmat_sweep.errors import SweepFailedError
+from gmat_sweep.folder.layout import MANIFEST_NAME
+from gmat_sweep.plans import kind_of, planned_count
+from gmat_sweep.plans.notation import max_failed as most_failed
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from gmat_sweep.manifest import Manifest
+
+__all__ = ["SweepOutcome", "final_state"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOutcome:
+    """What a flow run of a sweep returns to the flow that called it.
+
+    Attributes
+    ----------
+    folder : Path
+        The sweep folder, absolute.
+    manifest : Path
+        The manifest.
+    kind : str
+        ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
+    planned : int
+        How many runs the sweep has.
+    ok, failed, skipped : int
+        How many runs ended in each way, by the last entry of each.
+    """
+
+    folder: Path
+    manifest: Path
+    kind: str
+    planned: int
+    ok: int
+    failed: int
+    skipped: int
+
+    @property
+    def recorded(self) -> int:
+        """How many runs have an entry."""
+        return self.ok + self.failed + self.skipped
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> SweepOutcome:
+        """Count a manifest's runs; the last entry of a run counts, as a resume may have mended it.
+
+        Parameters
+        ----------
+        manifest : Manifest
+            The sweep, with all its entries, as loaded from its file or saved to it.
+        """
+        statuses = [entry.status for entry in manifest.latest().values()]
+        path = (manifest.path or Path(MANIFEST_NAME)).absolute()
+        return cls(
+            folder=(manifest.output_dir or path.parent).absolute(),
+            manifest=path,
+            kind=kind_of(manifest.parameter_spec),
+            planned=planned_count(manifest),
+            ok=statuses.count("ok"),
+            failed=statuses.count("failed"),
+            skipped=statuses.count("skipped"),
+        )
+
+
+def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcome]:
+    """Return the state of a flow run that has ended, computed from its sweep's manifest.
+
+    A completed state has the `SweepOutcome` as its data. A failed one has a `SweepFailedError`
+    with it, which a flow that calls the sweep's gets raised.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep, with all its entries.
+    max_failed : str or None
+        How many failed runs, or which percentage of them, fail the flow run; None: none do.
+    """
+    outcome = SweepOutcome.of(manifest)
+    recorded, failed = outcome.recorded, outcome.failed
+    if recorded < outcome.planned:
+        said = (
+            f"{recorded} of {outcome.planned} runs are recorded. Resume the sweep to run the rest."
+        )
+        return Failed(name="Incomplete", message=said, data=SweepFailedError(said, outcome))
+    said = f"{recorded - failed} of {recorded} runs ok"
+    if not failed:
+        return Completed(message=said, data=outcome)
+    said += f", {failed} failed"
+    if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
+        said += f"; at most {max_failed} may"
+        return Failed(name="TooManyFailedRuns", message=said, data=SweepFailedError(said, outcome))
+    return Completed(name="CompletedWithFailures", message=said, data=outcome)

@@ -1,0 +1,111 @@
+"""The flow ``gmat-sweep`` as a deployment runs it: from its parameters to a sweep.
+
+The flow makes an ordinary `gmat_sweep.Sweep` of its parameters and runs it; `Sweep` finds the flow
+run that is under way, and runs there.
+
+Prefect's `serve` pickles a flow's function for the process that runs it, with its annotations and
+with what it names: annotations are no text here, and what the function names can be pickled.
+"""
+
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run as this_flow_run
+from prefect.states import Failed
+
+from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.flow.artifacts import publish_summary
+from gmat_sweep.flow.final_state import SweepOutcome, final_state
+from gmat_sweep.flow.sweep_flow import FLOW_NAME, key_of
+from gmat_sweep.flows import parameters as of
+from gmat_sweep.flows.requested import run_requested
+from gmat_sweep.manifest import Manifest
+from gmat_sweep.plans import kind_of
+from gmat_sweep.plans.notation import max_failed as most_failed
+
+__all__ = ["gmat_sweep_flow"]
+
+
+def _title() -> str:
+    return of.title_of(this_flow_run.parameters)
+
+
+@flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False)
+def gmat_sweep_flow(
+    mission: Path,
+    kind: of.Kind = "monte_carlo",
+    vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
+    n: of.RunCount | None = None,
+    seed: of.Seed | None = None,
+    rows: Path | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    settings: of.RunSettings = of.DEFAULT_SETTINGS,
+    max_failed: of.MaxFailed | None = None,
+) -> SweepOutcome:
+    """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
+
+    Every run is a task run and a line of the sweep's manifest. Retrying a flow run goes on with
+    its sweep. (The sections below are not numpydoc's: Prefect reads them for its form.)
+
+    Args:
+        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
+            from GMAT_SWEEP_HOME.
+        kind: What is varied how: every combination of a grid, the rows of a table (explicit),
+            random draws, or a Latin hypercube.
+        vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
+            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. Monte Carlo and Latin
+            hypercube: Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
+            Sat.Cd=lognormal:0.8:0.1 (mu, sigma).
+        n: Monte Carlo and Latin hypercube: how many runs to draw.
+        seed: Monte Carlo and Latin hypercube: the same seed draws the same runs. Without one, a
+            fresh seed is drawn and recorded.
+        rows: Explicit: a .csv or .parquet table with a column for each field and a row for each
+            run.
+        out: The sweep folder, where the manifest and the outputs are written. Without it, a fresh
+            folder under GMAT_SWEEP_HOME/sweeps. To resume, the folder of that sweep.
+        resume: Run only what is missing, failed or damaged in the sweep folder. What is varied is
+            then read from its manifest.
+        settings: Where runs execute, and how long and how often each may.
+        max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
+            a percentage such as 5%. Without it, failed runs are reported and do not fail it.
+
+    Returns:
+        What came of it, for a flow that calls this one: the sweep folder and how many runs ended
+        how, as a `SweepOutcome`. A flow run that fails raises `SweepFailedError` there, with the
+        outcome, or `SweepConfigError` for parameters that make no sweep.
+    """
+    flow_run = str(this_flow_run.id)
+    mission = of.absolute(mission)
+    parameters = of.SweepParameters(
+        mission=mission,
+        kind=kind,
+        vary=list(vary),
+        n=n,
+        seed=seed,
+        rows=None if rows is None else of.absolute(rows),
+        out=of.fresh_folder(mission, kind, flow_run) if out is None else of.absolute(out),
+        resume=resume,
+        settings=settings,
+        max_failed=max_failed,
+    )
+    # Prefect gives the caller what is in the state, or raises it.
+    return cast("SweepOutcome", _run(parameters, flow_run))
+
+
+def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
+    try:
+        if parameters.max_failed is not None:
+            most_failed(parameters.max_failed, 0, "max_failed")
+        manifest = Manifest.outline(run_requested(parameters, flow_run))
+    except (GmatSweepError, OSError) as error:
+        # The state's message is what the UI shows first; a traceback would say no more.
+        return Failed(message=f"{type(error).__name__}: {error}", data=error)
+    assert manifest.path is not None
+    # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
+    key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
+    publish_summary(UUID(flow_run), key, manifest.path)
+    return final_state(manifest, parameters.max_failed)

@@ -1,0 +1,101 @@
+"""`SweepOptions`: how to run a sweep, apart from what it flies, where it runs and where it writes.
+
+The Python entry points, `gmat_sweep.Sweep`, the flow's job, the command line and the settings of a
+deployment all make one of these, so that an option has one name, one default and one check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from gmat_sweep.backends.process.memory import memory_bytes
+from gmat_sweep.errors import SweepConfigError
+
+__all__ = ["SweepOptions"]
+
+_TO_START = {"belongs_to": ("start",)}
+_TO_GO_ON = {"belongs_to": ("go_on",)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """How to run a sweep.
+
+    Attributes
+    ----------
+    progress : bool
+        Whether to draw a progress bar on standard error.
+    fsync_each : bool
+        Whether each manifest line is on disk before the next run is counted.
+    fsync_batch : int
+        Without `fsync_each`, after how many lines the manifest is fsynced.
+    timeout : float or None
+        Seconds a run may take before its worker is killed and the run fails.
+    retries : int
+        How often a run is tried again after an infrastructure fault.
+    memory_limit : int or None
+        Bytes of memory a run may need before its worker is killed and the run fails; may be given
+        as text such as ``"2 GiB"``.
+    postprocess : str or None
+        Import path ``"package.module:function"`` of a hook called after each successful run.
+    allow_unisolated_pool : bool
+        Of a new sweep: whether a pool that runs in the calling process is accepted.
+    allow_script_drift : bool
+        Of a sweep that is gone on with: whether a changed script is accepted, with a warning.
+    trust_hook : bool
+        Of a sweep that is gone on with: whether what a foreign manifest names is trusted.
+
+    Raises
+    ------
+    SweepConfigError
+        A value is out of bounds; the message names the option.
+    """
+
+    progress: bool = True
+    fsync_each: bool = True
+    fsync_batch: int = 50
+    timeout: float | None = None
+    retries: int = 1
+    memory_limit: int | str | None = None
+    postprocess: str | None = None
+    allow_unisolated_pool: bool = field(default=False, metadata=_TO_START)
+    allow_script_drift: bool = field(default=False, metadata=_TO_GO_ON)
+    trust_hook: bool = field(default=False, metadata=_TO_GO_ON)
+
+    def __post_init__(self) -> None:
+        if self.fsync_batch < 1:
+            raise SweepConfigError(f"fsync_batch must be at least 1, got {self.fsync_batch}.")
+        if self.timeout is not None and not self.timeout > 0:
+            raise SweepConfigError(
+                f"timeout must be a positive number of seconds, got {self.timeout}."
+            )
+        if self.retries < 0:
+            raise SweepConfigError(f"retries must be 0 or more, got {self.retries}.")
+        if self.memory_limit is not None:
+            object.__setattr__(self, "memory_limit", memory_bytes(self.memory_limit))
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """The memory limit in bytes."""
+        assert not isinstance(self.memory_limit, str), "text is turned into bytes when it is given"
+        return self.memory_limit
+
+    def told(self) -> dict[str, Any]:
+        """Return the options by name, for a reader."""
+        return asdict(self)
+
+    def to_start(self) -> dict[str, Any]:
+        """Return the keywords of `gmat_sweep.Sweep`, for a new sweep."""
+        return self._keywords("start")
+
+    def to_go_on(self) -> dict[str, Any]:
+        """Return the keywords of `gmat_sweep.Sweep.from_manifest`, to resume or extend."""
+        return self._keywords("go_on")
+
+    def _keywords(self, purpose: str) -> dict[str, Any]:
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if purpose in each.metadata.get("belongs_to", (purpose,))
+        }

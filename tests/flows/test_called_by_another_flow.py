@@ -1,0 +1,142 @@
+"""A flow that another flow calls returns what came of it, or raises what went wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect import flow
+
+from gmat_sweep import Manifest, SweepConfigError, lazy_multiindex
+from gmat_sweep.errors import SweepFailedError
+from gmat_sweep.flow.backlog import wait_until_recorded
+from gmat_sweep.flow.server import recorded_on
+from gmat_sweep.flows import NightOutcome, SweepOutcome, gmat_sweep_flow, nightly_dispersion
+from gmat_sweep.flows.parameters import RunSettings
+from prefect_records import rows_of
+
+SETTINGS = RunSettings(workers=1)
+
+
+def called(body: Any, recorded: Callable[[], None] | None = None) -> Any:
+    """Call a flow, on the server of this process, with `body` as what it does; look at it then."""
+    with recorded_on():
+        returned = flow(name="campaign", persist_result=False)(body)()
+        if recorded is not None:
+            recorded()
+        return returned
+
+
+def test_it_can_go_on_with_the_sweep_folder_and_the_counts(leo_short: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def campaign() -> tuple[SweepOutcome, int]:
+        outcome = gmat_sweep_flow(
+            leo_short, kind="grid", vary=["Sat.ECC=0.001,0.002,1.0"], out=out, settings=SETTINGS
+        )
+        frame = lazy_multiindex(Manifest.load(outcome.manifest), outcome.folder)
+        return outcome, len(frame.index.unique("run_id"))
+
+    outcome, runs = called(campaign)
+
+    assert outcome == SweepOutcome(
+        folder=out,
+        manifest=out / "manifest.jsonl",
+        kind="grid",
+        planned=3,
+        ok=2,
+        failed=1,
+        skipped=0,
+    )
+    assert (runs, outcome.recorded) == (3, 3)
+
+
+def test_too_many_failed_runs_are_raised_with_what_came_of_the_sweep(
+    leo_short: Path, tmp_path: Path
+) -> None:
+    def campaign() -> None:
+        gmat_sweep_flow(
+            leo_short,
+            kind="grid",
+            vary=["Sat.ECC=0.001,1.0"],
+            out=tmp_path / "out",
+            settings=SETTINGS,
+            max_failed="0",
+        )
+
+    with pytest.raises(SweepFailedError, match="1 of 2 runs ok, 1 failed; at most 0 may") as raised:
+        called(campaign)
+
+    assert (raised.value.outcome.ok, raised.value.outcome.failed) == (1, 1)
+    assert raised.value.outcome.folder == tmp_path / "out"
+
+
+def test_parameters_that_make_no_sweep_are_raised_as_the_error_that_says_so(
+    leo_short: Path, tmp_path: Path
+) -> None:
+    def campaign() -> None:
+        gmat_sweep_flow(leo_short, kind="monte_carlo", out=tmp_path / "out", settings=SETTINGS)
+
+    with pytest.raises(SweepConfigError, match="vary: nothing is varied"):
+        called(campaign)
+
+
+def test_a_sweep_in_a_flow_has_its_runs_in_its_own_flow_run_below_the_callers(
+    leo_short: Path, tmp_path: Path
+) -> None:
+    def campaign() -> SweepOutcome:
+        return gmat_sweep_flow(
+            leo_short, kind="grid", vary=["Sat.SMA=7000,7001"], out=tmp_path, settings=SETTINGS
+        )
+
+    def look() -> None:
+        home = Path(os.environ["PREFECT_HOME"])
+        ((flow_run, has_parent),) = rows_of(
+            home,
+            "select id, parent_task_run_id is not null from flow_run where name = ? and parameters"
+            " like ?",
+            "leo_short grid n=2",
+            f"%{tmp_path}%",
+        )
+        assert has_parent
+        # Task runs are written in batches.
+        assert wait_until_recorded(UUID(flow_run), 2) == 2
+        tasks = "select name from task_run where flow_run_id = ? order by name"
+        assert rows_of(home, tasks, flow_run) == [("run-0",), ("run-1",)]
+
+    called(campaign, recorded=look)
+
+
+def test_a_night_returns_its_sweep_and_how_it_compares(leo_short: Path, tmp_path: Path) -> None:
+    def night() -> NightOutcome:
+        return nightly_dispersion(
+            leo_short,
+            vary=["Sat.SMA=normal:7000:5"],
+            n=2,
+            seed=1,
+            nights=tmp_path,
+            settings=SETTINGS,
+        )
+
+    outcome = called(night)
+
+    assert outcome.folder.parent == tmp_path
+    assert outcome.sweep == SweepOutcome.of(Manifest.load(outcome.folder / "manifest.jsonl"))
+    assert (outcome.sweep.ok, outcome.last_night, outcome.moved) == (2, None, False)
+    assert outcome.headline == "The first night."
+
+
+def test_a_night_that_cannot_begin_raises_what_its_sweep_says(
+    leo_short: Path, tmp_path: Path
+) -> None:
+    def night() -> None:
+        nightly_dispersion(
+            leo_short, vary=["Sat.SMA=norml:7000:5"], n=2, nights=tmp_path, settings=SETTINGS
+        )
+
+    with pytest.raises(SweepConfigError, match="norml"):
+        called(night)
