@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.backends.on_demand import RunsOnDemand
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
-from gmat_sweep.errors import BackendError, SweepConfigError
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import ChangedRuns, listed
@@ -34,6 +33,7 @@ from gmat_sweep.plans import (
 )
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.sweep.options import SweepOptions
+from gmat_sweep.sweep.pool_checks import check_debug, check_isolation, check_limits
 from gmat_sweep.sweep.preflight import (
     check_folder,
     check_hook,
@@ -140,7 +140,7 @@ class Sweep(SweepResults):
         retries: int = 1,
         memory_limit: int | str | None = None,
     ) -> None:
-        _check_isolation(backend, allow_unisolated_pool)
+        check_isolation(backend, allow_unisolated_pool)
         self.options = SweepOptions(
             progress=progress,
             fsync_each=fsync_each,
@@ -151,8 +151,8 @@ class Sweep(SweepResults):
             postprocess=postprocess,
             allow_unisolated_pool=allow_unisolated_pool,
         )
-        _check_ending(backend, self.options)
-        _check_debug(backend, runs)
+        check_limits(backend, self.options)
+        check_debug(backend, runs)
         self.runs = listed(runs, expected_run_count, parameter_spec)
         self.backend = backend
         self.manifest_path = Path(manifest_path).absolute()
@@ -550,42 +550,3 @@ def _plain_int(value: Any, what: str) -> int:
     if type(plain) is not int:
         raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")
     return plain
-
-
-def _check_isolation(pool: Pool, allow_unisolated_pool: bool) -> None:
-    value = pool.subprocess_isolated
-    if value is not True and not allow_unisolated_pool:
-        raise BackendError(
-            f"{type(pool).__name__}.subprocess_isolated is {value!r}: it runs GMAT in the calling "
-            "process. Pass allow_unisolated_pool=True if that is what you want."
-        )
-
-
-def _check_ending(pool: Pool, options: SweepOptions) -> None:
-    """Refuse limits on runs that the pool has no way to end."""
-    if isinstance(pool, RunsOnDemand):
-        return
-    if options.timeout is not None:
-        raise SweepConfigError(
-            f"timeout is given, but {type(pool).__name__} cannot end a run that takes too long. "
-            "Leave timeout out, or use a pool of this package."
-        )
-    if options.memory_limit is not None:
-        raise SweepConfigError(
-            f"memory_limit is given, but {type(pool).__name__} cannot end a run that needs too "
-            "much. Leave memory_limit out, or use a pool of this package."
-        )
-
-
-def _check_debug(pool: Pool, runs: Iterable[RunSpec]) -> None:
-    if pool.subprocess_isolated != "debug":
-        return
-    if not isinstance(runs, Sequence):
-        raise BackendError(
-            f"{type(pool).__name__} takes exactly one spec, not a streaming iterator. Pass a list "
-            "with one spec."
-        )
-    if len(runs) != 1:
-        raise BackendError(
-            f"{type(pool).__name__} takes exactly one spec, got {len(runs)}. Pass a list with one."
-        )
