@@ -18,6 +18,7 @@ import pytest  # noqa: E402
 
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+from gmat_sweep.flow.server import start_local_server  # noqa: E402
 from repository import DATA, EXAMPLES  # noqa: E402
 from soak_figures import figures  # noqa: E402, F401
 
@@ -31,6 +32,18 @@ def pool() -> Iterator[LocalJoblibPool]:
     """Two workers, shared by every test that does not break them."""
     with LocalJoblibPool(2) as workers:
         yield workers
+
+
+@pytest.fixture(scope="session")
+def prefect_url() -> str:
+    """The address of this process's own Prefect server, for the programs that a test starts.
+
+    Starting one for each of them takes longer than what most of them do. A test of what becomes of
+    a program's own server leaves the address out.
+    """
+    server = start_local_server()
+    assert server is not None, "no server is configured"
+    return server.wait()
 
 
 @pytest.fixture

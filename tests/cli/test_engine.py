@@ -16,7 +16,6 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from gmat_sweep.cli import main
-from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.manifest import Manifest
 from repository import DATA
 
@@ -109,12 +108,10 @@ def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(
 
 
 def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], prefect_url: str
 ) -> None:
     done(capsys, "monte-carlo", SCRIPT, "--n", "2", *PERTURB, "--out", "mc")
     manifest = Path("mc/manifest.jsonl")
-    server = start_local_server()
-    assert server is not None
     extending = subprocess.Popen(
         [
             *(sys.executable, "-c", "from gmat_sweep.cli import entry_point; entry_point()"),
@@ -123,7 +120,7 @@ def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"PREFECT_API_URL": server.wait()},
+        env=os.environ | {"PREFECT_API_URL": prefect_url},
     )
     deadline = time.monotonic() + 120
     while len(Manifest.load(manifest).entries) < 4 and time.monotonic() < deadline:

@@ -24,7 +24,6 @@ from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import DurabilityError, SweepStoppedError
 from gmat_sweep.flow import common_cause
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
-from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.folder.layout import SEAL_NAME
 from gmat_sweep.spec import RunOutcome
 from gmat_sweep.worker import run_one
@@ -133,7 +132,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
 
 @pytest.mark.promise("short of disk", "the disk full half-way")
 def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
-    tmp_path: Path,
+    tmp_path: Path, prefect_url: str
 ) -> None:
     """On a real small disk where this system lets one be mounted, else on one a hook finds full."""
     mounting = ["unshare", "--map-root-user", "--mount"]
@@ -142,15 +141,13 @@ def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
         shutil.which("unshare") is not None
         and subprocess.run([*mounting, *probe], capture_output=True).returncode == 0
     )
-    server = start_local_server()
-    assert server is not None
     command = [sys.executable, str(SUPPORT / "small_disk_sweep.py"), str(tmp_path)]
 
     done = subprocess.run(
         [*mounting, *command, "mount"] if can_mount else [*command, "hook"],
         env={
             **os.environ,
-            "PREFECT_API_URL": server.wait(),
+            "PREFECT_API_URL": prefect_url,
             "PYTHONPATH": os.pathsep.join([str(SUPPORT), *sys.path]),
         },
         capture_output=True,

@@ -22,7 +22,6 @@ from queue import SimpleQueue
 import pytest
 
 from doc_pages import BESIDE_A_WORKER, NOT_RUN, blocks_of, page_program, programs_of
-from gmat_sweep.flow.server import start_local_server
 from repository import PROJECT
 
 PAGES = [
@@ -83,7 +82,7 @@ class PageRun:
 
 @pytest.fixture(scope="module")
 def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, prefect_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, PageRun]]:
     """Run the pages that the chosen tests need, some at a time, beside one Prefect server."""
     needed = {
@@ -92,9 +91,6 @@ def runs(
         if isinstance(item, pytest.Function) and item.module is request.module
         if "runs" in item.fixturenames
     }
-    server = start_local_server()
-    assert server is not None, "conftest.py lets no server be configured"
-    url = server.wait()
     cores: SimpleQueue[int | None] = SimpleQueue()
     for core in cores_to_use():
         cores.put(core)
@@ -102,7 +98,8 @@ def runs(
         started = {}
         for page in sorted(needed):
             folder = tmp_path_factory.mktemp(Path(page).stem)
-            started[page] = PageRun(folder, threads.submit(run_page, page, folder, url, cores))
+            outputs = threads.submit(run_page, page, folder, prefect_url, cores)
+            started[page] = PageRun(folder, outputs)
         yield started
 
 

@@ -72,6 +72,11 @@ def entries_by_run(folder: Path) -> dict[int, object]:
     return {e.run_id: e for e in Manifest.load(folder / "manifest.jsonl").entries}
 
 
+def beside(server: str | None) -> dict[str, str]:
+    """Return the environment of a program that uses a server, if there is one."""
+    return {**os.environ} | ({} if server is None else {"PREFECT_API_URL": server})
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
@@ -193,13 +198,19 @@ def test_a_crashing_run_is_recorded_with_its_signal_after_its_last_attempt(
     assert [e.status for e in manifest.entries if e.run_id != 1] == ["ok", "ok"]
 
 
-def start_cli_sweep(folder: Path, count: int = 400) -> subprocess.Popen[str]:
-    """Start a sweep from the shell and wait until some runs are recorded."""
+def start_cli_sweep(
+    folder: Path, count: int = 400, server: str | None = None
+) -> subprocess.Popen[str]:
+    """Start a sweep from the shell and wait until some runs are recorded.
+
+    Without the address of a server it starts its own.
+    """
     process = subprocess.Popen(
         [
             *(GMAT_SWEEP, "run", "--grid", f"Sat.SMA=7000:8000:{count}", "--workers", "2"),
             *("--out", str(folder), str(DATA / "leo_short.script")),
         ],
+        env=beside(server),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -237,8 +248,10 @@ def test_a_signal_ends_the_sweep_leaves_a_valid_manifest_and_no_process(
 
 
 @pytest.mark.promise("6", "interrupted and resumed, compared bit for bit")
-def test_an_interrupted_sweep_is_finished_by_resume_bit_for_bit(tmp_path: Path) -> None:
-    process = start_cli_sweep(tmp_path / "cut", count=60)
+def test_an_interrupted_sweep_is_finished_by_resume_bit_for_bit(
+    tmp_path: Path, pool: LocalJoblibPool, prefect_url: str
+) -> None:
+    process = start_cli_sweep(tmp_path / "cut", count=60, server=prefect_url)
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
     before = recorded(tmp_path / "cut")
@@ -248,16 +261,16 @@ def test_an_interrupted_sweep_is_finished_by_resume_bit_for_bit(tmp_path: Path) 
             *(GMAT_SWEEP, "resume", str(tmp_path / "cut" / "manifest.jsonl")),
             *("--script", str(script), "--quiet"),
         ],
+        env=beside(prefect_url),
         capture_output=True,
         text=True,
         check=True,
     )
-    with LocalJoblibPool(2) as pool:
-        whole = Sweep.from_manifest(
-            tmp_path / "cut" / "manifest.jsonl", script, backend=pool, progress=False
-        )
-        resumed = whole.to_dataframe()
-        fresh = _fresh_frame(pool, script, tmp_path / "whole")
+    whole = Sweep.from_manifest(
+        tmp_path / "cut" / "manifest.jsonl", script, backend=pool, progress=False
+    )
+    resumed = whole.to_dataframe()
+    fresh = _fresh_frame(pool, script, tmp_path / "whole")
 
     assert before < 60
     assert resume.stdout.startswith("60 runs (60 ok) in ")
@@ -301,6 +314,11 @@ def test_a_sweep_on_a_server_that_does_not_answer_is_refused_before_any_run(
 class TestExitCodes:
     """What the shell learns of a sweep with failed runs."""
 
+    @pytest.fixture(autouse=True)
+    def environment(self, prefect_url: str) -> None:
+        """Have the programs use a server that is there."""
+        self.server = prefect_url
+
     def run(self, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         """Run one eccentricity that GMAT takes and one that it refuses."""
         return subprocess.run(
@@ -308,6 +326,7 @@ class TestExitCodes:
                 *(GMAT_SWEEP, "run", "--grid", "Sat.ECC=0.001,1.0", "--workers", "1", "--quiet"),
                 *("--out", str(folder), *flags, str(DATA / "leo_short.script")),
             ],
+            env=beside(self.server),
             capture_output=True,
             text=True,
             check=False,
@@ -336,6 +355,7 @@ class TestExitCodes:
                 *(GMAT_SWEEP, "run", "--grid", "Sat.SMA=7000,7001", "--workers", "1"),
                 *("--quiet", "--out", str(tmp_path / "out"), str(script)),
             ],
+            env=beside(self.server),
             capture_output=True,
             text=True,
             check=False,

@@ -18,7 +18,6 @@ import pytest
 from faulty_runs import wait_until
 from gmat_sweep import LocalJoblibPool, Manifest, sweep
 from gmat_sweep.doctor import check_sweep
-from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.plans.notation import parse_grid
 from repository import PROJECT
 from resumed_sweeps import SHORT, reopened, same
@@ -45,13 +44,11 @@ def _has_recorded(folder: Path, count: int, driver: subprocess.Popen[bytes]) -> 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_driver_killed_time_and_again_loses_no_recorded_run_and_is_finished_bit_for_bit(
-    pool: LocalJoblibPool, tmp_path: Path, figures: Figures
+    pool: LocalJoblibPool, tmp_path: Path, figures: Figures, prefect_url: str
 ) -> None:
     seed = random.randrange(2**32)
     rng = random.Random(seed)
-    server = start_local_server()
-    assert server is not None
-    environment = {**os.environ, "PREFECT_API_URL": server.wait(), "PYTHONPATH": SOURCE}
+    environment = {**os.environ, "PREFECT_API_URL": prefect_url, "PYTHONPATH": SOURCE}
     folder = tmp_path / "sweep"
     recorded: dict[int, str] = {}
     for number in range(ROUNDS):

@@ -20,7 +20,6 @@ import pandas as pd
 import pytest
 
 from gmat_sweep import canonical_script_sha256
-from gmat_sweep.flow.server import start_local_server
 from repository import DATA, SEEDS
 
 
@@ -62,8 +61,8 @@ def _blanked(match: re.Match[str]) -> str:
     return text
 
 
-def run_notebook(folder: Path, name: str, *modules: str) -> NotebookRun:
-    """Run a whole notebook in a process of its own, in a checkout's folders."""
+def run_notebook(folder: Path, server: str, name: str, *modules: str) -> NotebookRun:
+    """Run a whole notebook in a process of its own, in a checkout's folders, beside a server."""
     examples, data = folder / "docs" / "examples", folder / "tests" / "data"
     examples.mkdir(parents=True)
     data.mkdir(parents=True)
@@ -74,7 +73,7 @@ def run_notebook(folder: Path, name: str, *modules: str) -> NotebookRun:
     done = subprocess.run(
         [sys.executable, str(SEEDS / "notebook.py"), name, str(folder / "displays.pickle")],
         cwd=examples,
-        env=environment(),
+        env={**environment(), "PREFECT_API_URL": server},
         capture_output=True,
         text=True,
         timeout=240,
@@ -101,17 +100,10 @@ def table(text: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def database() -> None:
-    """Have Prefect make its database: the notebooks' deadlines are for runs."""
-    server = start_local_server()
-    assert server is not None
-    server.wait()
-
-
-@pytest.fixture(scope="module")
-def recovery(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+def recovery(prefect_url: str, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
     """Run the notebook "Surviving a kill"."""
-    return run_notebook(tmp_path_factory.mktemp("recovery"), "killed_sweep_recovery.py")
+    folder = tmp_path_factory.mktemp("recovery")
+    return run_notebook(folder, prefect_url, "killed_sweep_recovery.py")
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +113,11 @@ def completed(recovery: NotebookRun) -> int:
 
 
 @pytest.fixture(scope="module")
-def consumer(database: None, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
+def consumer(prefect_url: str, tmp_path_factory: pytest.TempPathFactory) -> NotebookRun:
     """Run the notebook "Downstream-consumer pipeline"."""
     return run_notebook(
         tmp_path_factory.mktemp("consumer"),
+        prefect_url,
         "downstream_consumer.py",
         "downstream_pipeline.py",
         "killable_sweep.py",

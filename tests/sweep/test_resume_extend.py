@@ -542,7 +542,7 @@ class TestExtend:
         assert same(ten.loc[:6], resumed.to_dataframe())
 
     def test_an_extension_whose_process_was_killed_is_finished_by_resume(
-        self, copy: Path, tmp_path: Path, pool: LocalJoblibPool, ten: pd.DataFrame
+        self, copy: Path, pool: LocalJoblibPool, ten: pd.DataFrame, prefect_url: str
     ) -> None:
         path = copy / "manifest.jsonl"
         program = textwrap.dedent(
@@ -557,7 +557,9 @@ class TestExtend:
                 )
             """
         )
-        killed = subprocess.Popen([sys.executable, "-c", program])
+        killed = subprocess.Popen(
+            [sys.executable, "-c", program], env={**os.environ, "PREFECT_API_URL": prefect_url}
+        )
         try:
             wait_until(lambda: lines_of(path) >= 6, "two added runs", timeout_s=120)
         finally:
