@@ -423,10 +423,9 @@ def test_giving_up_does_not_wait_for_what_only_closing_the_pool_ends() -> None:
     with QueuePool() as pool:
         pairs = pool.imap(specs(10))
         next(pairs)
-        began = time.monotonic()
+        # If it waited, it would do so for good.
         pairs.close()  # type: ignore[attr-defined]
 
-        assert time.monotonic() - began < 10
         assert not pool.go_on.is_set()
 
 

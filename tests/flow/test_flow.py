@@ -151,16 +151,25 @@ def test_a_run_whose_worker_is_killed_is_tried_again_and_its_neighbours_are_unto
     folder = tmp_path / "out"
     killed: list[int] = []
 
+    def flies_the_endless_run(worker: int) -> bool:
+        try:
+            opened = psutil.Process(worker).open_files()
+        except psutil.NoSuchProcess:
+            return False
+        return any(Path(file.path).is_relative_to(folder / "run-1") for file in opened)
+
     def kill_the_endless_run(pool: LocalJoblibPool) -> None:
-        wait_for(lambda: recorded(folder) == 3)
-        (worker,) = pool._busy
-        killed.append(worker.pid)
-        os.kill(worker.pid, signal.SIGKILL)
+        def guilty() -> list[int]:
+            return [w.pid for w in list(pool._busy) if flies_the_endless_run(w.pid)]
+
+        wait_for(lambda: bool(guilty()))
+        killed.extend(guilty())
+        os.kill(killed[0], signal.SIGKILL)
 
     with LocalJoblibPool(2) as pool:
         killer = threading.Thread(target=kill_the_endless_run, args=(pool,))
         killer.start()
-        sweep_over_mass(endless, folder, pool, [800, 999, 801, 802], timeout=15).run()
+        sweep_over_mass(endless, folder, pool, [800, 999, 801, 802], timeout=5).run()
         killer.join()
     manifest = Manifest.load(folder / "manifest.jsonl")
     run = next(e for e in manifest.entries if e.run_id == 1)
@@ -229,18 +238,18 @@ def test_a_signal_ends_the_sweep_leaves_a_valid_manifest_and_no_process(
     process = start_cli_sweep(tmp_path)
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     number = getattr(signal, name)
-    started = time.monotonic()
+    at_the_signal = recorded(tmp_path)
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=30)
     gone, alive = psutil.wait_procs(family, timeout=10)
     entries = Manifest.load(tmp_path / "manifest.jsonl").entries
 
     assert process.returncode == -number
-    assert time.monotonic() - started < 15
     assert alive == []
     assert len(family) >= 5  # the program, two workers, the server, the reaper
     assert len(gone) == len(family)
     assert 10 <= len(entries) < 400
+    assert len(entries) <= at_the_signal + 40, "it went on with what it had not begun"
     assert all(e.status == "ok" for e in entries)
     assert "Traceback" not in said
     if name == "SIGINT":

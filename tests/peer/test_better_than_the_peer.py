@@ -10,7 +10,6 @@ import datetime as dt
 import json
 import os
 import shutil
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -332,14 +331,14 @@ def test_13_runs_have_timeouts_and_retries_and_can_be_given_up(
     (late,) = (entry for entry in timed.to_manifest().entries if entry.run_id == 1)
     outcomes = slow(tmp_path / "given up").iter_outcomes()
     (first, _) = next(outcomes)
-    started = time.monotonic()
+    # The other run takes longer than a test may.
     del outcomes
 
     assert statuses(timed) == {0: "ok", 1: "failed"}
     assert "timeout of 2 s" in (late.stderr or "")
     assert [bool(entry.attempts) for entry in ends.to_manifest().entries].count(True) == 2
     assert first.run_id == 0
-    assert time.monotonic() - started < 60
+    assert not pool._busy
     assert ran(tmp_path / "given up", 0) == [0]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-import time
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from faulty_runs import wait_until, workers_of
 from gmat_sweep import LocalJoblibPool, Sweep, SweepConfigError
+from gmat_sweep.flow.handover import _Handover, handed_over
 from resumed_sweeps import NOTE, hand_made, lines_of, ran, reopened, run_of
 
 
@@ -18,6 +20,18 @@ def no_run_is_left(pool: LocalJoblibPool) -> bool:
     """Whether neither a flow nor a run goes on."""
     flows = [thread for thread in threading.enumerate() if thread.name == "gmat-sweep-flow"]
     return not flows and not pool._busy
+
+
+def threads_in(function: str) -> set[int]:
+    """Return the threads that are in a function of this name, or in something it has called."""
+    found = set()
+    for thread, frame in sys._current_frames().items():
+        at: FrameType | None = frame
+        while at is not None and at.f_code.co_name != function:
+            at = at.f_back
+        if at is not None:
+            found.add(thread)
+    return found
 
 
 class TestIterOutcomes:
@@ -62,7 +76,7 @@ class TestIterOutcomes:
             seen = [next(outcomes)[1].run_id for _ in range(3)]
             # A fourth has ended as well, and would be recorded now if nobody had to ask for it.
             wait_until(lambda: all((tmp_path / f"run-{n}").exists() for n in (4, 5)), "two more")
-            time.sleep(0.5)
+            wait_until(lambda: threads_in(_Handover.before.__name__), "the flow to be asked")
             outcomes.close()  # type: ignore[attr-defined]
 
             assert ran(tmp_path, 0) == seen
@@ -94,17 +108,22 @@ class TestIterOutcomes:
     def test_ctrl_c_while_it_waits_is_a_keyboard_interrupt_at_once(
         self, tmp_path: Path, pool: LocalJoblibPool
     ) -> None:
-        runs = [run_of(0, tmp_path), run_of(1, tmp_path, context={"sleep_s": 120.0})]
+        # The second takes longer than a test may.
+        runs = [run_of(0, tmp_path), run_of(1, tmp_path, context={"sleep_s": 3600.0})]
         outcomes = hand_made(runs, tmp_path, pool, postprocess=NOTE).iter_outcomes()
         next(outcomes)
         main = threading.get_ident()
-        timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
-        timer.start()
-        started = time.monotonic()
+
+        def interrupt() -> None:
+            wait_until(lambda: main in threads_in(handed_over.__name__), "the reader to wait")
+            signal.pthread_kill(main, signal.SIGINT)
+
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
         with pytest.raises(KeyboardInterrupt):
             next(outcomes)
+        interrupting.join()
 
-        assert time.monotonic() - started < 60
         assert ran(tmp_path, 0) == [0]
         assert no_run_is_left(pool)
 
