@@ -5,6 +5,8 @@ READY  := $(VENV)/.installed
 PORT   := 4200
 RUNS   := 200 500 2000
 ORCHESTRATED := 1000 10000 100000
+# Two at a time, a file in one go, in the order of tests/conftest.py: the longest first.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test services soak pages lint format docs bench engine up deploy down clean
 
@@ -30,13 +32,13 @@ demo: $(READY)
 	@$(PYTHON_IN_VENV) examples/injection_dispersion.py
 
 test: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m "not soak and not browser and not services" -n 2 --dist loadfile $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m "not soak and not browser and not services" $(BY_FILE) $(ARGS)
 
 soak: $(READY)
 	$(PYTHON_IN_VENV) -m pytest -m soak -n 2 $(ARGS)
 
 services: $(READY)
-	$(PYTHON_IN_VENV) -m pytest -m services -n 2 --dist loadfile $(ARGS)
+	$(PYTHON_IN_VENV) -m pytest -m services $(BY_FILE) $(ARGS)
 
 pages: $(READY)
 	$(PYTHON_IN_VENV) -m pytest -m browser $(ARGS)

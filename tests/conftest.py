@@ -19,12 +19,35 @@ import pytest  # noqa: E402
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
 from gmat_sweep.flow.server import start_local_server  # noqa: E402
-from repository import DATA, EXAMPLES  # noqa: E402
+from repository import DATA, EXAMPLES, PROJECT  # noqa: E402
 from soak_figures import figures  # noqa: E402, F401
+
+# The files that take longest, which are begun first: the last one would go on alone.
+LONGEST = (
+    "deployments/test_running.py",
+    "docs/test_pages.py",
+    "flow/test_flow.py",
+    "seeds/test_seeds.py",
+    "sweep/test_sweep.py",
+    "sweep/test_resume_extend.py",
+    "peer/test_better_than_the_peer.py",
+    "backends/test_joblib.py",
+    "backends/process/test_worker_process.py",
+    "cli/test_engine.py",
+)
 
 # What a machine shared with others needs for an example says nothing of the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; the others stay in their order."""
+    places = {PROJECT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    gone = [str(path) for path in places if not path.exists()]
+    if gone:
+        raise pytest.UsageError(f"conftest.py has these among the longest test files: {gone}")
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
