@@ -1,1 +1,1 @@
-"""What stands on the file system: durable files, the append log, the folder lock, shortages."""
+"""The file system: files that survive a crash, the append log, the folder lock, shortages."""

@@ -1,12 +1,11 @@
 """`AppendLog`: lines appended to an existing file, which survive a crash.
 
-A line is there whole or not at all after any failure, and one that was there whole before an
-interruption (Ctrl-C) stays; with ``sync=True`` it is on disk before the call returns. What a killed
-writer left after the last newline is set aside in ``<name>.torn-<time>`` before the first append.
-After a failed fsync its descriptor is never used again: the next call writes what was not yet known
-to be on disk once more and reads the file anew.
+After any failure a line is in the file whole or not at all. A line that Ctrl-C finds whole stays.
+With ``sync=True`` the line is on disk before `append` returns. The first append moves a torn line
+to ``<name>.torn-<time>``. After a failed fsync the log never uses that descriptor again: the next
+call rewrites the lines that may not be on disk, and reads the file anew.
 
-All of it rests on a local file system whose fsync works.
+The log relies on a local file system whose fsync works.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["TORN_MARK", "AppendLog"]
 
 TORN_MARK = ".torn-"
-"""Between a log's name and the time, in the name of the file with what a writer left."""
+"""Stands between the log's name and the time in the name of a file with a torn line."""
 
 _CHUNK = 1 << 20
 
@@ -47,9 +46,9 @@ class AppendLog:
     path : Path
         The file, which must exist when something is appended.
     check_last : callable
-        Called as ``check_last(path, line_number, line)`` with the last complete line whenever the
-        file is opened, before anything is changed; raises when nothing may be appended. A file
-        without a complete line is given as line 0 and ``b""``.
+        The log calls ``check_last(path, line_number, line)`` with the last complete line whenever
+        it opens the file, before it changes anything. `check_last` raises when nothing may be
+        appended. For a file without a complete line it gets line 0 and ``b""``.
     """
 
     def __init__(self, path: Path, check_last: Callable[[Path, int, bytes], None]) -> None:
@@ -81,7 +80,7 @@ class AppendLog:
             Gets the number of complete lines in the file; returns one line with its newline.
         sync : bool
             Whether the line, and all before it, must be on disk before this returns. Otherwise
-            that is so after a later synced append or after `close`.
+            a later synced append or `close` puts them there.
 
         Raises
         ------
@@ -110,7 +109,8 @@ class AppendLog:
                     self._fsync_failed = True
                     raise
                 except BaseException:
-                    # Ctrl-C is no failure, and a reader may have seen the line: `close` syncs it.
+                    # Ctrl-C is no failure, and a reader may have seen the line: keep it for
+                    # `close` to sync.
                     self._acknowledge(line)
                     raise
             self._acknowledge(line)
@@ -206,7 +206,7 @@ class AppendLog:
             self._check_last(self.path, lines, os.pread(descriptor, end - start, start))
             if size > end:
                 self._set_aside(descriptor, end, size)
-            # What a killed writer left in the page cache is on disk before anything follows it.
+            # Whole lines of a killed writer may be in the page cache only: fsync before appending.
             self._fsync_failed = bool(self._unsynced)
             os.fsync(descriptor)
             fsync_dir(self.path.parent)

@@ -1,8 +1,7 @@
 """Files that survive a crash: put in place whole or not at all.
 
 `write_file` and `atomic_path` have a file on disk before they return: temporary name in the same
-folder, fsync, rename, fsync of the folder. All of it rests on a local file system whose fsync
-works.
+folder, fsync, rename, fsync of the folder. Both rely on a local file system whose fsync works.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def close_quietly(descriptor: int) -> None:
 def fsync_dir(folder: Path) -> None:
     """Put the names in `folder` on disk.
 
-    A file system that cannot do that for folders is left alone; any other failure is an OSError.
+    On a file system that cannot fsync folders this does nothing; any other failure is an OSError.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -90,7 +89,7 @@ def fsync_file(path: Path) -> None:
 
 
 def fsync_folders(folders: Iterable[Path]) -> None:
-    """Put the names in `folders` on disk: the end of several `write_file` with ``later``.
+    """Put the names in `folders` on disk, after several `write_file` with ``later``.
 
     Raises
     ------
@@ -116,7 +115,7 @@ def atomic_path(final: Path, later: set[Path] | None = None) -> Iterator[Path]:
     final : Path
         The file to put in place.
     later : set of Path, optional
-        Gets the folder, which is then not fsynced here but by the caller's `fsync_folders`: once
+        Gets the folder, which is then not fsynced here. The caller's `fsync_folders` does so, once
         for several files.
 
     Raises
@@ -153,14 +152,14 @@ def write_file(
 ) -> None:
     """Write `data`, whole or in pieces, as the file `path`, on disk before this returns.
 
-    The file that was there is replaced whole. With `later` the folder is left to the caller, as
-    for `atomic_path`.
+    A file that was there is replaced whole. With `later` the caller fsyncs the folder, as for
+    `atomic_path`.
 
     Raises
     ------
     DurabilityError
-        It could not be written; `path` is as it was, or, if only the folder could not be
-        fsynced, has the new content.
+        The file could not be written, and `path` is as it was; or only the folder could not be
+        fsynced, and `path` has the new content.
     FileNotFoundError
         The folder does not exist.
     """
@@ -169,7 +168,7 @@ def write_file(
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, 0o666)
         try:
-            # An error of the iterable is its own, so only the write is explained.
+            # `explained` covers the write only: the caller's iterable raises its own errors.
             for chunk in (data,) if isinstance(data, Buffer) else data:
                 with explained(path, "write the file"):
                     write_all(descriptor, chunk)

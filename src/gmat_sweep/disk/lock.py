@@ -1,11 +1,11 @@
 """One writer per sweep folder, held by a kernel lock.
 
-A second writer fails at once and is told who holds the folder. The lock goes with the process
-that holds it, however that ends; the file left behind means nothing and never needs to be
-removed. Programs started by the holder do not inherit the lock. Readers need no lock.
+A second writer fails at once, and the error says who holds the folder. The kernel drops the lock
+when the process that holds it ends, however it ends; the lock file that stays behind means nothing
+and need not be removed. Programs that the holder starts do not inherit the lock. Readers need none.
 
-It rests on ``flock`` of a local file system. `fcntl` is used directly: a lock that another
-thread, or another object in this process, may take again is no lock for this purpose.
+The lock is ``flock`` on a local file system. This module calls `fcntl` directly because neither
+another thread nor another object of the same process may take the lock a second time.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class FolderLock:
         Raises
         ------
         SweepFolderInUseError
-            It is taken, by another process, or by this one through this object or another.
+            Another process holds the folder, or this one does through this object or another.
         SweepConfigError
             The folder cannot be written to, or its file system has no locks.
         """
@@ -93,7 +93,7 @@ class FolderLock:
             return
         descriptor, self._descriptor = self._descriptor, None
         _held.discard(self)
-        # Unlocking reaches every copy of the descriptor, closing only this one.
+        # A forked child may have a copy of the descriptor: closing ours would leave it locked.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -140,7 +140,7 @@ class FolderLock:
             return False
 
     def _forget(self) -> None:
-        """Close the copy of the lock that a forked child was born with."""
+        """Close the copy of the descriptor that a forked child has."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
@@ -150,8 +150,8 @@ class FolderLock:
 def locked(*folders: Path) -> Iterator[None]:
     """Hold all of `folders` while the block runs.
 
-    A folder that is given twice, or once by a link, is taken once. They are taken in the order of
-    their resolved paths, so that of two sweeps that want the same folders one gets them all.
+    A folder that is given twice, or once by a link, is taken once. The folders are taken in the
+    order of their resolved paths: of two sweeps that want the same folders, one gets them all.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def nobody_writes(folder: Path) -> Iterator[None]:
     try:
         descriptor = os.open(folder / LOCK_FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        # Nobody has written here since the file was removed, and a reader may not make one.
+        # Without a lock file nobody holds the folder, and a reader may not make one.
         yield
         return
     try:
@@ -211,7 +211,7 @@ def _own_description() -> bytes:
 
 
 def _described(descriptor: int) -> str:
-    """Return who holds the lock, as that process wrote it down."""
+    """Return who holds the lock, as the holder wrote it into the lock file."""
     try:
         found = json.loads(os.pread(descriptor, 1 << 16, 0))
         own = " (this process)" if found["pid"] == os.getpid() else ""

@@ -1,8 +1,8 @@
-"""What a machine can be short of that no run can do without.
+"""Shortages: a machine lacks something that every run needs.
 
-A disk that is full or cannot be written to, a quota, no file descriptors left: such a failure says
-nothing of the case that met it, and the next case meets it too. `shortage` tells it from a failure
-of the run's own.
+A full or read-only disk, a used-up quota, no file descriptors left: such a failure says nothing
+about the run that met it, and the next run meets it too. `shortage` tells it from a failure of the
+run itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["LEAST_FREE_BYTES", "check_room", "shortage"]
 
 LEAST_FREE_BYTES = 1 << 20
-"""A disk with less room than this is full: GMAT says nothing where a report of its is cut short."""
+"""A disk with less room than this counts as full: GMAT cuts a report short without an error."""
 
 _ADVICE = {
     errno.ENOSPC: "free space on that disk",
@@ -27,18 +27,18 @@ _ADVICE = {
 
 
 def shortage(error: BaseException) -> str | None:
-    """Say what the machine is short of, and what to do, where that is what an error comes from.
+    """Say what the machine is short of, and what to do, if an error comes from a shortage.
 
     Parameters
     ----------
     error : BaseException
-        Any error; what it was raised from is looked at too.
+        Any error; the errors that it was raised from are looked at too.
 
     Returns
     -------
     str or None
         Such as ``"No space left on device: '/data/run-7/RF.txt'; free space on that disk"``; None
-        where the cause is another.
+        if the error has another cause.
     """
     for each in _chain(error):
         if isinstance(each, OSError) and each.errno in _ADVICE:
@@ -48,7 +48,7 @@ def shortage(error: BaseException) -> str | None:
 
 
 def check_room(folder: Path) -> None:
-    """Raise OSError where the disk of a folder is full, to the last `LEAST_FREE_BYTES`."""
+    """Raise OSError if less than `LEAST_FREE_BYTES` are free on the disk of a folder."""
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < LEAST_FREE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
