@@ -1,1 +1,1 @@
-"""What is in a sweep folder beside the manifest: run files and their facts, seals, attempts."""
+"""A sweep folder beside its manifest: names, run files, seals, attempts, the last pass."""

@@ -1,12 +1,13 @@
-"""Attempts at a run are kept apart: what one left is never taken for the next one's.
+"""Attempts at a run are kept apart: files of one are never taken for the next one's.
 
-`make_way` is called before a run is handed to a worker. What lay in the run's folder before the
-first attempt is the user's and stays. What an attempt left there - GMAT's own files, Parquet files,
-what a hook wrote - is moved to ``.attempt-<number>`` in that folder before the next attempt begins;
-only the latest is kept. Unfinished temporary files are deleted. The log is one for all attempts.
-The marks of orders belong to the pool, which takes them away in its own time, and stay until then.
+The task run calls `make_way` before it hands a run to a worker. Files that lay in the run folder
+before the first attempt are the user's and stay. `make_way` moves the files of an attempt (GMAT's
+own, Parquet files, the hook's) to ``.attempt-<number>`` in that folder before the next attempt, and
+keeps only the latest such folder. It deletes unfinished temporary files. All attempts share one
+log. It leaves ``.order-*.json`` alone: the pool deletes each one once its reply is recorded.
 
-A folder that holds more than one run, or the sweep itself, is left alone: see `shared_folders`.
+The task run does not call it for a folder that holds more than one run, or the sweep itself: see
+`shared_folders`.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ def shared_folders(runs: Iterable[RunSpec], *others: Path) -> frozenset[str]:
     Returns
     -------
     frozenset of str
-        Absolute: folders of several runs, those around another run's folder, and `others` with
-        those around them. Few, though there may be very many runs.
+        Absolute paths: the folders of several runs, the parents of run folders, and `others` with
+        their parents. They are few, though there may be very many runs.
     """
-    # As text, of which a hundred thousand take a tenth of what paths do.
+    # Text, not paths: a hundred thousand take a tenth of the time.
     runs_in = Counter(str(run.output_dir.absolute()) for run in runs)
     taken = {str(folder.absolute()) for folder in others}
     around = {os.path.dirname(folder) for folder in (*runs_in, *taken)}  # noqa: PTH120
@@ -65,9 +66,8 @@ def shared_folders(runs: Iterable[RunSpec], *others: Path) -> frozenset[str]:
 def make_way(spec: RunSpec) -> None:
     """Make the folder of a run ready for an attempt.
 
-    Before the first attempt, what is in the folder is noted. Before a later one, which may replace
-    the outputs of the one before (``overwrite`` in its run options), what attempts have left is set
-    aside.
+    Before the first attempt it notes the names in the folder. Before a later one that may replace
+    outputs (``overwrite`` in its run options) it sets the files of earlier attempts aside.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def make_way(spec: RunSpec) -> None:
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     names = {name for name in present if not ORDER_MARK.fullmatch(name)}
     if WORKER_LOG_NAME not in names:
-        # A worker opens its log first: nothing here is an attempt's.
+        # A worker opens its log first: without a log there was no attempt.
         if names and PRESENT_BEFORE_NAME not in names:
             write_file(folder / PRESENT_BEFORE_NAME, json.dumps(sorted(names)).encode())
         return

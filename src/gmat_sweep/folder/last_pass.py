@@ -1,8 +1,8 @@
 """How the last pass over a sweep ended, kept beside its manifest.
 
-The manifest says which runs are recorded; it cannot say why others are not. This file does: a pass
-that was cancelled or broke is told from one that is still going on, and a flow run that is retried
-knows the sweep it began. It is a remark: nothing is lost with it.
+The manifest says which runs are recorded, but not why others are missing. ``last-pass.json`` tells
+a pass that was cancelled or broke from one that is still going on. From it, a flow run that Prefect
+retries knows the sweep that it began. Without the file nothing is lost.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class LastPass:
     action : str
         ``run``, ``resume`` or ``extend``.
     state : {"running", "finished", "interrupted"}
-        ``running`` also when the process was killed before it could say how it ended.
+        ``running`` also when the process was killed before it could write the end of the pass.
     reason : str
-        What interrupted it; empty otherwise.
+        Why the pass was interrupted; empty otherwise.
     flow_run : str
         The Prefect flow run's id.
     host, process : str, int
-        Where it ran.
+        The machine and the process id of the driver.
     at : str
-        When this was written, ISO 8601 in UTC.
+        Time of writing, ISO 8601 in UTC.
     """
 
     action: str
@@ -54,7 +54,7 @@ class LastPass:
 
     @classmethod
     def of(cls, folder: Path) -> LastPass | None:
-        """Read what is kept in `folder`; None where there is nothing that can be understood."""
+        """Read the file in `folder`; None if there is none or it cannot be understood."""
         try:
             kept: Any = json.loads((folder / LAST_PASS_NAME).read_text(encoding="utf-8"))
             last = cls(**kept)
@@ -73,11 +73,11 @@ class LastPass:
         return written.tzinfo is not None and self.state in _STATES
 
     def write(self, folder: Path) -> None:
-        """Keep it in `folder`, on disk when this returns."""
+        """Write the file in `folder`; it is on disk when this returns."""
         text = json.dumps(asdict(self), indent=1) + "\n"
         write_file(folder / LAST_PASS_NAME, text.encode())
 
 
 def now() -> str:
-    """Return the time as `LastPass` keeps it."""
+    """Return the time in the form of `LastPass.at`."""
     return datetime.now(UTC).isoformat(timespec="seconds")

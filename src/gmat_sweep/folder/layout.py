@@ -1,24 +1,24 @@
-"""What the files of a sweep folder are called: every name once.
+"""The names in a sweep folder, each written down once.
 
 ::
 
     <sweep folder>/
       manifest.jsonl                 the manifest
-      manifest.jsonl.torn-<time>     what a killed writer left at its end
+      manifest.jsonl.torn-<time>     a torn line, taken off its end
       manifest.header.json           a copy of its header line
       last-pass.json                 how the last pass over the sweep ended
       inputs.json                    of a night: hashes of all that it was made from
       comparison.md  comparison.json of a night: what changed since the last one
-      .gmat-sweep.lock               held by the one process that writes here
-      headless/                      copies of scripts without what needs a display
-      quarantine-<time>/             what the doctor has set aside
+      .gmat-sweep.lock               locked by the one process that writes here
+      headless/                      headless copies of scripts
+      quarantine-<time>/             damaged files that the doctor moved
       run-<id>/
-        report__<name>.parquet  ...  what GMAT wrote, as tables
+        report__<name>.parquet  ...  tables that GMAT wrote
         worker.log                   the log of the run
-        outcome.seal.json            the seal: what the run's manifest entry says
-        .attempt-<number>/           what the attempt before this one left
-        .before-first-attempt.json   names of what was there before any attempt
-        .order-<ticket>.json         a worker of a cluster writes here
+        outcome.seal.json            the seal: a copy of the run's manifest entry
+        .attempt-<number>/           files of the attempt before this one
+        .before-first-attempt.json   names that were here before any attempt
+        .order-<ticket>.json         the mark of an order: a worker keeps the outcome in it
 """
 
 from __future__ import annotations
@@ -76,17 +76,17 @@ TEMPORARY_FILE = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
 
 
 def header_copy(manifest_path: Path) -> Path:
-    """Return where the copy of a manifest's header line is kept."""
+    """Return the path of the copy of a manifest's header line."""
     return manifest_path.with_suffix(".header.json")
 
 
 def torn_ends(manifest_path: Path) -> list[Path]:
-    """Return the files with what killed writers left at a manifest's end."""
+    """Return the files with torn lines of a manifest."""
     return list(manifest_path.parent.glob(f"{manifest_path.name}{TORN_MARK}*"))
 
 
 def quarantine_name(stamp: str) -> str:
-    """Return the name of the folder for what the doctor sets aside at a time."""
+    """Return the name of the folder into which the doctor moves files at the time `stamp`."""
     return f"quarantine-{stamp}"
 
 
@@ -101,7 +101,7 @@ def run_folder(sweep_folder: Path, run_id: int) -> Path:
 
 
 def run_folders(sweep_folder: Path) -> list[Path]:
-    """Return what is called like the folder of a run, whether it is one or not."""
+    """Return everything with a name like a run folder's, whether it is one or not."""
     return list(sweep_folder.glob("run-*"))
 
 
@@ -111,12 +111,12 @@ def output_file_name(key: str) -> str:
 
 
 def attempt_folder_name(number: int) -> str:
-    """Return the name of the folder for what an attempt has left; counted from 1."""
+    """Return the name of the folder for the files of an attempt; counted from 1."""
     return f".attempt-{number}"
 
 
 def order_mark_name(ticket: str) -> str:
-    """Return the name of the file that marks a run's folder as written to for an order.
+    """Return the name of the file in a run folder that is the mark of an order.
 
     Parameters
     ----------

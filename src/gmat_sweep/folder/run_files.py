@@ -1,6 +1,6 @@
-"""The files a run left: what they were when they were recorded, and whether they still are.
+"""The files of a run: their size and hash when they were recorded, and whether these still hold.
 
-`fsynced_facts` is called where a file is written, `damage` where a sweep is resumed or examined.
+The worker calls `fsynced_facts` after it has written a file. A resume and the doctor call `damage`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def fsynced_facts(path: Path) -> dict[str, Any]:
 def places(recorded: Path, run_id: int, folders: Sequence[Path]) -> Iterator[Path]:
     """Yield where a recorded file may be, in the order to look.
 
-    A path that is relative, or lies below one of `folders`, is tried below each of them: the sweep
-    may have been moved or copied from one to the other. Then ``run-<id>/<name>`` below them is
-    tried: an absolute path from another machine does not hold on this one.
+    A path that is relative, or lies below one of `folders`, comes first, below each of `folders`:
+    the sweep may have been moved or copied from one to the other. Then comes ``run-<id>/<name>``
+    below each: an absolute path from another machine does not hold on this one.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ def places(recorded: Path, run_id: int, folders: Sequence[Path]) -> Iterator[Pat
     run_id : int
         The run.
     folders : sequence of Path
-        The folders that are the sweep's, absolute, the one that counts first.
+        The sweep's folders as absolute paths, the one that counts first.
     """
     below = _below(recorded, folders)
     for folder in folders:
         yield folder / below
-        # The others would only give the same.
+        # An absolute path is the same below every folder.
         if below.is_absolute():
             break
     for folder in folders:

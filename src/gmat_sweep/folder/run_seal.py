@@ -1,12 +1,12 @@
-"""What is kept beside a manifest so that a lost or damaged one can be rebuilt.
+"""Seals, and a copy of the header: from both the doctor rebuilds a lost or damaged manifest.
 
 Every run folder is *sealed*: the last file that a run writes there is ``outcome.seal.json``, with
-all that a manifest entry says of the run. It is on disk before the run's outcome is returned, so a
-seal that says ``ok`` was written after every file it lists. A run that starts takes the seal of an
-earlier attempt away first. `keep_header` keeps a copy of the manifest's header line.
+all that a manifest entry says of the run. The seal is on disk before the worker returns the
+outcome, so a seal that says ``ok`` was written after every file it lists. A run that starts first
+deletes the seal of an earlier attempt. `keep_header` keeps a copy of the manifest's header line.
 
-Both are lines of the form of `gmat_sweep.manifest.lines`, with a checksum. A seal is a claim:
-whoever uses one checks the listed files against their sizes and hashes.
+Seal and copy are lines as `gmat_sweep.manifest.lines` writes them, with a checksum. A seal is a
+claim: whoever uses one checks the listed files against their sizes and hashes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PATHS = ("output_paths", "extra_outputs", "solver_paths")
 
 @dataclass(frozen=True, slots=True)
 class RunSeal:
-    """A seal as it was read.
+    """A seal that `read_seal` has read.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class RunSeal:
     record : dict
         The run's manifest entry as a line holds it, with paths relative to `folder`.
     script_sha256 : str or None
-        `canonical_script_sha256` of the script that was flown; None where it could not be read.
+        `canonical_script_sha256` of the script that the run flew; None if it could not be read.
     """
 
     folder: Path
@@ -67,7 +67,7 @@ class RunSeal:
         return ManifestEntry.from_dict(self.record)
 
     def record_below(self, sweep_folder: Path) -> dict[str, Any]:
-        """Return the record with paths as a manifest of `sweep_folder` has them."""
+        """Return the record with paths below `sweep_folder` relative to it, as in a manifest."""
         prefixes = path_prefixes(sweep_folder)
 
         def moved(text: str) -> str:
@@ -89,7 +89,7 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
     Raises
     ------
     DurabilityError
-        It could not be written.
+        The seal could not be written.
     SweepConfigError
         The spec holds a value that cannot be written as JSON.
     """
@@ -112,7 +112,7 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
 
 
 def break_seal(folder: Path) -> None:
-    """Take away the seal of an earlier attempt, because the run is flown again."""
+    """Delete the seal of an earlier attempt, because the run is flown again."""
     (folder / SEAL_NAME).unlink(missing_ok=True)
 
 
@@ -122,7 +122,7 @@ def read_seal(folder: Path) -> RunSeal:
     Raises
     ------
     FileNotFoundError
-        It has none.
+        The folder has no seal.
     ValueError
         The seal is damaged; the message says how.
     """
@@ -155,5 +155,5 @@ def _script_hash(script: Path) -> str | None:
     try:
         return canonical_script_sha256(script)
     except OSError:
-        # The run has failed for that reason already.
+        # The run has failed already, because GMAT could not read its script.
         return None
