@@ -1,7 +1,7 @@
-"""One run's record in the manifest, and how it is written on a line.
+"""One run's record in the manifest, and its form on a line.
 
-Paths below the sweep folder are written relative to it, with ``/``, and are absolute again once
-they are read. Keys that this version does not know are kept in `ManifestEntry.extra`.
+`line_record` writes paths below the sweep folder relative to it, with ``/``. Loading a manifest
+makes them absolute. `ManifestEntry.extra` keeps the keys that this version does not know.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def _paths(record: Mapping[str, Any], key: str, anchor: str) -> dict[str, Path]:
 
 
 def _anchored(text: str, anchor: str) -> str:
-    # As text, of which a manifest may have very many.
+    # Text, not paths, for speed: a manifest may have very many.
     return text if text.startswith("/") else anchor + text
 
 
 def _folder(text: str, anchor: str) -> str:
-    """Return the POSIX text of a folder, which only rarely takes a `Path` to make."""
+    """Return the POSIX text of a folder, and avoid the cost of a `Path` where possible."""
     anchored = _anchored(text, anchor)
     return Path(anchored).as_posix() if _UNTIDY.search(anchored) else anchored
 
@@ -91,20 +91,20 @@ def _time(record: Mapping[str, Any], key: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """What one run was and what came of it.
+    """One run and its result.
 
     Attributes
     ----------
     run_id : int
         Identity of the run within its sweep.
     overrides : dict
-        GMAT dotted path to the value the run was given, in GMAT's own units.
+        GMAT dotted path to the run's value, in GMAT's own units.
     status : {"ok", "failed", "skipped"}
         How the run ended.
     output_paths : dict of str to Path
         Parquet files by key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
-        Absolute in a manifest that was loaded, here and below. A relative path of an entry made
-        by hand is relative to the sweep folder.
+        Paths are absolute in a manifest that was loaded, here and below. A relative path of an
+        entry made by hand is relative to the sweep folder.
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
     duration_s : float
@@ -114,7 +114,7 @@ class ManifestEntry:
     log_path : Path or None
         The run's log.
     extra_outputs : dict of str to Path
-        Files the postprocess hook registered.
+        Files that the postprocess hook returned, by its keys.
     solver_paths : dict of str to Path
         Iteration histories by solver name.
     converged : dict of str to bool
@@ -130,7 +130,7 @@ class ManifestEntry:
     attempts : list of dict
         Earlier attempts at this run, oldest first: ``cause``, ``started_at``, ``ended_at``.
     host : str or None
-        The machine it ran on.
+        The machine that flew the run.
     files : dict of str to dict
         ``size`` in bytes and ``sha256`` of each listed file, by the text of its path.
     postprocess : str or None
@@ -179,9 +179,9 @@ class ManifestEntry:
         Parameters
         ----------
         outcome : RunOutcome
-            What came of the run.
+            The run's result.
         overrides : dict
-            What the run was given.
+            The run's values by GMAT dotted path.
         context : dict, optional
             The run's data for the hook; ``{}`` without it.
         log_path : Path, optional
@@ -211,8 +211,8 @@ class ManifestEntry:
     def to_dict(self) -> dict[str, Any]:
         """Return the entry with paths as POSIX text and times in ISO 8601.
 
-        ``seed`` and the attributes after it are left out where they have their default; the keys
-        of `extra` stand beside the others.
+        ``seed`` and the attributes after it are left out if they have their default. The keys of
+        `extra` stand beside the others.
         """
 
         def as_text(paths: Mapping[str, Path]) -> dict[str, str]:
@@ -258,16 +258,15 @@ class ManifestEntry:
         record : mapping
             The entry as a JSON object.
         anchor : str
-            What stands before relative paths: a folder, ending in ``/``. By default they stay as
-            they are.
+            Goes before relative paths: a folder, ending in ``/``. By default they stay relative.
 
         Raises
         ------
         ValueError
-            A required key is missing or a value is not what it must be; the message names the
-            key.
+            A required key is missing, or a value is of a wrong type or form; the message names
+            the key.
         """
-        # One pass over the keys that are there: a manifest may have very many lines.
+        # One pass over the record, for speed: a manifest may have very many lines.
         extra = {}
         for key, value in record.items():
             types = _ENTRY_TYPES.get(key)
@@ -315,13 +314,13 @@ class ManifestEntry:
         return entry_html(self)
 
 
-# One for all: nobody gets outlines to change them.
+# All outlines share these two: no caller changes an outline.
 _NOTHING: dict[str, Any] = {}
 _NO_ATTEMPTS: list[dict[str, Any]] = []
 
 
 def outline_of(entry: ManifestEntry) -> ManifestEntry:
-    """Return an entry with what says how the run ended, and nothing else."""
+    """Return an entry with the attributes that say how the run ended, and no others."""
     return replace(
         entry,
         overrides=_NOTHING,
@@ -347,7 +346,7 @@ def unknown_keys(record: Mapping[str, Any], known: frozenset[str]) -> dict[str, 
 
 
 def check_extra(extra: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Raise SweepConfigError if `extra` holds a key that a line has anyway."""
+    """Raise SweepConfigError if `extra` holds a key that is in `known`."""
     if taken := sorted(extra.keys() & (known | RESERVED_KEYS)):
         raise SweepConfigError(
             f"extra holds {', '.join(taken)}, which the manifest writes itself. Rename the key."
@@ -355,12 +354,12 @@ def check_extra(extra: Mapping[str, Any], known: frozenset[str]) -> None:
 
 
 def line_record(entry: ManifestEntry, prefixes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what is written for `entry`, with paths below the sweep folder relative to it.
+    """Return the record that is written for `entry`, with paths relative to the sweep folder.
 
     Raises
     ------
     SweepConfigError
-        The line could not be written, or not be read again; run and key path are named.
+        The line could not be written, or not read again; the message names run and key path.
     """
     try:
         check_extra(entry.extra, _ENTRY_KEYS)

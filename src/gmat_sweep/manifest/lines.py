@@ -1,12 +1,11 @@
 """The lines of a manifest: one JSON object each, with its position and a checksum.
 
 A line is ``json.dumps(record, sort_keys=True)`` in ASCII and a newline, with two added keys:
-``seq``, the number of lines before it, and last ``~crc``, the CRC-32 of the line as it is
-without that key, in eight hexadecimal digits. The checksum is verified on the bytes as read, so
-that a flipped bit anywhere in a line is found. Lines with neither key, as other programs write
-them, are accepted as they are.
+``seq``, the number of lines before it, and last ``~crc``, the CRC-32 of the line without that key,
+in eight hexadecimal digits. `record_of` verifies the checksum on the bytes as read, and so finds a
+flipped bit anywhere in a line. It accepts lines with neither key, as other programs write them.
 
-Bytes after the last newline are what a killed writer left; reading stops before them.
+Bytes after the last newline are a torn line; reading stops before them.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _CHECKSUM_LENGTH = len(_CHECKSUM) + len(b'00000000"}\n')
 
 
 def line_of(record: Mapping[str, Any], seq: int) -> bytes:
-    """Return the line for `record`, to stand after `seq` other lines.
+    """Return the line for `record`, which will stand after `seq` other lines.
 
     `record` holds JSON values only (see `gmat_sweep.manifest.values.jsonable`), and none of
     `RESERVED_KEYS`.
@@ -49,15 +48,15 @@ def record_of(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
     line : bytes
         The line with its newline.
     path : Path
-        The file it is from, for the error.
+        The line's file, for the error.
     line_number : int
         Its 1-based number in that file.
 
     Raises
     ------
     ManifestCorruptError
-        The line is not UTF-8, not a JSON object, was changed after it was written, or is not at
-        the place it was written to.
+        The line is not UTF-8, is not a JSON object, was changed after it was written, or is not
+        at the place it was written to.
     """
     try:
         return checked_record(line, line_number)
@@ -82,7 +81,7 @@ def checked_record(line: bytes, line_number: int) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid JSON ({error})") from error
     if not isinstance(record, dict):
-        # Not a TypeError: it is the file that is wrong.
+        # Not a TypeError: the file is wrong, not the call.
         raise ValueError(f"a JSON object was expected, not a {type(record).__name__}")  # noqa: TRY004
     crc = record.pop("~crc", None)
     seq = record.pop("seq", None)
@@ -98,7 +97,7 @@ def checked_record(line: bytes, line_number: int) -> dict[str, Any]:
 
 
 def advice(path: Path) -> str:
-    """Return what to do about a damaged file in a sweep folder."""
+    """Return the advice on a damaged file in a sweep folder, for an error message."""
     folder = shlex.quote(str(path.parent))
     return (
         f"Restore the file from a copy, or see what is left with `gmat-sweep doctor {folder}` and "

@@ -1,15 +1,14 @@
-"""The manifest: what a sweep was, and what came of each run, in one file that is only appended to.
+"""The manifest: the sweep and the result of each run, in one file that is only appended to.
 
 ``manifest.jsonl`` holds a header line and one line per finished run (see
-`gmat_sweep.manifest.lines`). `Manifest.save` puts a whole manifest in place or none;
+`gmat_sweep.manifest.lines`). `Manifest.save` puts a whole manifest in place or none.
 `Manifest.append_entry` adds one line, fsynced before it returns unless asked otherwise, and
-never harms what is there. What a killed writer left after the last newline is ignored by readers
-and set aside before the next append. Any other damage is a `ManifestCorruptError` with the line
-number.
+never harms the lines before it. Readers ignore a torn line, and the next append sets it aside.
+Any other damage is a `ManifestCorruptError` with the line number.
 
-A run that is tried again gets another line; the last one counts. Paths below the sweep folder that
-the header names are written relative to it, so that the folder can be moved; once loaded, every
-path is absolute. Keys that this version does not know are kept in `extra` and written back.
+A run that is flown again gets another line; the last one counts. Paths below the sweep folder that
+the header names are written relative to it, so that the folder can be moved. Loading makes every
+path absolute. `extra` keeps the keys that this version does not know, and they are written back.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ __all__ = [
 ]
 
 MANIFEST_SCHEMA_VERSION: int = 1
-"""Schema version written and read. New keys are added without raising it."""
+"""Schema version written and read. A new key does not raise it."""
 
 _HEADER_KEYS = frozenset(
     {
@@ -137,18 +136,18 @@ def _entries_of(
 
 @dataclass(slots=True)
 class Manifest:
-    """A sweep: what it was made of, and an entry for each finished run.
+    """A sweep: its header, and an entry for each finished run.
 
     Attributes
     ----------
     script_sha256 : str
         `gmat_sweep.canonical_script_sha256` of the mission script.
     gmat_sweep_version, gmat_run_version, gmat_install_version, python_version, os_platform : str
-        What the sweep ran on.
+        The versions and the platform that the sweep ran on.
     sweep_seed : int or None
         The sweep's seed.
     parameter_spec : dict
-        What was varied and how, tagged by ``_kind``.
+        The fields that vary and how, tagged by ``_kind``.
     run_count : int
         Number of runs when the sweep was started.
     backend : str
@@ -162,12 +161,12 @@ class Manifest:
     fsync_each : bool
         Whether each appended entry is on disk before `append_entry` returns.
     fsync_batch : int
-        Without `fsync_each`, every how many entries the file is fsynced.
+        Without `fsync_each`, the number of entries from one fsync to the next.
     extra : dict
         Further header keys, such as ``created_by`` and ``mission``, written beside the others.
     output_dir : Path or None
-        The sweep folder, which paths in the file are relative to; None means the manifest's own
-        folder. Lines that are appended to a file follow its header, whatever this is set to later.
+        The sweep folder, to which paths in the file are relative; None means the manifest's own
+        folder. Appended lines follow the header of their file, even if this is set later.
     """
 
     script_sha256: str
@@ -206,7 +205,7 @@ class Manifest:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the file has entries, appended here, that `entries` does not hold."""
+        """Whether this object has appended entries to the file that `entries` does not hold."""
         return self._not_held > 0
 
     @property
@@ -218,19 +217,19 @@ class Manifest:
 
     @property
     def total_run_count(self) -> int:
-        """Number of runs, those added later included."""
+        """Number of runs, extensions included."""
         return max(self.run_count, self._next_run_id())
 
     def latest(self) -> dict[int, ManifestEntry]:
         """Return the last entry of each run by its id, in the order of first appearance.
 
-        A run that was resumed has an entry for each time; the last one counts.
+        A run has an entry for each time that it was flown; the last one counts.
         """
         self._catch_up()
         return {entry.run_id: entry for entry in self.entries}
 
     def _catch_up(self) -> None:
-        """Read the entries of the file where some of them are not held."""
+        """Read the entries of the file if `entries` does not hold all of them."""
         if self.is_behind and self.path is not None:
             self.entries = list(type(self).iter_entries(self.path))
             self._not_held = 0
@@ -240,17 +239,18 @@ class Manifest:
         return max((entry.run_id for entry in self.entries), default=-1) + 1
 
     def save(self, path: str | Path) -> None:
-        """Write header and entries as the file `path`, whole and on disk; append there from now.
+        """Write header and entries as the file `path`, on disk when this returns.
 
-        A reader finds the old file or the new one, never a part. Folders are created.
+        A reader finds the old file or the new one, never a part. Folders are created. From now on
+        `append_entry` writes to this file.
 
         Raises
         ------
         SweepConfigError
-            A value cannot be written as JSON or is of the wrong type; its key path is named and
-            nothing is written.
+            A value cannot be written as JSON or is of the wrong type; the message names its key
+            path, and nothing is written.
         DurabilityError
-            The file could not be written; what was there before still is.
+            The file could not be written; a file that was there before still is.
         """
         self._catch_up()
         path = Path(path)
@@ -266,22 +266,22 @@ class Manifest:
     def append_entry(self, entry: ManifestEntry, *, hold: bool = True) -> None:
         """Append `entry` to the file, and then to `entries`.
 
-        On disk before this returns with `fsync_each`, else with every `fsync_batch`-th entry and
-        `close`. Without `hold` the entry is in the file alone: of a large sweep, all entries take
-        hundreds of megabytes.
+        With `fsync_each` the entry is on disk before this returns; otherwise every `fsync_batch`-th
+        entry and `close` put all on disk. Without `hold` the entry goes to the file alone: all
+        entries of a large sweep take hundreds of megabytes.
 
         Raises
         ------
         RuntimeError
             The manifest has no file yet.
         SweepConfigError
-            A value cannot be written as JSON or is of the wrong type; its key path is named and
-            nothing is written.
+            A value cannot be written as JSON or is of the wrong type; the message names its key
+            path, and nothing is written.
         DurabilityError
             The entry was not written; the file and `entries` are as before, and a later call
             may succeed.
         ManifestCorruptError
-            The file's last line is damaged, or it has no header.
+            The file's last line is damaged, or the file has no header.
         FileNotFoundError
             The file is gone.
         """
@@ -313,16 +313,16 @@ class Manifest:
     def load(cls, path: str | Path) -> Self:
         """Read a manifest; of several entries for one run the last counts, at the first's place.
 
-        Paths of the entries are absolute: those in the file that are relative are taken below the
-        sweep folder that the header names, or else below the file's own.
+        Paths of the entries are absolute. A relative path in the file is one below the sweep folder
+        that the header names, or else below the folder of the file.
 
         Raises
         ------
         FileNotFoundError
             There is no such file.
         ManifestCorruptError
-            The file is empty, newer than this version, or a complete line is damaged; a last
-            line without its newline is ignored.
+            The file is empty or newer than this version, or a complete line is damaged. A torn
+            line is ignored.
         """
         path = Path(path)
         records = read_records(path)
@@ -339,10 +339,10 @@ class Manifest:
 
     @classmethod
     def outline(cls, path: str | Path) -> Self:
-        """Read a manifest without what its runs were given and what they left.
+        """Read a manifest without the values and the files of its runs.
 
-        Entries say which run it was and how it ended: run, status, times, cause, solvers. That is
-        a tenth of the memory of `load`.
+        Its entries say how each run ended: run id, status, times, cause, solvers. They take a tenth
+        of the memory of `load`.
 
         Raises
         ------
@@ -373,7 +373,7 @@ class Manifest:
         Raises
         ------
         FileNotFoundError, ManifestCorruptError
-            As `load`, when the reading gets there.
+            As `load`; for a damaged line, after the entries before it.
         """
         path = Path(path)
         records = read_records(path)
@@ -481,7 +481,7 @@ def _entry_from(record: dict[str, Any], path: Path, line_number: int, anchor: st
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep the collector from walking all entries again and again while they are being read."""
+    """Keep Python's garbage collector from scanning all entries repeatedly while they are read."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -489,7 +489,8 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             if gc.get_freeze_count() == 0:
-                # Together they make old what is new: or it would be walked right now.
+                # freeze() then unfreeze() moves the entries to the oldest generation, so enabling
+                # the garbage collector does not scan them.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()

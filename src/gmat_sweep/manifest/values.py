@@ -1,8 +1,8 @@
-"""What a manifest can hold: plain JSON values, checked when written and when read.
+"""The values of a manifest: plain JSON, checked when written and when read.
 
-`jsonable` gives back exactly what a reader of the manifest will get, or raises an error that
-names the offending value by its key path, before anything is written or run. NaN, infinities and
--0.0 are values like any other. `take` and `take_members` read a value of the type it must have.
+`jsonable` returns exactly the value that a reader of the manifest will get, or raises an error that
+names the offending value by its key path. Callers use it before they write or run anything. NaN,
+infinities and -0.0 are values like any other. `take` and `take_members` check a value as they read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OTHERWISE = "Use numbers, text, True, False, None, lists, and dicts whose keys 
 
 
 class _UnfitError(Exception):
-    """A value JSON cannot hold; each enclosing container adds its step to the path."""
+    """JSON cannot hold a value; each enclosing container adds its step to the value's path."""
 
     def __init__(self, problem: str, advice: str) -> None:
         super().__init__(problem)
@@ -54,12 +54,12 @@ def jsonable(value: object, where: str) -> Any:
 
     Tuples become lists, mappings become dicts, NumPy scalars and subclasses of ``int``, ``float``
     and ``str`` become the plain Python type of the same value. Reading the manifest gives back
-    exactly what is returned here.
+    exactly the value that this returns.
 
     Parameters
     ----------
     value : object
-        Anything; nothing of it is changed.
+        Anything; it is not changed.
     where : str
         Name of the value in an error message, such as ``"context"``; steps into it are added
         (``context.truth[3]``). With ``""`` the keys of a mapping stand for themselves.
@@ -116,7 +116,7 @@ def _plain_text(value: str) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
-            # A lone surrogate, as in an undecodable file name, survives; a split pair is joined.
+            # JSON keeps a lone surrogate, as in an undecodable file name, but joins a split pair.
             if json.loads(json.dumps(text)) != text:
                 raise _UnfitError(
                     "is text with a character split into two surrogates", "Write it as one."
@@ -192,7 +192,7 @@ def take_members(record: Mapping[str, Any], key: str, kind: type, default: Any) 
     Raises
     ------
     ValueError
-        It is not of the type of `default`, or one of its values is not a `kind`.
+        ``record[key]`` is not of the type of `default`, or one of its values is not a `kind`.
     """
     value = take(record, key, type(default), default=default)
     if not value:
