@@ -1,4 +1,4 @@
-"""One run on the GMAT engine of this process; names are resolved on first use."""
+"""One run on the GMAT engine of this process. Names are imported on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
-"""Where a run's own output files go: into its run folder, whatever its script says.
+"""Confinement: GMAT writes a run's output files into the run folder, whatever the script says.
 
-A script may name an output by an absolute path or by one with ``..``. In a sweep every run would
-write that one file, over each other's results and outside of the sweep folder. `confined` gives
-such an output its plain file name while a run is under way; gmat-run then puts it into the run's
-folder as it does with relative names.
+A script may name an output by an absolute path, or by one with ``..``. Every run of a sweep would
+then write that one file, outside of the sweep folder. `confined` gives such an output its plain
+file name while a run is under way; gmat-run then puts it into the run folder, as it does with
+relative names.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["confined", "plain_name"]
 
-# What GMAT calls the kinds of objects that write files, and the field that names the file.
+# GMAT's names for the kinds of objects that write files, and the field that names the file.
 _WRITERS = (("SUBSCRIBER", "Filename"), ("EVENT_LOCATOR", "Filename"), ("SOLVER", "ReportFile"))
 
 
 @contextmanager
 def confined(mission: gmat_run.Mission, log: logging.Logger) -> Iterator[None]:
-    """Let the mission's outputs go nowhere but into the run's folder while the block runs.
+    """Confine the mission's outputs to the run folder while the block runs.
 
     Parameters
     ----------
     mission : gmat_run.Mission
-        The loaded mission; it is as before when the block ends.
+        The loaded mission; when the block ends, its fields are as before.
     log : logging.Logger
-        The run's log, told of each output that was renamed.
+        The run's log, which gets a line for each output that was renamed.
     """
     written = list(_written_files(mission))
     taken = {name for _, _, name in written}
@@ -54,9 +54,9 @@ def confined(mission: gmat_run.Mission, log: logging.Logger) -> Iterator[None]:
 
 
 def plain_name(name: str) -> str:
-    """Return `name` itself where it stays in the folder it is relative to, else its last part.
+    """Return `name` itself if it stays in the folder it is relative to, else its last part.
 
-    Both spellings of paths count, those of Windows and those of all others.
+    `name` may be a path in the form of Windows or in that of all other systems.
     """
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
     if posix.is_absolute() or windows.anchor or ".." in windows.parts:

@@ -1,4 +1,4 @@
-"""The postprocess hook: found by its import path, called after GMAT, its files checked."""
+"""The postprocess hook: import it by its path, call it after GMAT, check the files it returns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
     AttributeError
         The module has no such function.
     TypeError
-        What it names cannot be called.
+        The path names something that cannot be called.
     """
     module_name, colon, function_name = path.partition(":")
     if not (module_name and colon and function_name):
@@ -56,7 +56,7 @@ def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
 def call_hook(
     spec: RunSpec, outcome: RunOutcome, log: logging.Logger
 ) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
-    """Return the files the hook registered, and what each of them is."""
+    """Call the hook; return its files by key, and the facts of each file by path."""
     assert spec.postprocess is not None
     log.info("postprocess hook=%s", spec.postprocess)
     try:

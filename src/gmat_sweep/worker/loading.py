@@ -33,7 +33,7 @@ __all__ = [
 
 
 def load_mission(script_path: Path) -> gmat_run.Mission:
-    """Load a script on this process's engine; GMAT's own words are in the error when it refuses."""
+    """Load a script on this process's engine; if GMAT refuses it, the error has GMAT's log."""
     from gmat_run import GmatLoadError, Mission
 
     gmat = _engine_module()
@@ -67,7 +67,7 @@ def _engine_log(gmat: Any) -> Iterator[Path]:
 
 
 def scratch_folder() -> str | None:
-    """Return the folder for this process's logs and checks; None: the system's temporary one."""
+    """Return the folder for this process's logs and checks; None is the system's temporary one."""
     return os.environ.get(engine.SCRATCH_VARIABLE)
 
 
@@ -76,16 +76,16 @@ KEEPER = MissionKeeper(load_mission)
 
 @dataclass(frozen=True, slots=True)
 class MissionFacts:
-    """What the engine says of a mission before anything is run.
+    """The engine's answers about a mission that it has loaded and not run.
 
     Attributes
     ----------
     resource_types : frozenset of str
         Every type of resource this engine can create.
     problems : tuple of str
-        Why no run could do with this script or these fields; empty when nothing is wrong.
+        Why no run could use this script or these fields; empty when nothing is wrong.
     refused : dict of str to str
-        Fields whose value GMAT refused to take, with its words: an answer about that value.
+        Fields whose value GMAT refused, with its words. Another value may do.
     engine_log : str
         The engine's log of a refused script.
     """
@@ -104,7 +104,7 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     script_path : Path or None
         The script; None asks only for the resource types.
     overrides : mapping
-        Dotted path to a value it will be given.
+        Dotted path to a value that a run will give to the field.
     """
     from gmat_run import GmatFieldError, GmatLoadError
 

@@ -1,13 +1,13 @@
-"""Loading a mission once and running it many times, bit for bit as if it were loaded each time.
+"""Load a mission once and run it many times, bit for bit as if it were loaded each time.
 
-Loading a script takes as long as running a small one. When consecutive runs load the same script, a
-`MissionKeeper` undoes the overrides of the last run instead: a Spacecraft's orbit by its six
-Cartesian components as they were after loading (its elements are coupled through them, so writing
-old elements back gives other last bits), everything else by value.
+Loading a script takes as long as running a small one. When consecutive runs fly the same script, a
+`MissionKeeper` undoes the overrides of the last run instead of loading. It restores a Spacecraft's
+orbit from the six Cartesian components that it had after loading: the elements are coupled through
+them, so writing old elements back gives other last bits. It restores every other field by value.
 
-That is done only where it has been shown to be exact: for the fields in `RESTORABLE`, with
-spacecraft given in ``EarthMJ2000Eq``, and after the first runs of each kind have been checked on
-the spot against a fresh load. Everything else, and every run after a failed one, loads the script.
+The keeper does so only where that is known to be exact: for the fields in `RESTORABLE`, with
+spacecraft given in ``EarthMJ2000Eq``, and once the first runs of each kind (the probation) have
+equalled a fresh load. All other runs, and every run after a failed one, load the script.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RESTORABLE: Mapping[str, frozenset[str]] = {
 
 
 class MissionKeeper:
-    """The mission loaded on this process's engine, and how to bring it back to its script.
+    """Keeps the mission that is loaded on this process's engine, and restores its script's values.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class MissionKeeper:
 
     @contextmanager
     def fresh(self, script: Path, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
-        """Lend the mission freshly loaded, with `overrides` applied."""
+        """Load the mission and lend it, with `overrides` applied, while the block runs."""
         self.forget()
         mission = self._load(script)
         self._mission, self._script = mission, _identity(script)
@@ -73,14 +73,14 @@ class MissionKeeper:
 
     @contextmanager
     def restored(self, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
-        """Lend the mission brought back to its script, with `overrides` applied."""
+        """Undo the last overrides and lend the mission, with `overrides` applied."""
         mission = self._mission
         assert mission is not None
         with self._lent(mission, overrides):
             yield mission
 
     def can_restore(self, script: Path, overrides: Mapping[str, Any]) -> bool:
-        """Whether the mission at hand is `script` and both sets of overrides can be undone."""
+        """Whether the kept mission is that of `script` and both sets of overrides can be undone."""
         if self._mission is None or self._script != _identity(script):
             return False
         if self._script in self._distrusted:
@@ -96,15 +96,15 @@ class MissionKeeper:
         self._checked[self._script, kind] += 1
 
     def failed(self, script: Path) -> None:
-        """Note that a restored run differed: `script` is loaded for every run from now on."""
+        """Note that a restored run differed: from now on every run loads `script`."""
         self._distrusted.add(_identity(script))
 
     def kind(self, overrides: Mapping[str, Any]) -> frozenset[str]:
-        """Return what a check is valid for: the fields to undo and those to write."""
+        """Return the kind of a run, for which a check holds: the fields to undo and to write."""
         return frozenset((*self._overridden, *overrides))
 
     def forget(self) -> None:
-        """Have the next run load its script."""
+        """Drop the mission, so that the next run loads its script."""
         self._mission = self._script = None
         self._overridden = []
         self._pristine = {}
@@ -121,7 +121,7 @@ class MissionKeeper:
             _give_to_propagators(mission, [*undone, *overrides])
             yield
         except BaseException:
-            # What a failed run leaves behind is not known.
+            # A failed run may leave the engine in any state.
             self.forget()
             raise
 
@@ -158,7 +158,7 @@ class MissionKeeper:
         try:
             kind = str(self._mission.gmat.GetObject(resource).GetTypeName())
         except AttributeError:
-            # GMAT's binding says so of a resource that is not there; the load says it in words.
+            # GMAT's binding raises this for a missing resource; a fresh load names the resource.
             return False
         if field not in RESTORABLE.get(kind, ()):
             return False
@@ -168,11 +168,11 @@ class MissionKeeper:
 
 
 def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> None:
-    """Have propagators fly with the force models whose fields were written.
+    """Give propagators the force models whose fields were written.
 
-    GMAT gives each propagator a copy of its force model when the script is loaded. Writing a field
-    of the model changes the model and not the copy: without this, the override would be accepted
-    and do nothing.
+    GMAT gives each propagator a copy of its force model when it loads the script. Writing a field
+    of the model does not change the copy. Without this function, GMAT would accept the override and
+    fly without it.
     """
     written = {path.partition(".")[0] for path in paths}
     if not written:
@@ -193,7 +193,7 @@ def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> Non
 
 
 def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
-    """Read every table a run left, by kind and name."""
+    """Read every table that a run wrote, by kind and name."""
     kinds = ("reports", "ephemerides", "contacts", "solver_runs")
     return {(kind, name): table for kind in kinds for name, table in getattr(results, kind).items()}
 
@@ -201,7 +201,7 @@ def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
 def same_tables(
     one: Mapping[tuple[str, str], pd.DataFrame], other: Mapping[tuple[str, str], pd.DataFrame]
 ) -> bool:
-    """Whether two runs left the same tables, bit for bit."""
+    """Whether two runs wrote the same tables, bit for bit."""
     return one.keys() == other.keys() and all(
         table.equals(other[key]) and _same_signs(table, other[key]) for key, table in one.items()
     )

@@ -1,7 +1,7 @@
-"""From what GMAT wrote to durable Parquet files.
+"""Parquet files from GMAT's output.
 
-A file appears under its final name only when it is whole: it is written beside, fsynced and
-renamed. The folder is fsynced once, after the last of them.
+A file appears under its final name only when it is whole: `write_outputs` writes a temporary file,
+fsyncs and renames it. It fsyncs the folder once, after the last file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["WrittenOutputs", "write_outputs"]
 
 @dataclass(slots=True)
 class WrittenOutputs:
-    """The files one run left.
+    """The Parquet files of one run.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
     Parameters
     ----------
     results : gmat_run.Results
-        What one `Mission.run` gave.
+        The return value of one `Mission.run`.
     folder : Path
         Where to write ``<kind>__<name>.parquet``.
     log : logging.Logger
-        The run's log, told of column labels that had to be renamed.
+        The run's log, which gets a line for each column label that had to be renamed.
     """
     written = WrittenOutputs()
     folders: set[Path] = set()

@@ -1,12 +1,12 @@
 """One run on the GMAT engine of this process.
 
-`run_one` never raises for anything a run does: GMAT refusing the case, an output that cannot be
-parsed, a hook that fails or calls ``sys.exit`` - each becomes a ``failed`` outcome with its cause.
-Only KeyboardInterrupt passes through. Every Parquet file is durable under its final name before the
-outcome that lists it is returned.
+`run_one` never raises for anything a run does: GMAT refuses the case, an output cannot be parsed, a
+hook fails or calls ``sys.exit`` - each becomes a ``failed`` outcome with its cause. Only
+KeyboardInterrupt passes through. Every Parquet file is on disk under its final name before
+`run_one` returns the outcome that lists it.
 
-A GMAT engine is global to its process and not safe to interrupt, so the processes that call
-`run_one` are the isolated ones of `gmat_sweep.backends`.
+A GMAT engine is global to its process and not safe to interrupt, so the pools of
+`gmat_sweep.backends` call `run_one` in isolated worker processes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ENGINE_LOG_MARK = "--- GMAT engine log ---"
 
 
 def run_one(spec: RunSpec) -> RunOutcome:
-    """Run one spec on this process's GMAT engine and return what came of it.
+    """Run one spec on this process's GMAT engine and return its outcome.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def run_one(spec: RunSpec) -> RunOutcome:
             shortage=_shortage(error, spec.output_dir),
         )
         log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
-        # A failed run without a seal is one that a rebuilt manifest does not have: it is flown
-        # again either way.
+        # The seal of a failed run may be lacking: the manifest that the doctor rebuilds then lacks
+        # the run, and a resume flies it, as it would a failed one.
         if outcome.shortage is None:
             with suppress(OSError, SweepConfigError):
                 seal_run(spec, outcome)
@@ -104,7 +104,7 @@ def _log_end(log: logging.Logger, spec: RunSpec, outcome: RunOutcome | None) -> 
         return
     facts = [f"status={outcome.status}", f"duration_s={outcome.duration_s:.3f}"]
     if spec.postprocess is not None:
-        # Next to the status of a run that failed; after everything else on one that did not.
+        # The hook's status comes right after that of a failed run, and at the end for any other.
         facts.insert(
             1 if outcome.status == "failed" else 2,
             f"postprocess_status={outcome.postprocess_status}",
@@ -152,7 +152,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
 
 
 def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
-    """Run GMAT, on the mission at hand where that has been shown to be exact."""
+    """Run GMAT, on the kept mission where that is known to be exact, else on a fresh load."""
     from gmat_run import GmatError
 
     script, overrides = spec.script_path, spec.overrides
@@ -169,7 +169,7 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
                 restored = tables_of(mission.run(working_dir=folder))
         except GmatError as error:
             log.info("not reused for this run: %s", error)
-    # What counts is the fresh load; the restored run is only compared with it.
+    # On probation the results of the fresh load count; the restored run is only compared.
     results = _fresh_results(spec, log)
     if restored is not None and same_tables(restored, tables_of(results)):
         loading.KEEPER.passed(kind)
@@ -188,7 +188,7 @@ def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
 
 
 def _shortage(error: BaseException, folder: Path) -> str | None:
-    """Say what the machine was short of; a report that was cut short tells it only by its disk."""
+    """Say what the machine was short of; ask the disk too: GMAT cuts reports without an error."""
     if (found := shortage(error)) is not None:
         return found
     try:
