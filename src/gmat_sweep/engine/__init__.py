@@ -1,4 +1,4 @@
-"""Where GMAT is: an installed one, or the engine of the wheel presented as an install."""
+"""The GMAT engine: an installed GMAT, or the engine of the wheel presented as an install."""
 
 from gmat_sweep.engine.engine import (
     CONDENSED_VARIABLE,

@@ -1,4 +1,4 @@
-"""`Engine`: a GMAT engine that gmat-run can load, and the environment variables it is told by."""
+"""`Engine`: a GMAT engine that gmat-run can load, and the environment variables about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = [
 
 ROOT_VARIABLE = "GMAT_ROOT"
 DATA_VARIABLE = "GMAT_SWEEP_DATA"
-"""Environment variable that names a data folder of the user's own."""
+"""Environment variable that names the user's own data folder."""
 SCRATCH_VARIABLE = "GMAT_SWEEP_SCRATCH"
 """Environment variable that names the folder for one process's engine log and stray output."""
 CONDENSED_VARIABLE = "GMAT_SWEEP_CONDENSED_KERNELS"
@@ -32,11 +32,11 @@ class Engine:
     root : Path
         The install, or the folder presented as one.
     version : str
-        GMAT release, such as ``"R2026a"``; ``"unknown"`` where the install does not say.
+        GMAT release, such as ``"R2026a"``; ``"unknown"`` if the install does not say.
     source : {"GMAT_ROOT", "installed", "wheel"}
-        How it was found.
+        How `find_engine` found it.
     data_folder : Path or None
-        The user's own data folder, where one is added to the wheel's data.
+        The user's own data folder, if one is added to the wheel's data.
     """
 
     root: Path

@@ -1,10 +1,11 @@
-"""Where GMAT is.
+"""Find GMAT.
 
-`find_engine` answers with one of two kinds of engine, in this order:
+`find_engine` returns one of two kinds of engine, in this order:
 
-1. an installed GMAT: the one ``GMAT_ROOT`` names, else the one gmat-run finds by itself. A
-   ``GMAT_ROOT`` that is set but wrong is an error, never a silent fall-back;
-2. the R2026a engine inside the PyPI wheel ``gmatpy``, as `presentation` presents it.
+1. an installed GMAT: the one that ``GMAT_ROOT`` names, else the one that gmat-run finds by itself.
+   A ``GMAT_ROOT`` that is set but wrong is an error, never a silent fall-back;
+2. the R2026a engine inside the PyPI wheel ``gmatpy``, as `gmat_sweep.engine.presentation` presents
+   it.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def find_engine(environment: Mapping[str, str] | None = None) -> Engine:
         presented = read_presentation(root)
         if presented is None or not presented.get("complete"):
             return _installed(root, "GMAT_ROOT", data_folder)
-        # A parent process of ours chose the wheel and handed it down: present it afresh, because
-        # the wheel or the data folder may have changed since.
+        # A parent process chose the wheel and handed down the variable: present the wheel afresh,
+        # because the wheel or the data folder may have changed since.
     elif (found := _discover_install()) is not None:
         return _installed(found, "installed", data_folder)
     return present_wheel(data_folder)
@@ -66,10 +67,10 @@ def activate() -> Engine:
 
 
 def offer_wheel() -> None:
-    """Let ``gmat_run.locate_gmat()`` find the wheel's engine where there is no other.
+    """Let ``gmat_run.locate_gmat()`` find the wheel's engine if there is no other.
 
-    Sets ``GMAT_ROOT`` in this process when it is unset and nothing looks like an installed GMAT.
-    Cheap, and silent when the wheel cannot be presented: what needs an engine says so itself.
+    Sets ``GMAT_ROOT`` in this process if it is unset and nothing looks like an installed GMAT. The
+    call is cheap. It is silent if the wheel cannot be presented: code that needs an engine raises.
     """
     if os.environ.get(ROOT_VARIABLE) or any(_install_candidates()):
         return
@@ -78,7 +79,7 @@ def offer_wheel() -> None:
 
 
 def _install_candidates() -> Iterator[str]:
-    """Yield what gmat-run would examine, without the half second that importing it costs."""
+    """Yield the places that gmat-run would examine; importing gmat-run costs half a second."""
     for folder, pattern in (
         ("~", "gmat-*"),
         ("/opt", "gmat-*"),
@@ -107,7 +108,7 @@ def _user_data_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 def _discover_install() -> Path | None:
-    """Return an installed GMAT that gmat-run finds without being told, if there is one."""
+    """Return the installed GMAT that gmat-run finds without ``GMAT_ROOT``, if there is one."""
     from gmat_run import GmatNotFoundError
     from gmat_run.install import locate_gmat
 

@@ -1,9 +1,9 @@
 r"""SPICE text kernels without their commentary.
 
-GMAT unloads and loads its text kernels again for every run, and SPICE reads them character by
-character; most characters of the planetary constants kernel are prose. What SPICE takes from a text
-kernel is what stands between ``\begindata`` and ``\begintext`` (NAIF, Kernel Required Reading,
-"Text Kernel Specifications"), so a copy of those lines is the same kernel, read sooner.
+GMAT unloads and loads its text kernels again for every run. SPICE reads them character by
+character, and most characters of the planetary constants kernel are prose. SPICE takes from a text
+kernel only the lines between ``\begindata`` and ``\begintext`` (NAIF, Kernel Required Reading,
+"Text Kernel Specifications"), so a copy of those lines is the same kernel and is read faster.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BEGIN_TEXT = b"\\begintext"
 def condensed(kernel: bytes) -> bytes:
     """Return a text kernel's identification word and data, without the text around them.
 
-    Lines of data keep their order and content; blank ones, and blanks at either end, go.
+    Lines of data keep their order and content. Blank lines, and blanks at either end, are dropped.
 
     Parameters
     ----------

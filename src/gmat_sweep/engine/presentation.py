@@ -1,8 +1,8 @@
 """The engine of the ``gmatpy`` wheel, presented to gmat-run as an installed GMAT.
 
-`present_wheel` makes a folder of links and startup files in a per-user cache; nothing is written
+`present_wheel` makes a folder of links and startup files in a per-user cache, and writes nothing
 into site-packages. The folder appears whole or not at all, so many processes may make it at once.
-Its name is derived from what it presents: a changed wheel or data folder gets one of its own.
+Its name is derived from the wheel and the data folder: when one of them changes, so does the name.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _discard(scratch):
 def _wheel_package() -> tuple[Path, str]:
     """Return the folder and the identity of the installed ``gmatpy`` wheel.
 
-    The package is found without importing it: its name is that of an installed GMAT's own package.
+    The package is not imported: an installed GMAT has a package of the same name.
     """
     try:
         distribution = importlib.metadata.distribution("gmatpy")
@@ -125,7 +125,7 @@ def _data_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def present_wheel(data_folder: Path | None) -> Engine:
-    """Return the wheel's engine, presented afresh where its folder is missing or damaged."""
+    """Return the wheel's engine; present it afresh if its folder is missing or damaged."""
     package, identity = _wheel_package()
     release = _wheel_release(package)
     if release == "unknown":
@@ -156,7 +156,7 @@ def present_wheel(data_folder: Path | None) -> Engine:
 
 
 def read_presentation(root: Path) -> dict[str, object] | None:
-    """Return what a presentation says of itself, or None where `root` is none."""
+    """Return the record in a presentation's folder, or None if `root` is no presentation."""
     try:
         marks = json.loads((root / _PRESENTED_MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -165,7 +165,7 @@ def read_presentation(root: Path) -> dict[str, object] | None:
 
 
 def _is_intact(root: Path, files: Mapping[str, Path]) -> bool:
-    """Whether nothing of a presentation is missing, as after a cleaner has been at the cache."""
+    """Whether no file of a presentation is missing, as after a program has cleaned the cache."""
     marks = read_presentation(root)
     if marks is None or not marks.get("complete"):
         return False
@@ -191,7 +191,7 @@ def _present(root: Path, package: Path, release: str, files: Mapping[str, Path])
     try:
         _write_tree(building, root, package, release, files)
         if root.exists() and not _is_intact(root, files):
-            # Damaged: out of the way first, since a folder cannot be renamed over another. Another
+            # A folder cannot be renamed over another: move the damaged one away first. Another
             # process that mends it may have done so by now.
             with contextlib.suppress(FileNotFoundError):
                 root.rename(building.with_name(f"{building.name}-damaged-{time.time_ns()}"))

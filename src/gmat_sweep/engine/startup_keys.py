@@ -1,4 +1,4 @@
-"""What GMAT's startup file may name, and which resource types an engine may lack."""
+"""Keys of GMAT's startup file, and the resource types that an engine may lack."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ FOLDER_KEYS: Mapping[str, str] = {
     "HELP_PATH": "data/help",
 }
 
-# The names GMAT's own startup file uses, so that a data folder copied from an install just works.
+# The file names of GMAT's own startup file, so that a data folder copied from an install works.
 FILE_KEYS: Mapping[str, tuple[str, ...]] = {
     "DE405_FILE": (
         "planetary_ephem/de/leDE1941.405",
@@ -116,5 +116,5 @@ FILE_KEYS: Mapping[str, tuple[str, ...]] = {
     "ICRF_FILE": ("icrf/ICRF_Table.txt",),
 }
 
-# GMAT wants a name for these even where the file is absent and never read.
+# GMAT wants a name for these even if the file is absent and never read.
 NAMED_THOUGH_ABSENT = ("CSSI_FLUX_FILE", "SCHATTEN_FILE")
