@@ -1,7 +1,7 @@
-"""Whether a sweep folder is sound, and what can be saved where it is not.
+"""The doctor: check a sweep folder, and repair it.
 
 `check_sweep` looks at everything and says in words what is wrong. With ``repair=True`` it moves
-what is damaged into a ``quarantine-<time>`` folder, deletes nothing, and leaves a manifest that is
+damaged files into a ``quarantine-<time>`` folder and deletes nothing. It leaves a manifest that is
 true, so that a following resume flies exactly the runs that were lost.
 """
 

@@ -15,34 +15,34 @@ __all__ = ["check_sweep"]
 
 
 def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
-    """Check everything in a sweep folder, and save what can be saved.
+    """Check everything in a sweep folder, and repair it if asked to.
 
-    Looked at are the manifest's header, every line's checksum and place, what a killed writer left
-    behind, every file an entry lists (is it there, size, SHA-256, Parquet footer), the sealed run
-    folders, and temporary files.
+    The check covers the manifest's header, every line's checksum and place, a torn line, every file
+    that an entry lists (is it there, size, SHA-256, Parquet footer), the sealed run folders, and
+    temporary files.
 
     Parameters
     ----------
     folder : str or Path
         The sweep folder, or its manifest where that has another name or place.
     repair : bool
-        Whether to mend what is damaged. Files that are not what was recorded are moved into a
-        ``quarantine-<time>`` folder, and their runs marked as failed; runs that were sealed and
-        not recorded are recorded; a lost or damaged manifest is written anew, from its whole
-        lines, the copy of its header and the sealed run folders. Nothing is deleted. A resume then
-        flies exactly the runs that are missing or failed.
+        Whether to repair damage. A repair moves files that are not as they were recorded into a
+        ``quarantine-<time>`` folder, and marks their runs as failed. It records runs that are
+        sealed and not recorded. It writes a lost or damaged manifest anew, from its whole lines,
+        the copy of its header and the sealed run folders. It deletes nothing. A resume then flies
+        exactly the runs that are missing or failed.
 
     Returns
     -------
     SweepHealth
-        What was found, or what is left of it after the repair; ``print`` it.
+        The findings, or those that remain after the repair; ``print`` it.
 
     Raises
     ------
     SweepConfigError
         There is no sweep in the folder.
     SweepFolderInUseError
-        Somebody is writing to it.
+        Another process is writing to the folder.
     OSError
         A file can be neither read nor moved.
     """
@@ -51,7 +51,7 @@ def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
         with nobody_writes(manifest.parent):
             return _health(examined(manifest))
     with nobody_writes(manifest.parent):
-        # A folder that is none is refused before a lock file is left in it.
+        # Refuse a folder without a sweep before the lock leaves its file there.
         examined(manifest)
     with FolderLock(manifest.parent):
         done = repaired(examined(manifest))

@@ -1,4 +1,4 @@
-"""Everything that is looked at in a sweep folder; nothing is changed."""
+"""Examine a sweep folder, and change nothing in it."""
 
 from __future__ import annotations
 
@@ -33,19 +33,17 @@ from gmat_sweep.spec import RunSpec
 
 __all__ = ["Examination", "examined"]
 
-# As `durable.atomic_path` names them.
-
 
 @dataclass(slots=True)
 class Examination:
-    """What there is, what is wrong with it, and what a repair would do.
+    """The contents of a sweep folder, the damage, and the work for a repair.
 
     Attributes
     ----------
     manifest_path, folder : Path
         The manifest, and the sweep folder, which is its folder unless the header says otherwise.
     log : SalvagedLog
-        What is left of the manifest.
+        The readable lines of the manifest.
     is_missing : bool
         Whether there is no manifest.
     header : dict or None
@@ -53,20 +51,20 @@ class Examination:
     copy_is_good : bool
         Whether the copy of the header is there and is that of this manifest.
     latest : dict of int to dict
-        The record that counts of each recorded run.
+        The last record of each recorded run, which counts.
     planned : dict of int to RunSpec, or None
-        The runs the sweep is meant to have; None where nothing says so.
+        The runs of the plan; None if the header does not bring them back.
     damaged : dict of int to list of str
-        Recorded ``ok`` runs whose files are not what was recorded, and why.
+        Recorded ``ok`` runs whose files are not as they were recorded, and why.
     unrecorded : dict of int to RunSeal
-        Runs that were sealed, and whose files are as the seal says, of which the manifest has no
-        entry or an older one.
+        Sealed runs whose files are as the seal says. The manifest has no entry for such a run, or
+        an older one.
     bad_seals : list of Path
         Seals that cannot be read.
     leftovers : list of Path
         Temporary files of killed processes.
     findings : list of Finding
-        All of it in words.
+        Damage and notes in words.
     """
 
     manifest_path: Path
@@ -173,7 +171,7 @@ def _look_at_header(it: Examination) -> None:
 
 
 def _manifest_of(it: Examination) -> Manifest | None:
-    """Return the manifest as far as it can be read, with the record that counts of each run."""
+    """Return the manifest as far as it can be read, with the last record of each run."""
     if it.header is None:
         return None
     manifest = Manifest.from_header(it.header, it.manifest_path)
@@ -183,7 +181,7 @@ def _manifest_of(it: Examination) -> Manifest | None:
 
 def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> None:
     if not it.log_is_whole:
-        # An extension may be known from its runs alone.
+        # Entries of its runs may be all that tells of an extension: take lost ones from the seals.
         known = {entry.run_id for entry in manifest.entries}
         sealed = (seal.entry for seal in seals)
         manifest.entries += [entry for entry in sealed if entry.run_id not in known]
@@ -202,7 +200,7 @@ def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> 
 
 
 def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
-    """Yield the seals of all run folders, of which a hand-made run may have any."""
+    """Yield the seals of all run folders; a hand-made run may have its folder anywhere."""
     folders = {path for path in run_folders(it.folder) if RUN_FOLDER.fullmatch(path.name)}
     kept = [] if manifest is None else manifest.extra.get(EXPLICIT_RUNS_KEY) or []
     for record in kept:
@@ -230,7 +228,7 @@ def _look_at_files(it: Examination) -> None:
 
 
 def _unreadable(entry: ManifestEntry, folder: Path) -> list[str]:
-    """Say which of GMAT's tables are no whole Parquet files, although they are as recorded."""
+    """Say which of a run's tables are no whole Parquet files, although they are as recorded."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -276,7 +274,7 @@ def _problems_of(seal: RunSeal) -> list[str]:
 
 
 def _stranger(it: Examination, seal: RunSeal, scripts: set[str]) -> str:
-    """Say why a seal is not that of the run this sweep has; empty when it is."""
+    """Say why a seal is not one of this sweep's runs; empty if it is."""
     entry = seal.entry
     if seal.script_sha256 not in scripts and not (
         seal.script_sha256 is None and entry.status == "failed"
@@ -293,7 +291,7 @@ def _stranger(it: Examination, seal: RunSeal, scripts: set[str]) -> str:
 
 
 def _draws_are_known(it: Examination) -> bool:
-    """Whether the plan gives the draws again; those of a peer's sweep without a seed are lost."""
+    """Whether the plan gives the draws again; a sweep of the peer without a seed lost them."""
     assert it.header is not None
     spec = it.header["parameter_spec"]
     is_random = kind_of(spec) in ("monte_carlo", "latin_hypercube")

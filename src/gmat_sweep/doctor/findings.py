@@ -1,4 +1,4 @@
-"""What was found in a sweep folder, in words."""
+"""The doctor's findings in a sweep folder, in words."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Finding", "SweepHealth"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Attributes
     ----------
     kind : {"damage", "note"}
         Whether something was lost or changed, or is only worth knowing.
     text : str
-        What it is and what it means.
+        The finding, and what it means.
     run_id : int or None
-        The run it is about.
+        The run that it is about.
     """
 
     kind: Literal["damage", "note"]
@@ -42,13 +42,13 @@ class SweepHealth:
     manifest : Path
         The manifest, which may be missing.
     findings : tuple of Finding
-        What was found, damage first; after a repair, what is left of it.
+        The findings, damage first; after a repair, those that remain.
     runs : int or None
-        How many runs the sweep is meant to have; None where nothing says so any more.
+        How many runs the plan has; None if nothing says so any more.
     ok, failed : int
         Recorded runs whose files are as they were recorded, and recorded failures.
     repaired : tuple of str
-        What a repair did.
+        The things that a repair did.
     """
 
     manifest: Path

@@ -1,8 +1,7 @@
-"""The lines of a manifest, each judged by itself: what `Manifest.load` refuses as a whole.
+"""Read a manifest that `Manifest.load` refuses, and judge each line by itself.
 
-Nothing is trusted that its checksum does not cover: a line that is whole but stands at the wrong
-place, because others were lost or repeated, counts where it was written; a line that was changed
-counts for nothing.
+A whole line may stand at the wrong place, because others were lost or repeated: `salvaged` puts it
+at the place that it was written to. It drops a line that does not fit its checksum.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["SalvagedLog", "salvaged"]
 
 @dataclass(slots=True)
 class SalvagedLog:
-    """What is left of a manifest.
+    """The readable lines of a manifest.
 
     Attributes
     ----------
@@ -31,7 +30,7 @@ class SalvagedLog:
     entries : list of dict
         The records of whole entry lines, in the order in which they were written.
     problems : list of str
-        What is wrong, each with its line.
+        Why a line cannot be read, each with its line.
     torn_bytes : int
         How many bytes stand after the last newline.
     """
@@ -43,7 +42,7 @@ class SalvagedLog:
 
 
 def salvaged(path: Path) -> SalvagedLog:
-    """Read what can be read of a manifest.
+    """Read every line of a manifest that can be read.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def salvaged(path: Path) -> SalvagedLog:
 
 
 def _placed(line: bytes, number: int) -> tuple[int, dict[str, Any]]:
-    """Return the number a line was written as, and its record; a ValueError says what is wrong."""
+    """Return the place a line was written to, and its record; a ValueError says what is wrong."""
     try:
         return number, checked_record(line, number)
     except ValueError:
@@ -101,5 +100,5 @@ def _check(record: dict[str, Any], place: int, path: Path) -> None:
     try:
         Manifest.from_header(record, path)
     except ManifestCorruptError as error:
-        # The message names path and line, which the caller does too.
+        # In parentheses: this message names path and line, and so does the caller.
         raise ValueError(f"the header cannot be understood ({error})") from error

@@ -1,11 +1,12 @@
-"""Setting aside what is damaged, and a manifest that is true again.
+"""Repair a sweep folder: set damaged files aside, and write a manifest that is true.
 
-Nothing is deleted: what is replaced or is not what it should be goes to ``quarantine-<time>`` in
-the sweep folder, under the name it had. Killed at any moment, a repair leaves a folder that can be
-repaired again: the old manifest is in quarantine before the new one takes its place at once.
+A repair deletes nothing: it moves damaged files to ``quarantine-<time>`` in the sweep folder, under
+the names they had, and copies files there that it replaces. A repair that is killed at any moment
+leaves a folder that can be repaired again: the old manifest is in quarantine before the new one
+takes its place.
 
-A run whose files are damaged gets a ``failed`` entry that says why, so that it is flown again and
-by nobody mistaken for finished.
+A run whose files are damaged gets a ``failed`` entry that says why. So a resume flies it again, and
+nobody takes it for finished.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["repaired"]
 
 
 def repaired(it: Examination) -> list[str]:
-    """Repair what was found and return what was done; the caller holds the folder's lock.
+    """Repair the damage and say in words what was done; the caller holds the folder's lock.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def repaired(it: Examination) -> list[str]:
 
 
 def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
-    """Write the manifest anew where it is not true; return what was done."""
+    """Write the manifest anew if it is not true; say in words what was done."""
     spoiled = {run_id: why for run_id, why in it.damaged.items() if run_id not in it.unrecorded}
     found = [seal.record_below(it.folder) for seal in it.unrecorded.values()]
     if it.log_is_whole and not spoiled and not found:
@@ -92,7 +93,7 @@ def _spoiled_record(record: dict[str, Any], why: list[str]) -> dict[str, Any]:
 
 
 def _set_aside(it: Examination, run_id: int, quarantine: _Quarantine) -> None:
-    """Move away what is left of a run's recorded files, and its seal."""
+    """Move a run's recorded files, as far as they are there, and its seal to quarantine."""
     entry = ManifestEntry.from_dict(it.latest[run_id])
     folders = {run_folder(it.folder, run_id)}
     for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
@@ -106,7 +107,7 @@ def _set_aside(it: Examination, run_id: int, quarantine: _Quarantine) -> None:
 
 
 def _is_shared(it: Examination, run_id: int, path: Path) -> bool:
-    """Whether another run lists the same file, which is then not this run's to move."""
+    """Whether another run lists the same file; then it stays."""
     return any(
         path.as_posix() in record.get(key, {}).values()
         for other, record in it.latest.items()
@@ -116,7 +117,7 @@ def _is_shared(it: Examination, run_id: int, path: Path) -> bool:
 
 
 class _Quarantine:
-    """A folder for what is set aside, made when there is something."""
+    """The folder for files that are set aside, made for the first of them."""
 
     def __init__(self, sweep_folder: Path) -> None:
         self._sweep = sweep_folder.resolve()
@@ -125,11 +126,11 @@ class _Quarantine:
 
     @property
     def is_used(self) -> bool:
-        """Whether anything is in it."""
+        """Whether the folder was made."""
         return self.folder.exists()
 
     def keep_copy(self, path: Path) -> None:
-        """Put a copy of a file that is about to be replaced on disk."""
+        """Copy a file that is about to be replaced; the copy is on disk when this returns."""
         self.folder.mkdir(exist_ok=True)
         with path.open("rb") as file:
             write_file(self.folder / path.name, iter(lambda: file.read(1 << 20), b""))
@@ -138,7 +139,7 @@ class _Quarantine:
     def move(self, path: Path) -> None:
         """Move a file here, if it is there and in the sweep folder.
 
-        A manifest may name any file of the machine; those outside of the sweep are not touched.
+        A manifest may name any file of the machine; files outside of the sweep stay.
         """
         try:
             below = path.parent.resolve().relative_to(self._sweep)

@@ -6,7 +6,7 @@ KeyboardInterrupt passes through. Every Parquet file is on disk under its final 
 `run_one` returns the outcome that lists it.
 
 A GMAT engine is global to its process and not safe to interrupt, so the pools of
-`gmat_sweep.backends` call `run_one` in isolated worker processes.
+`gmat_sweep.backends`, all but `DebugPool`, call `run_one` in isolated worker processes.
 """
 
 from __future__ import annotations
