@@ -1,4 +1,4 @@
-"""A finished sweep in one ZIP file that unpacks to a sweep folder."""
+"""The archive: a sweep in one zip file that unpacks to a sweep folder."""
 
 from gmat_sweep.archive.packing import archive_sweep
 

@@ -1,16 +1,16 @@
 """A sweep in one zip file that can be checked, read and continued on any machine.
 
 `archive_sweep` writes it: the mission script, the manifest, every file the manifest lists, and a
-``MANIFEST.hash`` that ``sha256sum -c`` understands. What it promises:
+``MANIFEST.hash`` that ``sha256sum -c`` understands. It promises:
 
 * The same sweep gives the same bytes, whenever and wherever it is archived (with the same zlib).
-* The archive holds what the manifest says and nothing is lost: each run's latest entry with all
-  its keys, and each listed file, two files of one name under two names. What is missing, or is no
-  longer what the manifest recorded, is refused before anything is written.
+* The archive holds each run's latest entry with all its keys, and each file that the manifest
+  lists; two files of one name get two names. A file that is missing, or is no longer as the
+  manifest recorded it, is refused before anything is written.
 * The unpacked folder is a sweep folder: paths in its manifest are relative to it.
 * The archive is there whole and on disk, or not at all. It replaces an archive that was made of
-  this sweep before, and nothing else; the very same archive is left as it is.
-* No member name leaves the folder it is unpacked in.
+  this sweep before, and nothing else. If that archive is the very same, its file is not touched.
+* No member name leaves the folder that the archive is unpacked in.
 * Files are streamed: memory does not grow with their size.
 """
 
@@ -53,11 +53,11 @@ _TIMESTAMP = (2026, 1, 1, 0, 0, 0)
 _UNIX = 3
 _REGULAR_FILE_0644 = 0o100644 << 16
 _CHUNK = 1 << 20
-# What some system cannot have in a file name, or `sha256sum` and zip cannot write down.
+# Characters that some system cannot have in a file name, or that `sha256sum` or zip cannot write.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError)
-"""What zipfile raises for a file that is no zip, is damaged, encrypted or lacks a member."""
+"""Errors of zipfile for a file that is no zip, is damaged or encrypted, or lacks a member."""
 
 type _Content = Path | bytes
 
@@ -89,7 +89,7 @@ def archive_sweep(
         Whether the runs' logs are packed too; without it ``log_path`` is null in the archive. A
         run that is not ok may have ended before it had a log, so its log may be missing.
     allow_script_drift : bool
-        Whether a script other than the recorded one may be packed; the README then says so.
+        Whether another script than the recorded one may be packed; the README then says so.
 
     Returns
     -------
@@ -99,8 +99,8 @@ def archive_sweep(
     Raises
     ------
     SweepConfigError
-        The script is not the recorded one, a listed file is missing or is not what the manifest
-        recorded, `out` is there already and is no archive of this sweep, or a file changed
+        The script is not the recorded one, a listed file is missing or is not as the manifest
+        recorded it, `out` is there already and is no archive of this sweep, or a file changed
         meanwhile.
     DurabilityError
         The archive could not be written; nothing is left of it.
@@ -181,13 +181,13 @@ def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def _safe_name(name: str) -> str:
-    """Return a file name that is one on every system, `name` itself wherever it can be."""
+    """Return a file name that every system accepts: `name` itself if possible."""
     # Windows takes dots and blanks off the end, and `..` is no name anywhere.
     return _UNSAFE.sub("_", name).rstrip(". ") or "_"
 
 
 def _unused_name(name: str, taken: set[str]) -> str:
-    """Return `name`, numbered if it is taken, also where case makes no difference."""
+    """Return `name`, with a number if it is taken; names that differ in case alone are equal."""
 
     def folded(text: str) -> str:
         return unicodedata.normalize("NFC", text).casefold()
@@ -201,7 +201,7 @@ def _unused_name(name: str, taken: set[str]) -> str:
 
 @dataclass(slots=True)
 class _RunFiles:
-    """The files of all runs by member name, and what is wrong with them.
+    """The files of all runs by member name, and those that are missing.
 
     Attributes
     ----------
@@ -212,9 +212,9 @@ class _RunFiles:
     files : dict of str to Path
         Member name to file.
     recorded : dict of str to str
-        Member name to the SHA-256 that the manifest recorded, where it did.
+        Member name to the SHA-256 in the manifest, for files that it records with one.
     missing : list of str
-        What is not there.
+        The files that are not there.
     """
 
     anchors: Sequence[Path]
@@ -265,7 +265,7 @@ class _RunFiles:
     def _has_log(self, entry: ManifestEntry, path: Path) -> bool:
         if not self.include_logs:
             return False
-        # A worker that died at its start has left none.
+        # A worker that died at its start has written no log.
         fragment = Fragment(entry.run_id, "log", path.name, path)
         return entry.status == "ok" or self._found(fragment) is not None
 
@@ -285,7 +285,7 @@ class _RunFiles:
             )
 
     def refuse_damaged(self, digests: Mapping[str, _Digest]) -> None:
-        """Raise SweepConfigError if a file is not the one that the manifest recorded."""
+        """Raise SweepConfigError if a file is not as the manifest recorded it."""
         damaged = [
             str(self.files[name])
             for name, recorded in self.recorded.items()
@@ -305,7 +305,7 @@ def _some(things: Sequence[str], most: int = 5) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Mission:
-    """The mission script and what goes with it.
+    """The mission script and the files that it includes.
 
     Attributes
     ----------
@@ -314,7 +314,7 @@ class _Mission:
     files : dict of str to Path
         Member name to file, the script's own included.
     left_out : list of str
-        Includes, as written, that the packed script would not find beside itself.
+        Includes, as the script writes them, that the packed script would not find beside itself.
     """
 
     name: str
@@ -330,7 +330,7 @@ class _Mission:
                 continue
             target = included_file(statement, script)
             written = PurePosixPath(statement.included.replace("\\", "/"))
-            # GMAT looks for the path as the script writes it, so it must be packed as it is.
+            # GMAT looks for the path as the script writes it, so the member must have that path.
             if target is not None and all(part == _safe_name(part) for part in written.parts):
                 files.setdefault(f"script/{written}", target)
             else:
@@ -391,11 +391,11 @@ def _write(target: Path, members: Mapping[str, _Content], digests: Mapping[str, 
 
 def _pack(archive: zipfile.ZipFile, name: str, content: _Content, expected: _Digest) -> None:
     info = zipfile.ZipInfo(name, _TIMESTAMP)
-    # The level that goes with it is zlib's own, 6.
+    # zipfile compresses this member at zlib's default level, 6.
     info.compress_type = zipfile.ZIP_DEFLATED
     info.create_system = _UNIX
     info.external_attr = _REGULAR_FILE_0644
-    # Whether the member needs the large format is decided before its size is known otherwise.
+    # zipfile chooses the format for large members from this size, before it has read the content.
     info.file_size = expected.size
 
     def passing_through() -> Iterator[bytes]:
@@ -425,10 +425,10 @@ def _is_same(target: Path, members: Mapping[str, _Content]) -> bool:
 
 
 def _check_earlier(target: Path, packed: Path, manifest: Manifest) -> None:
-    """Raise SweepConfigError unless `target` was made of this sweep when it had less.
+    """Raise SweepConfigError unless `target` is an earlier archive of this sweep.
 
-    Then its manifest has the header of `packed`, the one that is to be archived now, and no entry
-    that is not in the file of `manifest`, which is only appended to.
+    The manifest in an earlier archive has the header of `packed`, the manifest to archive now. All
+    its entries are in the file of `manifest`, which is only appended to.
     """
     with (
         contextlib.suppress(*_UNREADABLE, ManifestCorruptError),
@@ -451,7 +451,7 @@ def _header_of(path: Path) -> bytes:
 
 
 def _ever_recorded(manifest: Manifest) -> set[tuple[int, datetime, datetime]]:
-    """Return the identity of every entry of a sweep, those that were replaced since included."""
+    """Return the identity of every entry of a sweep, those with a later entry included."""
     found = {_identity(entry) for entry in manifest.entries}
     if manifest.path is not None and manifest.path.exists():
         found |= {_identity(entry) for entry in manifest.iter_entries(manifest.path)}

@@ -1,6 +1,6 @@
-"""The README of an archive: what the sweep was, and how to check, read and continue it.
+"""The README of an archive: facts about the sweep, and how to check, read and continue it.
 
-The text is a function of the archive's content: no time, no machine, no path of where it was made.
+The text is a function of the archive's content: it names no time, machine or path of its making.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def readme(
     script : str
         Member name of the mission script.
     has_drifted : bool
-        Whether the script is another than the recorded one.
+        Whether the script is not the recorded one.
     included : sequence of str
         Member names of the files that the script includes.
     left_out : sequence of str
