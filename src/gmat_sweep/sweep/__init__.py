@@ -1,6 +1,6 @@
-"""A sweep: runs, a pool and a manifest, bound into something to run, resume and read.
+"""A sweep: runs, a pool and a manifest in one object that can run, resume and read.
 
-`Sweep` is resolved on first use, so that importing this package costs nothing.
+`Sweep` is imported on first use, so that importing this package costs nothing.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Ctrl-C stays Ctrl-C, whatever a library makes of it."""
+"""Ctrl-C raises KeyboardInterrupt, also where a library turns that into its own exception."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["interrupts_as_themselves"]
 def interrupts_as_themselves() -> Iterator[None]:
     """Have a SIGINT during the block end it with KeyboardInterrupt.
 
-    A KeyboardInterrupt that is raised inside a callback of native code comes out as that library's
-    own exception (pydantic's serialiser does this). A handler that somebody else has installed is
-    left alone, and so is a thread that no signal reaches.
+    A library may turn a KeyboardInterrupt inside a callback of its native code into its own
+    exception (pydantic's serialiser does this). If another handler of SIGINT is installed, or the
+    thread is not the main one, which no signal reaches, the block runs as it is.
     """
     if (
         threading.current_thread() is not threading.main_thread()

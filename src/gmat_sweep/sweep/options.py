@@ -1,7 +1,7 @@
-"""`SweepOptions`: how to run a sweep, apart from what it flies, where it runs and where it writes.
+"""`SweepOptions`: how to run a sweep, apart from its runs, its pool and its folder.
 
 The Python entry points, `gmat_sweep.Sweep`, the flow's job, the command line and the settings of a
-deployment all make one of these, so that an option has one name, one default and one check.
+deployment all make a `SweepOptions`, so that an option has one name, one default and one check.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ class SweepOptions:
     fsync_each : bool
         Whether each manifest line is on disk before the next run is counted.
     fsync_batch : int
-        Without `fsync_each`, after how many lines the manifest is fsynced.
+        Without `fsync_each`, the number of lines from one fsync of the manifest to the next.
     timeout : float or None
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
         How often a run is tried again after an infrastructure fault.
     memory_limit : int or None
-        Bytes of memory a run may need before its worker is killed and the run fails; may be given
-        as text such as ``"2 GiB"``.
+        Bytes of memory that a run may need before its worker is killed and the run fails; text such
+        as ``"2 GiB"`` is taken too.
     postprocess : str or None
         Import path ``"package.module:function"`` of a hook called after each successful run.
     allow_unisolated_pool : bool
-        Of a new sweep: whether a pool that runs in the calling process is accepted.
+        For a new sweep: whether a pool that runs in the calling process is accepted.
     allow_script_drift : bool
-        Of a sweep that is gone on with: whether a changed script is accepted, with a warning.
+        For a resume or an extension: whether a changed script is accepted, with a warning.
     trust_hook : bool
-        Of a sweep that is gone on with: whether what a foreign manifest names is trusted.
+        For a resume or an extension: whether to trust the code that somebody else's manifest names.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class SweepOptions:
         return self.memory_limit
 
     def told(self) -> dict[str, Any]:
-        """Return the options by name, for a reader."""
+        """Return the options by name, to show them."""
         return asdict(self)
 
     def to_start(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What can be known before the first run is checked before the first run.
+"""The preflight: check before the first run everything that can be known then.
 
-`prepare_mission` asks the engine itself, in a worker process, so that a script which crashes the
-engine costs that worker and not the caller.
+`prepare_mission` asks the engine itself, in a worker process: a script that crashes the engine ends
+that worker and not the driver.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
     "prepare_mission",
 ]
 
-"""Folder of the sweep that holds the copy of the mission that is run, where one is needed."""
+"""Folder in the sweep folder for the headless copy, if one is needed."""
 
 _MOST_VALUES = 4
 
@@ -77,10 +77,10 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
 
 @contextmanager
 def nothing_left_if_refused(manifest_path: Path, *folders: Path) -> Iterator[None]:
-    """Take away the folders that a sweep has made, if the block ends early and without a manifest.
+    """Delete the folders that a sweep has made, if the block raises and there is no manifest.
 
-    Of what is in them, only what a sweep puts there before its first run is taken away; a folder
-    that holds anything else stays, and so does one that was there before.
+    From these folders only the files go that a sweep writes before its first run. A folder that
+    holds anything else stays, and so does one that was there before.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def nothing_left_if_refused(manifest_path: Path, *folders: Path) -> Iterator[Non
 def _take_away(made: list[Path], folders: Iterable[Path]) -> None:
     for folder in folders:
         if folder in made and folder.is_dir():
-            # Whoever else has come to the folder keeps it.
+            # Another process that uses the folder by now has its lock, and keeps it.
             with contextlib.suppress(GmatSweepError), FolderLock(folder) as lock:
                 shutil.rmtree(folder / HEADLESS_FOLDER, ignore_errors=True)
                 lock.path.unlink()
     for folder in sorted(made, key=lambda each: len(each.parts), reverse=True):
-        # One that is not empty, or was never made, is not ours to take away.
+        # A folder that is not empty, or that nobody made, raises and stays.
         with contextlib.suppress(OSError):
             folder.rmdir()
 
@@ -118,7 +118,7 @@ def check_hook(path: str) -> None:
     Raises
     ------
     SweepConfigError
-        The path is malformed, or names nothing that can be imported and called.
+        The path is malformed, or does not name a function that can be imported and called.
     """
     from gmat_sweep.worker import load_hook
 
@@ -156,15 +156,15 @@ def prepare_mission(
     script : Path
         The user's script.
     runs : iterable of RunSpec
-        The runs; every field that any of them overrides is tried, with a few of its values.
+        The runs. The engine tries every field that any of them overrides, with a few of its values.
     folder : Path
         The sweep folder, which gets the headless copy where one is needed.
     pool : object
-        Where to ask; a pool that can `inspect` is used, else a worker process of its own.
+        The pool to ask if it has a method `inspect`; otherwise a worker process is started.
     number : int
         Which of the sweep's scripts it is: files of the same name must not meet in one folder.
     memory_limit : int, optional
-        Bytes of memory that loading the mission may need, as a run may.
+        Bytes of memory that loading the mission may need: the limit of a run.
 
     Returns
     -------
@@ -231,10 +231,10 @@ def _values_to_try(runs: Iterable[RunSpec]) -> dict[str, list[Any]]:
 def _refused_whatever_the_value(
     inspect: _Inspect, script: Path, values: dict[str, list[Any]], facts: MissionFacts
 ) -> list[str]:
-    """Try further values of each field that GMAT refused, and return what it says of the hopeless.
+    """Try further values of each field that GMAT refused; return its words if it refuses them all.
 
-    GMAT refusing one value is an answer for the runs that have it; a field that takes none of
-    several values will take no other.
+    If GMAT refuses one value, only the runs with that value fail. If it takes none of several, no
+    other value will do.
     """
     refused = dict(facts.refused)
     for number in range(1, _MOST_VALUES):
@@ -249,7 +249,7 @@ def _refused_whatever_the_value(
 
 
 def _mistyped(inspect: _Inspect, script: Path, values: dict[str, list[Any]]) -> list[str]:
-    """Try a value of every further type that a field is given."""
+    """Try one value of each further type that runs give to a field; return the problems."""
     problems: list[str] = []
     for name, tried in values.items():
         by_type = {type(value): value for value in tried[1:] if type(value) is not type(tried[0])}
@@ -265,7 +265,7 @@ def _crash(
     values: dict[str, list[Any]],
     error: WorkerDiedError,
 ) -> SweepConfigError:
-    """Find out what GMAT crashed at, on further workers, and say it."""
+    """Find out with further workers which script or override crashes GMAT; return the error."""
     if _crashes(pool, runnable, {}):
         return MissionScriptError(
             f"GMAT crashed while loading {script}: {error}\nLoad the script in GMAT itself and "

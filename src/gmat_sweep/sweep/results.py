@@ -1,4 +1,4 @@
-"""What a sweep gives back: its manifest, its frames, its archive, its page in a notebook."""
+"""The results of a sweep: its manifest, its frames, its archive, its page in a notebook."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class SweepResults:
     _manifest: Manifest | None
 
     def to_manifest(self) -> Manifest:
-        """Return the manifest; what was recorded since is read from its file.
+        """Return the manifest, with the entries that were recorded since read from its file.
 
         Raises
         ------
         RuntimeError
             The sweep has not run.
         FileNotFoundError, ManifestCorruptError
-            Something was recorded, and the file cannot be read any more.
+            Runs were recorded, and the file cannot be read any more.
         """
         if self._manifest is None:
             raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
@@ -89,7 +89,7 @@ class SweepResults:
     def to_extra_outputs(
         self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame:
-        """Return what the hook registered as `name`, by ``(run_id, time)`` or ``run_id``.
+        """Return the hook's output `name`, indexed by ``(run_id, time)`` or ``run_id``.
 
         See `lazy_extra_outputs`.
         """

@@ -1,4 +1,4 @@
-"""What a resume or an extension has to run, and with what."""
+"""The runs of a resume or an extension, their context, and the checks before them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:
-    """Return the runs that are failed, missing or damaged, each with why, in ascending run id.
+    """Return the runs that are failed, missing or damaged, with the reason, in ascending run id.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
     runs : iterable of RunSpec
         Every run of the sweep.
     folder : Path
-        The sweep folder. The files of ``ok`` runs must be as they were recorded, there or wherever
+        The sweep folder. The files of ``ok`` runs must be as they were recorded, in it or where
         else aggregation finds them.
     """
     folders = anchors_of(manifest, folder)
@@ -62,7 +62,7 @@ def existing_folder(folder: Path) -> Path:
     Raises
     ------
     SweepConfigError
-        It does not exist.
+        The folder does not exist.
     """
     if not folder.is_dir():
         raise SweepConfigError(
@@ -103,7 +103,7 @@ def with_context(
     Raises
     ------
     SweepConfigError
-        `provider` returned something else than a dict.
+        `provider` did not return a dict.
     """
     recorded = {run_id: entry.context for run_id, entry in manifest.latest().items()}
     completed = []

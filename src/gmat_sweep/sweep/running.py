@@ -1,7 +1,7 @@
-"""`Sweep`: runs, a pool and a manifest, bound into something to run, resume and read.
+"""`Sweep`: runs, a pool and a manifest in one object that can run, resume and read.
 
-Everything a sweep executes goes through the flow ``gmat-sweep``; every outcome is in the manifest
-before it is counted.
+The flow ``gmat-sweep`` executes every run of a sweep. Every outcome is in the manifest before it is
+counted.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Sweep(SweepResults):
     runs : iterable of RunSpec
         What to run. ``run_id`` must be unique. An iterator is read to its end at once, not while
         the runs are flown: ids, hooks, values and the types of fields are checked over all runs
-        before the first, and the manifest's header says what the last one is.
+        before the first, and the manifest's header needs the last one too.
     backend : Pool
-        Where to run. Its lifetime is the caller's.
+        Where to run. The caller closes it.
     manifest_path : Path
         The manifest to write.
     output_dir : Path
@@ -78,7 +78,8 @@ class Sweep(SweepResults):
     script_path : Path
         The mission script, whose hash the manifest records.
     parameter_spec : mapping, optional
-        What was varied, as the manifest header records it; made from `runs` by default.
+        The fields that vary and how, as the manifest header records them; made from `runs` by
+        default.
     sweep_seed : int, optional
         Recorded in the manifest.
     progress : bool
@@ -88,17 +89,17 @@ class Sweep(SweepResults):
     fsync_each : bool
         Whether each manifest line is on disk before the next run is counted.
     fsync_batch : int
-        Without `fsync_each`, after how many lines the manifest is fsynced.
+        Without `fsync_each`, the number of lines from one fsync of the manifest to the next.
     expected_run_count : int, optional
-        How many runs there are, where `runs` is not a sequence; as many must come of it.
+        Number of runs; needed if `runs` is an iterator, which must then give as many.
     postprocess : str, optional
         Import path ``"package.module:function"`` of a hook called after each successful run.
     timeout : float, optional
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
         How often a run is tried again after an infrastructure fault: a crashed or killed worker,
-        an error of the operating system. What GMAT refuses, and what took longer than `timeout`
-        or more than `memory_limit`, is not tried again.
+        an error of the operating system. A run that GMAT refuses, or that takes longer than
+        `timeout` or more than `memory_limit`, is not tried again.
     memory_limit : int or str, optional
         How much memory a run may need before its worker is killed and the run fails: bytes, or
         text such as ``"2 GiB"`` or ``"500 MB"``.
@@ -110,7 +111,7 @@ class Sweep(SweepResults):
     options : SweepOptions
         How runs are run: all other parameters.
     report : SweepReport or None
-        What the last pass over the runs did, and in which flow run.
+        The result of the last pass over the runs, and its flow run.
 
     Raises
     ------
@@ -168,7 +169,7 @@ class Sweep(SweepResults):
         self._from_manifest = False
         self._is_under_way = False
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
-        # The hook that a resume was told of, which vouches for the manifest's.
+        # The hook that the caller of a resume names: it may be called, whoever wrote the manifest.
         self._named_hook: str | None = None
 
     def run(self) -> Sweep:
@@ -192,9 +193,9 @@ class Sweep(SweepResults):
     def iter_outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome]]:
         """Run everything, yielding each run with its outcome once it is recorded.
 
-        Runs go on in the background, but an outcome is recorded only when it is asked for: a
-        generator that is closed early leaves a manifest of exactly what was yielded, which `resume`
-        continues.
+        Runs go on in the background, but an outcome is recorded only when the caller asks for the
+        next one. A generator that is closed early leaves a manifest of exactly the runs that it
+        yielded, which `resume` continues.
 
         Yields
         ------
@@ -259,20 +260,20 @@ class Sweep(SweepResults):
             Where to run.
         output_dir : str or Path, optional
             The sweep folder; by default the one the manifest names, or else its own. Runs that are
-            run go there; those that are done may stay where they are.
+            flown now write there. The files of finished runs may stay where they are.
         allow_script_drift : bool
             Whether a changed script is accepted, with a RuntimeWarning.
         context_provider : callable, optional
-            Gives the hook's context for a run id that has no entry in the manifest; without it
-            the header's holds. Asked for the runs of an extension too.
+            Returns the hook's context for a run id that has no entry in the manifest, those of an
+            extension included. Without it such runs get the header's context.
         progress, fsync_each, fsync_batch, timeout, retries, memory_limit
             As for the constructor.
         postprocess : str, optional
             The manifest's hook, named again; it must be the same one. `resume` and `extend` call
             the hook of a manifest that another user or another machine wrote only with this.
         trust_hook : bool
-            Whether all is trusted that such a manifest names: its hooks, and of hand-made runs
-            their scripts and folders.
+            Whether to trust all that such a manifest names: its hooks, and the scripts and folders
+            of hand-made runs.
 
         Raises
         ------
@@ -320,7 +321,7 @@ class Sweep(SweepResults):
     def resume(self) -> Sweep:
         """Run what is missing, failed or damaged, in ascending ``run_id``, and return self.
 
-        Damaged is an ``ok`` run whose files are gone or are no longer what was recorded.
+        An ``ok`` run is damaged if its files are gone or are no longer as they were recorded.
 
         Raises
         ------
@@ -356,7 +357,7 @@ class Sweep(SweepResults):
         RuntimeError
             The sweep does not come from `from_manifest`.
         SweepConfigError
-            It is no Monte Carlo, is not complete, `n` is below 1, or as for `resume`.
+            The sweep is no Monte Carlo or is not complete, `n` is below 1, or as for `resume`.
         """
         self._check_from_manifest("extend")
         with interrupts_as_themselves(), locked(*self._folders):
@@ -369,7 +370,7 @@ class Sweep(SweepResults):
             self.runs = [*self.runs, *added]
             ids = {run.run_id for run in added}
             runs = [
-                # An extension that was killed and forgotten may have left files of these runs.
+                # A killed extension without an entry may have left files in the folders of these.
                 replace(run, run_options={**run.run_options, "overwrite": True})
                 for run in self._checked_runs()
                 if run.run_id in ids
@@ -382,7 +383,7 @@ class Sweep(SweepResults):
 
     @property
     def _folders(self) -> tuple[Path, Path]:
-        """The folders that are written to: the manifest's, and the one with the runs."""
+        """The folders that the sweep writes to: the manifest's, and the one with the runs."""
         return self.manifest_path.parent, self.output_dir
 
     def _check_from_manifest(self, what: str) -> None:
@@ -402,7 +403,7 @@ class Sweep(SweepResults):
     def _checked_runs(self) -> Sequence[RunSpec]:
         """Return the runs with plain values and whole paths, after checking what is known already.
 
-        They are made when they are looked at: of a large sweep there is no second list.
+        The sequence makes a run when it is read: a large sweep needs no second list.
         """
         seen: set[int] = set()
         hooks = set()
@@ -432,7 +433,7 @@ class Sweep(SweepResults):
         )
 
     def _warm_up(self) -> Engine:
-        """Find the engine, then start what takes seconds, so that it gets ready side by side."""
+        """Find the engine, then start the local server and the pool, which get ready together."""
         from gmat_sweep.backends.on_demand import on_demand
         from gmat_sweep.engine import activate
         from gmat_sweep.flow.server import start_local_server
@@ -443,7 +444,7 @@ class Sweep(SweepResults):
         return engine
 
     def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> Iterator[RunSpec]:
-        """Check each script and its fields on the engine; return `runs` as they are dispatched."""
+        """Check each script and its fields on the engine; return `runs` with the scripts to fly."""
         runnable = {}
         scripts = dict.fromkeys(run.script_path for run in every_run)
         for number, script in enumerate(scripts):
@@ -485,7 +486,7 @@ class Sweep(SweepResults):
             shared_folders=shared_folders(self.runs, *self._folders),
             listener=listener,
         )
-        # Until it is done, the job's manifest alone knows what is not held in memory.
+        # During the pass only the job's manifest knows which entries are in the file alone.
         self._is_under_way = True
         try:
             self.report = run_job(job)
@@ -545,7 +546,7 @@ class Sweep(SweepResults):
 
 
 def _plain_int(value: Any, what: str) -> int:
-    """Return an integer as the manifest records it; NumPy's are integers too."""
+    """Return an integer, NumPy's too, as the manifest records it."""
     plain = jsonable(value, what)
     if type(plain) is not int:
         raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")

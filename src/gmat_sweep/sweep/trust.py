@@ -1,12 +1,13 @@
-"""Whose code a resume runs.
+"""Trust: whose code a resume runs.
 
-A manifest names the hook of its sweep, and of hand-made runs their scripts and folders. Resuming
-re-applies all that, which is right for one's own sweep. A manifest that came from somebody else, or
-from another machine, could name any code that is found here: of such a one nothing is called,
-flown or written to outside of the sweep folder before the caller says so.
+A manifest names the hook of its sweep, and the scripts and folders of hand-made runs. A resume uses
+all of them, which is right for one's own sweep. A manifest from somebody else, or from another
+machine, could name any code of this machine. `check_trust` refuses it until the caller says that it
+is trusted: before that, no such hook is called, no such script flown, and nothing written outside
+of the sweep folder.
 
-That is a guard against running what one did not mean to run. A manifest is no signed document:
-whoever knows user and host can write them into one.
+This guards against running code by mistake. A manifest is no signed document: whoever knows user
+and host can write them into one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def check_named_hook(named: str | None, manifest: Manifest, runs: Sequence[RunSp
     Raises
     ------
     SweepConfigError
-        Results of two hooks would be mixed.
+        The hook is another one: results of two hooks would be mixed.
     """
     recorded = _hooks(manifest, runs)
     if named is None or named in recorded:
@@ -74,8 +75,8 @@ def check_trust(
     Raises
     ------
     SweepConfigError
-        It was written by another user or on another machine, or does not say by whom, and names a
-        hook, another script, or a folder outside of the sweep's.
+        The manifest was written by another user or on another machine, or does not say by whom; and
+        it names a hook, another script, or a folder outside of the sweep folder.
     """
     asked = _asked_for(manifest, runs, script, folder, named)
     if not asked or _is_own(manifest):
@@ -91,7 +92,7 @@ def check_trust(
 
 
 def show_hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> None:
-    """Say on standard error which hooks of the manifest are called."""
+    """Print on standard error which hooks of the manifest will be called."""
     if hooks := _hooks(manifest, runs):
         print(f"gmat-sweep: calls what the manifest names: {_listed(hooks)}", file=sys.stderr)
 
