@@ -1,7 +1,7 @@
 """The command ``gmat-sweep``.
 
-`main` returns an exit code and writes errors as one message to standard error; heavy libraries are
-imported only by the command that needs them.
+`main` returns an exit code and writes an error as one message to standard error. A command imports
+the heavy libraries that it needs; other commands do not load them.
 """
 
 from __future__ import annotations
@@ -59,20 +59,21 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 def entry_point() -> None:
     """Run ``gmat-sweep`` as a program.
 
-    Ctrl-C ends it by SIGINT, and a reader of its output that goes away ends it with code 1; both
-    without a traceback. Warnings are lines of standard error under the program's name.
+    Ctrl-C ends the program by SIGINT. If a reader of its output goes away, it ends with code 1.
+    Neither prints a traceback. Warnings are lines of standard error under the program's name.
     """
     _speak_plainly()
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output, such as `head`, has seen enough; nor may the exit complain of it.
+        # A reader such as `head` has seen enough. Python would complain again when it exits, as it
+        # flushes standard output: send that to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_GENERIC
     except KeyboardInterrupt:
         say("interrupted")
-        # Python itself then ends the process by SIGINT, which is what a shell expects to see.
+        # Python then ends the process by SIGINT, as a shell expects; the hook prints no traceback.
         sys.excepthook = lambda *_: None
         raise
     sys.exit(code)

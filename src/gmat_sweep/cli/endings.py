@@ -1,6 +1,6 @@
-"""How a command ends: its exit code, and an error told in one line.
+"""The end of a command: its exit code, and its error in one line.
 
-`ending_of` knows every exception that a user can cause; any other is a bug and keeps its traceback.
+`ending_of` knows every exception that a user can cause. Any other is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ EXIT_CODES = {
     EXIT_RUNS_FAILED: "every run failed, or more than --max-failed",
     EXIT_DAMAGED: "doctor found damage, or could not mend all of it",
 }
-"""Every exit code with what it means, as ``--help`` lists them."""
+"""Every exit code with its meaning, as ``--help`` lists them."""
 
 
 class ManifestProblemError(GmatSweepError):
-    """The manifest is not there, or does not hold what is asked of it."""
+    """The manifest is not there, or lacks the runs that the command asks for."""
 
 
 def ending_of(error: Exception) -> tuple[str, int] | None:
-    """Return what to say of an error and the exit code, or None when the user did not cause it."""
+    """Return the message and the exit code of an error, or None if the user did not cause it."""
     match error:
         case ManifestCorruptError():
             place = f"{error.path}:{error.line_number}" if error.line_number else str(error.path)
@@ -65,7 +65,7 @@ def ending_of(error: Exception) -> tuple[str, int] | None:
             return str(error), EXIT_CONFIG
         case BackendError():
             return f"backend error: {error}", EXIT_BACKEND
-        # Before its other base class: a DurabilityError is told as the OSError it is.
+        # A DurabilityError is a GmatSweepError too: this case must come before that one.
         case OSError(strerror=str(reason)):
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{reason}", EXIT_GENERIC
@@ -77,9 +77,10 @@ def ending_of(error: Exception) -> tuple[str, int] | None:
 
 
 def _wrong_setting(error: ValueError) -> str:
-    """Return what is wrong with Prefect's settings; empty if the error is about something else.
+    """Return the fault in Prefect's settings; empty if the error is about something else.
 
-    Prefect reads them when it is imported. The error is pydantic's, which may not be loaded here.
+    Prefect reads its settings when it is imported. The error is one of pydantic, which may not be
+    loaded here.
     """
     if type(error).__name__ != "ValidationError":
         return ""

@@ -1,6 +1,6 @@
 """``--frame PATH`` and ``--name REPORT``: the aggregated frame of a sweep as a file.
 
-What is wrong with the two is said before anything is run; the file is there whole or not at all.
+A fault in the two flags is an error before anything is run. The file is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class FrameNotWrittenError(GmatSweepError):
 
 @dataclass(frozen=True, slots=True)
 class FrameFile:
-    """Where the frame of a report goes.
+    """The file for the frame of a report.
 
     Attributes
     ----------
     path : Path
-        The file, as it was typed; its suffix says what it will be.
+        The file, as the user typed it; its suffix says of which format it will be.
     report : str
         The ReportFile.
     """
@@ -41,7 +41,7 @@ class FrameFile:
     report: str
 
     def write(self, sweep: Sweep) -> None:
-        """Aggregate the sweep's report and write it, replacing what was there.
+        """Aggregate the sweep's report and write it; a file that was there is replaced.
 
         Raises
         ------
@@ -67,14 +67,14 @@ class FrameFile:
 def frame_file(
     path: str | None, report: str | None, script: Path, inputs: tuple[Path, ...] = ()
 ) -> FrameFile | None:
-    """Return where the frame goes, None when none is asked for.
+    """Return the file for the frame, None if the user asks for none.
 
     Parameters
     ----------
     path, report : str or None
-        What was given as ``--frame`` and ``--name``.
+        The values of ``--frame`` and ``--name``.
     script : Path
-        The mission, whose ReportFiles there are to choose from.
+        The mission script, which names the ReportFiles to choose from.
     inputs : tuple of Path
         Files that must not be replaced.
 

@@ -41,7 +41,7 @@ def loaded_manifest(path: str) -> Manifest:
     ManifestProblemError
         There is no such file, or it cannot be read.
     ManifestCorruptError
-        It is damaged.
+        The manifest is damaged.
     """
     from gmat_sweep.manifest import Manifest
 

@@ -16,7 +16,7 @@ __all__ = ["archive", "doctor", "engine", "show"]
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Say what a manifest holds."""
+    """Print what a manifest holds."""
     from gmat_sweep.cli import show as text
 
     if arguments.filter is not None and not arguments.detail:
@@ -33,7 +33,7 @@ def show(arguments: argparse.Namespace) -> int:
         print(text.detail_table(entries, arguments.filter))
     folder = text.sweep_folder(manifest, Path(arguments.manifest))
     print(text.summary_line(entries, folder))
-    # Beside the summary, not in it: a program that reads standard output gets the one line.
+    # On standard error: a program that reads standard output gets the summary line alone.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)
     if interruption := text.interruption_line(Path(arguments.manifest).parent):
@@ -45,7 +45,7 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say whether a sweep folder is sound, and mend it if asked to."""
+    """Print whether a sweep folder is sound, and repair it if asked to."""
     from gmat_sweep.doctor import check_sweep
 
     health = check_sweep(arguments.folder, repair=arguments.repair)
@@ -75,7 +75,7 @@ def archive(arguments: argparse.Namespace) -> int:
 
 
 def engine(arguments: argparse.Namespace) -> int:
-    """Say which GMAT engine is used, where it is and what it lacks."""
+    """Print which GMAT engine is used, where it is and what it lacks."""
     del arguments
     from gmat_sweep.backends.process.worker_process import WorkerProcess
     from gmat_sweep.engine import NOTABLE_TYPES, activate

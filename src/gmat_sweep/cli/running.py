@@ -1,6 +1,6 @@
-"""The commands that run something: new sweeps, ``resume`` and ``extend``.
+"""The commands that fly runs: new sweeps, ``resume`` and ``extend``.
 
-What is wrong with the command line is said before anything is written or started.
+A fault in the command line is an error before anything is written or started.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class _Execution:
     script : Path
         The mission script.
     folder, manifest : Path
-        The sweep folder and the manifest, as the user knows them.
+        The sweep folder and the manifest, as the user typed them.
     run_on : callable
-        Runs it on a pool, with the options that all sweeps share.
+        Runs the sweep on a pool, with the options that all sweeps share.
     first_run : int
-        The lowest ``run_id`` that the command adds; its exit code is about those.
+        The lowest ``run_id`` that the command adds. Its exit code is about runs from this one on.
     inputs : tuple of Path
-        Further files that it reads.
+        Further files that the command reads.
     """
 
     script: Path
@@ -200,7 +200,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         _say_how_to_go_on(arguments, execution)
         raise
     entries = sweep.to_manifest().entries
-    # At once: in a log that both streams go to, the failures come after it.
+    # Flush: in a log of both streams, the failures on standard error must come after this line.
     print(summary_line(entries, execution.folder), flush=True)
     written = frame is None or _write(frame, sweep)
     code = _judged(
@@ -243,7 +243,7 @@ def _pool(arguments: argparse.Namespace) -> Pool:
 
 
 def _cluster_pool(backend: str, workers: int, options: dict[str, Any]) -> Pool:
-    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` is one keyword of a mapping."""
+    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` sets one key of that mapping."""
     from gmat_sweep.backends.dask import DaskPool
     from gmat_sweep.backends.ray import RayPool
 
@@ -266,7 +266,7 @@ def _cluster_pool(backend: str, workers: int, options: dict[str, Any]) -> Pool:
 
 
 def _write(frame: FrameFile, sweep: Sweep) -> bool:
-    """Write the frame and say where it is, or why there is none."""
+    """Write the frame, and print where it is or why there is none; return whether it is there."""
     try:
         frame.write(sweep)
     except FrameNotWrittenError as error:
@@ -277,7 +277,7 @@ def _write(frame: FrameFile, sweep: Sweep) -> bool:
 
 
 def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
-    """Report the runs that failed, and return the exit code."""
+    """Print the runs that failed, and return the exit code."""
     from gmat_sweep.cli.show import failure_lines
 
     failed = sum(entry.status == "failed" for entry in entries)
@@ -334,9 +334,9 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
 
 @contextlib.contextmanager
 def _modules_of_this_folder() -> Iterator[None]:
-    """Let hooks be found in the current folder, as they are by a program that lies there.
+    """Let hooks be imported from the current folder, as a program in that folder could.
 
-    After everything that is installed: a file of the mission must not stand in for a library.
+    The folder comes last on the path: a file of the mission must not hide an installed library.
     """
     before = list(sys.path)
     sys.path.append(str(Path.cwd()))

@@ -1,4 +1,4 @@
-"""What a manifest says, in words: the one-line summary, the table of runs, one run in full."""
+"""A manifest in words: the one-line summary, the table of runs, one run in full."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def interruption_line(folder: Path) -> str:
 
 
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
-    """Return one line per cause of failure, the commonest first, each with the runs it cost."""
+    """Return one line per cause of failure with its runs, the commonest cause first."""
     groups = failure_groups(entries)
     lines = [
         f"{len(group.run_ids)} x {group.cause} (run {run_list(group.run_ids)})"
