@@ -1,4 +1,4 @@
-"""What to run, written down: plans, the header record they come back from, and their notation."""
+"""Plans: the runs of a sweep, the header record that brings them back, and their notation."""
 
 from gmat_sweep.plans.header import (
     CONTEXTS_KEY,

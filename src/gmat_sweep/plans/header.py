@@ -1,4 +1,4 @@
-"""The record of what a sweep varies, as the manifest's header keeps it."""
+"""The record of a plan in the manifest's header."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
 
 KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
 EXPLICIT_RUNS_KEY = "explicit_runs"
-"""Header key under which runs that no rule generates are kept one by one."""
+"""Header key of the list of runs that no rule generates."""
 CONTEXTS_KEY = "contexts"
-"""Header key under which the contexts of runs that a rule generates are kept, by run id."""
+"""Header key of the contexts, by run id, of runs that a rule generates."""
 
-# Of rows without it, as the peer and `parameter_spec_from_runs` write them, nobody can tell a cell
-# that was set to nothing from one that was not set.
+# The peer and `parameter_spec_from_runs` write rows without this key: there a null is a cell that
+# was set to nothing, or one that was not set.
 EVERY_CELL_IS_SET = "every_cell_is_set"
 
 
 PLANNED_KEY = "planned_run_count"
-"""Key of an extension's manifest entries: how many runs the sweep has with that extension."""
+"""Key of an extension's manifest entries: the number of runs of the sweep with that extension."""
 
 
 def parameter_spec_from_runs(runs: Iterable[RunSpec]) -> dict[str, Any]:
@@ -59,9 +59,9 @@ def parameter_spec_from_runs(runs: Iterable[RunSpec]) -> dict[str, Any]:
 
 
 def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return hand-made runs as the header keeps them, folders relative to the sweep's.
+    """Return hand-made runs in the form of the header, with folders relative to the sweep folder.
 
-    A run's script is kept only where it is not the sweep's own.
+    A record has the run's script only if that is not the sweep's own.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list
         record = run.to_dict()
         if run.script_path.absolute() == script.absolute():
             del record["script_path"]
-        # As pairs: GMAT is given the overrides in their order, and a JSON object has none.
+        # As pairs: GMAT gets the overrides in their order, and a JSON object has no order.
         record["overrides"] = list(run.overrides.items())
         place = run.output_dir.absolute()
         if place.is_relative_to(folder.absolute()):
@@ -84,6 +84,6 @@ def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list
 
 
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:
-    """Return what a header's ``parameter_spec`` says it is, which need not be one of `KINDS`."""
+    """Return the kind that a header's ``parameter_spec`` names; it need not be one of `KINDS`."""
     # The oldest manifests hold a bare grid.
     return str(parameter_spec.get("_kind", "grid"))

@@ -1,7 +1,7 @@
-"""What can be written as text - axes, distributions, limits, options, tables - and what it means.
+"""The notation: axes, distributions, limits, options and tables that a user writes as text.
 
-The command line and the parameters of the flow share one notation. Every function names the flag or
-the parameter, and what was written, when it raises SweepConfigError.
+The command line and the parameters of the flow share it. A SweepConfigError of any function here
+names the flag or the parameter, and quotes the text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_samples(path: Path, flag: str = "--samples") -> pd.DataFrame:
     Raises
     ------
     SweepConfigError
-        It is neither .csv nor .parquet, is not there, or cannot be read.
+        The file is neither .csv nor .parquet, is not there, or cannot be read.
     """
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
@@ -71,7 +71,7 @@ def max_failed(text: str, total: int, what: str = "--max-failed") -> int:
     """Return how many of `total` runs may fail, from a count (``3``) or a share (``5%``)."""
     number, percent = text.removesuffix("%"), text.endswith("%")
     try:
-        # In binary, 18.4 % of 375 is a little less than 69.
+        # Decimal, because in binary 18.4 % of 375 is a little less than 69.
         limit = Decimal(number) if percent else Decimal(int(number))
     except (ValueError, InvalidOperation):
         limit = Decimal(-1)
@@ -103,7 +103,7 @@ def parse_backend_args(specs: Iterable[str], flag: str = "--backend-arg") -> dic
 
 
 def number_or_text(token: str) -> int | float | str:
-    """Return the integer or float that a token is, or else the token itself."""
+    """Return a token as an integer or float if it is one, or else the token itself."""
     kinds: tuple[type[int], type[float]] = (int, float)
     for kind in kinds:
         try:

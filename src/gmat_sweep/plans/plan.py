@@ -1,6 +1,6 @@
-"""What to run, written down: a plan is a list of runs and the header record they come back from.
+"""A plan is a list of runs and the header record that brings them back.
 
-A sweep without a seed gets one from the operating system, which the record keeps.
+A sweep without a seed gets one from the operating system. The record keeps it.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Plan:
     Attributes
     ----------
     runs : sequence of RunSpec
-        In ascending ``run_id``; each is made when it is looked at.
+        The runs in ascending ``run_id``. The sequence makes a run when it is read.
     parameter_spec : dict
         The manifest header's ``parameter_spec``; ``_kind`` says which of `KINDS` it is.
     seed : int or None
-        The sweep's seed, drawn from the operating system where the caller gave none.
+        The sweep's seed, drawn from the operating system if the caller gave none.
     """
 
     runs: Sequence[RunSpec]
@@ -75,8 +75,8 @@ def samples_plan(
 ) -> Plan:
     """Plan one run per row of `samples`; `seed` is recorded and not used.
 
-    A missing cell is an override like any other, which GMAT refuses: that run fails, rather than
-    running with the script's own value and passing for a sample.
+    A missing cell is an override like any other, and GMAT refuses it. So that run fails; it does
+    not fly with the script's own value and pass for a sample.
     """
     runs = sample_runs(samples, script, folder)
     rows = [list(run.overrides.values()) for run in runs]

@@ -1,7 +1,7 @@
-"""From a header's record back to its runs.
+"""Rebuild the runs of a sweep from the record in its header.
 
-`rebuild_runs` gives bit-equal runs from the record alone, so a resumed sweep draws what the first
-one drew.
+`rebuild_runs` returns bit-equal runs from the record alone, so a resume has the draws of the first
+pass.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ __all__ = [
 def header_facts(
     runs: Sequence[RunSpec], parameter_spec: Mapping[str, Any], script: Path, folder: Path
 ) -> dict[str, Any]:
-    """Return the header keys without which `parameter_spec` would not bring back `runs`.
+    """Return the header keys that must stand beside `parameter_spec` to bring back `runs`.
 
     Parameters
     ----------
     runs : sequence of RunSpec
         The runs of the sweep.
     parameter_spec : mapping
-        What was varied, as somebody described it.
+        The record of the plan, which the caller may have written.
     script, folder : Path
         The mission script and the sweep folder.
 
@@ -87,7 +87,7 @@ def _come_back(
     elif kind not in KINDS or parameter_spec.get("seed") is None:
         return False
     else:
-        # Drawing everything again would cost as much as planning did; the draws are taken on trust.
+        # To draw everything again would cost as much as planning did: take the draws as they are.
         rebuilt = LazyRuns(
             len(runs),
             lambda number: RunSpec(
@@ -99,7 +99,7 @@ def _come_back(
                 {},
             ),
         )
-    # Run by run, and as text, which tells 7000 from 7000.0 and keeps the order of the overrides.
+    # Compare text: it tells 7000 from 7000.0 and keeps the order of the overrides.
     return len(rebuilt) == len(runs) and all(
         json.dumps(explicit_record([replace(run, context={})], script, folder))
         == json.dumps(explicit_record([again], script, folder))
@@ -137,8 +137,8 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     Notes
     -----
     In the rows of an ``explicit`` record that the peer wrote, null and NaN stand for a column that
-    the run does not set; a run rebuilt from them leaves it as the script has it. Its id and the
-    types of its values come from its entry, where it has one.
+    the run does not set. The rebuilt run leaves such a field as the script has it. The id of the
+    run and the types of its values come from its entry, if it has one.
     """
     record = manifest.parameter_spec
     kind = _known_kind(record)
@@ -234,10 +234,10 @@ def _rebuild_random(
 
 
 def planned_count(manifest: Manifest) -> int:
-    """Return how many runs a sweep is meant to have, extensions included as far as known.
+    """Return the number of runs that a sweep will have, extensions included as far as known.
 
-    Each entry of an extension says how many, so that one that was killed can be finished. Run ids
-    of a sweep of explicit runs are the user's own and say nothing of how many there are.
+    Each entry of an extension has that number, so that a resume can finish a killed extension. Run
+    ids of a sweep of explicit runs are the user's own and do not tell the number.
     """
     if manifest.parameter_spec.get("_kind") != "monte_carlo":
         return manifest.run_count
@@ -246,9 +246,9 @@ def planned_count(manifest: Manifest) -> int:
 
 
 def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:
-    """Return what the entries of a sweep that has `count` runs by now say of its extensions.
+    """Return the keys about extensions for the entries of a sweep that has `count` runs by now.
 
-    Every pass over an extended sweep repeats it: the last entry of a run replaces earlier ones.
+    Every pass over an extended sweep writes them again: the last entry of a run replaces others.
     """
     extended = kind_of(parameter_spec) == "monte_carlo" and count > int(parameter_spec["n"])
     return {PLANNED_KEY: count} if extended else {}

@@ -1,4 +1,4 @@
-"""Runs of a table, told apart by what the manifest's entries say of them.
+"""Give the runs of a table their ids and values back from the manifest's entries.
 
 A manifest of gmat-sweep 0.6 has the rows of a sweep over explicit runs but not their ids, and the
 numbers of a column may have lost their type. The entries have both.
@@ -27,15 +27,15 @@ __all__ = ["as_recorded", "is_missing"]
 def as_recorded(
     runs: Sequence[RunSpec], entries: Sequence[ManifestEntry], folder: Path
 ) -> list[RunSpec]:
-    """Return the runs under the ids, and with the values, that their entries record.
+    """Return the runs with the ids and the values that their entries record.
 
-    Each entry must be one of the runs; where that is not so, the rows describe something else, and
-    the runs are returned as they are.
+    If an entry fits none of the runs, the rows describe something else, and the runs are returned
+    as they are.
 
     Parameters
     ----------
     runs : sequence of RunSpec
-        One per row, with the number of the row as its id and without the cells that are not set.
+        One per row, with the number of the row as id and without the cells that are not set.
     entries : sequence of ManifestEntry
         One per run that ended.
     folder : Path
@@ -43,9 +43,9 @@ def as_recorded(
 
     Notes
     -----
-    Nothing says which id a run without an entry had. Where ids are not the numbers of the rows, it
-    gets the number of its row, or else the lowest that is free above all others, and a
-    RuntimeWarning names it.
+    The id of a run without an entry is lost. Such a run gets the number of its row, or, if that id
+    is taken, the lowest one above all others. If the recorded ids are not the numbers of the rows,
+    a RuntimeWarning names the runs without an entry.
     """
     matched = _rows_of(entries, runs)
     if matched is None:
@@ -83,7 +83,7 @@ def as_recorded(
 
 def is_missing(cell: object) -> bool:
     """Whether a cell of a table is empty."""
-    # NaN alone differs from itself.
+    # Only NaN differs from itself.
     return cell is None or cell != cell
 
 
@@ -92,7 +92,7 @@ def _rows_of(entries: Sequence[ManifestEntry], runs: Sequence[RunSpec]) -> list[
     found: dict[int, int] = {}
     for entry in entries:
         row = entry.run_id
-        # Equal as numbers: a column of the table may have made floats of integers.
+        # Compare as numbers: a column of the table may have made floats of integers.
         if 0 <= row < len(runs) and _set(entry.overrides) == runs[row].overrides:
             found[row] = row
     free = defaultdict(list)
