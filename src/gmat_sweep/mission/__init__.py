@@ -1,1 +1,1 @@
-"""The mission script: its statements, the files it names, and the copy that needs no display."""
+"""The mission script: its statements, the files it names, and its headless copy."""

@@ -1,8 +1,8 @@
-"""The files of a mission: its script, what it includes, and what it reads beside it.
+"""The files of a mission: its script, the files it includes, and those it reads beside it.
 
 A host that does not see the sweep's own disk needs all of them. `MissionFiles` names them with
-their SHA-256, so that a host can tell whether it has them already; `MirroredMission` lays out a
-copy in which every path the script writes down leads to the copy.
+their SHA-256, so that a host can tell whether it has them already. `MissionFiles.mirror` lays out a
+copy, and rewrites every absolute path in the script to lead to the copy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _digests: dict[str, tuple[tuple[int, int], str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class MissionFiles:
-    """What a mission consists of, on the machine where it was written.
+    """The files of a mission, on the machine where it was written.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class MissionFiles:
         SHA-256 by absolute path: of the script, the files it includes, and the input files it
         names that are there. GMAT's own data files are not among them.
     texts : frozenset of str
-        Those that are scripts.
+        The paths in `digests` that are scripts.
     pinned : frozenset of str
         Absolute paths as the scripts write them.
     """
@@ -74,7 +74,7 @@ class MissionFiles:
 
     @property
     def identity(self) -> str:
-        """Name of exactly these files at these places."""
+        """A name that only these files at these places have."""
         listed = "\n".join([self.script, *(f"{d} {p}" for p, d in sorted(self.digests.items()))])
         return hashlib.sha256(listed.encode()).hexdigest()
 
@@ -90,14 +90,14 @@ class MissionFiles:
         return {path: Path(path).read_bytes() for path in self.digests}
 
     def mirrored(self, below: Path) -> Path:
-        """Return where the script of a copy below a folder is or would be."""
+        """Return the path that the script has in a copy below a folder."""
         return _inside(below / self.identity, self.script)
 
     def mirror(self, below: Path, contents: Mapping[str, bytes]) -> Path:
         """Lay out a copy below a folder, whole or not at all, and return its script.
 
-        The files lie to each other as the originals do; absolute paths in the scripts are
-        rewritten to the copies.
+        The copies lie relative to each other as the originals do. Absolute paths in the scripts
+        are rewritten to the copies.
         """
         final = below / self.identity
         if final.exists():

@@ -1,15 +1,15 @@
 """Headless copies of missions whose display resources the engine lacks.
 
-An engine without the OpenFrames plugin refuses a whole script over one view. `headless_copy`
-gives the same mission without such views, and nothing else is another mission: every line that
-need not change keeps its bytes, and every statement its line number, so that a line in GMAT's
-messages is the line in the user's script (a statement left out leaves its lines empty).
+An engine without the OpenFrames plugin refuses a whole script because of one view. `headless_copy`
+makes the same mission without such views. Every line that need not change keeps its bytes, and
+every statement keeps its line number, so that a line in GMAT's messages is the line in the user's
+script (the lines of a statement that is left out are empty).
 
-A copy is meant to be run from another folder, while GMAT resolves relative paths against the
-folder of the script it was given. So two more things are rewritten in a copy: an ``#Include`` and
-an input file (an attitude file, a gravity model, a kernel, ...) named by a relative path that
-exists beside the user's script become absolute. Names of output files stay relative, and so does
-what GMAT finds in its own data folders.
+A copy is run from another folder, while GMAT resolves relative paths against the folder of the
+script. So `headless_copy` makes two kinds of relative path absolute if the file exists beside the
+user's script: that of an ``#Include`` and that of an input file (an attitude file, a gravity model,
+a kernel, ...). Names of output files stay relative, and so do names of files that GMAT finds in its
+own data folders.
 
 The user's files are never written to.
 """
@@ -42,12 +42,12 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
 # A whole element of a list in braces.
 _ELEMENT = re.compile(r"(?<=[{,\s])[A-Za-z_]\w*(?=[\s,][^{}]*}|})", re.ASCII)
 
-# Fields that name a file GMAT writes; pinning one to the user's folder would have every run of a
-# sweep write there.
+# Fields that name a file GMAT writes. They stay relative: with an absolute path every run of a
+# sweep would write the one file in the user's folder.
 _OUTPUT_FIELDS = frozenset(
     {"FileName", "Filename", "LogFile", "MatlabFile", "OutputFile", "OutputFileName", "ReportFile"}
 )
-# The types whose Filename is read.
+# Types whose Filename is a file that GMAT reads.
 _READER_TYPES = frozenset({"FileInterface", "ThrustHistoryFile"})
 _INPUT_FIELD = re.compile(r"File|Path|Kernel|EphemerisName|TextureMap")
 _LOOKS_LIKE_FILE = re.compile(r"[/\\]|\.[A-Za-z]")
@@ -66,7 +66,7 @@ class Change:
     before : str
         The statement, continuation lines joined.
     after : str or None
-        The statement in the copy; None where it is left out.
+        The statement in the copy; None if it is left out.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class HeadlessScript:
-    """A mission as the engine at hand can load it.
+    """A mission in the form that the engine can load.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class HeadlessScript:
     dropped : tuple of Resource
         The display resources left out, in the order of their creation.
     changes : tuple of Change
-        Every statement that differs, those of included files among them.
+        Every statement that differs, in included files too.
     files : dict of str to bytes
         Every file of the copy by its name: the script under the name of `source`, and the
         included files that had to change. Empty where no copy is needed.
@@ -102,7 +102,7 @@ class HeadlessScript:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is left out; where not, run the user's own file."""
+        """Whether anything is left out; if not, run the user's own file."""
         return bool(self.dropped)
 
     def write(self, folder: Path) -> Path:
@@ -141,10 +141,10 @@ def headless_copy(
 ) -> HeadlessScript:
     """Make a copy of a mission without the display resources that the engine lacks.
 
-    Left out are the ``Create`` statements of those resources, assignments to them and their
-    fields, and their names in ``Toggle``, ``PenUp``, ``PenDown``, ``MarkPoint``, ``ClearPlot``
-    and ``UpdateDynamicData`` (the whole command where no other name is left) and in lists in
-    braces, in included files as well.
+    The copy lacks the ``Create`` statements of those resources, assignments to them and their
+    fields, and their names in ``Toggle``, ``PenUp``, ``PenDown``, ``MarkPoint``, ``ClearPlot`` and
+    ``UpdateDynamicData`` (the whole command if no other name is left) and in lists in braces. The
+    same holds for included files.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ def headless_copy(
         The user's script.
     lacking : callable or collection of str
         The types that the engine cannot create. Only those in
-        `~gmat_sweep.mission.script.DISPLAY_ONLY_TYPES` are left out; views that the engine has
-        stay.
+        `~gmat_sweep.mission.script.DISPLAY_ONLY_TYPES` are left out. Views that the engine can
+        create stay.
 
     Returns
     -------
@@ -187,14 +187,14 @@ def headless_copy(
 def input_files(
     statement: Statement, text: str, types: Mapping[str, str], folder: Path
 ) -> Iterator[tuple[int, int, Path]]:
-    """Yield where a statement names a file that GMAT reads and that is there, and the file.
+    """Yield each existing file that GMAT reads and a statement names, with the place of the name.
 
     Parameters
     ----------
     statement : Statement
         Any statement; only an assignment names input files.
     text : str
-        Its text, or what has become of it.
+        Its text, which may be rewritten in part.
     types : mapping
         Resource name to type.
     folder : Path
@@ -222,7 +222,7 @@ def input_files(
 
 
 class _Copy:
-    """One copy in the making: what is left out, and what has been rewritten so far."""
+    """One copy in the making: the resources left out, and the files rewritten so far."""
 
     def __init__(
         self, main: Path, resources: list[Resource], dropped: tuple[Resource, ...]
@@ -236,7 +236,7 @@ class _Copy:
         self._include_paths: dict[Path, str | None] = {main.resolve(): None}
 
     def rewritten(self, script: ScriptText) -> bytes:
-        """Return a file of the mission as the copy has it."""
+        """Return the bytes that a file of the mission has in the copy."""
         lines: dict[int, str] = {}
         for statement in script.statements:
             text = self._statement(statement)
@@ -284,7 +284,7 @@ class _Copy:
             return None
         text = statement.text
         for word in reversed(left_out):
-            # The blanks before a name go with it: what follows it is a separator already.
+            # The blanks before a name go with it, because a separator follows the name.
             text = text[: word.start()].rstrip(" \t,") + text[word.end() :]
         return text
 
@@ -309,7 +309,7 @@ class _Copy:
         return text
 
     def _with_absolute_inputs(self, statement: Statement, text: str) -> str:
-        """Make absolute what an assignment names beside the user's script."""
+        """Make the relative path of an input file in an assignment absolute."""
         for start, end, target in reversed(
             list(input_files(statement, text, self.types, self.folder))
         ):
@@ -333,7 +333,7 @@ class _Copy:
         """Return the quoted name of an included file's copy, None where none is needed."""
         key = target.resolve()
         if key not in self._include_paths:
-            # Set before the file is read: one that includes itself is left for GMAT to refuse.
+            # Set before the file is read: it may include itself, which GMAT is left to refuse.
             self._include_paths[key] = None
             script = ScriptText.read(target)
             content = self.rewritten(script)

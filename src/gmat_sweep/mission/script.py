@@ -1,4 +1,4 @@
-"""What a mission script is and declares: its hash, its resources and its outputs.
+"""The hash, the resources and the outputs of a mission script.
 
 Nothing here writes a file or needs an engine. ``#Include`` is followed as GMAT R2026a does: a
 relative path starts from the folder of the *main* script, in nested includes as well.
@@ -36,12 +36,12 @@ __all__ = [
 
 DISPLAY_ONLY_TYPES = frozenset(
     {
-        # The OpenFrames plugin: the GUI saves these into nearly every mission.
+        # Of the OpenFrames plugin. GMAT's GUI saves these into nearly every mission.
         "OpenFramesInterface",
         "OpenFramesSensorMask",
         "OpenFramesVector",
         "OpenFramesView",
-        # GMAT's own, which engines without a GUI usually accept and ignore.
+        # Of GMAT itself. Engines without a GUI usually accept and ignore these.
         "DynamicDataDisplay",
         "Enhanced3DView",
         "GroundTrackPlot",
@@ -66,9 +66,9 @@ SOLVER_TYPES = (
     "Simulator",
     "Smoother",
 )
-"""Resource types that iterate and write a ``.data`` file about it."""
+"""Resource types that iterate and write their iterations to a ``.data`` file."""
 
-# What a script calls a type where the engine's own list of types has another word for it.
+# A script's word for a type, and the engine's own word in its list of types.
 _ENGINE_NAMES = {"Propagator": "PropSetup"}
 
 
@@ -76,7 +76,7 @@ def canonical_script_sha256(script_path: Path | str) -> str:
     r"""Hash a script so that its encoding mark and line ends do not matter.
 
     Every leading byte order mark is taken off, CRLF and CR become LF, and the text ends in exactly
-    one newline; all other white space counts. Included files do not.
+    one newline. All other white space counts. Included files are not part of the hash.
 
     Parameters
     ----------
@@ -151,8 +151,8 @@ class Resource:
 def statements_of(path: Path | str) -> Iterator[Statement]:
     """Yield the statements of a mission, those of an included file after its ``#Include``.
 
-    Each file is read once. An include that GMAT would not find is passed over: GMAT names it when
-    it loads the script.
+    Each file is read once. An include that GMAT would not find is passed over, because GMAT reports
+    it when it loads the script.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def statements_of(path: Path | str) -> Iterator[Statement]:
 
 
 def included_file(statement: Statement, main: Path) -> Path | None:
-    """Return the file that an ``#Include`` of a mission names, None where there is none.
+    """Return the file that an ``#Include`` of a mission names; None if there is no such file.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def included_file(statement: Statement, main: Path) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Say whether a path taken from a script is that of a file; one too long for a name is not."""
+    """Say whether a path from a script is that of a file; a path too long for a name is not."""
     try:
         return path.is_file()
     except OSError:
@@ -243,7 +243,7 @@ def output_names(path: Path | str) -> dict[str, list[str]]:
 def is_member(type_name: str, types: Callable[[str], bool] | Collection[str]) -> bool:
     """Say whether a script's word for a type is among an engine's types.
 
-    ``Propagator`` is also found as ``PropSetup``, the engine's own word for it.
+    ``Propagator`` is also found as ``PropSetup``, the engine's own word.
     """
     words = [type_name, _ENGINE_NAMES.get(type_name, type_name)]
     return any(types(word) if callable(types) else word in types for word in words)
@@ -262,8 +262,8 @@ def check_resources(path: Path | str, known_types: Callable[[str], bool] | Colle
     Raises
     ------
     MissionScriptError
-        It names every such resource. `DISPLAY_ONLY_TYPES` are let pass: a headless copy leaves
-        them out.
+        The message names every such resource. Those of `DISPLAY_ONLY_TYPES` pass, because a
+        headless copy leaves them out.
     OSError
         The script cannot be read.
     """

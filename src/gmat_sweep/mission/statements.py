@@ -1,16 +1,16 @@
 """Lines and statements of a GMAT script, read without GMAT.
 
-Nothing is lost in reading: a file is decoded as UTF-8 with ``surrogateescape``, so that the bytes
-of a Latin-1 script come back unchanged, and the line ends and byte order marks are kept.
+Reading loses nothing: `ScriptText` decodes a file as UTF-8 with ``surrogateescape``, so that the
+bytes of a Latin-1 script come back unchanged, and keeps line ends and byte order marks.
 
 The reader follows GMAT R2026a as it was observed to read scripts:
 
 * one statement a line; a line that ends in ``...`` goes on in the next line that is not blank,
-  even where the ``...`` stands inside a ``%`` comment;
+  even if the ``...`` stands inside a ``%`` comment;
 * ``%`` starts a comment, except between single quotes; there are no block comments;
 * ``GMAT`` before a statement means nothing.
 
-It is tolerant: what GMAT would refuse is read as far as it can be, and left for GMAT to report.
+The reader is tolerant: it reads a faulty statement as far as it can, and leaves GMAT to report it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def string_spans(text: str) -> list[tuple[int, int]]:
 
 
 def masked(text: str) -> str:
-    """Blot out what is not code, keeping every position.
+    """Blank out strings and comment of a statement, and keep every position.
 
     Returns
     -------
@@ -81,7 +81,7 @@ class Statement:
     Attributes
     ----------
     path : Path
-        The file it stands in.
+        The file of the statement.
     line_numbers : tuple of int
         1-based numbers of its physical lines; blank lines inside a continuation are not among
         them.
@@ -95,7 +95,7 @@ class Statement:
 
     @property
     def line_number(self) -> int:
-        """1-based number of the line it starts on."""
+        """1-based number of the line on which the statement starts."""
         return self.line_numbers[0]
 
     @property
@@ -144,7 +144,7 @@ class Statement:
 
     @property
     def include_span(self) -> tuple[int, int] | None:
-        """Where the path of an ``#Include`` stands in `text`, quotes included."""
+        """Start and end in `text` of the path of an ``#Include``, quotes included."""
         code = masked(self.text)
         match = _INCLUDE.match(code, self.start)
         if match is None:
@@ -159,12 +159,12 @@ class Statement:
 
 
 class ScriptText:
-    """A script file as lines and statements, from which its bytes can be had again.
+    """A script file as lines and statements, which can give back its bytes.
 
     Parameters
     ----------
     path : Path
-        The file; also what its statements give as their place.
+        The file; its statements have the same `path`.
     content : bytes
         Its bytes.
 
