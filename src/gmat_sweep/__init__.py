@@ -49,7 +49,7 @@ if _typing.TYPE_CHECKING:
 
     __version__: str
 
-# Where each public name lives. Modules are imported when a name of theirs is first used, so that
+# The module of each public name. `__getattr__` imports it when the name is first used, so that
 # `import gmat_sweep` and the command line's --help answer at once.
 _HOMES = {
     "DistSpec": "distributions",
@@ -171,7 +171,8 @@ def _version() -> str:
 class _Package(_types.ModuleType):
     """Keeps ``gmat_sweep.sweep`` the function, although a submodule of that name exists.
 
-    The import system binds a submodule on its package; this refuses that one binding.
+    The import system sets a submodule as an attribute of its package. This class ignores that for
+    ``gmat_sweep.sweep``.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

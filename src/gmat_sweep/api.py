@@ -1,4 +1,4 @@
-"""A mission and what to vary in, one frame out."""
+"""The functions that take a mission and the fields to vary, and return one frame."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def sweep(
     mission : str or Path
         The GMAT script.
     grid : mapping of str to iterable, optional
-        GMAT dotted path to the values it takes, in GMAT's units; every combination is run.
+        GMAT dotted path to the field's values, in GMAT's units; every combination is run.
     samples : pandas.DataFrame, optional
         One run per row, one column per field; the alternative to `grid`.
     backend : Pool, optional
-        Where to run; all cores of this machine by default. A pool passed in is not closed.
+        Where to run; all cores of this machine by default. The caller closes a pool of its own.
     out : str or Path, optional
         The sweep folder. By default a temporary one that lives as long as the returned frame.
     postprocess : str, optional
@@ -80,14 +80,14 @@ def sweep(
     progress : bool
         Whether to draw a progress bar on standard error.
     fsync_each, fsync_batch
-        Whether each manifest line is fsynced, or else after how many.
+        Whether each manifest line is fsynced, or else the number of lines between two fsyncs.
     engine : {"pandas", "polars"}
         Library of the frame that is returned.
     name : str, optional
         Which ReportFile to return, where the mission has several.
     context : mapping or callable, optional
         The hook's JSON data of each run: a dict per run id, or a function of the run id that
-        returns one. Never applied to the mission; recorded in the manifest.
+        returns one. It is never applied to the mission. The manifest records it.
     timeout : float, optional
         Seconds a run may take before its worker is killed and the run fails.
     retries : int
@@ -103,7 +103,7 @@ def sweep(
     -------
     pandas.DataFrame
         Indexed by ``(run_id, time)``: the report's columns in GMAT's units, and ``__status``. A
-        run without data is one row whose ``__status`` says why.
+        run without data is one row, whose ``__status`` says how the run ended.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def monte_carlo(
         ``("uniform", low, high)``, ``("lognormal", mu, sigma)`` of the logarithm, or a frozen
         scipy.stats distribution.
     seed : int, optional
-        The sweep's seed; one is drawn and recorded in the manifest by default.
+        The sweep's seed; by default one is drawn. The manifest records it.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
     name, context, timeout, retries, run_options, memory_limit
@@ -324,7 +324,7 @@ def monte_carlo_extend(
     manifest : str or Path
         The sweep's manifest.
     script : str or Path
-        Its mission script.
+        The sweep's mission script.
     n : int
         How many runs to add.
     backend, progress, fsync_each, fsync_batch, engine, name, timeout, retries, memory_limit
@@ -332,9 +332,9 @@ def monte_carlo_extend(
     allow_script_drift : bool
         Whether a changed script is accepted, with a RuntimeWarning.
     output_dir : str or Path, optional
-        The sweep folder, where it is not the manifest's own.
+        The sweep folder, if it is not the one that the manifest names.
     context_provider : callable, optional
-        Gives the hook's context of a run id that has no entry yet.
+        Returns the hook's context of a run id that has no entry yet.
     postprocess, trust_hook
         As for `Sweep.from_manifest`.
 
@@ -390,7 +390,7 @@ def latin_hypercube_extend(
     allow_script_drift: bool = False,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Refuse to extend a Latin hypercube: its strata hold for the size it was drawn for.
+    """Refuse to extend a Latin hypercube: its strata hold only for the number of runs it has.
 
     Raises
     ------
@@ -418,8 +418,8 @@ def _run(
 ) -> pd.DataFrame:
     """Plan, run and aggregate.
 
-    What is wrong with the arguments is said before the script is read, and what is wrong with the
-    script before there is a folder.
+    A fault in the arguments is an error before the script is read, and a fault in the script before
+    `out` is made.
     """
     from gmat_sweep.aggregate.columns import check_engine
     from gmat_sweep.backends.joblib import LocalJoblibPool
@@ -466,7 +466,7 @@ def _run(
 
 
 def _check_outputs(script: Path, name: str | None, postprocess: str | None) -> None:
-    """Refuse a mission that leaves nothing, and an ambiguous or unknown report."""
+    """Refuse a mission without any output, and an ambiguous or unknown report."""
     outputs = output_names(script)
     if not outputs and postprocess is None:
         raise SweepConfigError(
@@ -488,7 +488,7 @@ def _check_outputs(script: Path, name: str | None, postprocess: str | None) -> N
 
 
 def _check_run_options(run_options: Mapping[str, Any] | None) -> None:
-    """Refuse what every run would refuse, or what would send its outputs elsewhere."""
+    """Refuse options that every run would refuse, or that would send its outputs elsewhere."""
     import gmat_run
 
     known = inspect.signature(gmat_run.Mission.run).parameters.keys() - {"self", "working_dir"}

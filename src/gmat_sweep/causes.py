@@ -9,20 +9,20 @@ from collections.abc import Iterator
 __all__ = ["OUTPUT_MARK", "engine_errors", "headline", "plain_refusal"]
 
 OUTPUT_MARK = "--- its last output ---"
-"""Line between what is said of a worker process that ended and its own last words."""
+"""Line between the message about a worker process that ended and that process's last output."""
 
 _TRACEBACK = "Traceback (most recent call last)"
-# What follows one of these lines is evidence: the story is told before it.
+# The text after one of these lines is evidence; the cause is told before it.
 _EVIDENCE = re.compile(rf"^(?:--- GMAT engine log ---|{OUTPUT_MARK})$", re.MULTILINE)
 _MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
-# A script that is refused has its errors marked; a mission that fails says only this.
+# GMAT marks its errors in a script with asterisks, but not those of a mission that fails.
 _UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
 _EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re.IGNORECASE)
-# gmat-run's words for a value that the engine does not take.
+# The message of gmat-run for a value that the engine refuses.
 _REJECTED = re.compile(r"^GMAT rejected write to '(?P<field>[^']*)': ?(?P<said>.*)$")
 _OCCURRED = re.compile(r"This error occurred on (?P<line>line \d+) of file:")
 _RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: ?(?P<text>.*))?$")
-# What gmat-run says when the reason is in the engine's own log.
+# The message of gmat-run if the reason is in the engine's own log.
 _GENERIC = re.compile(r"RunScript returned status|check the GMAT log file")
 
 
@@ -61,10 +61,10 @@ def headline(stderr: str | None) -> str:
 
 
 def plain_refusal(said: str) -> str:
-    """Return what gmat-run says of a refused value in one line that begins with field and reason.
+    """Return gmat-run's message on a refused value as one line that begins with field and reason.
 
-    The kinds of exception that GMAT puts before its reason are left out; other texts only become
-    one line.
+    The line lacks the kinds of exception that GMAT puts before its reason. Any other text only
+    becomes one line.
     """
     line = " ".join(said.split())
     rejected = _REJECTED.match(line)
@@ -76,7 +76,7 @@ def plain_refusal(said: str) -> str:
 
 
 def _errors_of(lines: list[str]) -> Iterator[str]:
-    """Yield the errors of a paragraph: from where one begins to where the next does."""
+    """Yield the errors of a paragraph, each as far as the beginning of the next."""
     begun: list[str] = []
     for line in lines:
         before, *marked = _MARKED.split(line)
@@ -94,12 +94,12 @@ def _errors_of(lines: list[str]) -> Iterator[str]:
 
 def _one_line(lines: list[str]) -> str:
     text = _EXCEPTION_KIND.sub("", " ".join(" ".join(lines).split()))
-    # GMAT pads the number of the line that it quotes.
+    # GMAT quotes a line with its number, which it pads with blanks.
     return text.replace('in line: " ', 'in line: "')
 
 
 def _raised(text: str) -> str | None:
-    """Return what the last traceback of a text ends in, None when there is no traceback."""
+    """Return the exception at the end of a text's last traceback; None without a traceback."""
     _, header, stack = text.rpartition(_TRACEBACK)
     if not header:
         return None
@@ -112,6 +112,6 @@ def _raised(text: str) -> str | None:
                 return kind
             if not kind.startswith("Gmat"):
                 return f"{kind}: {match['text']}"
-            # GMAT says in further lines which values it takes.
+            # GMAT names the values that it takes in further lines.
             return plain_refusal(" ".join([match["text"], *itertools.takewhile(str.strip, lines)]))
     return None

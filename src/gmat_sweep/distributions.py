@@ -1,4 +1,4 @@
-"""Distributions, seeds and draws: the arithmetic every stochastic sweep rests on.
+"""Distributions, seeds and draws: the arithmetic of every sweep with draws.
 
 The same seed gives the same numbers, bit for bit:
 
@@ -6,10 +6,10 @@ The same seed gives the same numbers, bit for bit:
   runs of a shorter one;
 * the seed of a parameter depends on its run's seed and the parameter's name alone, so adding a
   parameter leaves the draws of the others as they were;
-* a draw is that of the frozen scipy distribution under a fresh ``numpy.random.default_rng``.
+* a draw equals that of the frozen scipy distribution with a fresh ``numpy.random.default_rng``.
 
-A perturbation is checked as a whole before the first draw, and what is checked can be written to
-a manifest and read back without changing a draw.
+A perturbation is checked as a whole before the first draw. One that passes can be written to a
+manifest and read back without changing a draw.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _TRIAL_SEEDS = (0, 1, 2)
 def fresh_seed() -> int:
     """Return a seed from the operating system's entropy, below 2**63.
 
-    A sweep started without a seed draws one here and records it, so that it can be resumed,
-    extended and repeated like any other.
+    A sweep without a seed takes this one and records it, so that it can be resumed, extended and
+    repeated like any other.
     """
     return secrets.randbits(63)
 
@@ -230,7 +230,7 @@ def _checked_shorthand(spec: Any, name: str | None) -> tuple[str, float, float]:
             f"a {tag!r} distribution spec must be a length-3 tuple, got {spec!r}",
             f"Write {_SHORTHANDS[tag]}",
         )
-    # numpy's bool prints its name as "bool" as well; float() would take either without a word
+    # numpy 2 names its bool type "bool" too; float() would accept a bool of either.
     if any(type(parameter).__name__ in {"bool", "bool_"} for parameter in spec[1:]):
         _refuse_parameters(name, tag, "numeric", spec)
     try:
@@ -283,7 +283,7 @@ def _refuse_parameters(
 
 
 def _trial_draws(rv: rv_frozen[Any, Any], name: str | None) -> list[float]:
-    """Return one draw per trial seed: scipy finds most faults of a distribution only here."""
+    """Return one draw per trial seed: scipy finds most faults of a distribution when it draws."""
     try:
         draws = [_scipy_draw(rv, seed) for seed in _TRIAL_SEEDS]
     except (TypeError, ValueError) as error:
@@ -310,11 +310,11 @@ def _scipy_draw(rv: rv_frozen[Any, Any], sub_seed: int) -> float:
 
 
 def draw_function(spec: DistSpec, name: str | None = None) -> Callable[[int], float]:
-    """Return the function that takes a parameter's seed to its draw, checking `spec` once.
+    """Return the function from a parameter's seed to its draw; `spec` is checked once, here.
 
     Every draw equals ``rv.rvs(size=1, random_state=default_rng(seed))[0]`` of the frozen
-    distribution, bit for bit. For shorthand tuples it is computed without scipy, which halves the
-    time of a draw.
+    distribution, bit for bit. For shorthand tuples the function does without scipy, which halves
+    the time of a draw.
 
     Raises
     ------
@@ -335,7 +335,7 @@ def draw_function(spec: DistSpec, name: str | None = None) -> Callable[[int], fl
         width = second - first
         return lambda sub_seed: generator(sub_seed).random() * width + first
     scale = math.exp(first)
-    # Generator.lognormal and math.exp both round differently from scipy, which uses numpy's exp
+    # numpy's exp, as in scipy: Generator.lognormal and math.exp both round differently.
     return lambda sub_seed: float(np.exp(second * generator(sub_seed).standard_normal())) * scale
 
 
@@ -360,7 +360,7 @@ def latin_hypercube_unit(n: int, d: int, seed: int | None) -> NDArray[np.float64
 
     Each column has exactly one point in each of the `n` equal strata of ``(0, 1]``. The numbers
     are those of ``scipy.stats.qmc.LatinHypercube(d, seed=seed).random(n)`` under scipy's legacy
-    integer seeding, written out here because that keyword is on its way out of scipy: with U
+    integer seeding. They are computed here because scipy is going to drop that keyword. With U
     uniform on ``[0, 1)`` and P a permutation of 1..n per column, drawn after U from the same
     generator, the points are ``(P - U) / n`` (McKay, Beckman and Conover, Technometrics 21, 1979).
     """
@@ -381,7 +381,7 @@ def checked_perturb(perturb: Any, caller: str) -> dict[str, DistSpec]:
     Raises
     ------
     SweepConfigError
-        It is no mapping, is empty, or has a name that is not a string.
+        `perturb` is no mapping, is empty, or has a name that is not a string.
     """
     if not isinstance(perturb, Mapping):
         raise SweepConfigError(
@@ -405,15 +405,15 @@ def checked_perturb(perturb: Any, caller: str) -> dict[str, DistSpec]:
 def perturb_to_json(perturb: Mapping[str, DistSpec], caller: str = "a sweep") -> dict[str, Any]:
     """Return `perturb` as JSON data: a tuple as a list, a frozen distribution as an object.
 
-    Numpy scalars become Python ones. Reading the result back with `perturb_from_json` gives
-    distributions with equal draws; this is tried before it is promised.
+    Numpy scalars become Python ones. `perturb_from_json` makes distributions with equal draws from
+    the result; this function tries that before it returns.
 
     Parameters
     ----------
     perturb : mapping of str to DistSpec
-        What to disperse, by GMAT's dotted names.
+        A distribution for each field, by GMAT's dotted names.
     caller : str
-        Who asks, for the message of an error.
+        The function that the user called, for the message of an error.
 
     Raises
     ------

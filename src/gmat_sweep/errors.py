@@ -1,4 +1,4 @@
-"""Every exception this package raises on purpose.
+"""The public exceptions of this package, all of which it raises on purpose.
 
     GmatSweepError                 anything below
     ├── SweepConfigError           the sweep cannot be started as asked
@@ -6,9 +6,9 @@
     │   └── MissionScriptError     the mission script cannot run on this engine
     ├── SweepFolderInUseError      another process is writing to the sweep folder
     ├── SweepFailedError           a sweep's flow run ended as failed, for the flow that called it
-    ├── SweepStoppedError          the machine is short of what every further run needs
+    ├── SweepStoppedError          the machine lacks something that every further run needs
     ├── DurabilityError            a file could not be put on disk (also an OSError)
-    ├── BackendError               where runs execute is broken or misused
+    ├── BackendError               a pool failed or is misused
     ├── ManifestCorruptError       a manifest cannot be read
     └── RunFailed                  one run failed, for callers who want an exception
 
@@ -38,7 +38,7 @@ class GmatSweepError(Exception):
     """Base class of every error raised by this package; all of them can be pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild from message and attributes, whatever the constructor asks for."""
+        """Rebuild from message and attributes, without the constructor's parameters."""
         return _rebuilt, (type(self), self.args), self.__dict__
 
 
@@ -53,18 +53,18 @@ class SweepConfigError(GmatSweepError):
 
 
 class EngineError(SweepConfigError):
-    """No usable GMAT engine was found, or the one asked for is not one."""
+    """No usable GMAT engine was found, or ``GMAT_ROOT`` or ``GMAT_SWEEP_DATA`` is wrong."""
 
 
 class MissionScriptError(SweepConfigError):
-    """The mission script cannot be run on the engine at hand.
+    """The mission script cannot be run on this engine.
 
     Attributes
     ----------
     path : Path
         The script.
     line_number : int or None
-        1-based line of the offending statement, where there is one.
+        1-based line of the faulty statement, if there is one.
     """
 
     def __init__(self, message: str, path: Path, line_number: int | None = None) -> None:
@@ -81,7 +81,7 @@ class SweepFolderInUseError(GmatSweepError):
     path : Path
         The folder.
     holder : str
-        Who holds it, as that process described itself.
+        The process that holds the folder, in its own words.
     """
 
     def __init__(self, message: str, path: Path, holder: str) -> None:
@@ -105,10 +105,10 @@ class SweepFailedError(GmatSweepError):
 
 
 class SweepStoppedError(GmatSweepError):
-    """The sweep was ended early, because no further run could have done better.
+    """The sweep stopped early, because every further run would meet the same shortage.
 
-    The disk is full or read-only, a quota is used up, no file descriptor is left. What had ended
-    is in the manifest; the run that met it is not, and is flown by a resume.
+    The disk is full or read-only, a quota is used up, no file descriptor is left. Runs that had
+    ended are in the manifest. The run that met the shortage is not, and a resume flies it.
     """
 
 
@@ -116,7 +116,7 @@ class DurabilityError(GmatSweepError, OSError):
     """The operating system refused to write a file or to put it on disk.
 
     Both a `GmatSweepError` and an `OSError`: ``errno`` and ``filename`` are set, and the
-    original error is the ``__cause__``. What was in the file before is still there.
+    original error is the ``__cause__``. The file still has its earlier content.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -125,7 +125,7 @@ class DurabilityError(GmatSweepError, OSError):
 
 
 class BackendError(GmatSweepError):
-    """An execution back end failed or was used against its contract."""
+    """A pool failed or was used against its contract."""
 
 
 class ManifestCorruptError(GmatSweepError):
@@ -136,7 +136,7 @@ class ManifestCorruptError(GmatSweepError):
     path : Path
         The manifest.
     line_number : int or None
-        1-based line; None where the file as a whole is at fault.
+        1-based line; None if the file as a whole is at fault.
     """
 
     def __init__(self, message: str, path: Path, line_number: int | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Designs: from what to vary to one `RunSpec` per run.
+"""Designs: grids, tables and draws become one `RunSpec` per run.
 
-Each function checks its whole input before the first run exists, and every override that leaves
-here is JSON data: numpy scalars have become Python ones, and a value that a manifest cannot hold
-(a datetime, an array, an object) is refused with the name of its field and its place.
+Each function checks its whole input before the first run exists. Every override that it returns is
+JSON data: numpy scalars have become Python ones. A value that a manifest cannot hold (a datetime,
+an array, an object) is refused with the name of its field and its place.
 
 Runs are numbered from 0 in the order of the design and write to ``<output_dir>/run-<run_id>``.
 """
@@ -61,17 +61,17 @@ _RESERVED_GRID_KEY = "_kind"
 def plain_value(value: Any, field: str, place: str) -> Any:
     """Return the override `value` as the plain JSON value that a manifest records.
 
-    As `values.jsonable`, but a date, time or duration is refused with what GMAT wants in
-    its stead.
+    As `gmat_sweep.manifest.values.jsonable`, but the error on a date, time or duration says what
+    GMAT takes instead.
 
     Parameters
     ----------
     value : object
         The value of an override.
     field : str
-        The GMAT field it is for.
+        The GMAT field of the override.
     place : str
-        Where it was given (``"run 3"``, ``"samples row 3"``), for the message of an error.
+        The place of the value (``"run 3"``, ``"samples row 3"``), for the message of an error.
 
     Raises
     ------
@@ -322,9 +322,9 @@ def expand_monte_carlo_to_run_specs(
 ) -> list[RunSpec]:
     """Return `n` runs whose overrides are independent draws from `perturb`.
 
-    Run `i` carries ``derive_run_seeds(seed, n)[i]`` as its seed, and each of its overrides is
-    drawn under ``derive_param_seed(run_seed, name)``: a run is the same in a sweep of any size,
-    and a parameter's draws do not depend on which others there are.
+    Run `i` has ``derive_run_seeds(seed, n)[i]`` as its seed. Each of its overrides is drawn with
+    the seed ``derive_param_seed(run_seed, name)``. So a run is the same in a sweep of any size, and
+    a parameter's draws do not depend on which others there are.
 
     Parameters
     ----------
@@ -452,7 +452,7 @@ def expand_latin_hypercube_to_run_specs(
 ) -> list[RunSpec]:
     """Return one run per row of `latin_hypercube_samples`.
 
-    The runs have no seed of their own: a stratified design is drawn as a whole.
+    The runs have no seed of their own, because a stratified design is drawn as a whole.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Runs that are made when they are looked at: of a large sweep, no list of them is held.
+"""Sequences that make a run when it is read, so that a large sweep needs no list of its runs.
 
-A `RunSpec` takes ten times the memory of the values it is made of. `PlannedRuns` keeps the values;
-`ChangedRuns` is another sequence of runs, each with something changed.
+A `RunSpec` takes ten times the memory of the values that it is made of. `PlannedRuns` keeps the
+values. `ChangedRuns` applies a change to each run of another sequence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ChangedRuns", "LazyRuns", "PlannedRuns", "listed"]
 
 
 class LazyRuns(Sequence[RunSpec]):
-    """A sequence whose runs are made anew each time; equal ones, never the same."""
+    """A sequence that makes a new `RunSpec` each time one is read, equal to the last."""
 
     def __init__(self, count: int, make: Callable[[int], RunSpec]) -> None:
         self._count = count
@@ -46,9 +46,9 @@ class PlannedRuns(LazyRuns):
     Parameters
     ----------
     fields : sequence of str
-        GMAT's dotted names of what is overridden.
+        GMAT's dotted names of the overridden fields.
     rows : sequence of tuple
-        Of each run, a value for each field.
+        For each run, a value for each field.
     script_path : Path
         The GMAT script.
     output_dir : Path
@@ -84,14 +84,14 @@ class PlannedRuns(LazyRuns):
 
 
 class ChangedRuns(LazyRuns):
-    """The runs of another sequence, each with something changed.
+    """The runs of another sequence, each with a change.
 
     Parameters
     ----------
     runs : sequence of RunSpec
-        The others.
+        The other sequence.
     change : callable
-        Gives the changed run.
+        Gets a run and returns the changed one.
     """
 
     def __init__(self, runs: Sequence[RunSpec], change: Callable[[RunSpec], RunSpec]) -> None:
@@ -101,21 +101,21 @@ class ChangedRuns(LazyRuns):
 def listed(
     runs: Iterable[RunSpec], expected: int | None, parameter_spec: Mapping[str, Any] | None
 ) -> Sequence[RunSpec]:
-    """Return runs as a sequence that nobody else changes; an iterable is read to its end.
+    """Return runs as a sequence that the caller cannot change; an iterable is read to its end.
 
     Parameters
     ----------
     runs : iterable of RunSpec
         The runs. A lazy sequence stays as it is.
     expected : int or None
-        How many there are; needed where `runs` does not know.
+        How many there are; needed if `runs` is no sequence.
     parameter_spec : mapping or None
-        What was varied; needed there too.
+        The record of the plan; needed if `runs` is no sequence.
 
     Raises
     ------
     SweepConfigError
-        What is needed is missing, or there are more or fewer runs.
+        A needed argument is missing, or there are more or fewer runs than `expected`.
     """
     if isinstance(runs, LazyRuns):
         return runs

@@ -1,6 +1,6 @@
-"""What notebooks show of a sweep, an outcome and a manifest entry: one HTML table each.
+"""HTML tables that notebooks show: one for a sweep, an outcome or a manifest entry.
 
-Every text is escaped, and nothing here reads a file.
+Every text is escaped. No function here reads a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOTHING = "(none)"
 
 
 class _Outcome(Protocol):
-    """What an outcome and a manifest entry have in common."""
+    """The attributes that an outcome and a manifest entry have in common."""
 
     @property
     def run_id(self) -> int: ...
@@ -78,15 +78,15 @@ def sweep_html(
     script_path : Path
         The mission script.
     script_sha256 : str or None
-        Its hash as it is now, of which the first digits are shown; None if it cannot be read.
+        The script's present hash, whose first digits are shown; None if it cannot be read.
     run_count : int
         Number of runs.
     kind : str
         ``_kind`` of the sweep's ``parameter_spec``.
     backend : str
-        Class name of its pool.
+        Class name of the sweep's pool.
     sweep_seed : int or None
-        Its seed; no row without one.
+        The sweep's seed; without one the table lacks that row.
     statuses : iterable of str, optional
         The status of each run that is recorded; None for a sweep that has not been executed.
     """

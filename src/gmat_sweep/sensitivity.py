@@ -1,8 +1,8 @@
-"""Sobol' sensitivity indices: which parameter, alone or with others, moves a metric how much.
+"""Sobol' sensitivity indices: how much each parameter, alone or with others, moves a metric.
 
-`sobol_sample` draws the design, `gmat_sweep.sweep` runs it through its ``samples=``, and
-`sobol_analyze` takes the frame that comes back. The arithmetic of both is SALib's, an optional
-dependency that is imported when a function needs it; arguments are checked before that.
+`sobol_sample` draws the design, `gmat_sweep.sweep` runs it as ``samples=``, and `sobol_analyze`
+takes the frame. SALib does the arithmetic of both. It is an optional dependency; a function imports
+it after it has checked its arguments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def sobol_sample(
     perturb : mapping of str to DistSpec
         A distribution for each of D parameters, in GMAT's units. They are independent.
     n : int
-        Base samples; a power of two, without which scipy warns that the sequence is not balanced.
+        Base samples, a power of two. For other numbers scipy warns that the sequence is not
+        balanced.
     seed : int or None
         Seed of the scrambling. Without one, the samples cannot be drawn again.
     calc_second_order : bool
@@ -103,12 +104,12 @@ def sobol_analyze(
     Parameters
     ----------
     df : pandas.DataFrame or polars.DataFrame
-        Frame of the sweep over all rows of the design, every run ``ok``: one missing run would
-        put all others out of place.
+        Frame of the sweep over all rows of the design, with every run ``ok``. One missing run would
+        put those after it out of place.
     perturb : mapping of str to DistSpec
         As given to `sobol_sample`.
     metric : str or callable
-        A numeric column, of which the last value of each run that is not missing is taken; or a
+        A numeric column, from which each run's last value that is not missing is taken; or a
         function that gets `df` in pandas and returns a Series with one number per run, indexed
         by ``run_id``.
     calc_second_order : bool
@@ -161,7 +162,7 @@ def sobol_analyze(
     import numpy as np
     from SALib.analyze import sobol
 
-    # SALib takes the seed 0 for none and draws from numpy's global state; a generator it uses.
+    # A generator, not a number: SALib takes the seed 0 for none and uses numpy's global state.
     found = sobol.analyze(
         _problem(names),
         values,
@@ -228,7 +229,7 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
 
 
 def _checked_series(series: Any) -> pd.Series[float]:
-    """Return what a metric function gave, sorted by run."""
+    """Return the Series of a metric function, checked and sorted by run."""
     import pandas as pd
 
     if not isinstance(series, pd.Series):

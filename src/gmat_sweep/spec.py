@@ -1,7 +1,7 @@
-"""The records that travel: what to run, and what came of it.
+"""The records that travel: spec and outcome of a run, and the spec of a sweep.
 
-All of them are immutable and cross a process boundary as JSON: ``from_dict(to_dict())`` gives an
-equal record back.
+They are immutable and cross a process boundary as JSON: ``from_dict(to_dict())`` returns an equal
+record.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = [
 ]
 
 RunStatus = Literal["ok", "failed", "skipped"]
-"""How a run ended. Nothing here writes ``skipped``; it is read, and resuming leaves it alone."""
+"""How a run ended. No part of this package writes ``skipped``; a resume leaves such a run alone."""
 
 PostprocessStatus = Literal["none", "ok", "failed"]
-"""How a run's hook ended; ``none`` where there was none to call or GMAT failed before it."""
+"""How a run's hook ended; ``none`` if the run has no hook or GMAT failed before it."""
 
 
 def checked_choice(name: str, value: object, choices: object) -> Any:
@@ -60,13 +60,13 @@ class RunSpec:
     script_path : Path
         The GMAT script to load.
     overrides : dict
-        GMAT dotted path (``"Sat.SMA"``) to the value it gets before the run, in GMAT's own units.
+        GMAT dotted path (``"Sat.SMA"``) to the field's value in the run, in GMAT's own units.
     output_dir : Path
         Folder of this run's outputs.
     run_id : int
         Identity of the run within its sweep.
     seed : int or None
-        The run's own seed, where the sweep is stochastic. Recorded, not applied to GMAT.
+        The run's own seed, if the sweep has draws. It is recorded and not given to GMAT.
     run_options : dict
         Keywords passed to ``gmat_run.Mission.run`` (``overwrite``).
     postprocess : str or None
@@ -139,7 +139,7 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class SweepSpec:
-    """A whole sweep: the mission, its runs, the back end and where it writes.
+    """A whole sweep: the mission, its runs, the pool and the folder.
 
     Attributes
     ----------
@@ -150,13 +150,13 @@ class SweepSpec:
     backend : str
         Class name of the pool.
     backend_kwargs : dict
-        What the pool was made with, as JSON data.
+        The arguments of the pool, as JSON data.
     output_dir : Path
         The sweep folder.
     manifest_path : Path
         The sweep's manifest.
     sweep_seed : int or None
-        The sweep's seed, where it is stochastic.
+        The sweep's seed, if it has draws.
     """
 
     mission_script_path: Path
@@ -195,18 +195,18 @@ class SweepSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What came of one run.
+    """The result of one run.
 
     Attributes
     ----------
     run_id : int
         The run.
     status : {"ok", "failed", "skipped"}
-        How it ended.
+        How the run ended.
     output_paths : dict of str to Path
         Parquet files by key: ``report__<name>``, ``ephemeris__<name>``, ``contact__<name>``.
     extra_outputs : dict of str to Path
-        Files the postprocess hook registered, by the hook's own keys.
+        Files that the postprocess hook returned, by its keys.
     solver_paths : dict of str to Path
         Parquet iteration histories by solver name.
     converged : dict of str to bool
@@ -214,19 +214,18 @@ class RunOutcome:
     postprocess_status : {"none", "ok", "failed"}
         How the hook ended.
     duration_s : float
-        Seconds the run took: on a monotonic clock where the worker took them, else between the
+        Seconds the run took: measured by the worker on a monotonic clock, else between the
         wall-clock bounds.
     stderr : str or None
         Cause of a failure.
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
     files : dict of str to dict
-        ``size`` and ``sha256`` of each listed file, by its path as text, where the worker took
-        them.
+        ``size`` and ``sha256`` of each listed file, by its path as text, if the worker took them.
     shortage : str or None
-        What the machine was short of, where that and nothing of the run's own failed it.
+        What the machine was short of, if the run failed for that reason.
     host : str or None
-        The machine that ran it, where that may be another than the sweep's own.
+        The machine that flew the run, if that may be another than the driver's.
     """
 
     run_id: int
