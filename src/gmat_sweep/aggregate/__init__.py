@@ -1,25 +1,24 @@
 """Frames from the files of a sweep: one row per report line, tagged with its run and status.
 
-Every function folds the manifest's entries (the last one of a run counts), reads each Parquet
-file once, unifies column types across runs, stacks everything in one Arrow concatenation and
-converts to pandas at the end. The frame is a function of the entries as a set: the order in which
-runs completed does not show in it.
+Every function takes the last entry of each run, reads each Parquet file once, unifies column types
+across runs, stacks everything in one Arrow concatenation and converts to pandas at the end. The
+frame does not depend on the order in which runs completed.
 
-* `lazy_multiindex`, `lazy_ephemerides`, `lazy_contacts`: what GMAT wrote.
+* `lazy_multiindex`, `lazy_ephemerides`, `lazy_contacts`: GMAT's reports, ephemerides, contacts.
 * `lazy_fused_reports`: several reports side by side on one time axis.
-* `lazy_extra_outputs`: what a postprocess hook registered.
-* `lazy_solver_runs`, `lazy_solver_convergence`: what the solvers did.
+* `lazy_extra_outputs`: the outputs of a postprocess hook.
+* `lazy_solver_runs`, `lazy_solver_convergence`: the iterations of the solvers, and their success.
 
 A run without rows (failed, skipped, lacking that output, or with an empty file) is one marker row:
 its data are missing and ``__status`` says how the run ended. Marker rows change the type of a
-column only where it has no missing value: integers become float64 and booleans become pandas'
+column only if the type has no missing value: integers become float64 and booleans become pandas'
 nullable ``boolean``; floats, strings, dates and durations keep theirs. Types are unified across
-runs: integers and floats meet as float64, timestamps at the finer unit, and a column that holds no
-value in a run fits anything. Types with nothing in common, such as text in one run and numbers in
-another, are refused with the column, the types and the runs.
+runs: integers and floats become float64, timestamps get the finer unit, and a column without a
+value in a run fits any type. Types with nothing in common, such as text in one run and numbers in
+another, are an error that names the column, the types and the runs.
 
-Columns named ``run_id`` or ``__status`` inside a file are dropped: the frame's own take their
-place. Index levels that pandas stored in a file come back as columns.
+Columns named ``run_id`` or ``__status`` inside a file are dropped, because the frame has its own.
+Index levels that pandas stored in a file become columns.
 """
 
 from typing import TYPE_CHECKING
@@ -55,8 +54,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Programs that were written for earlier versions of the interface import these from here.
-    # On first use, because that module needs this package's frames.
+    # Programs for the peer import these three from here. They are imported on first use, because
+    # `gmat_sweep.analysis` needs this package's frames.
     if name not in {"mc_convergence", "sweep_diff", "sweep_summary"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from gmat_sweep import analysis

@@ -1,7 +1,7 @@
-"""From stacked Arrow tables to the frame a caller gets, in pandas or polars.
+"""Convert stacked Arrow tables to the frame that the caller gets, in pandas or polars.
 
-Column types follow from the Arrow type and from whether a value is missing, never from which run
-lacks it: integers with a missing value are float64, booleans with one are pandas' nullable
+A column's type follows from its Arrow type and from whether a value is missing, not from the run
+that lacks it: integers with a missing value are float64, booleans with one are pandas' nullable
 ``boolean``.
 """
 
@@ -86,7 +86,7 @@ def pandas_columns(table: pa.Table, rows: int) -> pd.DataFrame:
 
 
 def status_column(statuses: NDArray[np.object_]) -> pd.Series[Any]:
-    """Return statuses in the string type of the installed pandas, or object where there is none."""
+    """Return statuses in the string type of the installed pandas, or as object if it has none."""
     import pandas as pd
 
     return pd.Series(statuses) if len(statuses) else pd.Series(statuses, dtype=object)
@@ -100,7 +100,7 @@ def time_level(column: pa.ChunkedArray, rows: int) -> pd.DatetimeIndex:
     TypeError
         The column has a time zone, or holds neither dates nor text.
     ValueError
-        Text that is not a date, or a date outside the years 1678 to 2261.
+        A text is not a date, or a date is outside the years 1678 to 2261.
     """
     import pandas as pd
     import pyarrow as pa
@@ -161,7 +161,7 @@ def interval_level(column: pa.ChunkedArray) -> pd.arrays.IntegerArray:
 
 
 def row_order(run_ids: NDArray[np.int64], *keys: NDArray[np.int64]) -> NDArray[np.intp] | None:
-    """Return the stable order by run, then by `keys` in turn; None if rows are so already."""
+    """Return the stable order by run, then by `keys` in turn; None if the rows have it already."""
     import numpy as np
 
     order = np.lexsort([*reversed(keys), run_ids])

@@ -1,6 +1,6 @@
-"""What aggregation needs of a manifest, and the order in which it reads it.
+"""The parts of a manifest that aggregation needs, and the order in which it reads them.
 
-`latest_entries` gives one entry per run, by ascending ``run_id``; everything downstream keeps that
+`latest_entries` returns one entry per run, by ascending ``run_id``. Every later step keeps that
 order, so that no frame depends on the order in which runs completed.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["EntryLike", "ManifestLike", "anchors_of", "latest_entries", "read_ma
 
 
 class EntryLike(Protocol):
-    """The part of a manifest entry that says what a run left behind."""
+    """The part of a manifest entry that names the run, its status and its files."""
 
     @property
     def run_id(self) -> int:
@@ -48,11 +48,11 @@ class ManifestLike(Protocol):
 
     @property
     def path(self) -> Path | None:
-        """The file it was read from or is written to."""
+        """The file that the manifest was read from or is written to."""
 
     @property
     def output_dir(self) -> Path | None:
-        """The sweep folder, where it is not the manifest's own."""
+        """The sweep folder, if it is not the manifest's own."""
 
     @property
     def entries(self) -> Sequence[EntryLike]:
@@ -78,7 +78,7 @@ def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ..
 def read_manifest(
     manifest_path: Path | str, output_dir: Path | str | None
 ) -> tuple[ManifestLike, Path]:
-    """Load a manifest; return it and the sweep folder, `output_dir` where it is given."""
+    """Load a manifest; return it and the sweep folder, which is `output_dir` if that is given."""
     from gmat_sweep.manifest import Manifest
 
     path = Path(manifest_path)

@@ -1,8 +1,7 @@
-"""Frames of what a postprocess hook registered.
+"""Frames of the outputs of a postprocess hook.
 
-The index is ``(run_id, time)`` where the files have a ``time`` column or a ``time`` index, and
-``run_id`` alone where none has. Only files named in the manifest are read, and they must be
-Parquet.
+The index is ``(run_id, time)`` if the files have a ``time`` column or a ``time`` index, and
+``run_id`` alone if none has. Only files named in the manifest are read, and they must be Parquet.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def lazy_extra_outputs(
     manifest_path : Path or str
         The sweep's ``manifest.jsonl``.
     name : str
-        The key under which the hook registered its files.
+        The key under which the hook returned its files.
     engine : {"pandas", "polars"}
         Frame library; see `lazy_multiindex`.
     output_dir : Path or str, optional
@@ -58,15 +57,15 @@ def lazy_extra_outputs(
     -------
     pandas.DataFrame or polars.DataFrame
         The hook's columns and ``__status``; a run of K rows repeats its ``run_id`` K times. A run
-        that is not ok, did not register `name`, or wrote an empty file is one row with missing
-        data.
+        that is not ok, whose hook did not return `name`, or whose file is empty is one row with
+        missing data.
 
     Raises
     ------
     SweepConfigError
-        No run registered `name`, `engine` is unknown, or a column has types without a common one.
+        No run has a file `name`, `engine` is unknown, or a column has types without a common one.
     ValueError
-        A registered file is missing or is not Parquet; the message names run, key and path.
+        Such a file is missing or is not Parquet; the message names run, key and path.
     """
     check_engine(engine)
     manifest, folder = read_manifest(manifest_path, output_dir)
@@ -76,7 +75,7 @@ def lazy_extra_outputs(
 def extra_outputs(
     manifest: ManifestLike, output_dir: Path | str, name: str, *, engine: str = "pandas"
 ) -> Any:
-    """Return what `lazy_extra_outputs` does, for a manifest that is loaded."""
+    """Return the frame of `lazy_extra_outputs` for a manifest that is loaded."""
     check_engine(engine)
     entries = latest_entries(manifest)
     available = sorted({key for entry in entries for key in entry.extra_outputs})

@@ -1,11 +1,12 @@
-"""Where a run's Parquet file is, and its content as an Arrow table.
+"""Find a run's Parquet file, and read it as an Arrow table.
 
-A recorded path below one of the sweep's folders is looked for below each of them, any other one
-where it is. Where nothing is there, ``<sweep folder>/run-<id>/<file name>`` is tried, so that a
-sweep whose manifest holds absolute paths can be moved or copied to another machine.
+`read_fragment` looks for a recorded path below one of the sweep's folders below each of them, and
+for any other path where it is. If there is no file, it tries
+``<sweep folder>/run-<id>/<file name>``, so that a sweep whose manifest holds absolute paths can be
+moved or copied to another machine.
 
-A table comes back with the index levels that pandas stored as ordinary columns, without metadata,
-and without the columns the frame reserves for itself.
+The table has the index levels that pandas stored as ordinary columns. It lacks metadata, and the
+columns that the frame reserves for itself.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class Fragment:
     run_id : int
         The run.
     kind : str
-        What it is, for messages: ``"report output"``, ``"extra output"``, ``"solver output"``.
+        Kind of file, for messages: ``"report output"``, ``"extra output"``, ``"solver output"``.
     key : str
-        Its key in the manifest entry.
+        The file's key in the manifest entry.
     path : Path
         The path as recorded.
     """
@@ -54,7 +55,7 @@ class Fragment:
         return f"{self.kind} {self.key!r} of run {self.run_id}"
 
     def places(self, anchors: Sequence[Path]) -> Iterator[Path]:
-        """Yield where the file may be, in the order to look."""
+        """Yield the paths at which the file may be, in the order to look."""
         yield from places(self.path, self.run_id, anchors)
 
 
@@ -79,7 +80,7 @@ def read_fragment(
     FileNotFoundError
         The file is at none of its places.
     ValueError
-        It cannot be read as Parquet, or repeats a column name.
+        The file cannot be read as Parquet, or repeats a column name.
     """
     import pyarrow as pa
 
@@ -105,8 +106,7 @@ def _read(path: Path, *, spool: bool) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Without pre-buffering and threads a small file takes 0.1 ms instead of 0.3 ms, and sweeps
-    # are made of small files.
+    # Sweeps consist of small files: without pre-buffering and threads one takes 0.1 ms, not 0.3 ms.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         if spool:
             return pa.Table.from_batches(file.iter_batches(use_threads=False), file.schema_arrow)
@@ -154,7 +154,7 @@ def _with_range(table: pa.Table, level: dict[str, Any]) -> pa.Table:
 
 
 def _with_unnamed_level(table: pa.Table, level: str) -> pa.Table:
-    """Name an unnamed index level as `DataFrame.reset_index` does; drop mere row positions."""
+    """Name an unnamed index level as `DataFrame.reset_index` does; drop it if it counts rows."""
     import pyarrow as pa
 
     if pa.types.is_integer(table.schema.field(level).type):

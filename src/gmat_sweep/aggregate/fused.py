@@ -75,9 +75,9 @@ def lazy_fused_reports(
         At least two different report names. The rows are those of the first, the anchor.
     tolerance : "exact", str, datetime.timedelta, pandas.Timedelta or numpy.timedelta64
         ``"exact"`` keeps the epochs that all reports of a run have. A duration, which may be
-        written as for ``pandas.Timedelta`` (``"1s"``, ``"500ms"``), keeps every epoch
-        of the anchor and takes, from each other report, the last row at or before it that is not
-        older than `tolerance`; where there is none, that report's columns are missing.
+        written as for ``pandas.Timedelta`` (``"1s"``, ``"500ms"``), keeps every epoch of the
+        anchor. To each it adds, from each other report, the last row at or before that epoch that
+        is not older than `tolerance`; if there is none, that report's columns are missing.
     spool : bool
         As in `lazy_multiindex`.
     engine : {"pandas", "polars"}
@@ -125,8 +125,8 @@ def lazy_fused_reports(
     columns: dict[str, pd.DataFrame] = {}
     for number, (name, rows) in enumerate(zip(names, reports, strict=True)):
         frame = _taken(rows, matched[number])
-        # Beyond the tolerance there is no row whose status could be told; a run without data in
-        # the report has the run's status.
+        # An epoch without a row within the tolerance has no status in this report. A run without
+        # data in the report has the run's status there.
         beyond = (
             matched[number].isna()
             & matched["time"].notna()
@@ -171,7 +171,7 @@ def _checked_tolerance(tolerance: object) -> pd.Timedelta | None:
     if isinstance(tolerance, str) and tolerance == "exact":
         return None
     if isinstance(tolerance, str | timedelta | np.timedelta64):
-        # A number without a unit would be nanoseconds.
+        # pandas takes a number without a unit as nanoseconds: refuse it.
         unit = not isinstance(tolerance, str) or any(map(str.isalpha, tolerance))
         try:
             duration = pd.Timedelta(tolerance if unit else "NaT")
@@ -231,7 +231,7 @@ def _with_every_run(matched: pd.DataFrame, run_ids: list[int]) -> pd.DataFrame:
 
 
 def _taken(rows: RunRows, positions: pd.Series[float]) -> pd.DataFrame:
-    """Return the data at `positions`, missing where a position is."""
+    """Return the data at `positions`, with missing values if a position is missing."""
     import numpy as np
     import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""Frames of what GMAT wrote: reports, ephemerides and contacts.
+"""Frames of GMAT's reports, ephemerides and contacts.
 
 Each public function returns one row per row of every run's file, sorted by run and by time or
-interval, and one marker row for each run without any. ``__status`` is the last column.
+interval, and one marker row for each run without rows. ``__status`` is the last column.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ def lazy_multiindex(
     Parameters
     ----------
     manifest : Manifest
-        The sweep's manifest. Its entries say which runs there are and where their files lie.
+        The sweep's manifest. Its entries name the runs and their files.
     output_dir : Path or str
-        The sweep folder, the anchor of relative paths. A file that is not where the manifest says
-        is looked for in ``<output_dir>/run-<id>/``.
+        The sweep folder, the anchor of relative paths. A file that is not at its recorded path is
+        looked for in ``<output_dir>/run-<id>/``.
     name : str, optional
-        Name of the GMAT ReportFile. May be left out where the sweep has one report only.
+        Name of the GMAT ReportFile. May be left out if the sweep has one report only.
     spool : bool
         Decode each file one record batch at a time (True) or as a whole (False). The frame is
         the same.
@@ -189,7 +189,7 @@ class RunRows:
     statuses : ndarray of object
         Status of each row's run.
     has_rows : ndarray of bool
-        False on the one row that stands for a run without rows.
+        False on the marker row of a run without rows.
     data : pyarrow.Table
         The columns of the files.
     """
@@ -200,7 +200,7 @@ class RunRows:
     data: pa.Table
 
     def level(self, name: str) -> pa.ChunkedArray:
-        """Return column `name`, all null where there is none."""
+        """Return column `name`, or nulls if there is none."""
         import pyarrow as pa
 
         if name in self.data.column_names:
@@ -323,7 +323,7 @@ def _frame(
 
 
 def _chosen_name(entries: Sequence[EntryLike], kind: str, name: str | None) -> str | None:
-    """Return the output to read: `name`, or the only one; None where the sweep has none."""
+    """Return the output to read: `name`, or the only one; None if the sweep has none."""
     ok = [entry for entry in entries if entry.status == "ok"]
     prefix = f"{kind}__"
     names = sorted(

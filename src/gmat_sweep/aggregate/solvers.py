@@ -1,6 +1,7 @@
-"""Frames of what the solvers did: iteration histories and whether they converged.
+"""Frames of the solvers: iteration histories, and whether each solver converged.
 
-Runs without solvers have no rows here: a missing iteration says nothing about the run.
+Runs without solvers have no rows here, and no marker row: a missing iteration says nothing about
+the run.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def lazy_solver_runs(
     pandas.DataFrame or polars.DataFrame
         Index ``run_id`` (int64), ``solver`` (str) and ``iteration`` (int64), sorted; an iteration
         may repeat. Columns are those of all solvers together: variables, goals, residuals and
-        ``status``, in the mission's units. Without any solver, no rows and the column ``status``.
+        ``status``, in the mission's units. A sweep without solvers gives no rows and the column
+        ``status``.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def lazy_solver_convergence(manifest_path: Path | str, *, engine: str = "pandas"
 
 
 def solver_runs(manifest: ManifestLike, output_dir: Path | str, *, engine: str = "pandas") -> Any:
-    """Return what `lazy_solver_runs` does, for a manifest that is loaded."""
+    """Return the frame of `lazy_solver_runs` for a manifest that is loaded."""
     check_engine(engine)
     fragments = [
         Fragment(entry.run_id, "solver output", solver, Path(path))
@@ -121,7 +123,7 @@ def solver_runs(manifest: ManifestLike, output_dir: Path | str, *, engine: str =
 
 
 def solver_convergence(manifest: ManifestLike, *, engine: str = "pandas") -> Any:
-    """Return what `lazy_solver_convergence` does, for a manifest that is loaded."""
+    """Return the frame of `lazy_solver_convergence` for a manifest that is loaded."""
     import numpy as np
     import pandas as pd
 

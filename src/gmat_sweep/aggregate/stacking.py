@@ -25,7 +25,7 @@ _RUNS_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The rows of one file, or None for a run that left none."""
+    """The rows of one file, or None for a run without that file."""
 
     run_id: int
     table: pa.Table | None
@@ -43,7 +43,7 @@ class Stack:
     Attributes
     ----------
     table : pyarrow.Table
-        The data. Without any column its ``num_rows`` says nothing; sum `counts` instead.
+        The data. If it has no column, its ``num_rows`` is wrong: sum `counts` instead.
     counts : ndarray of int64
         Rows of each piece, at least 1.
     has_rows : ndarray of bool
@@ -61,8 +61,8 @@ def stack(pieces: Sequence[Piece]) -> Stack:
     Raises
     ------
     SweepConfigError
-        A column has types in different runs that have no common type, or a value does not fit
-        the common one.
+        The types of a column in different runs have no common type, or a value does not fit the
+        common one.
     """
     import numpy as np
     import pyarrow as pa
@@ -85,8 +85,9 @@ def stack(pieces: Sequence[Piece]) -> Stack:
             for position in positions:
                 tables[position] = pieces[position].table
             continue
-        # One cast per distinct schema, not per run; contiguous, or slicing it would be quadratic.
-        # Cast first: categories of many runs together may need the wider index type of `target`.
+        # One cast per distinct schema, not per run. `combine_chunks` makes the columns contiguous:
+        # slicing many chunks takes quadratic time. The cast comes first, because the categories of
+        # many runs may need the wider index type of `target`.
         fitted = _fit(wholes[schema], target).combine_chunks()
         start = 0
         for position in positions:
@@ -135,7 +136,7 @@ def _common_type(name: str, by_type: Mapping[pa.DataType, Sequence[int]]) -> pa.
 
     types = sorted(by_type, key=str)
     if any(pa.types.is_dictionary(kind) for kind in types):
-        # Small index types overflow when the categories of many runs come together.
+        # The categories of many runs together may overflow a small index type.
         plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in types]
         if all(pa.types.is_dictionary(kind) for kind in types) and len(set(plain)) == 1:
             return pa.dictionary(pa.int32(), plain[0])
