@@ -5,12 +5,13 @@
 * `mc_convergence`: how the mean of a metric settles as runs are added.
 
 Each of these takes the frame of a sweep, with ``run_id`` as an index level, in pandas or in
-polars, and leaves it as it is. Rows whose ``__status`` is not ``"ok"`` are no data. The others
-take the sweep folder, its manifest, or a sweep that has run:
+polars, and does not change it. Rows whose ``__status`` is not ``"ok"`` are no data. The functions
+below take the sweep folder, its manifest, or a sweep that has run:
 
-* `final_values`: the numbers that each run's reports end with.
-* `sweep_report`: what came of a sweep, for a person.
-* `compare_sweeps`: tonight's sweep against last night's; `input_hashes` for what changed between.
+* `final_values`: the last numbers of each run's reports.
+* `sweep_report`: counts, failures and statistics of a sweep, for a person.
+* `compare_sweeps`: tonight's sweep against last night's. `input_hashes` lets it name the inputs
+  that changed.
 """
 
 from gmat_sweep.analysis.convergence import mc_convergence

@@ -79,8 +79,8 @@ def mc_convergence(
     Raises
     ------
     SweepConfigError
-        `df` has no ``run_id`` index level, `metric` is no numeric column of it, or a function
-        returned something else than one number.
+        `df` has no ``run_id`` index level, `metric` is no numeric column of it, or a function did
+        not return one number.
     ImportError
         polars is asked for and not installed.
 
@@ -91,10 +91,9 @@ def mc_convergence(
 
     ``se_mean`` estimates how far the mean of n independent draws is from the mean of infinitely
     many, given these distributions and this mission. It says nothing about errors of the models,
-    about quantiles or the worst case, nor about the runs that failed. In a Latin hypercube,
-    Sobol' or grid design the runs are not independent, and it does not apply; for a Latin
-    hypercube it is mostly too large. A curve that looks flat is no proof either: later runs are
-    averaged into ever more earlier ones.
+    quantiles, the worst case, or the runs that failed. In a Latin hypercube, Sobol' or grid design
+    the runs are not independent, and ``se_mean`` does not apply; for a Latin hypercube it is mostly
+    too large. A curve that looks flat is no proof either: each later run changes the mean less.
     """
     import numpy as np
 
@@ -122,7 +121,7 @@ def mc_convergence(
             ends = last_of_each_run(series.to_frame())[series.name].dropna()
             values = np.asarray(ends, dtype=np.float64)
         else:
-            # An epoch that a run reports several times still counts this run once.
+            # A run counts once at an epoch that it reports several times.
             latest = series.groupby(level=[*others, "run_id"]).last().dropna()
             values = np.asarray(latest, dtype=np.float64)
             time = latest.index.get_level_values(0)
@@ -177,7 +176,7 @@ def _metric_of_each_run(
 
 
 def _running(values: NDArray[np.float64], time: pd.Index[Any] | None) -> pd.DataFrame:
-    """Return the curve of `values`, or one curve per `time`, of which equal ones are adjacent."""
+    """Return the curve of `values`, or one curve per `time`; equal times must be adjacent."""
     import numpy as np
     import pandas as pd
 

@@ -52,7 +52,7 @@ def sweep_diff(
     tolerance: Tolerance | None = None,
     engine: str = "pandas",
 ) -> Any:
-    """Return what changed from sweep `df_a` to sweep `df_b`.
+    """Return sweep `df_b` minus sweep `df_a`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def sweep_diff(
         models. Run k of one is compared with run k of the other.
     on : {None, "run_id"}
         None compares row by row, at equal index values. ``"run_id"`` compares the end of each run:
-        of every column the last value that is not missing.
+        every column's last value that is not missing.
     how : {"both", "absolute", "relative"}
         Which of the two columns per field to return.
     tolerance : float or callable, optional
@@ -88,8 +88,8 @@ def sweep_diff(
 
     Notes
     -----
-    With ``on=None`` rows are compared at equal epochs, to the nanosecond: runs whose steps differ
-    have few epochs in common, and a run that failed in one sweep alone has none and is not in the
+    With ``on=None`` rows are compared at equal epochs, to the nanosecond. Runs whose steps differ
+    have few epochs in common. A run that failed in one sweep alone has none and is not in the
     result; with ``on="run_id"`` it is. An epoch that a run reports several times, as before and
     after a burn, is compared in the order of the rows.
     """

@@ -1,4 +1,4 @@
-"""The numbers that each run's reports end with."""
+"""The last numbers of each run's reports."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["UNREADABLE", "final_values"]
 
 UNREADABLE = "unreadable"
-"""Key in the result's ``attrs``: what is wrong with a run's file, by run id."""
+"""Key in the result's ``attrs``: why a run's file could not be read, by run id."""
 
 _REPORT = "report__"
 
 
 def final_values(source: SweepSource) -> pd.DataFrame:
-    """Return what every report of a sweep ends with, run by run.
+    """Return the last row of every report of a sweep, run by run.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def final_values(source: SweepSource) -> pd.DataFrame:
         One row per ``ok`` run, indexed by ``run_id`` in ascending order; float64. Columns are a
         MultiIndex (``report``, ``quantity``): each column of integers or floats of each report, in
         GMAT's units, in the order of the mission. A value is that of the last row that GMAT wrote,
-        NaN where the run has none. ``attrs["unreadable"]`` says which runs' files could not be
-        read, and why.
+        NaN if the run has none. ``attrs["unreadable"]`` says which runs' files could not be read,
+        and why.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def final_values(source: SweepSource) -> pd.DataFrame:
 
     Notes
     -----
-    The last row is the last one written, also where a mission propagates backwards or reports no
+    The last row is the last one written, even if a mission propagates backwards or reports no
     epoch.
     """
     import numpy as np
@@ -76,7 +76,7 @@ def final_values(source: SweepSource) -> pd.DataFrame:
             values.append(value)
     for values in columns.values():
         values.extend([math.nan] * (len(run_ids) - len(values)))
-    # The order of the mission, however runs ended; columns of one report stay together.
+    # In the order of the mission, whichever run ended first; columns of one report stay together.
     found = sorted(columns, key=places.__getitem__)
     reports = list(dict.fromkeys(report for report, _ in found))
     ordered = sorted(found, key=lambda column: reports.index(column[0]))
@@ -112,7 +112,7 @@ def _ends_of(
 
 
 def _last_numbers(table: pa.Table) -> Iterator[tuple[str, float]]:
-    """Yield the numeric columns of a table with their last value, NaN where it is missing."""
+    """Yield the numeric columns of a table with their last value, NaN if it is missing."""
     import pyarrow as pa
 
     for field in table.schema:

@@ -25,7 +25,8 @@ CONFIDENCE = 0.95
 """Confidence level of every interval."""
 
 
-# Values differ from run to run where the cause is one: -205.06 and -446.38 are both no mass.
+# Numbers in a message, which differ from run to run though the cause is one: the two messages
+# about a mass of -205.06 and of -446.38 have the same cause.
 _VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
 
 
@@ -38,7 +39,7 @@ class FailureGroup:
     cause : str
         The cause in one line; numbers in which the runs differ are left out as ``...``.
     run_ids : tuple of int
-        The runs it cost, in ascending order.
+        The runs that failed for it, in ascending order.
     """
 
     cause: str
@@ -48,7 +49,7 @@ class FailureGroup:
 def failure_groups(entries: Iterable[ManifestEntry]) -> list[FailureGroup]:
     """Return the failed runs grouped by cause, the commonest first."""
     groups: dict[str, list[tuple[int, str]]] = {}
-    # In the manifest they stand in the order in which they ended.
+    # The manifest has the entries in the order in which the runs ended.
     for entry in sorted(entries, key=lambda each: each.run_id):
         if entry.status == "failed":
             cause = headline(entry.stderr) or "no cause recorded"
@@ -61,7 +62,7 @@ def failure_groups(entries: Iterable[ManifestEntry]) -> list[FailureGroup]:
 
 
 def _in_common(causes: Sequence[str]) -> str:
-    """Return causes that differ in their values alone as one."""
+    """Return one text for causes that differ in their values alone."""
     if len(set(causes)) == 1:
         return causes[0]
     shown = zip(*(_VALUE.findall(cause) for cause in causes), strict=True)
@@ -77,7 +78,7 @@ def run_list(run_ids: Sequence[int], most: int = 8) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FailureRate:
-    """Which share of runs failed, and what that says of the mission.
+    """The share of runs that failed, and the interval of the failure probability.
 
     Attributes
     ----------
@@ -86,10 +87,10 @@ class FailureRate:
     runs : int
         Runs that failed or were ok.
     rate : float or None
-        Their quotient; None without runs.
+        `failed` divided by `runs`; None without runs.
     low, high : float or None
-        Wilson's 95 % interval of the failure probability; None where the runs are no random
-        sample, and without runs.
+        Wilson's 95 % interval of the failure probability; None if the runs are no random sample,
+        and without runs.
     """
 
     failed: int
@@ -108,7 +109,7 @@ def failure_rate(entries: Iterable[ManifestEntry], kind: str) -> FailureRate:
         One per run. Skipped runs count neither way.
     kind : str
         ``_kind`` of the sweep's ``parameter_spec``. Only the draws of ``monte_carlo`` and
-        ``latin_hypercube`` are a random sample, of which an interval can be told.
+        ``latin_hypercube`` are a random sample, for which there is an interval.
 
     Notes
     -----

@@ -1,6 +1,6 @@
-"""A sweep as it is on disk, however the caller names it.
+"""A sweep as it is on disk, which the caller may name in several ways.
 
-Nothing here writes, and no run's file is opened.
+No function here writes, or opens a run's file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ type SweepSource = str | Path | Manifest | _HasManifest
 
 @dataclass(frozen=True, slots=True)
 class RecordedSweep:
-    """A sweep's manifest, and where its files are.
+    """A sweep's manifest, and the folder of its files.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class RecordedSweep:
 
     @classmethod
     def outline(cls, source: SweepSource) -> RecordedSweep:
-        """Return the sweep that `source` names, of a path no more than how its runs ended.
+        """Return the sweep that `source` names; from a path, read only how the runs ended.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class RecordedSweep:
 
 
 def latest_entries(source: SweepSource) -> Iterator[ManifestEntry]:
-    """Yield the last entry of each run; of a path, one after the other as the file has them.
+    """Yield the last entry of each run; from a path, one at a time, in the order of the file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What came of one sweep, for a person: counts, failures by cause, the spread of every quantity."""
+"""The report of one sweep, for a person: counts, failures by cause, spread of every quantity."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FinalReport", "QuantitySummary", "sweep_report"]
 
-# Between two passes over a sweep more time goes by than this; between two runs of a pass, less.
+# A longer gap between runs separates two passes; between the runs of one pass gaps are shorter.
 _PAUSE_S = 60.0
 _CAUSES_SHOWN = 20
 _QUANTILES = (0.05, 0.5, 0.95)
@@ -48,12 +48,11 @@ class QuantitySummary:
     report, quantity : str
         GMAT's names of the ReportFile and of the column.
     unit : str
-        As GMAT reports it; empty where it has none, and where it is not known.
+        As GMAT reports it; empty if the quantity has none, or it is not known.
     runs : int
-        Runs with a finite value, on which the statistics rest.
+        Runs with a finite value, from which the statistics are made.
     mean, sigma : float or None
-        Mean and standard deviation, the latter divided by n - 1. None where there are too few
-        values.
+        Mean and standard deviation, the latter divided by n - 1. None if there are too few values.
     p5, p50, p95 : float or None
         Percentiles, by linear interpolation.
     """
@@ -71,20 +70,20 @@ class QuantitySummary:
 
 @dataclass(frozen=True, slots=True)
 class FinalReport:
-    """What came of a sweep.
+    """The report of a sweep.
 
     Attributes
     ----------
     manifest_path : Path
         The manifest.
     mission : str
-        Name of the mission script; empty where the manifest does not say.
+        Name of the mission script; empty if the manifest does not say.
     kind : str
-        ``_kind`` of what was varied, such as ``"monte_carlo"``.
+        ``_kind`` of the sweep's ``parameter_spec``, such as ``"monte_carlo"``.
     planned : int
-        Runs the sweep is meant to have.
+        Runs of the plan.
     ok, failed, skipped : int
-        Runs by how they ended.
+        Runs by status.
     rate : FailureRate
         Share of failures among the runs that were ok or failed.
     duration_s : float
@@ -95,7 +94,7 @@ class FinalReport:
     failures : tuple of FailureGroup
         Failed runs by cause, the commonest first.
     not_converged : mapping of str to tuple of int
-        For each solver, the runs that are ``ok`` although it did not reach its goal.
+        For each solver, the runs that are ``ok`` although the solver did not reach its goal.
     unreadable : mapping of int to str
         Runs whose report files could not be read, and why. Their values are missing.
     """
@@ -126,7 +125,7 @@ class FinalReport:
 
     @property
     def runs_per_s(self) -> float | None:
-        """Recorded runs per second of `duration_s`; None where that is zero."""
+        """Recorded runs per second of `duration_s`; None if that is zero."""
         return self.recorded / self.duration_s if self.duration_s > 0 else None
 
     @property
@@ -170,7 +169,7 @@ class FinalReport:
         Parameters
         ----------
         most : int
-            Causes told one by one; the rest is one more row.
+            Number of causes with a row of their own; the other causes share one more row.
 
         Returns
         -------
@@ -237,7 +236,7 @@ class FinalReport:
 
 
 def sweep_report(source: SweepSource) -> FinalReport:
-    """Return what came of a sweep, finished or not.
+    """Return the report of a sweep, finished or not.
 
     Parameters
     ----------
@@ -253,9 +252,9 @@ def sweep_report(source: SweepSource) -> FinalReport:
 
     Notes
     -----
-    The statistics describe the runs that are ok. Where failures depend on what is varied, that is
-    not the dispersion of all runs. A grid has no dispersion: its mean and sigma say how its points
-    are spread. From n runs nothing is known beyond the percentiles 100/n and 100 - 100/n.
+    The statistics describe the runs that are ok. If failures depend on the fields that vary, that
+    is not the dispersion of all runs. A grid has no dispersion: its mean and sigma say how its
+    points are spread. From n runs nothing is known beyond the percentiles 100/n and 100 - 100/n.
     """
     sweep = RecordedSweep.outline(source)
     manifest, entries = sweep.manifest, sweep.entries
@@ -292,7 +291,7 @@ def _summary(report: str, quantity: str, values: NDArray[np.float64]) -> Quantit
         return QuantitySummary(report, quantity, unit, 0)
     exponent = common_exponent(told)
     parts = scaled(told, exponent)
-    # Rounding in the mean of equal values must not pass for a spread.
+    # The mean of equal values may differ from them by rounding, which is no spread.
     constant = bool(parts.min() == parts.max())
     mean = float(parts[0] if constant else parts.mean())
     sigma = None
@@ -315,7 +314,7 @@ def _not_converged(entries: Iterable[ManifestEntry]) -> dict[str, tuple[int, ...
 
 
 def _busy_seconds(entries: Iterable[ManifestEntry]) -> float:
-    """Return how long runs were under way, longer pauses between them left out."""
+    """Return the seconds in which runs were under way, without longer pauses between them."""
     busy, end = 0.0, -math.inf
     for started, ended in sorted(
         (e.started_at.timestamp(), e.ended_at.timestamp()) for e in entries

@@ -1,6 +1,6 @@
-"""What every analysis asks of a sweep's frame: its index, its good rows, its numbers.
+"""A sweep's frame, as every analysis needs it: its index, its ok rows, its numbers.
 
-Nothing here changes the frame it is given.
+No function here changes its frame.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 LEFT_OUT = "left_out_runs"
-"""Key in a result's ``attrs``: how many runs of each status other than ``ok`` are not in it."""
+"""Key in a result's ``attrs``: how many runs of each status other than ``ok`` it leaves out."""
 
 ROWS_PER_POINT = "rows_per_point"
-"""Key in a summary's ``attrs``: the fewest and the most rows that one of its rows rests on."""
+"""Key in a summary's ``attrs``: the fewest and the most rows that one of its rows is made from."""
 
 _INDEX_LEVELS = ("run_id", "time", "interval_id")
 
@@ -76,7 +76,7 @@ def has_status(frame: pd.DataFrame) -> bool:
 
 
 def ok_mask(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows belong to runs that are ``ok``; all of them where no status is told."""
+    """Return which rows belong to runs that are ``ok``: all of them if the frame has no status."""
     import numpy as np
 
     if not has_status(frame):
@@ -103,9 +103,9 @@ def is_numeric(column: pd.Series[Any]) -> bool:
 
 
 def numeric_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the integer and float columns of `frame`, as int64 where they are that, else float64.
+    """Return the integer and float columns of `frame`: int64 ones as they are, others as float64.
 
-    So no difference wraps around at a small integer type, and a missing value is NaN in all.
+    So no difference wraps around at a small integer type, and every missing value is NaN.
     """
     import numpy as np
     import pandas as pd

@@ -1,6 +1,6 @@
-"""Statistics without overflow: values are brought below 1 by a power of two, which rounds nothing.
+"""Statistics without overflow: dividing by a power of two brings values below 1 and rounds nothing.
 
-Numbers of a failing mission can be as large as a float holds, and their squares are not.
+Numbers of a failing mission can be as large as a float holds; their squares would overflow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def scaled(values: NDArray[np.float64], exponent: int) -> NDArray[np.float64]:
 
 
 def unscaled(value: float, exponent: int) -> float | None:
-    """Return `value` times 2**`exponent`; None where that is not a finite float."""
+    """Return `value` times 2**`exponent`; None if that is not a finite float."""
     try:
         whole = math.ldexp(value, exponent)
     except OverflowError:

@@ -71,7 +71,7 @@ def sweep_summary(
         Quantiles, each inside the open interval (0, 1).
     include : iterable of {"mean", "std", "min", "max", "count_ok"}
         Other statistics. ``std`` divides by n - 1 and is NaN for one value; ``count_ok`` is the
-        number of values from ``ok`` runs that the other statistics rest on.
+        number of values from ``ok`` runs from which the other statistics are made.
     dropna : bool
         True leaves out rows whose ``__status`` is not ``"ok"`` and rows without a `by` value.
         False keeps them: the marker rows of failed runs form a row of their own, labelled NaT.
@@ -95,8 +95,8 @@ def sweep_summary(
 
     Notes
     -----
-    Runs are compared at equal epochs, to the nanosecond. Where runs report at steps of their own,
-    as an integrator with error control does, few share an epoch, and a row rests on one or two
+    Runs are compared at equal epochs, to the nanosecond. If runs report at steps of their own, as
+    an integrator with error control does, few share an epoch, and a row is made from one or two
     runs; ``count_ok`` tells. Missing values are left out of every statistic. With ``by="run_id"``
     every row of a run counts the same, however long the step to the next one.
 
@@ -104,8 +104,8 @@ def sweep_summary(
     "Sample quantiles in statistical packages", The American Statistician 50 (1996). A quantile
     near 0 or 1 needs many runs: from n runs, nothing is known beyond 1/n and 1 - 1/n.
 
-    The statistics describe the runs that are ok. Where failures depend on the parameters, that is
-    not the dispersion of all runs.
+    The statistics describe the runs that are ok. If failures depend on the parameters, that is not
+    the dispersion of all runs.
     """
     check_engine(engine)
     if by not in _LEVELS:

@@ -1,4 +1,4 @@
-"""Units of what GMAT reports, told from a column's name."""
+"""Units of the columns of GMAT's reports, by the column's name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _UNITS = {name: unit for unit, names in _PARAMETERS.items() for name in names.sp
 
 
 def unit_of(column: str) -> str:
-    """Return the unit of a report's column; empty where it has none, and where it is not known.
+    """Return the unit of a report's column; empty if it has none, or it is not known.
 
     Parameters
     ----------

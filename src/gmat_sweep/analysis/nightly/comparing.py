@@ -1,7 +1,8 @@
-"""Tonight's sweep against last night's: what moved, what fails now, which input changed.
+"""Compare tonight's sweep with last night's: moved quantities, new failures, changed inputs.
 
-Runs are paired by ``run_id`` where both nights gave them the same overrides. Otherwise a pair would
-be two different cases, and the distributions are compared instead; the result says which was done.
+Runs are paired by ``run_id`` if both nights gave them the same overrides. Otherwise a pair would be
+two different cases, and the distributions are compared instead. `NightComparison.paired` says which
+of the two was done.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ def compare_sweeps(
 
     Notes
     -----
-    Two runs are paired when they have the same ``run_id``, and all runs are when every id that both
-    nights have was given the same overrides. GMAT gives the same numbers for the same inputs, so
-    that any difference of a pair is the doing of another input. Independent draws differ anyway:
-    there, means are compared with Welch's standard error, and distributions by a Kolmogorov-Smirnov
-    test that is as sure as the rule's standard errors. Of draws from a Latin hypercube the error
-    is mostly overstated. Each quantity is judged by itself; expect a false alarm in one of
-    1 / `MoveRule.false_alarm` judgements of normal means.
+    Runs of the same ``run_id`` are paired, and only if every id that both nights have was given the
+    same overrides. GMAT gives the same numbers for the same inputs, so another input causes any
+    difference of a pair. Independent draws differ anyway: their means are compared with Welch's
+    standard error, and their distributions by a Kolmogorov-Smirnov test that is as sure as the
+    rule's standard errors. For draws from a Latin hypercube that error is mostly too large. Each
+    quantity is judged by itself; expect a false alarm in one of 1 / `MoveRule.false_alarm`
+    judgements of normal means.
 
     The interval of a change of failure rates is Newcombe's: of paired runs, "Improved confidence
     intervals for the difference between binomial proportions based on paired data", Statistics in

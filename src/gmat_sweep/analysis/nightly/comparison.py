@@ -1,4 +1,4 @@
-"""What came of comparing two nights, and how it is told: headline first, tables after."""
+"""The result of comparing two nights, and its text: headline first, tables after."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class NightComparison:
     paired : bool
         Whether runs were compared one by one, rather than two sets of draws.
     why_not_paired : str
-        The reason; empty where runs are paired.
+        The reason; empty if runs are paired.
     common_runs : int
         Run ids that ended ok or failed in both nights.
     only_tonight, only_last_night : int
-        Run ids that did so in one night alone.
+        Run ids that ended ok or failed in one night alone.
     quantities : tuple of QuantityShift
         Each numeric column of each report of either night, at the end of the run.
     failures : FailureChange
-        What fails and passes anew.
+        The runs that newly fail and newly pass, and the failure rates.
     inputs : tuple of InputChange
-        Which inputs differ.
+        The inputs that differ.
     inputs_complete : bool
-        Whether both nights have ``inputs.json``. If not, only what the manifests' headers hold was
-        compared: script, plan and main versions.
+        Whether both nights have ``inputs.json``. If not, only the inputs in the manifests' headers
+        were compared: script, plan and main versions.
     unreadable_tonight, unreadable_last_night : mapping of int to str
         Runs whose report files could not be read, and why.
     rule : MoveRule
@@ -79,7 +79,7 @@ class NightComparison:
 
     @property
     def moved(self) -> bool:
-        """Whether a quantity moved, or failures did."""
+        """Whether a quantity or the failures moved."""
         return bool(self.moved_quantities) or self.failures.moved
 
     def headline(self) -> str:
@@ -103,7 +103,7 @@ class NightComparison:
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values, with ``moved`` and ``headline``.
 
-        What is not a finite number is None.
+        A number that is not finite becomes None.
         """
         record: dict[str, Any] = _json_safe(asdict(self))
         return {"headline": self.headline(), "moved": self.moved, **record}

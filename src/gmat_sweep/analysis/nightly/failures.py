@@ -1,6 +1,6 @@
 """How failures differ between two nights.
 
-`paired_failures` is for runs that had the same inputs to be varied, `drawn_failures` for two
+`paired_failures` is for runs with the same overrides in both nights, `drawn_failures` for two
 independent sets of draws.
 """
 
@@ -26,15 +26,15 @@ class FailureChange:
     Attributes
     ----------
     newly_failing, newly_passing, failing_in_both : tuple of FailureGroup
-        Runs by their cause: tonight's, last night's for runs that pass now. Empty unless runs are
-        paired.
+        Runs by cause: tonight's cause, or last night's for runs that pass now. Empty unless runs
+        are paired.
     rate_tonight, rate_last : FailureRate
-        Of the runs of each night; of the paired runs where runs are paired.
+        Failure rate of each night's runs; if runs are paired, of the paired ones.
     change : float or None
         Rate of tonight minus that of last night.
     low, high : float or None
-        Newcombe's 95 % interval of the change, made from two Wilson intervals. None where the
-        runs are no random sample.
+        Newcombe's 95 % interval of the change, made from two Wilson intervals. None if the runs
+        are no random sample.
     """
 
     newly_failing: tuple[FailureGroup, ...]
@@ -48,7 +48,7 @@ class FailureChange:
 
     @property
     def moved(self) -> bool:
-        """Whether a paired run fails or passes anew, or else the interval leaves out zero."""
+        """Whether a paired run newly fails or passes, or else the interval leaves out zero."""
         if self.newly_failing or self.newly_passing:
             return True
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
@@ -121,7 +121,7 @@ def _joint(one: float, other: float, association: float) -> float:
 
 
 def _association(both: int, only_now: int, only_before: int, neither: int) -> float:
-    """Return Newcombe's phi of paired failures, corrected for continuity where it is positive."""
+    """Return Newcombe's phi of paired failures, corrected for continuity if it is positive."""
     margins = (both + only_now, only_before + neither, both + only_before, only_now + neither)
     if 0 in margins:
         return 0.0

@@ -1,8 +1,9 @@
-"""What a sweep was made from, by hash: files, engine, packages, plan.
+"""The inputs of a sweep by hash: files, engine, packages, plan.
 
-`input_hashes` looks at what is installed now; `InputHashes.write` keeps it beside the manifest, on
-disk before it returns; `input_changes` says what differs between two sweeps. Files are named
-relative to the mission or to the engine, so that the places of two machines do not matter.
+`input_hashes` takes the hashes of the present inputs. `InputHashes.write` puts them beside the
+manifest, on disk before it returns. `input_changes` says which inputs differ between two sweeps.
+Files are named relative to the mission or to the engine, so that their places on two machines do
+not matter.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ __all__ = [
 _SCHEMA_VERSION = 1
 _PACKAGES = ("gmat-sweep", "gmat-run", "gmatpy", "numpy", "pandas", "prefect", "pyarrow", "scipy")
 _LIBRARY = re.compile(r"\.(?:so|dylib|dll)(?:\.|$)")
-# What a full install keeps among its data for the screen; no number depends on it.
+# Folders of a full install's data that are for the screen; no number depends on them.
 _FOR_DISPLAY = frozenset({"graphics", "gui_config", "help"})
 _LONGEST_VALUE = 60
 
@@ -80,7 +81,7 @@ class InputHashes:
         Raises
         ------
         DurabilityError
-            The file could not be written; what was there before still is.
+            The file could not be written; a file that was there before still is.
         """
         path = Path(folder) / INPUT_HASHES_NAME
         record = {"schema_version": _SCHEMA_VERSION, "groups": self.groups}
@@ -89,7 +90,7 @@ class InputHashes:
 
     @classmethod
     def read(cls, folder: str | Path) -> InputHashes | None:
-        """Return the hashes that were written in a sweep folder, None where none were.
+        """Return the hashes in a sweep folder; None if it has none.
 
         Raises
         ------
@@ -120,14 +121,14 @@ class InputHashes:
 
 @dataclass(frozen=True, slots=True)
 class InputChange:
-    """An input that is not what it was.
+    """An input that differs between two sweeps.
 
     Attributes
     ----------
     group, name : str
-        Which input, as in `InputHashes`; group ``plan`` is what was varied.
+        Which input, as in `InputHashes`; group ``plan`` has the fields that vary and how.
     before, after : str or None
-        Its hash, version or value; None where it was not there.
+        The input's hash, version or value; None if it was not there.
     """
 
     group: str
@@ -137,7 +138,7 @@ class InputChange:
 
 
 def input_hashes(script: str | Path, *, postprocess: str | None = None) -> InputHashes:
-    """Return the hashes of what a sweep of a mission is made from, as it is now.
+    """Return the hashes of the present inputs of a mission.
 
     Parameters
     ----------
@@ -156,8 +157,8 @@ def input_hashes(script: str | Path, *, postprocess: str | None = None) -> Input
     Notes
     -----
     Every file is read, those of the engine as well: some 130 MB and half a second with the engine
-    of the ``gmatpy`` wheel. Data for display only, such as textures, are left out. What the plan
-    was is in the manifest's header and not repeated here.
+    of the ``gmatpy`` wheel. Data for display only, such as textures, are left out. The plan is not
+    here, because the manifest's header has it.
     """
     script = Path(script)
     engine = find_engine()
@@ -181,8 +182,8 @@ def input_hashes(script: str | Path, *, postprocess: str | None = None) -> Input
 def input_changes(tonight: RecordedSweep, last_night: RecordedSweep) -> tuple[InputChange, ...]:
     """Return every input that only one of two sweeps had, or that differs.
 
-    The manifests' headers tell of the script, the plan and the main versions. The rest is compared
-    where both sweep folders have ``inputs.json``.
+    The manifests' headers tell of the script, the plan and the main versions. The other inputs are
+    compared if both sweep folders have ``inputs.json``.
 
     Raises
     ------
@@ -204,7 +205,7 @@ def input_changes(tonight: RecordedSweep, last_night: RecordedSweep) -> tuple[In
 
 
 def _merged(hashes: InputHashes | None, header: _Groups) -> dict[str, dict[str, str]]:
-    # The header comes first where both tell of an input: the sweep itself wrote it.
+    # If both tell of an input, the header counts: the sweep itself wrote it.
     groups = {} if hashes is None else hashes.groups
     return {
         group: {**groups.get(group, {}), **header.get(group, {})}
@@ -248,7 +249,7 @@ def _header_inputs(manifest: Manifest) -> dict[str, dict[str, str]]:
 
 
 def _shown(value: Any) -> str:
-    """Return a short value as JSON, of a long one its hash."""
+    """Return a short value as JSON, or the hash of a long one."""
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= _LONGEST_VALUE else hashlib.sha256(text.encode()).hexdigest()
 
@@ -261,7 +262,7 @@ def _includes(script: Path) -> list[Path]:
 def _named_files(script: Path) -> list[Path]:
     """Return the files that the mission's fields name and that lie where GMAT may look for them.
 
-    What the mission writes is no input, even where an earlier run has left it.
+    A file that the mission writes is no input, even if an earlier run has left it.
     """
     declared = output_names(script)
     writers = {name for kind in (*OUTPUT_TYPES, *SOLVER_TYPES) for name in declared.get(kind, ())}

@@ -1,6 +1,6 @@
 """How far one reported quantity went from one night to the next.
 
-`paired_shift` compares runs that had the same inputs to be varied, one by one; `drawn_shift`
+`paired_shift` compares, one by one, runs with the same overrides in both nights. `drawn_shift`
 compares two independent sets of draws.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["MoveRule", "QuantityShift", "Verdict", "drawn_shift", "paired_shift"
 
 type Verdict = Literal["moved", "changed", "within tolerance", "equal", "not moved", "no data"]
 
-# Beyond this many values the asymptotic distribution is as good as the exact one, and much faster.
+# For more values the asymptotic distribution is as good as the exact one, and much faster.
 _EXACT_UP_TO = 50
 
 
@@ -33,7 +33,7 @@ class MoveRule:
     Attributes
     ----------
     standard_errors : float
-        A mean has moved when it did so by more than this many standard errors.
+        A mean has moved if it shifted by more than this many standard errors.
     relative_tolerance : float
         Shifts up to this fraction of the quantity's root mean square of last night are rounding,
         and never count.
@@ -44,7 +44,7 @@ class MoveRule:
     Raises
     ------
     SweepConfigError
-        One of them is negative or not finite.
+        One of the attributes is negative or not finite.
     """
 
     standard_errors: float = 4.0
@@ -67,18 +67,18 @@ class MoveRule:
 class QuantityShift:
     """One reported quantity at the end of the run, tonight and last night.
 
-    Differences are tonight minus last night, in the unit of the quantity. None stands for what
-    cannot be told: too few values, or another way of comparing.
+    Differences are tonight minus last night, in the unit of the quantity. An attribute is None if
+    it cannot be told: there are too few values, or it belongs to the other way of comparing.
 
     Attributes
     ----------
     report, quantity, unit : str
-        GMAT's names, and the unit where it is known.
+        GMAT's names, and the unit if it is known.
     verdict : Verdict
-        ``"moved"``: see `MoveRule`. Paired, further: ``"changed"`` (some run did, beyond
-        rounding, but that is not enough), ``"within tolerance"`` (rounding only), ``"equal"``
-        (bit for bit). Of independent draws: ``"not moved"``. Without anything to compare:
-        ``"no data"``.
+        ``"moved"``: see `MoveRule`; for paired runs also if `one_sided` is not 0. For paired runs
+        further ``"changed"`` (some run shifted beyond rounding, but not enough to move),
+        ``"within tolerance"`` (rounding only) and ``"equal"`` (bit for bit, but 0.0 equals -0.0).
+        For independent draws ``"not moved"``. Without anything to compare ``"no data"``.
     runs_tonight, runs_last : int
         Runs with a finite value.
     mean_shift, standard_error : float or None
@@ -89,9 +89,9 @@ class QuantityShift:
     pairs, equal_runs : int or None
         Runs compared one by one, and how many of them are equal bit for bit.
     largest_shift : float or None
-        The difference of largest size of one run.
+        The largest difference of one run, by absolute value and with its sign.
     largest_run : int or None
-        Its run id.
+        The id of that run.
     one_sided : int or None
         Runs that are ok in both nights and have a finite value in only one.
     ks_statistic, ks_pvalue : float or None
@@ -136,9 +136,9 @@ def paired_shift(
     run_ids : ndarray of int64
         The runs, ``ok`` in both nights.
     tonight, last : ndarray of float64
-        The value of each; what is not finite is no value.
+        The value of each run; a value that is not finite does not count.
     rule : MoveRule
-        When it counts as moved.
+        When the quantity counts as moved.
     """
     import numpy as np
 
@@ -152,7 +152,7 @@ def paired_shift(
             pairs=0, one_sided=one_sided,
         )  # fmt: skip
     ids, now, before = run_ids[both], tonight[both], last[both]
-    # Adding zero makes one zero of the two, which is what they are to everything that follows.
+    # Adding 0.0 turns -0.0 into 0.0: both are the same value here, although their bits differ.
     equal = int(((now + 0.0).view(np.int64) == (before + 0.0).view(np.int64)).sum())
     exponent = common_exponent(now, before)
     now, before = scaled(now, exponent), scaled(before, exponent)
@@ -205,9 +205,10 @@ def drawn_shift(
     report, quantity, unit : str
         Which quantity it is.
     tonight, last : ndarray of float64
-        The values of the runs that are ok; what is not finite is no value.
+        The values of the runs that are ok; a value that is not finite does not count.
     rule : MoveRule
-        When it counts as moved: by the mean, or by a Kolmogorov-Smirnov test that is as sure.
+        When the quantity counts as moved: by the mean, or by a Kolmogorov-Smirnov test that is as
+        sure.
     """
     import numpy as np
 
@@ -252,14 +253,14 @@ def _kolmogorov_smirnov(
 
     exact = min(len(now), len(before)) <= _EXACT_UP_TO
     with warnings.catch_warnings():
-        # Where rounding takes an exact p-value near 1 beyond it, SciPy takes the asymptotic one.
+        # If rounding pushes an exact p-value above 1, SciPy warns and takes the asymptotic one.
         warnings.filterwarnings("ignore", "ks_2samp: Exact calculation", RuntimeWarning)
         test = ks_2samp(now, before, method="exact" if exact else "asymp")
     return float(test.statistic), float(test.pvalue)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    # Rounding in the mean of equal values must not pass for a shift.
+    # The mean of equal values may differ from them by rounding, which is no shift.
     return float(values[0] if values.min() == values.max() else values.mean())
 
 
