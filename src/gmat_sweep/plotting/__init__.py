@@ -1,4 +1,4 @@
-"""Pictures of a sweep, drawn with matplotlib, an optional dependency imported when one is drawn.
+"""Pictures of a sweep, drawn with matplotlib, an optional dependency imported on first use.
 
 * `sweep_corner`: a metric over every pair of parameters.
 * `sweep_heatmap`: a metric over the two axes of a grid.
@@ -6,9 +6,9 @@
 * `mc_convergence_plot`, `mc_convergence_over_time_plot`: whether there are enough runs.
 
 Every function draws into the axes it is given, or into a new figure of pyplot, and returns the
-axes; showing and saving is the caller's. Further keywords go to matplotlib's drawing call. Runs
-that failed are never drawn as if they had a value, and the picture says how many there were, where
-the frame tells. Axes carry GMAT's names, and their units where the name tells it.
+axes; the caller shows or saves them. Further keywords go to matplotlib's drawing call. Runs that
+failed are never drawn as if they had a value, and the picture says how many there were, if the
+frame tells. Axes have GMAT's names as labels, with the unit if the name tells it.
 """
 
 from gmat_sweep.plotting.corner import sweep_corner

@@ -27,7 +27,7 @@ __all__ = ["sweep_corner"]
 _KINDS = ("auto", "scatter", "hexbin")
 _MOST_POINTS = 2000
 
-# Reports are printed with a limited number of digits.
+# GMAT prints reports with a limited number of digits.
 _PRINTING_ERROR = 1e-9
 
 
@@ -48,14 +48,14 @@ def sweep_corner(
     df : pandas.DataFrame or polars.DataFrame
         Frame of a sweep. With epochs, the last value of each column in each run is drawn.
     params : sequence of str, optional
-        At least two parameters; those that `manifest` says were varied, without it.
+        At least two parameters; by default the fields that vary, as `manifest` has them.
     metric : str
         A column of numbers that gives the colour.
     manifest : Manifest, optional
-        Of the same sweep. Where it says what a run was given, that is drawn, and not the column
-        of `df` of the same name, which may have changed by the end of the run.
+        Of the same sweep. If it has the value of a parameter for a run, that is drawn, and not the
+        column of `df` of the same name, which may have changed by the end of the run.
     axes : array of matplotlib.axes.Axes, optional
-        As many rows and columns as there are parameters; a new figure without it.
+        As many rows and columns as there are parameters; by default a new figure.
     kind : {"auto", "scatter", "hexbin"}
         One point per run, or hexagons coloured by the mean of the metric in them. ``"auto"`` takes
         hexagons above 2000 runs.
@@ -71,8 +71,8 @@ def sweep_corner(
     Warns
     -----
     RuntimeWarning
-        Runs that are not ok, or lack a value, were dropped; or a column of `df` differs from what
-        the manifest says the run was given.
+        Runs that are not ok, or lack a value, were dropped; or a column of `df` differs from the
+        run's value in the manifest.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def _checked_names(params: Sequence[str] | None, manifest: Manifest | None) -> l
 def _parameter_values(
     runs: pd.DataFrame, names: list[str], manifest: Manifest | None
 ) -> pd.DataFrame:
-    """Return the parameters of each run: what it was given, else what it reported."""
+    """Return the parameters of each run: its value in the manifest, else the one it reported."""
     import numpy as np
     import pandas as pd
 

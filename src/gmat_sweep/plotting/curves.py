@@ -27,19 +27,19 @@ def sweep_band_plot(
     summary : pandas.DataFrame
         From `gmat_sweep.sweep_summary`.
     column : str
-        One of its fields.
+        A field of the summary.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure without it.
+        Where to draw; by default a new figure.
     **kw
         For ``Axes.plot`` of the central line, such as ``color``, which the band takes over.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The line is the median where the summary has it, else the mean; the band lies between the
+        The line is the median if the summary has it, else the mean. The band lies between the
         lowest and the highest quantile, point by point: it holds that share of the runs at each
         epoch, and fewer runs stay inside it throughout. The y axis is in the units of the field,
-        which the legend names where they are known. Of a summary by ``run_id`` the centres are
+        which the legend names if they are known. For a summary by ``run_id`` the centres are
         points and the bands upright lines. Epochs that few runs share are drawn like any other;
         the picture says how few.
 
@@ -83,7 +83,7 @@ def sweep_band_plot(
     kw.setdefault("label", f"{centre_name} ({known})" if known else centre_name)
     over_runs = told.index.name != "run_id"
     if not over_runs:
-        # Neighbouring runs have nothing in common that a line could show.
+        # A line would suggest that neighbouring runs have something in common.
         kw = {"marker": "o", "linestyle": "none"} | kw
     x = told.index.to_numpy()
     (line,) = axes.plot(x, statistics[centre], **kw)
@@ -124,8 +124,8 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
     Returns
     -------
     matplotlib.axes.Axes
-        Both axes start at the first run; the title names the metric and its units where the frame
-        tells. See `gmat_sweep.mc_convergence` for what a standard error may say.
+        Both axes start at the first run; the title names the metric and its units if the frame
+        tells. See `gmat_sweep.mc_convergence` for the meaning of the standard error.
 
     Raises
     ------
@@ -159,8 +159,8 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
 def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: Any) -> Axes:
     """Draw the standard error of the mean over time, after a quarter, half and all of the runs.
 
-    Where the curves lie close together or do not fall, more runs helped little there; with n
-    independent draws the second is about 0.7 of the first, and the third of the second.
+    Where the curves lie close together or do not fall, more runs helped little. With independent
+    draws the second curve is about 0.7 of the first, and the third about 0.7 of the second.
 
     Parameters
     ----------
@@ -174,8 +174,8 @@ def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: An
     Returns
     -------
     matplotlib.axes.Axes
-        The y axis is in the units of the metric. An epoch that fewer runs have than a curve stands
-        for has no point on it.
+        The y axis is in the units of the metric. A curve has no point at an epoch that fewer runs
+        have than the curve is for.
 
     Raises
     ------

@@ -49,10 +49,10 @@ def sweep_heatmap(
     z : str
         A column of numbers.
     manifest : Manifest, optional
-        Of the same sweep, a full factorial of two axes. It says where failed runs belong. Without
+        Of the same sweep, a full factorial of two axes. It tells the cells of failed runs. Without
         it, `x` and `y` are columns of `df`.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure without it.
+        Where to draw; by default a new figure.
     **kw
         For ``Axes.pcolormesh``, such as ``cmap`` or ``vmin``.
 
@@ -178,7 +178,7 @@ def _draw(
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cell edges around ascending `values`: midpoints, and as far beyond the ends."""
+    """Return the cell edges around ascending `values`: midpoints, and half a step past the ends."""
     import numpy as np
 
     if len(values) == 1:
@@ -189,7 +189,7 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _key(axes: Axes, empty: int, left_out: dict[str, int]) -> None:
-    """Say what light grey means, above the cells."""
+    """Write the meaning of light grey above the cells."""
     from matplotlib.patches import Patch
 
     if not empty:

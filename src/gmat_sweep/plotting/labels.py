@@ -1,4 +1,4 @@
-"""The words in a picture: axis labels with units, and what was left out."""
+"""The words in a picture: axis labels with units, and the note of runs that are left out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _POWER = re.compile(r"\^(\d)")
 def unit(name: str) -> str:
     """Return the unit of a GMAT field by its dotted name, with its powers as mathtext.
 
-    Empty where the name does not tell it. A difference, ``<name>__diff``, has the unit of the
-    field.
+    Empty if the name does not tell it. A difference, ``<name>__diff``, has the unit of the field.
     """
     return _POWER.sub(r"$^\1$", unit_of(name.removesuffix("__diff")))
 
@@ -28,7 +27,7 @@ def label(name: str) -> str:
 
 
 def left_out_note(runs: Mapping[str, int], without_value: int = 0) -> str:
-    """Return what is not in the picture, as in ``"not shown: 2 failed runs"``; empty for nothing.
+    """Return the runs that are not shown, as in ``"not shown: 2 failed runs"``; empty without any.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One row per run: what it was given and what came of it."""
+"""One row per run: its parameters and its last values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["design_of", "numbers_of", "one_row_per_run", "parameters_of"]
 
 
 def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
-    """Return the last row of each run, of every column the last value that is not missing.
+    """Return one row per run: each column's last value that is not missing.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
 
 
 def parameters_of(manifest: Manifest) -> list[str]:
-    """Return the names of what the sweep varied.
+    """Return the names of the fields that the sweep varied.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def parameters_of(manifest: Manifest) -> list[str]:
 
 
 def design_of(manifest: Manifest, names: Iterable[str], run_ids: pd.Index[Any]) -> pd.DataFrame:
-    """Return the values that the runs were given, NaN where one was not given any.
+    """Return the values of the runs in the manifest, NaN if a run has none.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def numbers_of(column: pd.Series[Any], complaint: str) -> pd.Series[float]:
     Raises
     ------
     SweepConfigError
-        It is not numeric; the message is `complaint` with the dtype and a remedy.
+        `column` is not numeric; the message is `complaint` with the dtype and a remedy.
     """
     import numpy as np
     import pandas as pd
