@@ -22,7 +22,7 @@ PICTURES = ROOT / "docs" / "pictures"
 
 
 def main() -> None:
-    """Run the page in a scratch folder and keep what it draws."""
+    """Run the page in a scratch folder and keep its pictures."""
     blocks = re.findall(
         r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""What `mkdocs build` adds to the pages: the table of tests on the page on reliability.
+"""A hook of `mkdocs build`, which adds the table of tests to the page on reliability.
 
 A test says which promise it guards: ``@pytest.mark.promise("1", "a flipped bit")``. The hook finds
 these marks in every file below ``tests/``, without importing one, and writes the table in place of
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = "reliability.md"
 PLACEHOLDER = "<!-- tests of the promises -->"
 
-# The parts of the table, in order, with the promises whose tests stand in each. The ten promises
-# have numbers on the page; the two that follow from them have the names of their sections.
+# The parts of the table, in order, and the promises whose tests stand in each. The ten promises
+# have numbers on the page. The two that follow from them have the names of their sections.
 PARTS = {
     "the manifest": ("1", "3", "4"),
     "sealed run folders and the doctor": ("2", "5"),
@@ -34,7 +34,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Guard:
-    """A test that fails when a promise does not hold any more."""
+    """A test that fails if a promise is broken."""
 
     promise: str
     what: str
@@ -44,7 +44,7 @@ class Guard:
 
     @property
     def row(self) -> str:
-        """The line of the table."""
+        """The test's row of the table."""
         soak = " (soak)" if self.is_soak else ""
         section = f"[{self.promise}](#{self.promise.replace(' ', '-')})"
         promise = self.promise if self.promise.isdigit() else section

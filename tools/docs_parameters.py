@@ -1,7 +1,7 @@
-"""Gives each parameter of a docstring the annotation and the default that its signature gives it.
+"""Gives each parameter of a docstring the annotation and the default of its signature.
 
-Griffe, which reads the sources for the API reference, documents ``mission, n, seed : As for ...``
-with the annotation and the default of the first of them. This extension of it sets them right.
+Griffe reads the sources for the API reference. For ``mission, n, seed : As for ...`` it gives all
+three the annotation and the default of the first. This extension of Griffe corrects that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class OwnAnnotations(griffe.Extension):
     """Looks up every documented parameter in its own signature."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
-        """Mend the docstrings of a package that was read."""
+        """Correct the docstrings of a package that Griffe has read."""
         for owner in _callables_of(pkg):
-            # Docstrings with Google's sections are parsed later, by the option of their page.
+            # Griffe parses docstrings with Google's sections later, by the option of their page.
             if owner.docstring is not None and "\nArgs:\n" not in owner.docstring.value:
                 for section in owner.docstring.parsed:
                     if section.kind is griffe.DocstringSectionKind.parameters:
@@ -38,7 +38,7 @@ def _callables_of(owner: griffe.Module | griffe.Class) -> Iterator[griffe.Class 
 def _mend(documented: list[griffe.DocstringParameter], signature: griffe.Parameters) -> None:
     annotations = [id(parameter.annotation) for parameter in signature]
     for each in documented:
-        # What the docstring itself gives is no object of the signature, and stays.
+        # An annotation written in the docstring itself is no object of the signature, and stays.
         if each.name in signature and id(each.annotation) in annotations:
             each.annotation = signature[each.name].annotation
             each.value = signature[each.name].default

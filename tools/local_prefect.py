@@ -1,7 +1,8 @@
-"""A Prefect server and a worker on this machine: ``up``, ``deploy``, ``down``.
+"""A Prefect server and a Prefect worker on this machine: ``up``, ``deploy``, ``down``.
 
-What ``make up``, ``make deploy`` and ``make down`` call. The server listens on loopback, keeps its
-database in the Prefect profile in use, and both processes write their logs to the state folder.
+``make up``, ``make deploy`` and ``make down`` call this program. The server listens on loopback and
+keeps its database in the Prefect profile in use. Both processes write their logs to the state
+folder.
 
 ``python tools/local_prefect.py up [--port 4200] [--state .local-prefect]``
 """
@@ -44,14 +45,14 @@ def main() -> int:
 
 
 class LocalPrefect:
-    """The two processes and what is known of them.
+    """The server and the Prefect worker, found again by the files in the state folder.
 
     Parameters
     ----------
     port : int
-        Of the server.
+        Port of the server.
     state : Path
-        Folder of their logs and process ids.
+        Folder for the logs and process ids of both.
     """
 
     def __init__(self, port: int, state: Path) -> None:
@@ -68,7 +69,7 @@ class LocalPrefect:
         }
 
     def up(self) -> int:
-        """Start what does not run yet, and return when the worker takes work."""
+        """Start server and Prefect worker if they do not run; return when the worker takes work."""
         self._state.mkdir(parents=True, exist_ok=True)
         if self._running("server") is None:
             if self._answers():
@@ -80,7 +81,7 @@ class LocalPrefect:
             self._wait("server", self._answers)
         self._prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         if self._running("worker") is None:
-            # Queries often, so that what is asked for begins at once; a team's worker need not.
+            # Often, so that a flow run begins at once; a team's Prefect worker can do with less.
             self._environment["PREFECT_WORKER_QUERY_SECONDS"] = "2"
             self._start("worker", "worker", "start", "--pool", POOL)
             self._wait("worker", self._has_worker)
@@ -104,7 +105,7 @@ class LocalPrefect:
         return 0
 
     def down(self) -> int:
-        """End the worker with its flow runs, then the server."""
+        """End the Prefect worker with its flow runs, then the server."""
         for name in ("worker", "server"):
             process = self._running(name)
             if process is not None:
@@ -132,7 +133,7 @@ class LocalPrefect:
                 stderr=log,
                 start_new_session=True,
             )
-        # A process id comes back after a restart of the machine; its time of birth does not.
+        # After a restart of the machine another process may have the id, but not the time of start.
         born = psutil.Process(process.pid).create_time()
         known = json.dumps({"pid": process.pid, "created": born})
         (self._state / f"{name}.json").write_text(known, encoding="utf-8")
@@ -169,7 +170,7 @@ class LocalPrefect:
 
 
 def _end(process: psutil.Process) -> None:
-    """Ask a process to end, and see to it that nothing it started is left."""
+    """Ask a process to end, and kill all that it started and left."""
     family = [process, *process.children(recursive=True)]
     process.terminate()
     _, left = psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
