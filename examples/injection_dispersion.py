@@ -1,8 +1,8 @@
-"""Disperse an injection burn: how far off is the transfer orbit when it is not quite as planned.
+"""Disperse an injection burn: how far off is the transfer orbit if the burn is not as planned.
 
-A Monte Carlo over ``injection.script``: the burn's velocity-normal-binormal components are drawn
-from normal distributions, each run is flown on the GMAT engine, and the state two hours after the
-burn is summarised in a table and a picture.
+A Monte Carlo over ``injection.script``. It draws the burn's velocity-normal-binormal components
+from normal distributions, flies each run on the GMAT engine, and summarises the state two hours
+after the burn in a table and a picture.
 
 ``python examples/injection_dispersion.py [--n 200] [--seed 42] [--out FOLDER]``
 """
@@ -76,7 +76,7 @@ def picture(states: pd.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
-    """Run the dispersion and say what came of it."""
+    """Run the dispersion and print its results."""
     parser = argparse.ArgumentParser(description="Monte Carlo dispersion of an injection burn.")
     parser.add_argument("--n", type=int, default=200, help="runs (default 200)")
     parser.add_argument("--seed", type=int, default=42, help="seed of the draws (default 42)")

@@ -1,6 +1,6 @@
 """Serve the flow ``nightly-dispersion`` from this machine: ``python flows/nightly.py``.
 
-Every night at 04:30 the Monte Carlo below is run and compared with the night before.
+Every night at 04:30 the flow runs the Monte Carlo below and compares it with the night before.
 """
 
 import os

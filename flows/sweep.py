@@ -1,7 +1,7 @@
 """Serve the flow ``gmat-sweep`` from this machine: ``python flows/sweep.py``.
 
-Deployments appear in the Prefect UI as long as this runs, and their flow runs run here. A flow of
-your own can call `gmat_sweep_flow` as any other flow.
+Its deployments are ready in the Prefect UI as long as this program runs, and their flow runs
+execute in it. A flow of your own can call `gmat_sweep_flow` as any other flow.
 """
 
 import os
