@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Prefect reads its home when it is imported: nothing may import it before this.
+# Prefect reads PREFECT_HOME when it is imported: no module may import it before this line.
 _HOME = tempfile.TemporaryDirectory(prefix="gmat-sweep-tests-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
@@ -36,7 +36,7 @@ LONGEST = (
     "cli/test_engine.py",
 )
 
-# What a machine shared with others needs for an example says nothing of the code.
+# No deadline: on a shared machine the time of an example says nothing about the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 
@@ -88,7 +88,7 @@ def injection() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end what the soak tests did."""
+    """Print at the end the counts of the soak tests."""
     told = soak_figures.line(
         counted
         for reports in terminalreporter.stats.values()

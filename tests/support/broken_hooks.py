@@ -1,4 +1,4 @@
-"""A module of hooks that cannot be imported, because it imports what nobody has."""
+"""A module of hooks that cannot be imported, because it imports a module that does not exist."""
 
 import importlib
 

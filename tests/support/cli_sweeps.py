@@ -1,4 +1,4 @@
-"""What the tests of the command line share: manifests, sweeps that end at once, refusals."""
+"""Helpers of the tests of the command line: manifests, sweeps that end at once, refusals."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def manifest(*statuses: RunStatus, **fields: Any) -> Manifest:
 def let_sweeps_end(monkeypatch: pytest.MonkeyPatch, *statuses: RunStatus) -> list[Sweep]:
     """Let sweeps end at once with runs of these statuses, without GMAT and Prefect.
 
-    The list that is returned gets the sweeps that were run, resumed or extended.
+    Each sweep that is run, resumed or extended is appended to the returned list.
     """
     done: list[Sweep] = []
 
@@ -81,7 +81,7 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, *words: object) -> st
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """Return what argparse says of words that it does not take."""
+    """Return the message of argparse on words that it refuses."""
     assert main([str(word) for word in words]) == 2
     printed, err = capsys.readouterr()
     assert printed == ""

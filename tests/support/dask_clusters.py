@@ -1,4 +1,4 @@
-"""A Dask scheduler and workers as programs, what goes on in them, and sweeps on them."""
+"""A Dask scheduler and Dask workers as programs, looks into them, and sweeps on them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def scheduler(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 def worker(
     folder: Path, address: str, name: str, *options: str, inside: tuple[str, ...] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker of one thread, perhaps inside another program, until the block ends."""
+    """Run a Dask worker of one thread, perhaps inside another program, until the block ends."""
     scratch = folder / f"scratch-{name}"
     scratch.mkdir()
     arguments = (
@@ -91,7 +91,7 @@ def worker_pids(client: distributed.Client) -> dict[str, int]:
 
 
 def gmat_processes_of(pid: int) -> set[int]:
-    """Return the GMAT processes that a Dask worker keeps."""
+    """Return the worker processes that a Dask worker keeps."""
     found = set()
     for child in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -129,5 +129,5 @@ def recorded(folder: Path) -> dict[int, ManifestEntry]:
 
 
 def slow(folder: Path, count: int, seconds: float = 2.0) -> list[RunSpec]:
-    """Return runs that take their time after GMAT has done its part."""
+    """Return runs whose hook sleeps after GMAT has flown them."""
     return [spec_of(folder, number, hook="take_time", seconds=seconds) for number in range(count)]

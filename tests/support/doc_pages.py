@@ -1,4 +1,4 @@
-"""The pages of the documentation: their code blocks, and how these are run as a program."""
+"""The pages of the documentation: find their code blocks, and run them as a program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_RUN = {
     DEPLOYED: "needs a worker; deployments/test_running.py runs it as it stands on that page",
     "python flows/sweep.py": "does not end; deployments/test_running.py runs what it serves",
 }
-"""Shell commands that are only looked at, and why. Comments after them do not count."""
+"""Shell commands that the tests do not run, and why. Comments after them do not count."""
 
 BESIDE_A_WORKER = "docs/deployments.md"
 """The page whose programs deployments/test_running.py runs."""
@@ -36,7 +36,7 @@ BESIDE_A_WORKER = "docs/deployments.md"
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A fenced block of a page; `shown` is the output printed after it, where there is some."""
+    """A fenced block of a page; `shown` is the output that the page prints after it, if any."""
 
     page: str
     line: int
@@ -83,7 +83,7 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def programs_of(page: str) -> list[Block]:
-    """Return the blocks of a page that are run."""
+    """Return the blocks of a page that a reader would run."""
     return [block for block in blocks_of(page) if block.is_program]
 
 
@@ -102,7 +102,7 @@ def environment(server: str) -> dict[str, str]:
 def page_program(
     page: str, folder: Path, server: str, core: int | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program of a page, on one core: a pool of one worker per core then starts one."""
+    """Run the program of a page on one core, so that a pool of one worker per core starts one."""
     program = [sys.executable, str(SUPPORT / "page_program.py")]
     return subprocess.run(
         program if core is None else [*program, str(core)],

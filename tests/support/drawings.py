@@ -1,4 +1,4 @@
-"""What the tests of the pictures share: the frames drawn and what is read off them."""
+"""Helpers of the tests of the pictures: frames to draw, and the texts in a picture."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import pytest
 
 OS_CALLS = ("open", "pread", "write", "fsync", "ftruncate", "replace", "close")
-"""The calls by which files are written here."""
+"""The calls by which `gmat_sweep.disk` writes files."""
 
 KILLED = 9
-"""Exit code of a child that was ended by `killed_at_nth`."""
+"""Exit code of a child that `killed_at_nth` has ended."""
 
 
 def disk_error() -> NoReturn:
@@ -23,9 +23,10 @@ def disk_error() -> NoReturn:
 
 @contextmanager
 def nth_call(name: str, nth: int, then: Callable[[], None]) -> Iterator[list[int]]:
-    """Call `then` at the `nth` call of ``os.<name>``; gives a list with the number of calls.
+    """Call `then` at the `nth` call of ``os.<name>``; yield a list with the number of calls.
 
-    When `then` raises, nothing is done, except that ``close`` closes all the same, as it does.
+    If `then` raises, that call of ``os.<name>`` does nothing, except that ``close`` closes, as the
+    real one does when it fails.
     """
     original: Callable[..., Any] = getattr(os, name)
     calls = [0]
@@ -46,7 +47,7 @@ def nth_call(name: str, nth: int, then: Callable[[], None]) -> Iterator[list[int
 def killed_at_nth(name: str, nth: int, action: Callable[[], object]) -> bool:
     """Run `action` in a forked child that dies at the `nth` ``os.<name>``; whether it died."""
     with warnings.catch_warnings():
-        # Forking a process with threads is deprecated; this child only runs `action`.
+        # Python warns of a fork in a process with threads; this child only runs `action`.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

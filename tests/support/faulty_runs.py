@@ -1,4 +1,4 @@
-"""Missions and hooks that crash, hang or leave things behind, and a look at what is left.
+"""Missions and hooks that crash, hang or leave processes behind, and functions that find these.
 
 Worker processes import this module for its hooks, so it must stay free of pytest.
 """
@@ -32,7 +32,7 @@ SCRIPTS = {
     "SIGABRT": f"{_SETUP}Create Array A[50000,50000];\nBeginMissionSequence;{_SEQUENCE}",
     # 1.8 GB twice, after several seconds.
     "big array": f"{_SETUP}Create Array A[15000,15000];\nBeginMissionSequence;{_SEQUENCE}",
-    # One native call that never comes back, with nothing to report meanwhile.
+    # One native call that never returns, and reports nothing meanwhile.
     "endless propagation": (
         _SETUP.replace("Step = 30", "Step = 0.001").replace("StepSize = 30", "StepSize = 0.001")
         + "GMAT RF.WriteReport = false;\nBeginMissionSequence;\n"
@@ -69,21 +69,21 @@ def spec_of(
 
 
 def note_process(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Write down which process this is."""
+    """Write the id of this process to a file."""
     path = spec.output_dir / "process.txt"
     path.write_text(str(os.getpid()))
     return {"process": path}
 
 
 def note_threads(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Write down how many threads numerical libraries may use."""
+    """Write to a file how many threads numerical libraries may use."""
     path = spec.output_dir / "threads.txt"
     path.write_text(f"{os.environ['OMP_NUM_THREADS']} {os.environ['OPENBLAS_NUM_THREADS']}")
     return {"threads": path}
 
 
 def take_time(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Say that the run is under way, and sleep."""
+    """Write a file that says that the run is under way, and sleep."""
     (spec.output_dir / "began").touch()
     time.sleep(spec.context["seconds"])
     return {}
@@ -177,7 +177,7 @@ def take_memory_for_good(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
-    """Return once `condition` holds; fail, saying `what` was waited for, when it does not."""
+    """Return once `condition` holds; fail in the end, and say `what` did not happen."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -194,7 +194,7 @@ def has_ended(pid: int) -> bool:
 
 
 def number_in(path: Path) -> int:
-    """Wait for a process to have written its number to a file, and return it."""
+    """Wait until a process has written its id to a file, and return the id."""
     wait_until(lambda: path.exists() and path.read_text().strip(), f"a number in {path}")
     return int(path.read_text())
 
@@ -206,7 +206,7 @@ def wait_until_in_native_call(spec: RunSpec) -> int:
     wait_until(lambda: log.exists() and "overrides=" in log.read_text(), "the endless run")
     process = psutil.Process(pid)
     begun = process.cpu_times().user
-    # Loading takes a third of that.
+    # Loading the script takes a third of 0.3 s.
     wait_until(lambda: process.cpu_times().user > begun + 0.3, "a long propagation")
     return pid
 

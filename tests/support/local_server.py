@@ -1,4 +1,4 @@
-"""A Prefect server and a process worker as `make up` starts them, for tests that need both."""
+"""A Prefect server and a Prefect worker as `make up` starts them, for tests that need both."""
 
 import json
 import os
@@ -19,9 +19,9 @@ FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 
 class LocalServer:
-    """A server with deployments and a worker, in a folder and on a port of their own.
+    """A Prefect server with deployments and a Prefect worker, in a folder and on a port of its own.
 
-    Sweeps are in `home`, or else in the folder too.
+    Sweeps are in `home`, or by default in the same folder.
     """
 
     def __init__(self, folder: Path, home: Path | None = None) -> None:
@@ -45,7 +45,7 @@ class LocalServer:
         self.client = httpx.Client(base_url=f"{self.root}/api", timeout=30, trust_env=False)
 
     def make(self, command: str) -> None:
-        """Call what `make up`, `make deploy` or `make down` calls."""
+        """Call the program that `make up`, `make deploy` or `make down` calls."""
         subprocess.run(
             [
                 *(sys.executable, PROJECT / "tools" / "local_prefect.py", command),
@@ -57,7 +57,7 @@ class LocalServer:
         )
 
     def process_of(self, name: str) -> int:
-        """Return the process id of the server or the worker."""
+        """Return the process id of the server or the Prefect worker."""
         return int(json.loads((self._state / f"{name}.json").read_text())["pid"])
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +72,7 @@ class LocalServer:
         )
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Ask the API; a server on SQLite sometimes says that it is busy."""
+        """Ask the API, again if the server answers that its SQLite database is busy."""
         replies: list[httpx.Response] = []
 
         def is_answered() -> bool:
@@ -130,7 +130,7 @@ class LocalServer:
 
 
 def wait_for[T](look: Callable[[], T | None], timeout_s: float = 60) -> T:
-    """Return the first thing found."""
+    """Return the first value other than None that `look` returns."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = look()
@@ -141,7 +141,7 @@ def wait_for[T](look: Callable[[], T | None], timeout_s: float = 60) -> T:
 
 
 def entry_lines(folder: Path) -> list[dict[str, Any]]:
-    """Return the entries of a sweep's manifest, line by line; none before there is one."""
+    """Return the entries of a sweep's manifest, line by line; none before it exists."""
     manifest = folder / "manifest.jsonl"
     text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
     lines = [json.loads(line) for line in text.splitlines()]

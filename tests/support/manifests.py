@@ -1,4 +1,4 @@
-"""Manifests without a sweep, and how tests harm and read them."""
+"""Manifests without a sweep, and functions that damage and read them."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def corrupt(action: Callable[[], object]) -> ManifestCorruptError:
 
 
 def rewritten(path: Path, line_number: int, **fields: Any) -> None:
-    """Change keys of a line, as an editor that leaves no checksum would."""
+    """Change keys of a line and remove its position and checksum, as with an editor."""
     lines = path.read_text().splitlines(keepends=True)
     record = json.loads(lines[line_number - 1]) | fields
     for key in ("~crc", "seq"):

@@ -3,10 +3,10 @@
     python page_program.py [CORE] < blocks.json > outputs.json
 
 Blocks are ``{"page", "line", "language", "code"}``. Python blocks share one namespace, shell blocks
-run in bash, both in the current folder; a Python block whose first line is a comment with the name
-of a module is saved as that file instead. The answer is one text per block: what it printed, for a
-shell block on either stream. A block that fails ends the program with its error. With CORE, all of
-it runs on that core of the processor.
+run in bash, both in the current folder. A Python block whose first line is a comment with the name
+of a module is saved as that file instead. The output is one text per block: what the block printed,
+on either stream if it is a shell block. A block that fails ends the program with its error. With
+CORE, all blocks run on that core of the processor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     if sys.argv[1:]:
         os.sched_setaffinity(0, {int(sys.argv[1])})
     blocks = json.load(sys.stdin)
-    # A script that a reader saves has its own folder first on its path.
+    # As in a script that a reader saves: Python puts the script's folder first on the path.
     sys.path[0] = str(Path.cwd())
     namespace: dict[str, Any] = {"__name__": "__main__"}
     json.dump([_output(block, namespace) for block in blocks], sys.stdout)
@@ -43,7 +43,7 @@ def _output(block: dict[str, Any], namespace: dict[str, Any]) -> str:
         Path(module[1]).write_text(code, encoding="utf-8")
         return ""
     printed = io.StringIO()
-    # Moved down, so that a traceback names the line of the page.
+    # Newlines before the code, so that a traceback names the line of the page.
     program = compile("\n" * (block["line"] - 1) + code, block["page"], "exec")
     with contextlib.redirect_stdout(printed):
         exec(program, namespace)

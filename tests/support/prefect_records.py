@@ -1,4 +1,4 @@
-"""What a Prefect database holds, read without the server."""
+"""Rows of a Prefect database, read without the server."""
 
 from __future__ import annotations
 

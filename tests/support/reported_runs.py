@@ -1,4 +1,4 @@
-"""What the tests of reports share: manifest entries by hand, and the tables of a Markdown text."""
+"""Helpers of the tests of reports: manifest entries, and the tables of a Markdown text."""
 
 from __future__ import annotations
 

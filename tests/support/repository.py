@@ -1,4 +1,4 @@
-"""Where the parts of the repository are."""
+"""Paths of the parts of the repository."""
 
 from __future__ import annotations
 

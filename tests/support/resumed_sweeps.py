@@ -1,4 +1,4 @@
-"""Sweeps of the short mission that tests stop, harm, resume and compare."""
+"""Sweeps of the short mission that tests stop, damage, resume and compare."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOTE = "sweep_hooks:note"
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Whether two frames are equal to the last bit; says where not by failing."""
+    """Return True if two frames are equal to the last bit; else fail and say where they differ."""
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     return True
 
 
 def reopened(folder: Path, pool: LocalJoblibPool, script: Path = SHORT, **options: Any) -> Sweep:
-    """Return the sweep in `folder` as a new process would find it."""
+    """Return the sweep in `folder`, rebuilt from its manifest as in a new process."""
     return Sweep.from_manifest(
         folder / "manifest.jsonl", script, backend=pool, progress=False, **options
     )
@@ -57,7 +57,7 @@ def run_of(run_id: int, folder: Path, **changes: Any) -> RunSpec:
 
 
 def forget(folder: Path, *run_ids: int) -> None:
-    """Take the entries of some runs out of the manifest, as if it had been killed before them."""
+    """Remove the entries of some runs, as if the driver had been killed before it wrote them."""
     manifest = Manifest.load(folder / "manifest.jsonl")
     manifest.entries = [entry for entry in manifest.entries if entry.run_id not in run_ids]
     manifest.save(folder / "manifest.jsonl")

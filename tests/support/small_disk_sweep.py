@@ -1,10 +1,10 @@
-"""A program that runs a sweep on a disk with hardly any room, and resumes it once there is some.
+"""A program that runs a sweep on a disk with hardly any room, makes room, and resumes the sweep.
 
     python small_disk_sweep.py FOLDER mount|hook
 
-With ``mount`` the folder is a small disk of its own (to be called where mounting is allowed, as in
-``unshare --map-root-user --mount``). With ``hook`` the disk is the one that is there, and a hook
-finds it full. Prints a JSON object.
+With ``mount`` the program mounts a small disk on the folder, which must be allowed, as in
+``unshare --map-root-user --mount``. With ``hook`` it uses the disk as it is, and a hook raises the
+error of a full one. It prints a JSON object.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the soak tests have done, in one line at the end of `make soak`.
+"""The counts of the soak tests, in one line at the end of `make soak`.
 
-A test says what it did by the fixture `figures`. They are kept as properties of its report, which
-reach the process that prints them from the processes in which tests run.
+A test adds to its counts by the fixture `figures`, which keeps them as properties of the test's
+report: pytest sends reports from the processes that run tests to the one that prints the line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FIGURES = (
     "entries acknowledged",
     "entries lost",
 )
-"""What is counted, in the order in which it is told."""
+"""The names of the counts, in the order of the line."""
 
 
 class Figures:
@@ -38,7 +38,7 @@ class Figures:
             self.counts[told] += count
 
     def acknowledged(self, promised: Iterable[int], found: Iterable[int]) -> set[int]:
-        """Count entries that were promised, and return those of them that are lost."""
+        """Count entries that were promised, and return the lost ones."""
         wanted = set(promised)
         lost = wanted - set(found)
         self.add(entries_acknowledged=len(wanted), entries_lost=len(lost))
@@ -47,7 +47,7 @@ class Figures:
 
 @pytest.fixture
 def figures(record_property: Callable[[str, Any], None]) -> Iterator[Figures]:
-    """Count what a soak does; told also where it fails."""
+    """Count what a soak test does; the counts are in the line even if the test fails."""
     counted = Figures()
     yield counted
     for name, count in counted.counts.items():
@@ -55,7 +55,7 @@ def figures(record_property: Callable[[str, Any], None]) -> Iterator[Figures]:
 
 
 def line(properties: Iterable[tuple[str, Any]]) -> str | None:
-    """Return the sums of properties of reports as one line; None where nothing was counted."""
+    """Return the sums of properties of reports as one line; None if nothing was counted."""
     sums: Counter[str] = Counter()
     for name, count in properties:
         if name.startswith("soak: "):

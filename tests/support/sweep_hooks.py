@@ -14,7 +14,7 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 
 
 def note(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Write down what the run was given; slowly or not at all where the context says so."""
+    """Write the run's overrides, context and seed to a file; sleep or fail first if told to."""
     import pandas as pd
 
     refused = spec.output_dir.parent / "refused.json"
@@ -34,7 +34,7 @@ def note(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
 
 
 def count_rows(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Write down how many rows the report has."""
+    """Write to a file how many rows the report has."""
     import pandas as pd
 
     path = spec.output_dir / "rows.parquet"

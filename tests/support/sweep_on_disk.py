@@ -62,7 +62,7 @@ class SweepOnDisk:
         solvers: Mapping[str, pd.DataFrame | Path] | None = None,
         converged: Mapping[str, bool] | None = None,
     ) -> Path:
-        """Add a successful run and write its frames; a Path is listed as it is given."""
+        """Add a successful run and write its frames; a Path is listed without writing anything."""
         self._add(
             run_id,
             "ok",

@@ -1,4 +1,4 @@
-"""A user's program over the whole surface, which mypy checks with the tests. It is never run."""
+"""A program that uses every public name. mypy checks it with the tests; it is never run."""
 
 from __future__ import annotations
 

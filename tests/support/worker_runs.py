@@ -1,4 +1,4 @@
-"""What tests read of a run that a worker has ended."""
+"""Log and cause of a run that a worker has ended, as tests read them."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def log_of(tmp_path: Path, run: str = "run-0") -> str:
 
 
 def cause(outcome: RunOutcome) -> str:
-    """What a failed outcome says, after a check that it is otherwise empty."""
+    """Return the cause of a failed outcome, after a check that the outcome is otherwise empty."""
     assert outcome.status == "failed"
     assert outcome.stderr is not None
     assert outcome.stderr.startswith("Traceback (most recent call last):")
