@@ -270,7 +270,8 @@ class Sweep(SweepResults):
             As for the constructor.
         postprocess : str, optional
             The manifest's hook, named again; it must be the same one. `resume` and `extend` call
-            the hook of a manifest that another user or another machine wrote only with this.
+            the hook of a manifest that another user or another machine wrote only with this or
+            with `trust_hook`.
         trust_hook : bool
             Whether to trust all that such a manifest names: its hooks, and the scripts and folders
             of hand-made runs.
