@@ -1,4 +1,4 @@
-"""The public exceptions of this package, all of which it raises on purpose.
+"""The public exceptions of this package. It raises all of them but `RunFailed`.
 
     GmatSweepError                 anything below
     ├── SweepConfigError           the sweep cannot be started as asked
@@ -146,7 +146,7 @@ class ManifestCorruptError(GmatSweepError):
 
 
 class RunFailed(GmatSweepError):  # noqa: N818 - the name is part of the public contract
-    """A single run failed, for callers who prefer an exception to a ``failed`` row.
+    """A single run failed: for callers to raise, who prefer an exception to a ``failed`` row.
 
     Attributes
     ----------

@@ -181,7 +181,7 @@ def _manifest_of(it: Examination) -> Manifest | None:
 
 def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> None:
     if not it.log_is_whole:
-        # Entries of its runs may be all that tells of an extension: take lost ones from the seals.
+        # Only the entries of its runs tell of an extension: take the lost ones from the seals.
         known = {entry.run_id for entry in manifest.entries}
         sealed = (seal.entry for seal in seals)
         manifest.entries += [entry for entry in sealed if entry.run_id not in known]

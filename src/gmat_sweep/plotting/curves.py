@@ -242,7 +242,7 @@ def _convergence_frame(conv: Any, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _level_of(frame: pd.DataFrame) -> str | None:
-    """Return the column that tells one curve from another; None where there is a single one."""
+    """Return the column that tells one curve from another; None for a single curve."""
     return next((name for name in ("time", "interval_id") if name in frame.columns), None)
 
 

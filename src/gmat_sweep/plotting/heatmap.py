@@ -49,7 +49,7 @@ def sweep_heatmap(
     z : str
         A column of numbers.
     manifest : Manifest, optional
-        Of the same sweep, a full factorial of two axes. It tells the cells of failed runs. Without
+        Of the same sweep, a full factorial of two axes. It gives failed runs their cells. Without
         it, `x` and `y` are columns of `df`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.

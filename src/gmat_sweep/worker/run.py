@@ -55,7 +55,7 @@ def run_one(spec: RunSpec) -> RunOutcome:
     -------
     RunOutcome
         ``ok`` with the Parquet files written, or ``failed`` with the cause in ``stderr``: the
-        Python traceback, followed by the engine's own log where there is one.
+        Python traceback, followed by the engine's own log if there is one.
     """
     started_at = datetime.now(UTC)
     started = time.monotonic()
