@@ -18,7 +18,7 @@ __all__ = ["ChangedRuns", "LazyRuns", "PlannedRuns", "listed"]
 
 
 class LazyRuns(Sequence[RunSpec]):
-    """A sequence that makes a new `RunSpec` each time one is read, equal to the last."""
+    """A sequence that makes a run anew each time it is read: an equal `RunSpec`, not the same."""
 
     def __init__(self, count: int, make: Callable[[int], RunSpec]) -> None:
         self._count = count

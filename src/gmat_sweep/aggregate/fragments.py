@@ -1,7 +1,7 @@
 """Find a run's Parquet file, and read it as an Arrow table.
 
-`read_fragment` looks for a recorded path below one of the sweep's folders below each of them, and
-for any other path where it is. If there is no file, it tries
+If a recorded path lies below one of the sweep's folders, `read_fragment` looks for it below each of
+them. It looks for any other path where that is. If there is no file, it tries
 ``<sweep folder>/run-<id>/<file name>``, so that a sweep whose manifest holds absolute paths can be
 moved or copied to another machine.
 

@@ -29,7 +29,7 @@ _REPORT = "report__"
 
 
 def final_values(source: SweepSource) -> pd.DataFrame:
-    """Return the last row of every report of a sweep, run by run.
+    """Return the last numbers of every report of a sweep, run by run.
 
     Parameters
     ----------

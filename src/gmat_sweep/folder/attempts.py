@@ -6,8 +6,8 @@ own, Parquet files, the hook's) to ``.attempt-<number>`` in that folder before t
 keeps only the latest such folder. It deletes unfinished temporary files. All attempts share one
 log. It leaves ``.order-*.json`` alone: the pool deletes each one once its reply is recorded.
 
-The task run does not call it for a folder that holds more than one run, or the sweep itself: see
-`shared_folders`.
+The task run does not call `make_way` for a folder that holds more than one run, or the sweep
+itself: see `shared_folders`.
 """
 
 from __future__ import annotations

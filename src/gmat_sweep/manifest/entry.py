@@ -354,7 +354,7 @@ def check_extra(extra: Mapping[str, Any], known: frozenset[str]) -> None:
 
 
 def line_record(entry: ManifestEntry, prefixes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the record that is written for `entry`, with paths relative to the sweep folder.
+    """Return the record written for `entry`, with paths below the sweep folder relative to it.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 A host that does not see the sweep's own disk needs all of them. `MissionFiles` names them with
 their SHA-256, so that a host can tell whether it has them already. `MissionFiles.mirror` lays out a
-copy, and rewrites every absolute path in the script to lead to the copy.
+copy in which every path that a script names a mission file by leads to the copy.
 """
 
 from __future__ import annotations
