@@ -7,11 +7,13 @@ Of more than ten thousand that wait it drops the newest, so a flow must not get 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
+
+from gmat_sweep.flow.prefect_internals import count_of_task_runs
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -87,13 +89,9 @@ def _wait_for(
     wanted: int, flow_run_id: UUID, client: SyncPrefectClient, *, patience_s: float
 ) -> int:
     """Wait until so many are recorded or there is no headway; return how many there are."""
-    body: dict[str, Any] = {
-        "flow_runs": {"id": {"any_": [str(flow_run_id)]}},
-        "task_runs": {"state": {"type": {"any_": list(_FINAL_STATES)}}},
-    }
     recorded, last_headway = -1, time.monotonic()
     while True:
-        count = int(client.request("POST", "/task_runs/count", json=body).json())
+        count = count_of_task_runs(client, flow_run_id, _FINAL_STATES)
         if count > recorded:
             recorded, last_headway = count, time.monotonic()
         if recorded >= wanted or time.monotonic() - last_headway > patience_s:

@@ -11,10 +11,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import queue
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,6 +22,13 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.errors import BackendError
+from gmat_sweep.flow.prefect_internals import (
+    LONE_SERVER,
+    drop_unsent,
+    number_unsent,
+    server_command,
+    settings_as_environment,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,8 +50,7 @@ _SERVER_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_UI_ENABLED": "0",
-    "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
+    **LONE_SERVER,
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "400",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     # The event feed: three more rows a run, of which it would lose most where runs are short.
@@ -61,27 +65,16 @@ class LocalServer:
     """
 
     def __init__(self) -> None:
-        import prefect
-        from prefect.settings import get_current_settings
-
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.api_url = f"http://127.0.0.1:{port}/api"
         descriptor, name = tempfile.mkstemp(prefix="gmat-sweep-prefect-", suffix=".log")
         self._log = Path(name)
-        assert prefect.__file__ is not None
-        settings = get_current_settings().to_environment_variables(exclude_unset=True)
         with os.fdopen(descriptor, "wb") as log:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "uvicorn"),
-                    *("--app-dir", str(Path(prefect.__file__).parent)),
-                    *("--factory", "prefect.server.api.server:create_app"),
-                    *("--host", "127.0.0.1", "--port", str(port)),
-                    *("--log-level", "error", "--lifespan", "on"),
-                ],
-                env={**os.environ, **settings, **_SERVER_ENVIRONMENT},
+                server_command(port),
+                env={**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -205,12 +198,7 @@ def forget_unsent_events() -> None:
     Prefect would try for seven seconds to send each event, of which a run has three, and keep the
     process from ending until it has.
     """
-    from prefect.events.worker import EventsWorker
-
-    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                worker._queue.get_nowait()
+    drop_unsent()
 
 
 def let_events_be_sent() -> None:
@@ -220,10 +208,7 @@ def let_events_be_sent() -> None:
     more than it sends, and the flow would have to wait for them in the end anyway. Never for
     longer: a server that is gone holds nothing up.
     """
-    from prefect.events.worker import EventsWorker
-
-    workers = tuple(EventsWorker._instances.values())  # type: ignore[misc]
-    if sum(worker._queue.qsize() for worker in workers) > _MOST_UNSENT_EVENTS:
+    if number_unsent() > _MOST_UNSENT_EVENTS:
         time.sleep(_UNSENT_PAUSE_S)
 
 

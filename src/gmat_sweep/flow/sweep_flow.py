@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
-from prefect.context import FlowRunContext
-from prefect.exceptions import TerminationSignal
-from prefect.logging.configuration import setup_logging
-from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.runtime import flow_run as this_flow_run
 
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError
@@ -31,6 +29,13 @@ from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
 from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.final_state import SweepOutcome, final_state
+from gmat_sweep.flow.prefect_internals import (
+    RUN_LOGGERS,
+    TASK_RUN_LOGGER,
+    console_handlers,
+    flow_run_under_way,
+    is_termination,
+)
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
@@ -38,8 +43,6 @@ from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect import Flow
 
     from gmat_sweep.flow.job import SweepJob
@@ -82,12 +85,12 @@ def run_job(job: SweepJob) -> SweepReport:
     below the one that is under way if there is one. The caller's own exceptions come back as
     themselves: what the flow raised is raised again.
     """
-    under_way = FlowRunContext.get()
-    if under_way is not None and under_way.flow is not None and under_way.flow.name == FLOW_NAME:
-        assert under_way.flow_run is not None
-        report = SweepReport(flow_run_id=under_way.flow_run.id)
-        orchestrate(job, report)
-        return report
+    if (under_way := flow_run_under_way()) is not None:
+        flow_run_id, flow_name = under_way
+        if flow_name == FLOW_NAME:
+            report = SweepReport(flow_run_id=flow_run_id)
+            orchestrate(job, report)
+            return report
     report = SweepReport()
     with _quiet_console(), recorded_on():
         try:
@@ -124,13 +127,10 @@ def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome
         options: dict[str, Any],
     ) -> State[SweepOutcome]:
         del mission, kind, runs, out, resume, pool, options
-        context = FlowRunContext.get()
-        assert context is not None
-        assert context.flow_run is not None
-        report.flow_run_id = context.flow_run.id
+        report.flow_run_id = UUID(this_flow_run.id)
         try:
             orchestrate(job, report)
-            publish_summary(context.flow_run.id, key_of(job.mission, job.kind), job.manifest_path)
+            publish_summary(report.flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
         except BaseException as error:
             report.error = error
             raise
@@ -229,7 +229,7 @@ def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
 
 
 def _why(error: BaseException) -> str:
-    if isinstance(error, TerminationSignal):
+    if is_termination(error):
         return "ended by a signal: cancelled, or its machine was shut down"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"
@@ -239,7 +239,7 @@ def _why(error: BaseException) -> str:
 @contextlib.contextmanager
 def _quiet_task_runs() -> Iterator[None]:
     """Keep the log to lines of the sweep: a line per task run would bury them."""
-    task_runs = logging.getLogger("prefect.task_runs")
+    task_runs = logging.getLogger(TASK_RUN_LOGGER)
     before = task_runs.level
     task_runs.setLevel(logging.CRITICAL)
     try:
@@ -251,13 +251,7 @@ def _quiet_task_runs() -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet_console() -> Iterator[None]:
     """Leave the terminal to the progress bar; the server still gets the flow's own log."""
-    # Prefect installs its handlers when the first flow starts, which would be too late.
-    setup_logging()
-    consoles = [
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler, PrefectConsoleHandler)
-    ]
+    consoles = console_handlers()
     for console in consoles:
         console.addFilter(_is_not_of_a_run)
     try:
@@ -268,5 +262,4 @@ def _quiet_console() -> Iterator[None]:
 
 
 def _is_not_of_a_run(record: logging.LogRecord) -> bool:
-    names = ("prefect.flow_runs", "prefect.task_runs", "prefect.task_runner")
-    return not record.name.startswith(names)
+    return not record.name.startswith(RUN_LOGGERS)

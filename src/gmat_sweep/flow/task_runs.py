@@ -32,6 +32,7 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.causes import headline
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
+from gmat_sweep.flow.prefect_internals import TASK_RUN_LOGGER
 from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.spec import RunOutcome, RunSpec
@@ -59,7 +60,7 @@ _RECOUNT_INTERVAL_S = 1.0
 _MOST_CAUSES_LOGGED = 50
 
 # Below Prefect's own, whose lines are kept away while a sweep runs.
-_causes = logging.getLogger("prefect.task_runs.causes")
+_causes = logging.getLogger(f"{TASK_RUN_LOGGER}.causes")
 _causes.setLevel(logging.INFO)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from prefect.context import FlowRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
+
+from gmat_sweep.flow.prefect_internals import forget_task_run
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -42,12 +43,8 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
     ) -> PrefectConcurrentFuture[Any]:
         """Run a task in a thread."""
         # Here and not when they end: no other thread changes what `cancel_all` goes over.
-        context = FlowRunContext.get()
         while self._ended:
-            ended = self._ended.popleft()
-            self._cancel_events.pop(ended, None)
-            if context is not None:
-                context.task_run_assets.pop(ended, None)
+            forget_task_run(self, self._ended.popleft())
         future = super().submit(task, parameters, wait_for, dependencies)
         future.add_done_callback(lambda done: self._ended.append(done.task_run_id))
         return future

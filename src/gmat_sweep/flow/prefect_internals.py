@@ -1,0 +1,180 @@
+"""What this package uses of Prefect beyond its public API, all of it.
+
+The functions import Prefect when they are called: the local server is to start before the rest of
+Prefect is loaded. `tests/flow/test_prefect_internals.py` has a test for each use, which fails when
+a release takes it away. No other module may name a private part of Prefect; `tests/test_layers.py`
+sees to that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+__all__ = [
+    "LONE_SERVER",
+    "RUN_LOGGERS",
+    "TASK_RUN_LOGGER",
+    "console_handlers",
+    "count_of_task_runs",
+    "drop_unsent",
+    "flow_run_under_way",
+    "forget_task_run",
+    "is_termination",
+    "number_unsent",
+    "server_command",
+    "settings_as_environment",
+]
+
+LONE_SERVER = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+"""Environment of a server that lives as long as one program, and is the only one of its process.
+
+Prefect's temporary server sets both. The first leaves out the UI and every service that only a
+server that stays needs. Settings can turn these services off one by one, but a release that adds
+another would start it here. The second, for which there is no setting, lets Prefect save memory.
+"""
+
+TASK_RUN_LOGGER = "prefect.task_runs"
+"""Name of the logger of task runs, which reaches the server as the task run's log.
+
+`get_run_logger` finds it only inside a run, and gives no hold on its level.
+"""
+
+RUN_LOGGERS = ("prefect.flow_runs", TASK_RUN_LOGGER, "prefect.task_runner")
+"""What the names of the loggers of flow runs, task runs and task runners begin with.
+
+Prefect's settings turn a logger off altogether or not at all; on the terminal alone they cannot.
+"""
+
+
+def server_command(port: int) -> list[str]:
+    """Return the command that serves Prefect's API on loopback, at a port.
+
+    ``prefect server start`` is the public one. It loads Prefect's command line first, which takes
+    some 0.2 s of CPU more, and prints a banner into the log from which a failed start is explained.
+    """
+    import prefect
+
+    assert prefect.__file__ is not None
+    return [
+        *(sys.executable, "-m", "uvicorn"),
+        *("--app-dir", str(Path(prefect.__file__).parent)),
+        *("--factory", "prefect.server.api.server:create_app"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--log-level", "error", "--lifespan", "on"),
+    ]
+
+
+def settings_as_environment() -> dict[str, str]:
+    """Return what is set in this process, profile included, as environment variables.
+
+    A child process reads its profile and its environment by itself, but not what
+    `temporary_settings` has set here. Prefect documents no other way to hand that on.
+    """
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().to_environment_variables(exclude_unset=True)
+
+
+def number_unsent() -> int:
+    """Return how many events, and batches of log lines, wait in this process to be sent.
+
+    Prefect says it nowhere. Its workers for events and for logs are kept in one dictionary.
+    """
+    from prefect.events.worker import EventsWorker
+
+    workers = tuple(EventsWorker._instances.values())  # type: ignore[misc]
+    return sum(worker._queue.qsize() for worker in workers)
+
+
+def drop_unsent() -> None:
+    """Drop the events and log lines that wait in this process to be sent.
+
+    Prefect's `drain` sends them all, and waits for it. Each is counted as done, because Prefect's
+    `wait_until_empty` waits until all that were ever put are done.
+    """
+    from prefect.events.worker import EventsWorker
+
+    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                worker._queue.get_nowait()
+                worker._queue.task_done()
+
+
+def forget_task_run(runner: ThreadPoolTaskRunner[Any], task_run_id: UUID) -> None:
+    """Let go of what Prefect keeps of a task run that has ended until its flow run ends.
+
+    That is an event by which it would be cancelled, in the runner, and the assets that it depends
+    on, in the context of the flow run. Prefect frees neither earlier, and has no setting for it.
+    """
+    from prefect.context import FlowRunContext
+
+    runner._cancel_events.pop(task_run_id, None)
+    context = FlowRunContext.get()
+    if context is not None:
+        context.task_run_assets.pop(task_run_id, None)
+
+
+def flow_run_under_way() -> tuple[UUID, str] | None:
+    """Return the id of the flow run that this code runs in and its flow's name; None outside one.
+
+    `prefect.runtime.flow_run` says the same inside a flow run. Outside one it reads
+    ``PREFECT__FLOW_RUN_ID``, which the children of a flow run's process inherit, and asks the
+    server for that flow run. A sweep in such a child has a flow run of its own.
+    """
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    if context is None or context.flow is None or context.flow_run is None:
+        return None
+    return context.flow_run.id, context.flow.name
+
+
+def console_handlers() -> list[logging.Handler]:
+    """Return Prefect's handlers that write to the terminal.
+
+    Prefect installs them when the first flow run starts; this has it done now, which can be done
+    again. Its settings choose the level of all handlers together, the one that writes to the
+    server included.
+    """
+    from prefect.logging.configuration import setup_logging
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    setup_logging()
+    handlers = logging.getLogger().handlers
+    return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]
+
+
+def is_termination(error: BaseException) -> bool:
+    """Return whether Prefect raised this because the process got SIGTERM, as when cancelled.
+
+    Prefect documents the exception as one that is not for users to catch. It is only named here,
+    and goes on.
+    """
+    from prefect.exceptions import TerminationSignal
+
+    return isinstance(error, TerminationSignal)
+
+
+def count_of_task_runs(client: SyncPrefectClient, flow_run_id: UUID, states: Sequence[str]) -> int:
+    """Return how many task runs of a flow run the server has recorded in one of these states.
+
+    The server's API is public, but the client has no method for this part of it; by
+    `read_task_runs` the flow would read thousands of records to count them.
+    """
+    body = {
+        "flow_runs": {"id": {"any_": [str(flow_run_id)]}},
+        "task_runs": {"state": {"type": {"any_": list(states)}}},
+    }
+    return int(client.request("POST", "/task_runs/count", json=body).json())

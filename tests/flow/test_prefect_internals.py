@@ -1,0 +1,273 @@
+"""What `prefect_internals` relies on is still in Prefect: a test for each use.
+
+One that fails names what a release has taken away. No server is started.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+from uuid import uuid4
+
+import prefect
+import pytest
+import uvicorn
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration.routes import ServerRoutes
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.context import FlowRunContext
+from prefect.events import Event, Resource
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import TerminationSignal
+from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
+from prefect.logging.loggers import flow_run_logger, task_run_logger
+from prefect.runtime import flow_run as this_flow_run
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect_dask import DaskTaskRunner
+from prefect_ray import RayTaskRunner
+
+from gmat_sweep.flow import prefect_internals as internals
+from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
+from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
+from gmat_sweep.flow.runners.threads import InThreads, SweepThreads
+
+NOBODY = "http://127.0.0.1:1/api"
+
+
+def an_event() -> Event:
+    """Return an event that is never sent."""
+    return Event(event="none", resource=Resource({"prefect.resource.id": "none"}))
+
+
+@pytest.fixture
+def unsent(monkeypatch: pytest.MonkeyPatch) -> Iterator[EventsWorker]:
+    """An events worker of Prefect's that does not send its two events."""
+    worker = EventsWorker(NullEventsClient, ())  # type: ignore[arg-type]
+    for _ in range(2):
+        worker.send(an_event())
+    with monkeypatch.context() as patch:
+        patch.setattr(EventsWorker, "_instances", {1: worker})
+        yield worker
+
+
+@pytest.fixture
+def context() -> Iterator[FlowRunContext]:
+    """The context of a flow run, as Prefect makes it."""
+
+    @flow(name="probe")
+    def nothing() -> None:
+        pass
+
+    made = FlowRunContext.model_construct(
+        flow=nothing, flow_run=FlowRun(flow_id=uuid4()), task_run_assets={}
+    )
+    with made:
+        yield made
+
+
+class TestTheServer:
+    """A Prefect server that lives beside a sweep."""
+
+    def test_prefects_server_is_still_made_by_create_app_without_arguments(self) -> None:
+        assert "prefect.server.api.server:create_app" in internals.server_command(4200)
+        # Read and not imported, which takes five seconds.
+        source = (Path(str(prefect.__file__)).parent / "server/api/server.py").read_text()
+        (made_by,) = (
+            node
+            for node in ast.parse(source).body
+            if isinstance(node, ast.FunctionDef) and node.name == "create_app"
+        )
+
+        assert len(made_by.args.defaults) == len(made_by.args.args)
+        for variable in internals.LONE_SERVER:
+            assert f'os.getenv("{variable}")' in str(ast.get_source_segment(source, made_by))
+
+    def test_uvicorn_still_has_the_options_of_the_servers_command(self) -> None:
+        known = {option for each in uvicorn.main.params for option in each.opts}
+        used = {word for word in internals.server_command(4200) if word.startswith("--")}
+
+        assert len(used) == 6
+        assert used <= known
+
+    def test_prefects_settings_can_still_be_told_as_environment_variables(self) -> None:
+        assert PREFECT_CLIENT_MAX_RETRIES.name not in internals.settings_as_environment()
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 7}):
+            told = internals.settings_as_environment()
+
+        assert told[PREFECT_CLIENT_MAX_RETRIES.name] == "7"
+
+    def test_prefects_server_still_counts_task_runs_at_that_path(self) -> None:
+        assert "/task_runs/count" in get_args(ServerRoutes)
+        inspect.signature(SyncPrefectClient.request).bind(None, "POST", "/task_runs/count", json={})
+
+    def test_prefects_filters_still_have_the_form_in_which_task_runs_are_counted(self) -> None:
+        flow_run = uuid4()
+        of_flow_run = FlowRunFilter.model_validate({"id": {"any_": [str(flow_run)]}})
+        in_state = TaskRunFilter.model_validate({"state": {"type": {"any_": ["COMPLETED"]}}})
+
+        assert of_flow_run.model_dump(exclude_unset=True) == {"id": {"any_": [flow_run]}}
+        assert in_state.model_dump(mode="json", exclude_unset=True) == {
+            "state": {"type": {"any_": ["COMPLETED"]}}
+        }
+
+
+class TestUnsentEvents:
+    """Events that Prefect holds until they are sent."""
+
+    def test_prefects_events_worker_still_keeps_unsent_events_in_a_queue_of_that_name(
+        self, unsent: EventsWorker
+    ) -> None:
+        assert isinstance(unsent._queue, queue.Queue)
+        assert internals.number_unsent() == 2
+
+    def test_prefect_still_waits_until_all_events_that_were_put_are_done(
+        self, unsent: EventsWorker
+    ) -> None:
+        internals.drop_unsent()
+
+        assert internals.number_unsent() == 0
+        assert unsent._queue.unfinished_tasks == 0
+        unsent.wait_until_empty()
+
+    def test_prefects_events_workers_are_still_found_in_a_dictionary_of_that_name(self) -> None:
+        with temporary_settings({PREFECT_API_URL: NOBODY}):
+            worker = EventsWorker.instance(NullEventsClient)
+        try:
+            assert worker in EventsWorker._instances.values()  # type: ignore[misc]
+        finally:
+            worker.drain()
+
+    def test_prefects_workers_for_logs_are_still_in_the_same_dictionary(self) -> None:
+        kept: list[object] = [EventsWorker._instances, APILogWorker._instances]  # type: ignore[misc]
+
+        assert kept[0] is kept[1]
+
+
+class TestWhatIsKeptOfATaskRun:
+    """What Prefect keeps of each task run."""
+
+    def test_prefects_thread_runner_still_keeps_cancel_events_under_that_name(self) -> None:
+        assert ThreadPoolTaskRunner()._cancel_events == {}
+
+    def test_prefects_flow_run_context_still_keeps_assets_by_task_run(self) -> None:
+        field = FlowRunContext.model_fields["task_run_assets"]
+
+        assert str(field.annotation).startswith("dict[uuid.UUID, ")
+
+    def test_what_is_kept_can_still_be_let_go(self, context: FlowRunContext) -> None:
+        runner, ended, under_way = SweepThreads(1), uuid4(), uuid4()
+        for task_run in (ended, under_way):
+            runner._cancel_events[task_run] = threading.Event()
+            context.task_run_assets[task_run] = set()
+        internals.forget_task_run(runner, ended)
+
+        assert [*runner._cancel_events] == [*context.task_run_assets] == [under_way]
+
+
+class TestTheFlowRun:
+    """The flow run that is under way."""
+
+    def test_prefects_context_still_has_the_flow_run_and_the_flow(
+        self, context: FlowRunContext
+    ) -> None:
+        assert context.flow_run is not None
+        assert internals.flow_run_under_way() == (context.flow_run.id, "probe")
+        assert this_flow_run.id == str(context.flow_run.id)
+
+    def test_a_child_of_a_flow_runs_process_is_still_in_no_flow_run(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", flow_run_id := str(uuid4()))
+
+        assert internals.flow_run_under_way() is None
+        assert this_flow_run.id == flow_run_id
+
+    def test_prefect_still_raises_a_termination_signal_that_is_no_exception(self) -> None:
+        signal = TerminationSignal(signal=15)
+
+        assert internals.is_termination(signal)
+        assert not isinstance(signal, Exception)
+
+
+class TestLogs:
+    """Prefect's loggers and handlers."""
+
+    def test_prefects_loggers_of_runs_still_have_these_names(self) -> None:
+        task_run = TaskRun(task_key="probe", dynamic_key="0", flow_run_id=uuid4())
+        of_task_run = task_run_logger(task_run, flow_run=FlowRun(flow_id=uuid4()), flow=None)
+        of_flow_run = flow_run_logger(FlowRun(flow_id=uuid4()))
+
+        assert of_task_run.logger.name == internals.TASK_RUN_LOGGER
+        assert of_flow_run.logger.name.startswith(internals.RUN_LOGGERS)
+        assert ThreadPoolTaskRunner().logger.name.startswith(internals.RUN_LOGGERS)
+
+    def test_prefects_console_handlers_are_still_those_of_the_root_logger(self) -> None:
+        consoles = internals.console_handlers()
+
+        assert consoles
+        assert internals.console_handlers() == consoles
+        assert not issubclass(PrefectConsoleHandler, APILogHandler)
+
+
+class TestTaskRunners:
+    """What the task runners override, which is Prefect's public extension point."""
+
+    @pytest.mark.parametrize("ours", [SweepThreads, InThreads])
+    def test_prefect_still_submits_a_task_with_these_arguments(self, ours: type) -> None:
+        theirs = inspect.signature(TaskRunner.submit).parameters
+
+        assert [*inspect.signature(ours.submit).parameters] == [*theirs]  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize(
+        ("name", "arguments"),
+        [("duplicate", ()), ("__enter__", ()), ("__exit__", (None, None, None))],
+    )
+    @pytest.mark.parametrize("runner", [TaskRunner, DaskTaskRunner, RayTaskRunner])
+    def test_prefect_still_starts_and_ends_a_task_runner_with_these_arguments(
+        self, runner: type, name: str, arguments: tuple[None, ...]
+    ) -> None:
+        inspect.signature(getattr(runner, name)).bind(None, *arguments)
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [(SweepDaskTaskRunner, DaskTaskRunner), (SweepRayTaskRunner, RayTaskRunner)],
+    )
+    def test_prefects_cluster_runners_are_still_task_runners_behind_ours(
+        self, ours: type, theirs: type
+    ) -> None:
+        order = ours.__mro__
+
+        assert order.index(InThreads) < order.index(theirs) < order.index(TaskRunner)
+
+    def test_prefects_dask_runner_still_connects_only_when_its_client_is_asked_for(self) -> None:
+        with DaskTaskRunner(address="tcp://127.0.0.1:1") as runner:
+            assert runner._client is None
+            assert isinstance(type(runner).client, property)
+
+    def test_prefects_dask_runner_still_ends_a_cluster_before_the_task_runner(self) -> None:
+        class Probe(DaskTaskRunner):  # type: ignore[misc, unused-ignore]
+            pass
+
+        was_started: list[bool] = []
+        with Probe(address="tcp://127.0.0.1:1") as runner:
+            # Its cluster and its client are closed like this.
+            runner._exit_stack.callback(lambda: was_started.append(runner._started))
+
+        assert was_started == [True]
+        assert not runner._started
+
+    def test_prefects_ray_runner_still_starts_ray_in_enter_and_ends_only_its_own(self) -> None:
+        started = inspect.getsource(RayTaskRunner.__enter__)
+        ended = inspect.getsource(RayTaskRunner.__exit__)
+
+        assert started.index("ray.is_initialized()") < started.index("ray.init(")
+        assert ended.index("self._owns_ray") < ended.index("ray.shutdown()")
