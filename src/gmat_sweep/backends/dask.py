@@ -183,10 +183,11 @@ class DaskPool(ClusterPool):
         BackendError
             The cluster's workers cannot do runs.
         """
-        from gmat_sweep.backends.cluster.dask_plugins import GmatWorkers, one_chance
+        from gmat_sweep.backends.cluster.dask_internals import one_chance
+        from gmat_sweep.backends.cluster.dask_plugins import BEGUN, GmatWorkers
 
         try:
-            client.register_plugin(one_chance(), name=f"{KEY}-one-chance")
+            client.register_plugin(one_chance(BEGUN, f"{KEY}-"), name=f"{KEY}-one-chance")
             client.register_plugin(GmatWorkers(self._name, self._reuse), name=self._name)
         except Exception as error:
             raise BackendError(
@@ -280,13 +281,15 @@ class DaskPool(ClusterPool):
         return 2 * self.max_workers
 
     def _count(self, client: distributed.Client) -> int:
+        from gmat_sweep.backends.cluster.dask_internals import most_workers
+
         try:
             threads: list[int] = list(client.nthreads().values())
         except (OSError, TimeoutError):
             # Whoever waits for a run hears of it.
             return max(1, self._counted[1])
-        adaptive = getattr(client.cluster, "_adaptive", None)
-        most = 0 if adaptive is None else _grows_to(adaptive.maximum, threads)
+        workers = most_workers(client.cluster)
+        most = 0 if workers is None else _grows_to(workers, threads)
         return max(1, sum(threads), most)
 
 

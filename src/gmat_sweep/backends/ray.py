@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from gmat_sweep.backends import missing_extra
 from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool
+from gmat_sweep.backends.cluster.ray_internals import connection
 from gmat_sweep.backends.cluster.ray_watch import RayWatch
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
@@ -141,10 +142,7 @@ class RayPool(ClusterPool):
 
     def lend(self) -> None:
         """Use the Ray of this process from now on; `take_back` ends that."""
-        import ray
-
-        here = ray.get_runtime_context()
-        self._watch = RayWatch(here.gcs_address, here.get_node_id(), ray.nodes())
+        self._watch = RayWatch(connection())
         self._open = True
 
     def take_back(self) -> None:

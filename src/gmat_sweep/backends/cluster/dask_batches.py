@@ -334,11 +334,12 @@ def _ended_with_sweep() -> WorkerDiedError:
 
 def carry_out(name: str, batch: bytes) -> dict[str, bytes]:
     """Carry out a batch on the Dask worker of the calling thread."""
-    from distributed import Reschedule, get_worker
+    from distributed import Reschedule
 
-    plugin = get_worker().plugins[name]
+    from gmat_sweep.backends.cluster.dask_internals import plugin_here
+
     try:
-        kept: dict[str, bytes] = plugin.carry_out(pickle.loads(batch))  # noqa: S301 - from our own sweep
+        kept: dict[str, bytes] = plugin_here(name).carry_out(pickle.loads(batch))  # noqa: S301 - from our own sweep
     except BackendError as error:
         # The worker is on its way out: another one does it, and it was no attempt.
         raise Reschedule from error

@@ -14,11 +14,12 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import dask.config
 from dask.utils import parse_timedelta
-from distributed import SpecCluster
-from distributed.deploy.adaptive import Adaptive
+from distributed import Adaptive, SpecCluster
+
+from gmat_sweep.backends.cluster.dask_internals import jobs_of, workers_here
 
 if TYPE_CHECKING:
-    from distributed.deploy.spec import ProcessInterface
+    from distributed.deploy import ProcessInterface
 
 __all__ = ["ReplacingAdaptive", "adapting"]
 
@@ -56,7 +57,7 @@ class ReplacingAdaptive(Adaptive):
     async def target(self) -> int:
         """Return how many workers there should be: part of a job cannot be had, nor ended."""
         wanted: int = await super().target()
-        per_job = max((len(_names(*job)) for job in self.cluster.worker_spec.items()), default=1)
+        per_job = max((len(job.workers) for job in jobs_of(self.cluster)), default=1)
         return -(-wanted // per_job) * per_job
 
     async def adapt(self) -> None:
@@ -69,23 +70,18 @@ class ReplacingAdaptive(Adaptive):
     def _ended(self) -> list[Any]:
         """Return the jobs whose workers were there, and have all been away for long enough."""
         patience = parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout"))
-        here = {worker["name"] for worker in self.cluster.scheduler_info["workers"].values()}
+        here = workers_here(self.cluster)
         now, ended = time.monotonic(), []
-        for job, spec in self.cluster.worker_spec.items():
-            submitted = self.cluster.workers.get(job)
+        for job in jobs_of(self.cluster):
+            submitted = job.process
             if submitted is None:
                 continue
-            if _names(job, spec) & here:
+            if job.workers & here:
                 self._seen.add(submitted)
                 self._gone_since.pop(submitted, None)
             elif (
                 submitted in self._seen
                 and now - self._gone_since.setdefault(submitted, now) >= patience
             ):
-                ended.append(job)
+                ended.append(job.name)
         return ended
-
-
-def _names(job: Any, spec: dict[str, Any]) -> set[Any]:
-    """Return the names of a job's workers."""
-    return {f"{job}{suffix}" for suffix in spec["group"]} if "group" in spec else {job}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -22,9 +21,8 @@ from typing import Any
 
 import dask.config
 from distributed import Scheduler, SpecCluster
-from distributed.deploy.subprocess import SubprocessWorker
-from distributed.worker_memory import parse_memory_limit
 
+from gmat_sweep.backends.cluster.dask_internals import WorkerProgram, memory_limit
 from gmat_sweep.backends.process.reaper import REAPER
 
 __all__ = ["LocalWorkers"]
@@ -56,7 +54,7 @@ class LocalWorkers(SpecCluster):
         self, *, n_workers: int, threads_per_worker: int = 1, **worker_kwargs: Any
     ) -> None:
         threads = n_workers * threads_per_worker
-        memory = parse_memory_limit("auto", threads_per_worker, threads, logger=_LOG)
+        memory = memory_limit(threads_per_worker, threads, _LOG)
         options = {
             "host": "127.0.0.1",
             "nthreads": threads_per_worker,
@@ -82,16 +80,15 @@ class LocalWorkers(SpecCluster):
             )
 
 
-class _LocalWorker(SubprocessWorker):
+class _LocalWorker(WorkerProgram):
     """A worker in a process group of its own, with the import paths of this process."""
 
-    async def _start(self) -> None:
+    async def launch(self) -> asyncio.subprocess.Process:
+        """Start it with a folder of its own."""
         self._folder = Path(tempfile.mkdtemp(prefix="gmat-sweep-dask-"))
         REAPER.add_folder(self._folder)
-        options = {**self.worker_kwargs, "local_directory": str(self._folder), "name": self.name}
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "dask", "spec", self.scheduler),
-            *("--spec", json.dumps({"cls": self.worker_class, "opts": options})),
+        process = await asyncio.create_subprocess_exec(
+            *self.command(local_directory=str(self._folder)),
             env={
                 **{_variable(name): value for name, value in _SELDOM.items()},
                 **os.environ,
@@ -100,7 +97,8 @@ class _LocalWorker(SubprocessWorker):
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
-        REAPER.add_group(self.process.pid)
+        REAPER.add_group(process.pid)
+        return process
 
     async def close(self) -> None:
         """End the worker with all that it started."""

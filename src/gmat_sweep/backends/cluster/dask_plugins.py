@@ -1,10 +1,10 @@
-"""What a `DaskPool` adds to a cluster: GMAT processes beside its workers, and one rule.
+"""`GmatWorkers`: what a `DaskPool` adds to the workers of a cluster, GMAT processes beside them.
 
-`GmatWorkers` is attached to every worker, those that join later included. A run that the scheduler
-takes back - its sweep was interrupted, or the process that asked for it is gone - is ended there.
+It is attached to every worker, those that join later included. A run that the scheduler takes
+back - its sweep was interrupted, or the process that asked for it is gone - is ended there.
 
-`one_chance` is attached to the scheduler: a task that had begun on a worker that dies is given back
-to the sweep, which decides and records, instead of being started again by Dask.
+Workers have this package in the same version: the plugin is sent by the name of its class. The
+scheduler's plugin, `dask_internals.one_chance`, is not.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import threading
 from typing import Any, Self
 
 from distributed import Worker, WorkerPlugin
-from distributed.diagnostics.plugin import SchedulerPlugin
 
 from gmat_sweep.backends.cluster.dask_batches import KEY, SECONDS, Batch, replies_topic
+from gmat_sweep.backends.cluster.dask_internals import call_later, is_taken_back, threads_of
 from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
 
-__all__ = ["BEGUN", "GmatWorkers", "one_chance"]
+__all__ = ["BEGUN", "GmatWorkers"]
 
 BEGUN = f"{KEY}-begun"
 """Topic of the event by which a worker says that it begins with a task."""
@@ -46,7 +46,7 @@ class GmatWorkers(WorkerPlugin):
         self._lock = threading.Lock()
         self._current: dict[str, str] = {}
         self._runs = RemoteWorker(reuse_gmat_context=self._reuse)
-        self._runs.warm_up(worker.state.nthreads)
+        self._runs.warm_up(threads_of(worker))
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
         """End them."""
@@ -54,7 +54,7 @@ class GmatWorkers(WorkerPlugin):
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """End the run of a task that is not wanted any more, and begin none of its others."""
-        if start == "executing" and finish == "released" and str(key).startswith(f"{KEY}-"):
+        if is_taken_back(start, finish) and str(key).startswith(f"{KEY}-"):
             with self._lock:
                 order = self._current.pop(str(key).rpartition("-")[2], None)
             if order is not None:
@@ -103,36 +103,10 @@ class _Replies:
             is_first = not self._unsent
             self._unsent[ticket] = reply
         if is_first:
-            loop = self._worker.loop
-            loop.add_callback(loop.call_later, SECONDS, self._flush)
+            call_later(self._worker, SECONDS, self._flush)
 
     def _flush(self) -> None:
         with self._lock:
             unsent, self._unsent = self._unsent, {}
         if unsent:
             self._worker.log_event(self._topic, unsent)
-
-
-def one_chance() -> SchedulerPlugin:
-    """Return the scheduler's plugin; it is sent by value, as a scheduler may lack this package."""
-    begun, key_prefix = BEGUN, f"{KEY}-"
-
-    class OneChance(SchedulerPlugin):
-        def __init__(self) -> None:
-            self.scheduler: Any = None
-
-        async def start(self, scheduler: Any) -> None:
-            self.scheduler = scheduler
-
-        def log_event(self, topic: str, said: Any) -> None:
-            if not topic.startswith(key_prefix):
-                return
-            task = self.scheduler.tasks.get(said) if topic == begun else None
-            if task is not None:
-                task.suspicious = self.scheduler.allowed_failures
-            # Dask would keep the last hundred thousand, replies included.
-            self.scheduler._broker.truncate(topic)
-
-    # Found by its module, it would be sent by name.
-    OneChance.__module__ = "__main__"
-    return OneChance()

@@ -10,18 +10,16 @@ threads that may be left waiting.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
-from typing import Any
+
+from gmat_sweep.backends.cluster.ray_internals import Connection, cpus_now, gives_up_after_s
 
 __all__ = ["RayWatch"]
 
 _PROBE_EVERY_S = 1.0
 _CONNECT_TIMEOUT_S = 5.0
-_RAY_VARIABLE = "RAY_gcs_rpc_server_reconnect_timeout_s"
-_RAY_GIVES_UP_AFTER_S = 60.0
 
 
 class RayWatch:
@@ -33,27 +31,18 @@ class RayWatch:
 
     Parameters
     ----------
-    head : str
-        Host and port of the cluster's head.
-    here : str
-        Id of the node whose raylet this process is connected to.
-    nodes : list of dict
-        What ``ray.nodes()`` says of the cluster's nodes.
+    to : Connection
+        The cluster.
     """
 
-    def __init__(self, head: str, here: str, nodes: list[dict[str, Any]]) -> None:
-        host, _, port = head.rpartition(":")
-        self._head = (host.strip("[]"), int(port))
-        self._raylet = next(
-            (node["NodeManagerAddress"], node["NodeManagerPort"])
-            for node in nodes
-            if node["NodeID"] == here
-        )
-        self._patience = _ray_gives_up_after() / 3
+    def __init__(self, to: Connection) -> None:
+        self._head = to.head
+        self._raylet = to.raylet
+        self._patience = gives_up_after_s() / 3
         self._ended = threading.Event()
         self._answers = threading.Event()
         self._loss: str | None = None
-        self._cpus = _cpus_of(nodes)
+        self._cpus = to.cpus
         for work in (self._probe, self._count):
             threading.Thread(target=work, name="gmat-sweep-ray-watch", daemon=True).start()
 
@@ -108,26 +97,13 @@ class RayWatch:
         return True
 
     def _count(self) -> None:
-        import ray
-
         while not self._ended.wait(_PROBE_EVERY_S):
             if self._answers.wait(_PROBE_EVERY_S):
                 # What the head does not answer now, it may answer next time.
                 with contextlib.suppress(Exception):
-                    self._cpus = _cpus_of(ray.nodes())
+                    self._cpus = cpus_now()
 
 
 def _connect(place: tuple[str, int]) -> None:
     with socket.create_connection(place, timeout=_CONNECT_TIMEOUT_S):
         pass
-
-
-def _cpus_of(nodes: list[dict[str, Any]]) -> int:
-    return max(1, int(sum(node["Resources"].get("CPU", 0) for node in nodes if node["Alive"])))
-
-
-def _ray_gives_up_after() -> float:
-    try:
-        return float(os.environ.get(_RAY_VARIABLE, ""))
-    except ValueError:
-        return _RAY_GIVES_UP_AFTER_S

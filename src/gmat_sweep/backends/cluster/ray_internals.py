@@ -1,0 +1,82 @@
+"""What this package uses of Ray beyond its public API, all of it.
+
+Ray ends a process whose cluster is lost, and has no function that asks whether it is still there:
+the pool has to know where the parts of Ray listen, and when Ray gives up. No other module may name
+a private part of Ray; `tests/test_layers.py` sees to that. Each use has a test in
+`tests/backends/cluster/test_ray_internals.py`, which fails when a release takes it away.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["GIVES_UP_VARIABLE", "Connection", "connection", "cpus_now", "gives_up_after_s"]
+
+GIVES_UP_VARIABLE = "RAY_gcs_rpc_server_reconnect_timeout_s"
+"""Environment variable: after so many seconds without its head, Ray ends the process."""
+
+_GIVES_UP_AFTER_S = 60.0
+
+type Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The cluster that this process is connected to.
+
+    Attributes
+    ----------
+    head : tuple of str and int
+        Host and port of the cluster's head (Ray's GCS).
+    raylet : tuple of str and int
+        Host and port of the raylet by which this process reaches the cluster.
+    cpus : int
+        How many CPUs the cluster has.
+    """
+
+    head: Place
+    raylet: Place
+    cpus: int
+
+
+def connection() -> Connection:
+    """Return what Ray says of the cluster that this process is connected to.
+
+    `ray.nodes` is made for debugging, as its page says, and no page has the keys of its records.
+    Ray's State API has them, but it needs the dashboard, which a cluster need not run.
+    """
+    import ray
+
+    context, nodes = ray.get_runtime_context(), ray.nodes()
+    host, _, port = context.gcs_address.rpartition(":")
+    here = context.get_node_id()
+    raylet = next(
+        (node["NodeManagerAddress"], node["NodeManagerPort"])
+        for node in nodes
+        if node["NodeID"] == here
+    )
+    return Connection((host.strip("[]"), int(port)), raylet, _cpus_of(nodes))
+
+
+def cpus_now() -> int:
+    """Return how many CPUs the cluster has; waits while its head does not answer."""
+    import ray
+
+    return _cpus_of(ray.nodes())
+
+
+def gives_up_after_s() -> float:
+    """Return after how many seconds without the cluster's head Ray ends this process.
+
+    Ray reads the variable in its C++ part and tells the value to nobody, its default neither.
+    """
+    try:
+        return float(os.environ.get(GIVES_UP_VARIABLE, ""))
+    except ValueError:
+        return _GIVES_UP_AFTER_S
+
+
+def _cpus_of(nodes: list[dict[str, Any]]) -> int:
+    return max(1, int(sum(node["Resources"].get("CPU", 0) for node in nodes if node["Alive"])))
