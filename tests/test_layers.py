@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,23 @@ from gmat_sweep.folder import layout
 SOURCE = Path(gmat_sweep.__file__).parent
 FACADE = "gmat_sweep"
 MOST_LINES = 600
+INTERNALS = {
+    "flow.prefect_internals": "prefect",
+    "backends.cluster.dask_internals": "distributed",
+    "backends.cluster.ray_internals": "ray",
+}
+# What the libraries document, and all that other modules may import of them.
+PUBLIC = {
+    "dask.config", "dask.utils", "distributed", "distributed.deploy",
+    "prefect", "prefect.cache_policies", "prefect.client.orchestration",
+    "prefect.client.schemas.actions", "prefect.client.schemas.objects", "prefect.events",
+    "prefect.exceptions", "prefect.futures", "prefect.logging", "prefect.runtime",
+    "prefect.runtime.flow_run", "prefect.settings", "prefect.states", "prefect.task_runners",
+    "prefect.tasks", "prefect_dask", "prefect_ray", "ray", "ray.exceptions",
+}  # fmt: skip
+# Public modules have these, too.
+NOT_FOR_USERS = {"prefect.exceptions.ExternalSignal", "prefect.exceptions.TerminationSignal"}
+LIBRARIES = {"dask", "distributed", "prefect", "prefect_dask", "prefect_ray", "ray"}
 LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layout, name), str)}
 
 # From the bottom up. A name stands for a module or for a whole package; the record of how to run
@@ -89,6 +107,75 @@ def own_imports(path: Path) -> Iterator[tuple[int, str]]:
         yield line, next(each for each in candidates if each in MODULES)
 
 
+def tree_of(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def is_internal(name: str) -> bool:
+    """Return whether an imported name is one of Prefect's, Dask's or Ray's that is not public."""
+    if name.partition(".")[0] not in LIBRARIES:
+        return False
+    if name in PUBLIC:
+        return False
+    module, _, last = name.rpartition(".")
+    is_public = module in PUBLIC and not last.startswith("_") and name not in NOT_FOR_USERS
+    return not is_public or is_module(name)
+
+
+def is_module(name: str) -> bool:
+    """Return whether an installed library has a module of that name; nothing is imported."""
+    library, *rest = name.split(".")
+    spec = find_spec(library)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    path = Path(spec.submodule_search_locations[0], *rest)
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def private_attributes(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of each private attribute that is read or set, on any object.
+
+    Those that are given as text to ``getattr`` and its kin count.
+    """
+    for node in ast.walk(tree):
+        names: list[object] = []
+        if isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr"):
+            names = [each.value for each in node.args if isinstance(each, ast.Constant)]
+        for name in names:
+            if isinstance(name, str) and name.startswith("_") and not name.startswith("__"):
+                assert isinstance(node, ast.expr)
+                yield node.lineno, name
+
+
+def private_names_made(tree: ast.Module) -> Iterator[str]:
+    """Yield the private names that a module itself defines, or sets on ``self`` or ``cls``.
+
+    A library's attribute that happens to have such a name is taken for our own.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and ast.unparse(node.value) in {"self", "cls"}
+        ):
+            yield node.attr
+
+
+OWN_PRIVATE_NAMES = {
+    name
+    for module in MODULES.keys() - INTERNALS.keys()
+    for name in private_names_made(tree_of(MODULES[module]))
+    if name.startswith("_")
+}
+
+
 def layer(module: str) -> int:
     """Return the number of a module's layer, counted from the bottom."""
     for name in (module, module.partition(".")[0]):
@@ -137,6 +224,44 @@ def test_prefect_is_imported_by_the_flows_alone() -> None:
     assert {module.partition(".")[0] for module in importers} == {"flow", "flows"}
 
 
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - INTERNALS.keys()))
+def test_only_public_modules_of_prefect_dask_and_ray_are_imported(module: str) -> None:
+    internal = [
+        f"{MODULES[module].name}:{line} imports {name}"
+        for line, name in imported(MODULES[module])
+        if is_internal(name)
+    ]
+
+    assert internal == [], f"it belongs into one of {', '.join(INTERNALS)}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(
+        module
+        for module in MODULES.keys() - INTERNALS.keys()
+        if module.partition(".")[0] in {"backends", "flow", "flows"}
+    ),
+)
+def test_private_attributes_of_other_libraries_are_named_in_the_internals_alone(
+    module: str,
+) -> None:
+    foreign = [
+        f"{MODULES[module].name}:{line} names {name}"
+        for line, name in private_attributes(tree_of(MODULES[module]))
+        if name not in OWN_PRIVATE_NAMES
+    ]
+
+    assert foreign == [], f"it belongs into one of {', '.join(INTERNALS)}"
+
+
+@pytest.mark.parametrize(("module", "library"), INTERNALS.items())
+def test_each_of_the_internals_is_about_one_library(module: str, library: str) -> None:
+    named = {name.partition(".")[0] for _, name in imported(MODULES[module])}
+
+    assert named & LIBRARIES == {library}
+
+
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - {"folder.layout", "disk.lock"}))
 def test_the_names_in_a_sweep_folder_are_spelt_in_the_layout_alone(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
@@ -174,3 +299,28 @@ def test_the_walk_sees_imports_wherever_they_are(tmp_path: Path) -> None:
         (8, "plans"),
     ]  # fmt: skip
     assert (5, "prefect.states") in list(imported(path))
+
+
+def test_the_walk_sees_what_is_not_public(tmp_path: Path) -> None:
+    path = tmp_path / "probe.py"
+    path.write_text(
+        "from prefect.context import FlowRunContext\n"
+        "from prefect.exceptions import PrefectException, TerminationSignal\n"
+        "import distributed.worker_memory, dask.config\n"
+        "from ray import _private, init\n"
+        "def late(scheduler, cluster):\n"
+        "    self._own = scheduler._broker\n"
+        "    scheduler._limit = getattr(cluster, '_adaptive', None)\n"
+        "    self._own.__class__\n"
+    )
+
+    assert [name for _, name in imported(path) if is_internal(name)] == [
+        "prefect.context.FlowRunContext",
+        "prefect.exceptions.TerminationSignal",
+        "distributed.worker_memory",
+        "ray._private",
+    ]
+    tree = tree_of(path)
+    assert {name for _, name in private_attributes(tree)} - {*private_names_made(tree)} == {
+        "_broker", "_limit", "_adaptive",
+    }  # fmt: skip
