@@ -19,6 +19,7 @@ import pytest  # noqa: E402
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
 from gmat_sweep.flow.server import start_local_server  # noqa: E402
+from prefect_records import write_down_every_run  # noqa: E402
 from repository import DATA, EXAMPLES, PROJECT  # noqa: E402
 from soak_figures import figures  # noqa: E402, F401
 
@@ -39,6 +40,7 @@ LONGEST = (
 # No deadline: on a shared machine the time of an example says nothing about the code.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+write_down_every_run()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,7 +21,7 @@ from gmat_sweep.flow import backlog as records
 from gmat_sweep.flow import server, sweep_flow
 from gmat_sweep.flow.backlog import Backlog
 from gmat_sweep.flow.runners.threads import SweepThreads
-from prefect_records import rows_of
+from prefect_records import BATCH_SIZE, USUAL_BATCH_SIZE, rows_of
 from resumed_sweeps import hand_made, run_of
 
 MOST = 10
@@ -60,8 +60,18 @@ class Clock:
         return self.now - started
 
 
+@pytest.fixture
+def usual_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that writes once a second, as that of a sweep does, instead of the other tests'.
+
+    It ends with the process, as Prefect goes on sending it what it has to tell.
+    """
+    monkeypatch.setitem(server._SERVER_ENVIRONMENT, BATCH_SIZE, USUAL_BATCH_SIZE)
+    monkeypatch.setattr(server, "_server", None)
+
+
 @pytest.mark.promise("10", "a server that writes down less than the sweep flies")
-def test_a_flow_waits_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_waits_for_the_server(usual_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "_PATIENCE_S", 30.0)
     behind = []
 
