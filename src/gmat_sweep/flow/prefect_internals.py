@@ -87,7 +87,7 @@ def settings_as_environment() -> dict[str, str]:
 
 
 def number_unsent() -> int:
-    """Return how many events, and batches of log lines, wait in this process to be sent.
+    """Return how many events and log lines wait in this process to be sent.
 
     Prefect says it nowhere. Its workers for events and for logs are kept in one dictionary.
     """
