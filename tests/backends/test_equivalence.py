@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from gmat_sweep import (
 )
 from gmat_sweep.backends import DaskPool, ProcessPoolExecutorPool, RayPool
 from portable_records import in_any_folder
-from repository import TESTS
+from repository import DATA, SUPPORT
 
 pytestmark = pytest.mark.services
 
@@ -61,7 +62,7 @@ class Borrowed(Pool):
 
 def swept(pool: Pool, folder: Path, count: int = 4) -> None:
     """Run a small Monte Carlo with a hook; the last of several runs fails."""
-    script = TESTS / "data/leo_basic.script"
+    script = DATA / "leo_basic.script"
     specs = expand_monte_carlo_to_run_specs(PERTURB, count, 42, script, folder)
     specs[0] = replace(specs[0], postprocess="sweep_hooks:note", context={"of": [1, 2]})
     if count > 1:
@@ -149,7 +150,8 @@ def test_the_debug_pool_gives_the_same_for_one_run(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", DEBUG_PROGRAM, str(debug)],
         check=True,
-        cwd=TESTS,
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
         capture_output=True,
         timeout=120,
     )

@@ -32,13 +32,13 @@ RAY_GIVES_UP_AFTER_S = 24
 
 DRIVER = f"""
 import pathlib, sys
-from test_lost_ray import specs
+from faulty_runs import spec_of
 from gmat_sweep import Sweep
 from gmat_sweep.backends import RayPool
 from gmat_sweep.errors import BackendError
 
 out = pathlib.Path(sys.argv[2])
-runs = specs(out)
+runs = [spec_of(out, number, hook="take_time", seconds=1) for number in range({RUNS})]
 sweep = Sweep(
     runs=runs,
     backend=RayPool(address=sys.argv[1]),
@@ -103,7 +103,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
                 # Where actors find the hook.
                 env={
                     **os.environ,
-                    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(SUPPORT)]),
+                    "PYTHONPATH": str(SUPPORT),
                 },
                 check=True,
                 timeout=120,
