@@ -1,1 +1,1 @@
-"""The flow ``gmat-sweep``: the one package that imports Prefect."""
+"""The flow ``gmat-sweep``. Only this package and `gmat_sweep.flows` import Prefect."""

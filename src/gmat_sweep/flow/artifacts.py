@@ -1,8 +1,9 @@
-"""What a sweep shows in the Prefect UI: a progress bar while it runs, a summary and its failures.
+"""The artifacts of a sweep in the Prefect UI: its progress bar, its summary and its failures.
 
-There are as many artifacts for a million runs as for one. Their keys are those of the mission and
-of what is done with it, so the history of a nightly sweep is the versions of its artifacts. None of
-them is needed for anything: where the server does not take one, that is said once in the log.
+A sweep of a million runs has as many artifacts as a sweep of one. Their keys are made from mission
+and kind, so the artifacts of every night of a nightly sweep are versions of the same ones. A sweep
+needs none of its artifacts. If the server does not take them, `publish` logs one warning, and the
+progress bar logs on level DEBUG only.
 """
 
 from __future__ import annotations
@@ -44,18 +45,18 @@ def slug(text: str) -> str:
 
 
 class ProgressArtifact:
-    """A progress bar in the UI, kept up to date from a thread of its own.
+    """A progress bar in the UI, which a thread of its own keeps up to date.
 
-    A server that is slow or away holds nothing up.
+    A slow or absent server does not delay the runs.
 
     Parameters
     ----------
     flow_run_id : UUID
-        The flow run that it belongs to.
+        The flow run that the artifact belongs to.
     key : str
-        Its key.
+        Key of the artifact.
     total : int
-        How many runs there are.
+        How many runs the pass has.
     """
 
     def __init__(self, flow_run_id: UUID, key: str, total: int) -> None:
@@ -65,7 +66,7 @@ class ProgressArtifact:
         self._done = 0
         self._failed = 0
         self._ended = threading.Event()
-        # In this thread's context, which knows the server; a program never waits for its end.
+        # The copied context has the address of the server. A daemon keeps no program from ending.
         self._thread = threading.Thread(
             target=copy_context().run,
             args=(self._keep_up,),
@@ -78,7 +79,7 @@ class ProgressArtifact:
         self._done, self._failed = done, failed
 
     def __enter__(self) -> Self:
-        """Start showing."""
+        """Start the thread."""
         self._thread.start()
         return self
 
@@ -88,7 +89,7 @@ class ProgressArtifact:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Show the last state."""
+        """Show the last state; wait at most 5 s for the server to take it."""
         self._ended.set()
         self._thread.join(_LAST_WORD_S)
 
@@ -132,11 +133,11 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
     Parameters
     ----------
     flow_run_id : UUID
-        The flow run that they belong to.
+        The flow run that the artifacts belong to.
     key : str
-        What their keys begin with.
+        Beginning of their keys.
     manifest_path : Path
-        The sweep.
+        The manifest of the sweep.
     """
     try:
         report = sweep_report(manifest_path)
@@ -152,12 +153,12 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
 
 
 def publish(flow_run_id: UUID, artifacts: dict[str, tuple[str, str, str]]) -> None:
-    """Put artifacts on the server, or say in the log that it did not take them.
+    """Put artifacts on the server; log a warning if the server does not take them.
 
     Parameters
     ----------
     flow_run_id : UUID
-        The flow run that they belong to.
+        The flow run that the artifacts belong to.
     artifacts : dict of str to tuple
         By key: type, data and description.
     """

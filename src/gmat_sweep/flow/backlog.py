@@ -1,7 +1,8 @@
-"""What the Prefect server has written down of a flow run.
+"""Waiting for the Prefect server to record the task runs of a flow run.
 
-Task-run states travel to the server as events, wait there in its memory and are written in batches.
-Of more than ten thousand that wait it drops the newest, so a flow must not get far ahead of it.
+Prefect sends the states of task runs to the server as events. The server keeps events in memory and
+writes them in batches. If more than ten thousand events wait, the server drops the newest, so a
+flow must not get far ahead of it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ _FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _TIMEOUT_S = 60.0
 _INTERVAL_S = 0.1
 
-# Some three events each: a few sweeps at once stay below what a server holds.
+# A task run has some three events, so a few sweeps at once stay below the server's ten thousand.
 _MOST_UNRECORDED = 1_000
 _PATIENCE_S = 10.0
 
 
 class Backlog:
-    """Keeps a flow run from getting far ahead of what the server has written down of it.
+    """Keeps a flow run from getting far ahead of the server's record of it.
 
-    The manifest needs no server: one that is gone, or makes no headway, holds a sweep up for some
+    The manifest needs no server. A server that is gone, or makes no headway, delays a sweep by some
     seconds in thousands of runs, and no longer.
 
     Parameters
@@ -49,7 +50,7 @@ class Backlog:
         self._asked_at = _MOST_UNRECORDED
 
     def keep_short(self, finished: int) -> None:
-        """Wait while the server has not written down a thousand of `finished` task runs."""
+        """If the server may lack 1000 of `finished` task runs, wait until it lacks at most 500."""
         if finished < self._asked_at:
             return
         try:
@@ -66,7 +67,7 @@ class Backlog:
         if behind <= _MOST_UNRECORDED // 2:
             self._asked_at = finished - behind + _MOST_UNRECORDED
             return
-        # Lost, or not to be had for now: neither is worth waiting for again.
+        # These records are lost or come much later: do not wait for them again.
         self._missing = finished - recorded
         self._asked_at = finished + 10 * _MOST_UNRECORDED
 
@@ -74,12 +75,12 @@ class Backlog:
 def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
     """Wait until the server counts `finished` task runs of a flow run in a final state.
 
-    What a summary or a UI reads before they are written is incomplete.
+    A summary or a UI that reads the server's record before that is incomplete.
 
     Returns
     -------
     int
-        How many are recorded; fewer than `finished` when the server stops making headway.
+        How many are recorded; fewer than `finished` if the count has not grown for 60 s.
     """
     with get_client(sync_client=True) as client:
         return _wait_for(finished, flow_run_id, client, patience_s=_TIMEOUT_S)
@@ -88,7 +89,7 @@ def wait_until_recorded(flow_run_id: UUID, finished: int) -> int:
 def _wait_for(
     wanted: int, flow_run_id: UUID, client: SyncPrefectClient, *, patience_s: float
 ) -> int:
-    """Wait until so many are recorded or there is no headway; return how many there are."""
+    """Wait for `wanted` recorded task runs, or `patience_s` without headway; return the count."""
     recorded, last_headway = -1, time.monotonic()
     while True:
         count = count_of_task_runs(client, flow_run_id, _FINAL_STATES)

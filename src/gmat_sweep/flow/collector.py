@@ -1,6 +1,6 @@
 """The collector: one fsynced manifest line per outcome, in completion order, and the progress bar.
 
-An outcome is counted and shown only after its line is in the manifest.
+The collector counts and shows an outcome only after its line is in the manifest.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Collector:
         )
 
     def add(self, spec: RunSpec, outcome: RunOutcome, attempts: list[dict[str, Any]]) -> None:
-        """Record what came of one run.
+        """Append the outcome of one run to the manifest, then count and show it.
 
         Parameters
         ----------
@@ -114,12 +114,12 @@ class Collector:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the bar and make what is in the manifest durable."""
+        """Close the bar and make the manifest durable."""
         self._bar.close()
         try:
             self._job.manifest.close()
         except DurabilityError:
-            # What ended the sweep is the story; it may well be the same disk.
+            # The error that ended the sweep matters more, and may come from the same disk.
             if exc is None:
                 raise
             _log.warning("the manifest's last lines may not be on disk", exc_info=True)

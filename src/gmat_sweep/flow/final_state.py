@@ -1,4 +1,4 @@
-"""How a sweep ended, computed from its manifest: the flow run's state, and what it returns."""
+"""How a sweep ended, computed from its manifest: `SweepOutcome` and the state of the flow run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SweepOutcome", "final_state"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """What a flow run of a sweep returns to the flow that called it.
+    """How many runs of a sweep ended how; the flow returns it to the flow that called it.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class SweepOutcome:
     planned : int
         How many runs the sweep has.
     ok, failed, skipped : int
-        How many runs ended in each way, by the last entry of each.
+        How many runs have this status, by the last entry of each run.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class SweepOutcome:
 
     @classmethod
     def of(cls, manifest: Manifest) -> SweepOutcome:
-        """Count a manifest's runs; the last entry of a run counts, as a resume may have mended it.
+        """Count a manifest's runs by the last entry of each, as a resume may have mended a run.
 
         Parameters
         ----------
@@ -77,15 +77,16 @@ class SweepOutcome:
 def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcome]:
     """Return the state of a flow run that has ended, computed from its sweep's manifest.
 
-    A completed state has the `SweepOutcome` as its data. A failed one has a `SweepFailedError`
-    with it, which a flow that calls the sweep's gets raised.
+    A completed state has the `SweepOutcome` as its data. A failed state has a `SweepFailedError`
+    with that outcome, which Prefect raises in a flow that calls the sweep's flow.
 
     Parameters
     ----------
     manifest : Manifest
         The sweep, with all its entries.
     max_failed : str or None
-        How many failed runs, or which percentage of them, fail the flow run; None: none do.
+        The flow run fails if more runs than this have failed: a number, or a percentage of the
+        recorded runs. None: failed runs do not fail it.
     """
     outcome = SweepOutcome.of(manifest)
     recorded, failed = outcome.recorded, outcome.failed

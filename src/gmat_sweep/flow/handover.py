@@ -1,4 +1,7 @@
-"""Outcomes handed from a running flow to a generator, one at a time and only when asked for."""
+"""`handed_over`: a generator of the outcomes of a flow that runs in another thread.
+
+The flow records an outcome and hands it over only when the generator asks for it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _GRACE_S = 0.2
 
 
 class _AbandonedError(BaseException):
-    """The generator was closed: ends the flow as an interruption does."""
+    """Raised in the flow once the generator is closed; ends the flow as an interruption does."""
 
 
 class _Handover(Listener):
@@ -43,17 +46,17 @@ class _Handover(Listener):
 def handed_over(
     run: Callable[[Listener], None], interrupt: Callable[[], None]
 ) -> Iterator[tuple[RunSpec, RunOutcome]]:
-    """Call `run` in a thread of its own and yield what it hands to its listener.
+    """Call `run` in a thread of its own and yield the outcomes that it hands to its listener.
 
-    Each outcome is recorded after it was asked for and before it is yielded. What `run` raises is
-    raised here; closing the generator ends it.
+    The flow records each outcome after the generator has asked for it and before the generator
+    yields it. The generator raises an exception of `run`. Closing the generator ends `run`.
 
     Parameters
     ----------
     run : callable
         Runs the flow.
     interrupt : callable
-        Ends the runs under way, of which one may never end by itself.
+        Ends the runs under way. A run may never end by itself.
     """
     handover = _Handover()
 
@@ -85,6 +88,6 @@ def handed_over(
         handover.abandon()
         thread.join(None if ended else _GRACE_S)
         while thread.is_alive():
-            # The flow hears that nobody listens any more when the next run ends.
+            # The flow learns that the generator is closed only when the next run ends.
             interrupt()
             thread.join(_GRACE_S)

@@ -1,4 +1,4 @@
-"""`SweepJob`: all the flow needs to know of a sweep."""
+"""`SweepJob`: all that the flow needs to know of a sweep."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Listener", "SweepJob"]
 
 
 class Listener:
-    """Is told of each outcome, before and after it is recorded."""
+    """The collector calls it before and after it records an outcome."""
 
     def before(self) -> None:
         """Wait until the next outcome may be recorded."""
@@ -32,15 +32,15 @@ class SweepJob:
     Attributes
     ----------
     specs : iterable of RunSpec
-        What to run, consumed lazily.
+        The runs, consumed lazily.
     count : int
         How many specs there are.
     pool : Pool
-        Where they run.
+        The pool that flies them.
     manifest : Manifest
-        Bound to its file; every outcome is appended to it.
+        Bound to its file; the collector appends every outcome to it.
     manifest_path : Path
-        That file.
+        The file of the manifest.
     folder : Path
         The sweep folder.
     mission : Path
@@ -50,13 +50,14 @@ class SweepJob:
     action : {"run", "resume", "extend"}
         Why these specs are run.
     options : SweepOptions
-        How they run.
+        How the runs are run.
     entry_facts : dict
         Further keys for every manifest entry.
     shared_folders : frozenset of str
-        Absolute. In every other run folder, which belongs to a single run, attempts are kept apart.
+        Absolute paths of folders that hold more than one run. In every other run folder the task
+        run keeps attempts apart.
     listener : Listener or None
-        Who is told of each outcome.
+        Called before and after each outcome is recorded.
     """
 
     specs: Iterable[RunSpec]
@@ -75,5 +76,5 @@ class SweepJob:
 
     @property
     def title(self) -> str:
-        """What the flow run is called: the mission, what is varied, how many runs."""
+        """Name of the flow run: mission, action, kind and number of runs."""
         return f"{self.mission.stem} {self.action} {self.kind.replace('_', '-')} n={self.count}"

@@ -1,9 +1,9 @@
-"""What this package uses of Prefect beyond its public API, all of it.
+"""All uses that this package makes of Prefect beyond its public API.
 
-The functions import Prefect when they are called: the local server is to start before the rest of
-Prefect is loaded. `tests/flow/test_prefect_internals.py` has a test for each use, which fails when
-a release takes it away. No other module may name a private part of Prefect; `tests/test_layers.py`
-sees to that.
+The functions import Prefect when they are called, so that the local server can start before the
+rest of Prefect is loaded. `tests/flow/test_prefect_internals.py` has a test for each use, which
+fails when a release of Prefect takes it away. `tests/test_layers.py` fails if another module names
+a private part of Prefect.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LONE_SERVER = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 
 Prefect's temporary server sets both. The first leaves out the UI and every service that only a
 server that stays needs. Settings can turn these services off one by one, but a release that adds
-another would start it here. The second, for which there is no setting, lets Prefect save memory.
+a service would start it here. The second, for which there is no setting, lets Prefect save memory.
 """
 
 TASK_RUN_LOGGER = "prefect.task_runs"
@@ -51,17 +51,18 @@ TASK_RUN_LOGGER = "prefect.task_runs"
 """
 
 RUN_LOGGERS = ("prefect.flow_runs", TASK_RUN_LOGGER, "prefect.task_runner")
-"""What the names of the loggers of flow runs, task runs and task runners begin with.
+"""Beginnings of the names of the loggers of flow runs, task runs and task runners.
 
-Prefect's settings turn a logger off altogether or not at all; on the terminal alone they cannot.
+Prefect's settings turn a logger off altogether; they cannot turn it off on the terminal alone.
 """
 
 
 def server_command(port: int) -> list[str]:
     """Return the command that serves Prefect's API on loopback, at a port.
 
-    ``prefect server start`` is the public one. It loads Prefect's command line first, which takes
-    some 0.2 s of CPU more, and prints a banner into the log from which a failed start is explained.
+    ``prefect server start`` is the public command. It loads Prefect's command line first, which
+    takes some 0.2 s of CPU more. It also prints a banner into the log that `LocalServer` quotes to
+    explain a failed start.
     """
     import prefect
 
@@ -76,10 +77,10 @@ def server_command(port: int) -> list[str]:
 
 
 def settings_as_environment() -> dict[str, str]:
-    """Return what is set in this process, profile included, as environment variables.
+    """Return the settings of this process, profile included, as environment variables.
 
-    A child process reads its profile and its environment by itself, but not what
-    `temporary_settings` has set here. Prefect documents no other way to hand that on.
+    A child process reads its profile and its environment by itself, but not the settings that
+    `temporary_settings` has changed here. Prefect documents no other way to hand these on.
     """
     from prefect.settings import get_current_settings
 
@@ -89,7 +90,8 @@ def settings_as_environment() -> dict[str, str]:
 def number_unsent() -> int:
     """Return how many events and log lines wait in this process to be sent.
 
-    Prefect says it nowhere. Its workers for events and for logs are kept in one dictionary.
+    Prefect has no public function for it. Prefect keeps its senders of events and of log lines in
+    one dictionary.
     """
     from prefect.events.worker import EventsWorker
 
@@ -100,8 +102,8 @@ def number_unsent() -> int:
 def drop_unsent() -> None:
     """Drop the events and log lines that wait in this process to be sent.
 
-    Prefect's `drain` sends them all, and waits for it. Each is counted as done, because Prefect's
-    `wait_until_empty` waits until all that were ever put are done.
+    Prefect's `drain` would send them all, and wait until they are sent. This function marks each
+    one as done, because Prefect's `wait_until_empty` waits until all that were ever put are done.
     """
     from prefect.events.worker import EventsWorker
 
@@ -113,10 +115,10 @@ def drop_unsent() -> None:
 
 
 def forget_task_run(runner: ThreadPoolTaskRunner[Any], task_run_id: UUID) -> None:
-    """Let go of what Prefect keeps of a task run that has ended until its flow run ends.
+    """Free the two objects that Prefect keeps of an ended task run until its flow run ends.
 
-    That is an event by which it would be cancelled, in the runner, and the assets that it depends
-    on, in the context of the flow run. Prefect frees neither earlier, and has no setting for it.
+    The task runner keeps an event by which the task run would be cancelled. The context of the flow
+    run keeps the assets that the task run depends on. Prefect has no setting to free them earlier.
     """
     from prefect.context import FlowRunContext
 
@@ -144,9 +146,9 @@ def flow_run_under_way() -> tuple[UUID, str] | None:
 def console_handlers() -> list[logging.Handler]:
     """Return Prefect's handlers that write to the terminal.
 
-    Prefect installs them when the first flow run starts; this has it done now, which can be done
-    again. Its settings choose the level of all handlers together, the one that writes to the
-    server included.
+    Prefect installs them when the first flow run starts. This function has Prefect install them
+    now, and Prefect may do so again later. Prefect's settings choose one level for all handlers,
+    the one that writes to the server included.
     """
     from prefect.logging.configuration import setup_logging
     from prefect.logging.handlers import PrefectConsoleHandler
@@ -159,8 +161,8 @@ def console_handlers() -> list[logging.Handler]:
 def is_termination(error: BaseException) -> bool:
     """Return whether Prefect raised this because the process got SIGTERM, as when cancelled.
 
-    Prefect documents the exception as one that is not for users to catch. It is only named here,
-    and goes on.
+    Prefect documents the exception as one that is not for users to catch. The flow only looks at
+    it and raises it again.
     """
     from prefect.exceptions import TerminationSignal
 
@@ -170,7 +172,7 @@ def is_termination(error: BaseException) -> bool:
 def count_of_task_runs(client: SyncPrefectClient, flow_run_id: UUID, states: Sequence[str]) -> int:
     """Return how many task runs of a flow run the server has recorded in one of these states.
 
-    The server's API is public, but the client has no method for this part of it; by
+    The server's API is public, but the client has no method for this part of it. With the client's
     `read_task_runs` the flow would read thousands of records to count them.
     """
     body = {

@@ -1,9 +1,10 @@
-"""Where flow runs are recorded.
+"""`recorded_on`: the Prefect server that records flow runs.
 
-With ``PREFECT_API_URL`` configured, that server is used. Without it a server of our own runs beside
-the sweep, on loopback and on the profile's own database, and is kept for later sweeps of the same
-process. The stock temporary server stops before its batches are written and loses most task runs;
-this one is stopped only after the server has counted every finished task run.
+If ``PREFECT_API_URL`` is configured, Prefect records on that server. Otherwise a `LocalServer` runs
+beside the sweep, on loopback and with the database of the profile in use. Later sweeps of the same
+process use it too. Prefect's own temporary server stops before it has written its batches, and
+loses most task runs. A `LocalServer` stops only when the process ends, and the sweep has waited
+before that until the server counts every finished task run.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ START_TIMEOUT_S = 120.0
 _MOST_UNSENT_EVENTS = 1000
 _UNSENT_PAUSE_S = 0.02
 
-# What a server that lives as long as one process needs not do, and how often it writes.
+# Turns off what a server that lives as long as one process need not do; sets how often it writes.
 _SERVER_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -53,7 +54,7 @@ _SERVER_ENVIRONMENT = {
     **LONE_SERVER,
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "400",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    # The event feed: three more rows a run, of which it would lose most where runs are short.
+    # The event feed: three more rows a run, most of which the server would lose if runs are short.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
 }
 
@@ -61,7 +62,7 @@ _SERVER_ENVIRONMENT = {
 class LocalServer:
     """A Prefect server process on loopback, on the database of the profile in use.
 
-    Started at once and in the background by the constructor; `wait` returns its API address.
+    The constructor starts it in the background; `wait` returns its API address once it answers.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class LocalServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A terminal's Ctrl-C ends the sweep, and the server only after it is written down.
+                # Ctrl-C must end the sweep only: the server then still has to record its end.
                 start_new_session=True,
             )
         REAPER.add_group(self._process.pid)
@@ -95,7 +96,7 @@ class LocalServer:
         Raises
         ------
         BackendError
-            It ended, or did not answer in time.
+            The server ended, or did not answer within 120 s.
         """
         import httpx
 
@@ -168,12 +169,12 @@ def recorded_on() -> Iterator[str]:
     if server is None:
         yield str(PREFECT_API_URL.value())
         return
-    # Heartbeats tell a server whose flows have died. This one dies with its flow, and ending the
-    # heartbeat takes up to a second.
+    # By heartbeats a server learns which flows have died. A `LocalServer` dies with its flow, and
+    # ending a heartbeat takes up to a second.
     settings = {
         PREFECT_API_URL: server.wait(),
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        # Nobody starts this server again: asking it for minutes would only hold up the sweep's end.
+        # Nobody restarts a lost `LocalServer`: minutes of retries would only delay the sweep's end.
         PREFECT_CLIENT_MAX_RETRIES: 2,
     }
     with temporary_settings(settings):
@@ -193,10 +194,10 @@ def _check_answers(api_url: str) -> None:
 
 
 def forget_unsent_events() -> None:
-    """Drop what waits to be sent to a server that is gone.
+    """Drop the events and log lines that wait to be sent to a server that is gone.
 
-    Prefect would try for seven seconds to send each event, of which a run has three, and keep the
-    process from ending until it has.
+    Prefect would try for seven seconds to send each event, and keep the process from ending until
+    then. A run has three events.
     """
     drop_unsent()
 
@@ -204,16 +205,17 @@ def forget_unsent_events() -> None:
 def let_events_be_sent() -> None:
     """Pause for a moment where Prefect has many events to send.
 
-    It holds some 12 kB for each until it is sent. On a busy machine runs that take no time make
-    more than it sends, and the flow would have to wait for them in the end anyway. Never for
-    longer: a server that is gone holds nothing up.
+    Prefect holds some 12 kB for each event until it has sent the event. On a busy machine very
+    short runs make events faster than Prefect sends them, and the flow would have to wait for these
+    events in the end anyway. A pause is never longer than 0.02 s, so that a server that is gone
+    does not stop the flow.
     """
     if number_unsent() > _MOST_UNSENT_EVENTS:
         time.sleep(_UNSENT_PAUSE_S)
 
 
 def flow_run_place(flow_run_id: UUID) -> str:
-    """Return a sentence part that says where a flow run can be looked at."""
+    """Return the address of a flow run's page in the UI, as a part of a sentence."""
     from prefect.settings import PREFECT_HOME, PREFECT_UI_URL
 
     path = f"runs/flow-run/{flow_run_id}"

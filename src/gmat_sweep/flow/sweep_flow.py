@@ -1,8 +1,8 @@
 """The flow ``gmat-sweep``: one Prefect task per run, a bounded number in flight.
 
-`run_job` runs a job in the flow run ``gmat-sweep`` that is under way, such as a deployment's, and
-opens one where there is none. Outcomes go to the collector as runs end, and the final state is
-computed from the manifest.
+`run_job` runs a job in the flow run ``gmat-sweep`` that is under way, such as a deployment's, or
+else opens one. `orchestrate` gives outcomes to the collector as runs end. `final_state` computes
+the state of the flow run from the manifest.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _log = logging.getLogger("gmat_sweep")
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one pass of the flow did.
+    """How many runs one pass recorded, and the error that ended it early.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class SweepReport:
     duration_s : float
         Seconds from the first submission to the last manifest line.
     error : BaseException or None
-        What ended the pass early.
+        The exception that ended the pass early.
     """
 
     flow_run_id: UUID | None = None
@@ -78,12 +78,11 @@ class SweepReport:
 
 
 def run_job(job: SweepJob) -> SweepReport:
-    """Run a job in a flow run ``gmat-sweep`` and return what it did.
+    """Run a job in a flow run ``gmat-sweep`` and return the report of the pass.
 
-    A flow run of that name that is under way, such as a deployment's, is the job's own: one page
-    in the UI shows its parameters, its task runs and its summary. Elsewhere a flow run is opened,
-    below the one that is under way if there is one. The caller's own exceptions come back as
-    themselves: what the flow raised is raised again.
+    If such a flow run is under way, as in a deployment, the job runs in it: one page in the UI
+    shows its parameters, its task runs and its summary. Otherwise `run_job` opens a flow run, below
+    the one that is under way if there is one. `run_job` raises an exception of the flow unchanged.
     """
     if (under_way := flow_run_under_way()) is not None:
         flow_run_id, flow_name = under_way
@@ -115,7 +114,7 @@ def run_job(job: SweepJob) -> SweepReport:
 
 
 def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome]]:
-    """Return a flow that runs this one job; its parameters are for the reader of its page."""
+    """Return a flow that runs this one job; its parameters only show on its page in the UI."""
 
     def run_this_job(
         mission: Path,
@@ -155,7 +154,7 @@ def _wait_for_the_record(flow_run_id: UUID, done: int) -> None:
 def _answer_for_the_manifest(
     job: SweepJob, report: SweepReport, gone: httpx.TransportError
 ) -> None:
-    """Go on without the server where all is recorded in the manifest; it is only a view."""
+    """Go on without the server if all runs are in the manifest; else raise `BackendError`."""
     if report.error is not None:
         return
     if report.done < job.count:
@@ -172,12 +171,12 @@ def _answer_for_the_manifest(
 
 
 def key_of(mission: Path, kind: str) -> str:
-    """Return what the keys of a sweep's artifacts begin with."""
+    """Return the beginning of the keys of a sweep's artifacts."""
     return f"{slug(mission.stem)}-{slug(kind)}"
 
 
 def orchestrate(job: SweepJob, report: SweepReport) -> None:
-    """Map the run task over the job's specs inside the current flow run."""
+    """Run the job's specs as task runs of the current flow run and collect their outcomes."""
     assert report.flow_run_id is not None
     started = time.monotonic()
     progress = ProgressArtifact(
@@ -206,7 +205,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
 
 @contextlib.contextmanager
 def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
-    """Keep beside the manifest how this pass over the sweep ends."""
+    """Write to ``last-pass.json`` that this pass is under way, and at its end how it ended."""
 
     def note(state: Any, reason: str = "") -> None:
         LastPass(
@@ -238,7 +237,7 @@ def _why(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _quiet_task_runs() -> Iterator[None]:
-    """Keep the log to lines of the sweep: a line per task run would bury them."""
+    """Silence Prefect's lines per task run, which would bury the lines of the sweep in the log."""
     task_runs = logging.getLogger(TASK_RUN_LOGGER)
     before = task_runs.level
     task_runs.setLevel(logging.CRITICAL)
@@ -250,7 +249,7 @@ def _quiet_task_runs() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_console() -> Iterator[None]:
-    """Leave the terminal to the progress bar; the server still gets the flow's own log."""
+    """Keep Prefect's lines off the terminal, for the progress bar; the server still gets them."""
     consoles = console_handlers()
     for console in consoles:
         console.addFilter(_is_not_of_a_run)

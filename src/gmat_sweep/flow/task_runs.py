@@ -1,8 +1,8 @@
 """The runs of a sweep as task runs ``run-<id>``, a bounded number of them in flight.
 
-A run that GMAT refuses is a failed task run with an outcome; only faults of the infrastructure are
-raised inside a task run, and retried. The first failed runs say their cause in a log line, too: the
-UI's page of a task run shows its log, and not the message of its state.
+If GMAT refuses a run, its task run fails and has an outcome. Only a fault or a shortage is raised
+inside a task run, and Prefect retries it. The first 50 failed task runs log their cause too,
+because the UI's page of a task run shows its log, and not the message of its state.
 """
 
 from __future__ import annotations
@@ -59,20 +59,20 @@ _STOP_INTERVAL_S = 0.1
 _RECOUNT_INTERVAL_S = 1.0
 _MOST_CAUSES_LOGGED = 50
 
-# Below Prefect's own, whose lines are kept away while a sweep runs.
+# A child of Prefect's logger of task runs, which the flow silences while a sweep runs.
 _causes = logging.getLogger(f"{TASK_RUN_LOGGER}.causes")
 _causes.setLevel(logging.INFO)
 
 
 def threads_of(job: SweepJob) -> int:
     """Return how many threads of the flow process drive a job's workers."""
-    # While one task run is being written down by Prefect, its worker should have the next run.
+    # While Prefect records the end of one task run, its worker should have the next run.
     return workers_of(job.pool) + 2
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of a run between its submission and its collection."""
+    """A run between its submission and its collection."""
 
     spec: RunSpec
     position: int
@@ -83,7 +83,7 @@ class _Progress:
     def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
         """Return the run's outcome once its task run has ended.
 
-        A run whose every attempt was ended by an infrastructure fault has the outcome of the last.
+        If faults ended all attempts, the outcome is that of the last attempt.
         """
         if self.outcome is not None:
             return self.outcome
@@ -91,7 +91,7 @@ class _Progress:
         if isinstance(error, SweepStoppedError):
             raise error
         if not isinstance(error, _FAULTS):
-            # Not the run's doing: nothing is known of it, so it stays missing in the manifest.
+            # Nothing is known of the run itself, so it stays missing in the manifest.
             raise BackendError(
                 f"Run {self.spec.run_id} could not be run: {done.state.message} Resume the sweep "
                 "once the cause is mended."
@@ -113,7 +113,8 @@ class _Progress:
 class _Turns:
     """Lets runs begin in the order of their submission, as many at once as there are workers.
 
-    Task runs get to their bodies in any order; on one worker, runs still end in the order given.
+    Prefect starts the bodies of task runs in any order. With turns, runs on one worker still end in
+    the order given.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -144,7 +145,7 @@ class _Turns:
                 self._changed.notify_all()
 
     def allow(self, at_once: int) -> None:
-        """Let another number of runs have their turn at once: a cluster grows and shrinks."""
+        """Change how many runs have their turn at once, as a cluster grows and shrinks."""
         with self._changed:
             if at_once != self._at_once:
                 self._at_once = at_once
@@ -157,7 +158,7 @@ class _Turns:
             return self._under_way
 
     def end(self) -> None:
-        """Let everyone through, now and later."""
+        """Let every run begin at once, now and later."""
         with self._changed:
             self._waits = False
             self._changed.notify_all()
@@ -186,7 +187,7 @@ class TaskRuns:
         )(self._run)
 
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
-        """Submit every spec and yield outcomes as task runs end."""
+        """Submit every spec; yield spec, outcome and earlier attempts as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
         specs = enumerate(self._job.specs)
         try:
@@ -219,7 +220,7 @@ class TaskRuns:
             self._stop()
 
     def _ended(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
-        """Yield the runs in flight that have an outcome already, though Prefect is not done."""
+        """Yield the runs in flight that have an outcome, though their task runs have not ended."""
         for run_id in [run_id for run_id, each in self._in_flight.items() if each.outcome]:
             progress = self._in_flight.pop(run_id)
             assert progress.outcome is not None
@@ -240,8 +241,8 @@ class TaskRuns:
         """End every task run in flight; called when the sweep is done, interrupted or broken."""
         self._stopping = True
         self._turns.end()
-        # Again and again: a thread may just have been about to take a worker. One that has not had
-        # its turn yet sees that all is stopping.
+        # Repeated: a thread may have been about to take a worker when `_interrupt` was called. A
+        # thread that gets its turn only now sees `_stopping`.
         while self._turns.under_way:
             self._interrupt()
             time.sleep(_STOP_INTERVAL_S)
@@ -301,16 +302,16 @@ class TaskRuns:
 
 
 def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a task run may be tried again: only when the infrastructure failed it.
+    """Return whether Prefect may try a task run again: only if a fault or a shortage ended it.
 
-    A refusal of GMAT's, and a case that takes longer or needs more memory than it may, are returned
-    as states and would only come out the same again.
+    A case that GMAT refuses, or that takes longer or needs more memory than it may, would only end
+    the same way again. The task returns a state for it and raises nothing.
     """
     return isinstance(state.data, (*_FAULTS, SweepStoppedError))
 
 
 def stopped_by(shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
-    """Return what ends the whole sweep, where the machine is short of something."""
+    """Return the error that stops the whole sweep because of a shortage; None without one."""
     if shortage is None:
         return None
     return SweepStoppedError(

@@ -1,7 +1,7 @@
-"""Which of Prefect's task runners a pool's runs go through.
+"""`runner_for`: the task runner of a pool.
 
-A pool on a cluster hands the flow its own: it starts the cluster, or connects to it, and ends what
-it started. Every other pool has threads of the flow process.
+A pool on a cluster names a task runner of its own. That task runner starts the cluster or connects
+to it, and ends a cluster that it started. Any other pool gets threads of the flow process.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def runner_for(pool: Pool, threads: int) -> TaskRunner[Any]:
     Parameters
     ----------
     pool : Pool
-        Where runs execute.
+        The pool that flies the runs.
     threads : int
-        How many threads a pool without a runner of its own is driven by.
+        How many threads drive a pool that names no task runner.
     """
     if not isinstance(pool, ClusterPool):
         return SweepThreads(threads)

@@ -1,9 +1,10 @@
 """`SweepDaskTaskRunner`: Prefect's tasks in the flow process, their runs on a Dask cluster.
 
-The cluster is prefect-dask's: its class by name, its keywords, its address, its adaptivity, started
-and ended with the flow run. Prefect's engine is not sent to it. A stock `DaskTaskRunner` rebuilds
-Prefect's context on a worker for every task and needs the API there; here each task runs in a
-thread of the flow process, and its body asks the pool to have one run carried out.
+prefect-dask starts the cluster from its class and keywords, or finds it at its address, makes it
+adapt, and ends it with the flow run. A stock `DaskTaskRunner` executes tasks on the Dask workers:
+it rebuilds Prefect's context there for every task, and needs the Prefect API there. This one
+executes each task in a thread of the flow process. The body of the task asks the pool to have one
+run carried out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class SweepDaskTaskRunner(InThreads["DaskPool"], DaskTaskRunner):
     Parameters
     ----------
     pool : DaskPool
-        The pool. One that has its cluster already keeps it.
+        The pool. A pool that has its cluster already keeps it.
     """
 
     def __init__(self, pool: DaskPool) -> None:

@@ -1,7 +1,7 @@
 """`SweepRayTaskRunner`: Prefect's tasks in the flow process, their runs in actors of a Ray cluster.
 
-Ray is started, or connected to, by prefect-ray and ended with the flow run if it was started for
-it. As with Dask, Prefect's engine stays in threads of the flow process.
+prefect-ray starts Ray or connects to it. If it has started Ray, it ends Ray with the flow run. As
+with Dask, tasks execute in threads of the flow process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SweepRayTaskRunner(InThreads["RayPool"], RayTaskRunner):
     Parameters
     ----------
     pool : RayPool
-        The pool. One that has its cluster already keeps it.
+        The pool. A pool that has its cluster already keeps it.
     """
 
     def __init__(self, pool: RayPool) -> None:

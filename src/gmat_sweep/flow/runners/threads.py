@@ -26,8 +26,9 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
     """Runs tasks in threads of the flow process.
 
     Prefect keeps an event for cancelling each task run, and the assets it depends on, until the
-    flow ends: more than a kilobyte for each, which is most of what a large sweep would take. Tasks
-    are submitted, and all of them cancelled, by one thread.
+    flow ends. They are more than a kilobyte for each task run, and would be most of the memory of a
+    large sweep. So `submit` frees those of task runs that have ended. One and the same thread must
+    submit the tasks and cancel all of them.
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -42,7 +43,7 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
         dependencies: dict[str, set[Any]] | None = None,
     ) -> PrefectConcurrentFuture[Any]:
         """Run a task in a thread."""
-        # Here and not when they end: no other thread changes what `cancel_all` goes over.
+        # Here and not when they end: only this thread may change what `cancel_all` iterates over.
         while self._ended:
             forget_task_run(self, self._ended.popleft())
         future = super().submit(task, parameters, wait_for, dependencies)
@@ -51,9 +52,9 @@ class SweepThreads(ThreadPoolTaskRunner[Any]):
 
 
 class InThreads[P: ClusterPool]:
-    """Keeps the tasks of a task runner on a cluster in threads of the flow process.
+    """Mixin by which the task runner of a cluster executes tasks in threads of the flow process.
 
-    It ends with what was taken when the runner was entered.
+    `__exit__` gives back what `__enter__` of the subclass has taken.
 
     Parameters
     ----------
