@@ -1,7 +1,7 @@
-"""The flows as deployments load them: ``gmat_sweep.flows.gmat_sweep_flow`` and its nightly use.
+"""The flows as deployments load them: `gmat_sweep_flow` and `nightly_dispersion`.
 
-A deployment that names a flow by its module needs nothing on a worker's machine but this package.
-Another flow may call them: `SweepOutcome` and `NightOutcome` say what they return.
+A deployment that names a flow by this module needs only this package on the machine of the Prefect
+worker. Other flows may call both flows, which return a `SweepOutcome` and a `NightOutcome`.
 """
 
 from gmat_sweep.flow.final_state import SweepOutcome

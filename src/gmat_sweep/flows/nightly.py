@@ -1,9 +1,10 @@
 """The flow ``nightly-dispersion``: tonight's Monte Carlo, compared with last night's.
 
 Each night has a folder of its own, named by the time it was scheduled for, so a night that is
-retried goes on where it stopped. The comparison is an artifact whose versions are the history, two
-files beside the manifest, and an event when something moved. As in `gmat_sweep.flows.sweep`,
-annotations are no text, so that the flow can be served.
+retried goes on where it stopped. The flow writes the comparison to two files beside the manifest,
+and publishes it as an artifact whose versions are the history. It emits an event when the night is
+finished, and another one if a quantity has moved. As in `gmat_sweep.flows.sweep`, annotations are
+no text, so that the flow can be served.
 """
 
 import json
@@ -59,20 +60,20 @@ def _scheduled_for() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightOutcome:
-    """What a night returns to the flow that called it.
+    """How a night ended; `nightly_dispersion` returns it to the flow that called it.
 
     Attributes
     ----------
     folder : Path
-        Tonight's sweep folder; the comparison is in it, too.
+        Tonight's sweep folder, which also has the comparison.
     sweep : SweepOutcome
-        What came of tonight's sweep.
+        The outcome of tonight's sweep.
     last_night : Path or None
         The sweep folder of the night compared with; None on the first night.
     headline : str
         The comparison in a sentence.
     moved : bool
-        Whether something has moved since.
+        Whether a quantity has moved since last night.
     """
 
     folder: Path
@@ -121,7 +122,7 @@ def nightly_dispersion(
         "settings": settings,
         "max_failed": max_failed,
     }
-    # Prefect gives the caller what is in the state, or raises it.
+    # Prefect returns the data of the state to the caller, or raises it.
     return cast("NightOutcome", _run(sweep, place))
 
 
@@ -131,7 +132,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
     name = slug(mission.stem)
     tonight = place / _scheduled_for().strftime(_NIGHT_FORMAT)
     try:
-        # A night that takes more than a day must not be compared with while it is under way.
+        # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
             _note_inputs(tonight, mission, sweep["settings"].postprocess)
             state: State[Any] = gmat_sweep_flow(
@@ -166,7 +167,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
 
 
 def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
-    """Write down what tonight's sweep is made from, unless that was done when it began."""
+    """Write the hashes of tonight's inputs, unless an earlier attempt at this night has."""
     if mission.is_file() and not (tonight / INPUT_HASHES_NAME).is_file():
         tonight.mkdir(parents=True, exist_ok=True)
         input_hashes(mission, postprocess=postprocess).write(tonight)
@@ -213,5 +214,5 @@ def _final_state(
 
 
 def _error_of(state: State[Any]) -> Any:
-    """Return what the sweep's flow raises where it is called, or None where it ended well."""
+    """Return the exception that the sweep's flow raises in its caller; None if it ended well."""
     return state.result(raise_on_failure=False) if state.is_failed() else None

@@ -1,7 +1,7 @@
-"""The parameters of the flow ``gmat-sweep``: types and bounds, and what they come to.
+"""The parameters of the flow ``gmat-sweep``: types and bounds, and values computed from them.
 
-The Prefect UI makes its form of them, and Prefect refuses values out of bounds before the flow's
-body starts, naming the parameter. They stay small: tables travel as paths.
+The Prefect UI makes its form from the types. Prefect refuses a value out of bounds before the
+flow's body starts, and names the parameter. Parameters stay small: a table travels as a path.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class RunSettings(BaseModel):
     )
 
     def options(self) -> SweepOptions:
-        """Return the options of a sweep that runs with these settings; nobody watches a bar."""
+        """Return the options of a sweep with these settings; no progress bar, as nobody looks."""
         return SweepOptions(
             progress=False,
             fsync_each=self.fsync_each,
@@ -157,7 +157,7 @@ DEFAULT_SETTINGS = RunSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepParameters:
-    """What one flow run was asked for, with absolute paths.
+    """The parameters of one flow run, with absolute paths.
 
     Attributes
     ----------
@@ -176,9 +176,9 @@ class SweepParameters:
     resume : bool
         Whether to go on with the sweep in `out`.
     settings : RunSettings
-        How to run.
+        How runs are run.
     max_failed : str or None
-        How many failed runs fail the flow run.
+        The flow run fails if more runs than this have failed: a number or a percentage.
     """
 
     mission: Path
@@ -196,8 +196,8 @@ class SweepParameters:
 def absolute(path: Path) -> Path:
     """Return a path of a parameter as an absolute one.
 
-    A flow run starts in a folder of its worker's choosing, so a relative path starts from
-    ``GMAT_SWEEP_HOME``; only where that is not set, from the current folder.
+    A Prefect worker chooses the folder in which a flow run starts, so a relative path starts from
+    ``GMAT_SWEEP_HOME``. Only if that is not set, it starts from the current folder.
     """
     home = os.environ.get(HOME_VARIABLE) or os.curdir
     return (_expanded(Path(home)) / _expanded(path)).absolute()
@@ -207,18 +207,18 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        # There is no such user: the name of a file, which may or may not be there.
+        # There is no such user, so the path is the name of a file.
         return path
 
 
 def fresh_folder(mission: Path, kind: str, run_name: str) -> Path:
-    """Return the folder of a flow run that was given none; the same when the run is retried."""
+    """Return the sweep folder of a flow run that was given none; a retry gets the same one."""
     home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
     return _expanded(Path(home)).absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
 
 
 def title_of(parameters: dict[str, Any]) -> str:
-    """Return what a flow run with these parameters is called: mission, kind, number of runs."""
+    """Return the name of a flow run with these parameters: mission, kind, number of runs."""
     mission = Path(str(parameters["mission"])).stem
     kind = str(parameters["kind"])
     if parameters["resume"]:
@@ -234,7 +234,7 @@ def _size(kind: str, parameters: dict[str, Any]) -> str:
         try:
             axes = parse_grid(parameters["vary"], "vary")
         except SweepConfigError:
-            # What is wrong with it is said when the sweep is planned.
+            # The flow raises this error again when it plans the sweep.
             return ""
         return f"n={math.prod(map(len, axes.values()))}"
     return f"n={parameters['n']}" if parameters["n"] else ""

@@ -1,4 +1,4 @@
-"""Sweeps that a flow run asks for: from its parameters to a sweep, run or gone on with."""
+"""`run_requested`: from the parameters of a flow run to a sweep, which it runs or resumes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = ["pool_of", "run_requested"]
 
 
 def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
-    """Run the sweep that a flow run was asked for, or go on with it.
+    """Run the sweep that the parameters of a flow run ask for, or resume it.
 
-    A flow run that is retried finds the sweep it began and goes on with it: what is recorded is
-    not run again.
+    A flow run that is retried finds the sweep that it began and resumes it: it does not fly again a
+    run that is recorded as ok and undamaged.
 
     Parameters
     ----------
     parameters : SweepParameters
-        What was asked for.
+        The parameters of the flow run.
     flow_run : str
         The flow run's id.
 
@@ -112,7 +112,7 @@ def pool_of(settings: RunSettings) -> Pool:
 
 
 def _refuse(settings: RunSettings, *names: str, when: str) -> None:
-    """Refuse settings that are given where they mean nothing."""
+    """Raise `SweepConfigError` if one of these settings is given where it means nothing."""
     for name in names:
         if getattr(settings, name):
             raise SweepConfigError(f"settings.{name}: it is given {when}. Leave one of them out.")

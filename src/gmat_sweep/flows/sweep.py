@@ -1,10 +1,11 @@
 """The flow ``gmat-sweep`` as a deployment runs it: from its parameters to a sweep.
 
-The flow makes an ordinary `gmat_sweep.Sweep` of its parameters and runs it; `Sweep` finds the flow
+The flow makes an ordinary `gmat_sweep.Sweep` of its parameters and runs it. `Sweep` finds the flow
 run that is under way, and runs there.
 
 Prefect's `serve` pickles a flow's function for the process that runs it, with its annotations and
-with what it names: annotations are no text here, and what the function names can be pickled.
+the objects that it names. So annotations are no text in this module (it must not import
+``annotations`` from ``__future__``), and all objects that the function names can be pickled.
 """
 
 from pathlib import Path
@@ -92,7 +93,7 @@ def gmat_sweep_flow(
         settings=settings,
         max_failed=max_failed,
     )
-    # Prefect gives the caller what is in the state, or raises it.
+    # Prefect returns the data of the state to the caller, or raises it.
     return cast("SweepOutcome", _run(parameters, flow_run))
 
 
@@ -102,10 +103,10 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
             most_failed(parameters.max_failed, 0, "max_failed")
         manifest = Manifest.outline(run_requested(parameters, flow_run))
     except (GmatSweepError, OSError) as error:
-        # The state's message is what the UI shows first; a traceback would say no more.
+        # The UI shows the state's message first; a traceback would say no more.
         return Failed(message=f"{type(error).__name__}: {error}", data=error)
     assert manifest.path is not None
-    # The kind of a sweep that is resumed is the manifest's, whatever the parameter says.
+    # A sweep that is resumed has the kind of its manifest, whatever the parameter says.
     key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
     publish_summary(UUID(flow_run), key, manifest.path)
     return final_state(manifest, parameters.max_failed)
