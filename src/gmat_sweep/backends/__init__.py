@@ -1,6 +1,6 @@
-"""Where runs execute: one module per back end.
+"""The pools, in one module per back end.
 
-A back end's own library is imported when the back end is used.
+Importing this package loads no library of a back end; a pool imports its own when it is used.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _EXTRAS = {
     "RayPool": ("ray", ("ray", "prefect_ray")),
 }
 
-# Under `uv run`, Ray would have every worker make an environment of its own.
+# Under `uv run`, Ray would have every Ray worker make an environment of its own.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 
 def missing_extra(name: str) -> str | None:
-    """Return what to install before a back end can be used; None when nothing is missing."""
+    """Return a message that names the extra that a pool lacks; None when nothing is missing."""
     extra, packages = _EXTRAS.get(name, ("", ()))
     if all(importlib.util.find_spec(package) is not None for package in packages):
         return None

@@ -20,8 +20,8 @@ def run_spec_in_subprocess(
 ) -> RunOutcome:
     """Run one spec in a worker process of its own and return its outcome.
 
-    The process, and all that the run has started, is gone when this returns. It may be called from
-    any process or thread, daemonic processes included.
+    When this function returns, the process has ended, with every process that the run has started.
+    Any process or thread may call this function, daemonic processes included.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def run_spec_in_subprocess(
     Returns
     -------
     RunOutcome
-        As of `gmat_sweep.worker.run_one`. When the process crashes, is killed or cannot be
-        started: ``failed``, with the process's last output in ``stderr``.
+        As `gmat_sweep.worker.run_one` returns it. If the process crashes, is killed or cannot be
+        started, the status is ``failed`` and ``stderr`` has the last output of the process.
     """
     started_at = datetime.now(UTC)
     try:

@@ -1,8 +1,8 @@
-"""`Pool`: where runs execute.
+"""`Pool`: the base class of pools, which execute runs.
 
-A pool takes specs with `submit` and gives outcomes with `as_completed`; whatever happens to a run,
-its outcome comes back. Pools that can run one spec on demand also offer `execute`, which is what
-the flow's tasks call.
+A pool takes specs with `submit` and yields outcomes with `as_completed`. Every run has an outcome,
+whatever happens to the run. A pool that can run one spec on demand also has `execute`, which the
+flow's tasks call.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ __all__ = ["Pool"]
 class Pool(ABC):
     """Abstract execution back end.
 
-    Subclasses implement `submit`, `as_completed` and `close`, and run every spec in a process of
-    its own kind: a GMAT engine is global to its process. ``subprocess_isolated`` says so and must
-    be exactly True, or ``"debug"`` for a pool that runs in the calling process on purpose.
-    `gmat_sweep.backends._subprocess.run_spec_in_subprocess` runs a spec in a process of its own.
+    Subclasses implement `submit`, `as_completed` and `close`. They run specs in worker processes,
+    not in the calling process: a GMAT engine is global to its process. ``subprocess_isolated`` says
+    so and must be exactly True, or ``"debug"`` for a pool that runs in the calling process on
+    purpose. `gmat_sweep.backends._subprocess.run_spec_in_subprocess` runs a spec in a process of
+    its own.
 
-    One thread at a time calls `submit`, and one at a time `as_completed`. Under a sweep, specs are
-    submitted also while an iterator of `as_completed` is waited for. A pool that runs specs only
+    One thread at a time calls `submit`, and one thread at a time calls `as_completed`. A sweep
+    submits specs also while it waits for an iterator of `as_completed`. A pool that runs specs only
     when that iterator is advanced runs no more at once than one iterator does.
 
     Raises
@@ -68,7 +69,7 @@ class Pool(ABC):
 
     @abstractmethod
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
-        """Run what was submitted and yield outcomes as runs end."""
+        """Run the specs of these futures and yield outcomes as runs end."""
 
     @abstractmethod
     def close(self) -> None:
@@ -79,11 +80,12 @@ class Pool(ABC):
     ) -> Iterator[tuple[RunSpec, RunOutcome]]:
         """Run specs from an iterable of any length, a bounded number at a time.
 
-        The next spec is submitted as soon as any outcome is yielded. A pool that starts runs in
-        `submit`, and settles their futures or yields outcomes in the order in which runs end, has
-        no run wait for a slower one; the order of a pool that keeps one is kept. `as_completed` is
-        called by one thread at a time, with all that is waiting. An outcome goes to the spec of
-        its ``run_id``; a spec whose outcome the pool does not give has a failed one that says so.
+        `imap` submits the next spec as soon as it has yielded an outcome. If the pool starts runs
+        in `submit`, and completes their futures or yields outcomes as runs end, no run waits for a
+        slower one. If the pool yields outcomes in an order of its own, `imap` keeps that order. One
+        thread at a time calls `as_completed`, with all waiting futures. An outcome goes to the spec
+        that has its ``run_id``. If the pool gives no outcome for a spec, `imap` yields a failed one
+        that says so.
 
         Parameters
         ----------
@@ -97,7 +99,7 @@ class Pool(ABC):
         ValueError
             ``in_flight`` is below 1.
         BackendError
-            What the pool raises when it is closed or used wrongly.
+            The pool is closed or used wrongly.
         """
         bound = self._in_flight_bound(in_flight)
         remaining = iter(specs)
@@ -120,7 +122,7 @@ class Pool(ABC):
                 yield spec, end
                 under_way -= 1
         finally:
-            # Whoever gives up or is interrupted goes on to close the pool, which ends the rest.
+            # A caller that gives up or is interrupted then closes the pool, which ends its runs.
             drain.give_up()
 
     def _in_flight_bound(self, in_flight: int | None) -> int:

@@ -22,7 +22,7 @@ def worker_count(max_workers: int | None) -> int:
     Raises
     ------
     BackendError
-        It is another number below 1.
+        `max_workers` is another number below 1.
     """
     if max_workers is None or max_workers == -1:
         return available_cores()

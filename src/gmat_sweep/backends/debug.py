@@ -18,8 +18,8 @@ __all__ = ["DebugPool"]
 class DebugPool(Pool):
     """Runs specs one after another in the calling process.
 
-    A GMAT engine is global to its process and can crash it, so this is for looking at one run: a
-    `Sweep` takes it only with ``allow_unisolated_pool=True`` and exactly one spec.
+    A GMAT engine is global to its process and can crash it, so this pool is for looking at one run.
+    A `Sweep` takes it only with ``allow_unisolated_pool=True`` and exactly one spec.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class DebugPool(Pool):
             yield outcome
 
     def close(self) -> None:
-        """Cancel what is parked. Calling it again does nothing."""
+        """Cancel the futures of parked specs. Calling it again does nothing."""
         self._closed = True
         for future in self._parked:
             future.cancel()

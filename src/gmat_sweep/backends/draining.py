@@ -1,9 +1,10 @@
-"""`Drain`: the outcomes of a pool written by somebody else, each for the run it belongs to.
+"""`Drain`: takes outcomes from a pool written by somebody else, and gives each to its run.
 
-`Pool.as_completed` is never called twice at once, and its iterator is advanced in one thread. An
-outcome goes to the run whose ``run_id`` it has, whichever futures were asked for; a run whose
-outcome never comes is told so. A pool that settles its futures itself is believed at once, so that
-its runs never wait for a slower one that the iterator waits for.
+`Drain` never calls `Pool.as_completed` twice at once, and advances its iterator in one thread. An
+outcome goes to the run that has its ``run_id``, whichever futures `Drain` asked for. If the outcome
+of a run never comes, `Drain` reports an error for that run. If a pool completes a future, `Drain`
+takes the outcome from it at once, so that the run does not wait for a slower one that the iterator
+waits for.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 __all__ = ["Drain", "End"]
 
 type End = RunOutcome | BackendError
-"""What comes of a run: its outcome, or why there is none."""
+"""The end of a run: its outcome, or the error that says why there is none."""
 
 
 class _Pool(Protocol):
@@ -39,11 +40,11 @@ class _Ticket:
     Attributes
     ----------
     future : Future or None
-        What the pool returned for it; None while it is being submitted.
+        The future that the pool returned; None while the run is being submitted.
     end : RunOutcome, BackendError or None
-        What came of it.
+        The end of the run; None before.
     suspected : BaseException or None
-        What ended an iteration that was to yield this run's outcome among others.
+        The exception that ended an iteration over this run and others.
     """
 
     spec: RunSpec
@@ -55,7 +56,7 @@ class _Ticket:
 
 
 class Drain:
-    """Submits specs to a pool and reports what comes of each, once, as runs end.
+    """Submits specs to a pool and reports the end of each run, once, as runs end.
 
     Parameters
     ----------
@@ -76,18 +77,18 @@ class Drain:
         self._yielded_any = False
 
     def submit(self, spec: RunSpec, ended: Callable[[RunSpec, End], None]) -> None:
-        """Submit a spec; what the pool raises is raised.
+        """Submit a spec; raise what the pool's `submit` raises.
 
         Parameters
         ----------
         spec : RunSpec
             The run.
         ended : callable
-            Told what came of the run, in whichever thread learns of it.
+            Called with the spec and the end of its run, in the thread that learns of it.
         """
         ticket = _Ticket(spec, ended, datetime.now(UTC))
         with self._lock:
-            # Before the pool has it: its outcome may be yielded before submit() returns.
+            # Before the pool has the spec: it may yield the outcome before submit() returns.
             self._waiting.append(ticket)
         try:
             with self._submitting:
@@ -98,14 +99,14 @@ class Drain:
             raise
         with self._lock:
             ticket.future = future
-        # Something else than a future is the pool's own business.
+        # A pool may return an object that is no `Future`; its as_completed() gets it back.
         if isinstance(future, Future):
             future.add_done_callback(lambda _: self._settled_itself(ticket))
 
     def advance(self) -> None:
-        """See to it that the pool is being asked until something comes of another run.
+        """Have the thread of this object advance the pool's iterator until another run ends.
 
-        Nothing is asked of the pool between that and the next call, which is when to submit.
+        After that, the thread leaves the pool alone until the next call: submit specs before it.
         """
         with self._lock:
             if self._advancing or not self._waiting:
@@ -114,13 +115,13 @@ class Drain:
         self._thread.submit(self._advance)
 
     def give_up(self) -> None:
-        """Ask for no further outcome; what the pool does with its runs is left to its owner."""
+        """Ask for no further outcome; the runs under way are left to the owner of the pool."""
         with self._lock:
             self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _advance(self) -> None:
-        """Ask the pool until something comes of a run, and report it."""
+        """Advance the pool's iterator until a run ends, and report its end."""
         self._thread_id = threading.get_ident()
         ended: list[_Ticket] = []
         while not ended:
@@ -128,13 +129,13 @@ class Drain:
                 return
             ended = self._next()
         with self._lock:
-            # First: whoever hears of an end may want the next one at once.
+            # Before the reports: a caller that hears of an end may call advance() at once.
             self._advancing = False
         for ticket in ended:
             _report(ticket)
 
     def _begin(self) -> bool:
-        """Choose what to ask the pool for; False when there is nothing more."""
+        """Choose the futures to ask the pool for; False when there are none."""
         with self._lock:
             if self._waiting and self._iterator is not None:
                 return True
@@ -211,7 +212,7 @@ class Drain:
         """Take the outcome that the pool has put into a future."""
         future = ticket.future
         assert future is not None
-        # What is set while the iterator is advanced is about to be yielded.
+        # A future that is completed by advancing the iterator has its outcome yielded next.
         if threading.get_ident() == self._thread_id or future.cancelled() or future.exception():
             return
         outcome = future.result()

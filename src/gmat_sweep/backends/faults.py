@@ -1,4 +1,4 @@
-"""The outcome of a run that an exception ended where runs execute, not in GMAT."""
+"""`failed_by`: the outcome of a run that ended with an exception outside GMAT."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ __all__ = ["failed_by"]
 def failed_by(spec: RunSpec, error: BaseException, started_at: datetime) -> RunOutcome:
     """Return the ``failed`` outcome of a run that `error` ended.
 
-    A worker that ended says itself why, and the run took until then. Any other exception escaped
-    what should have run the spec: its traceback is the cause, and no time is the run's.
+    The message of a `WorkerDiedError` says why the worker ended, and the run took until now. Any
+    other exception escaped the code that should have run the spec: its traceback is kept as
+    ``stderr``, and the run took no time.
     """
     died = isinstance(error, WorkerDiedError)
     return RunOutcome.failed(

@@ -1,8 +1,8 @@
 """`LocalJoblibPool`: isolated worker processes on this machine.
 
-The name is the one programs written for the joblib-based API know. Each worker is a process with a
-GMAT engine of its own, kept from run to run; a run that crashes or overruns its time takes its
-worker with it and no other run.
+Programs written for the joblib-based API know the pool by this name. Each worker is a process with
+a GMAT engine of its own, which the pool keeps from run to run. A run that crashes or overruns its
+time takes its worker with it and no other run.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class LocalJoblibPool(Pool):
         True keeps a worker and its engine from run to run, which is fast and right when every run
         loads the same script. False starts a fresh process for every run.
     memory_limit : int or str, optional
-        How much memory a run may need: bytes, or text such as ``"2 GiB"``. The worker of one that
-        needs more is killed and replaced.
+        How much memory a run may need: bytes, or text such as ``"2 GiB"``. If a run needs more, the
+        pool kills and replaces its worker.
 
     Raises
     ------
@@ -153,8 +153,8 @@ class LocalJoblibPool(Pool):
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs and yield their outcomes as runs end.
 
-        A future that was cancelled is left out. When the iteration is given up before its end, its
-        runs are ended with it.
+        A future that was cancelled is left out. If the caller gives up the iteration before its
+        end, the pool ends its runs.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class LocalJoblibPool(Pool):
     ) -> Iterator[tuple[RunSpec, RunOutcome]]:
         """Run specs from an iterable of any length, a bounded number at a time.
 
-        A run that takes long holds up no other: the next spec is taken as soon as a run is yielded.
+        A long run delays no other: `imap` takes the next spec as soon as it has yielded an outcome.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class LocalJoblibPool(Pool):
         yield from self._drain(((spec, spec) for spec in specs), bound)
 
     def close(self) -> None:
-        """Kill every worker and cancel what is parked. Calling it again does nothing."""
+        """Kill every worker and cancel parked futures. Calling it again does nothing."""
         with self._changed:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -218,8 +218,8 @@ class LocalJoblibPool(Pool):
             future.cancel()
         self._parked.clear()
         with self._changed:
-            # The threads that drive them see them end. One that is itself closing the pool, from a
-            # signal handler, would wait for itself.
+            # Until the threads that drive busy workers have seen them end. The timeout is for such
+            # a thread that closes the pool from a signal handler: it would wait for itself.
             self._changed.wait_for(lambda: not self._busy, timeout=_CLOSE_TIMEOUT_S)
 
     def interrupt(self) -> None:
@@ -289,7 +289,7 @@ class LocalJoblibPool(Pool):
     def _on_a_worker[Answer](
         self, use: Callable[[WorkerProcess, bool], Answer], iteration: _Iteration | None = None
     ) -> Answer:
-        """Have a worker do something, and once more if what was before took it over its memory."""
+        """Use a worker, and once more a fresh one if earlier runs filled the first one's memory."""
         try:
             with self._worker(iteration) as worker:
                 return use(worker, False)
@@ -303,7 +303,7 @@ class LocalJoblibPool(Pool):
     def _worker(
         self, iteration: _Iteration | None = None, *, fresh: bool = False
     ) -> Iterator[WorkerProcess]:
-        """Lend a worker; it comes back only if the block ends without an exception."""
+        """Lend a worker; the pool keeps it only if the block ends without an exception."""
         with self._changed:
             while True:
                 self._check_open()
@@ -326,7 +326,7 @@ class LocalJoblibPool(Pool):
             worker = self._idle.pop()
             if worker.is_alive and not fresh:
                 return worker
-            # What ended it had nothing to do with the run that comes now.
+            # It has ended, for a reason that is not the next run's, or a fresh one is wanted.
             worker.close()
         return WorkerProcess() if len(self._busy) < self._max_workers else None
 
@@ -337,7 +337,7 @@ class LocalJoblibPool(Pool):
                 self._idle.append(worker)
                 self._changed.notify_all()
                 return
-        # Until it is gone it counts as busy: its successor would be one process too many.
+        # The worker counts as busy until it is gone: its successor would be one process too many.
         worker.close()
         with self._changed:
             del self._busy[worker]

@@ -1,4 +1,4 @@
-"""Any `Pool` as one that runs a spec when a waiting thread asks for it.
+"""`on_demand`: makes of any `Pool` one that runs a spec when a waiting thread asks for it.
 
 A pool written by somebody else has only `submit`, `as_completed` and `close`. Each of the flow's
 threads submits its spec and waits for the outcome of that run, so that no run waits for the end of
@@ -48,9 +48,9 @@ def on_demand(pool: Pool) -> RunsOnDemand:
 def workers_of(pool: Pool) -> int:
     """Return how many runs to give a pool at once.
 
-    A pool that does not say how many it executes (it inherits `Pool.max_workers`) gets as many as
-    this machine has cores, and at least four: what it cannot execute yet it queues. A pool on a
-    cluster has runs waiting there, so that no worker waits for the flow.
+    A pool that inherits `Pool.max_workers` does not say how many runs it executes. It gets as many
+    as this machine has cores, and at least four; it queues runs that it cannot execute yet. A pool
+    on a cluster may take more runs than it executes, so that no worker waits for the flow.
     """
     if isinstance(pool, ClusterPool):
         return max(1, pool.takes_at_once)
@@ -60,7 +60,7 @@ def workers_of(pool: Pool) -> int:
 
 
 class _Waiting:
-    """Waits for each spec's own outcome; what runs already cannot be interrupted."""
+    """Waits for the outcome of each spec; it cannot interrupt runs under way."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -72,7 +72,7 @@ class _Waiting:
     def execute(
         self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
     ) -> RunOutcome:
-        """Submit the spec and return its outcome; what escapes the pool's task is a failed run."""
+        """Submit the spec and return its outcome; failed if an exception escapes the pool."""
         if timeout_s is not None or memory_limit is not None:
             raise BackendError(
                 f"{type(self._pool).__name__} cannot end a run that takes too long or too much "
@@ -84,7 +84,7 @@ class _Waiting:
         self._drain.submit(spec, lambda _, end: ended.put(end))
         self._drain.advance()
         end = ended.get()
-        # For the others that wait.
+        # For the other threads that wait.
         self._drain.advance()
         if isinstance(end, BackendError):
             raise end

@@ -10,8 +10,8 @@ __all__ = ["ProcessPoolExecutorPool"]
 class ProcessPoolExecutorPool(LocalJoblibPool):
     """Worker processes on this machine, each used for one run.
 
-    Every run starts from a new interpreter and a new engine, about 1.5 s each, whatever the run
-    before it did. A crash costs its own run, as in every pool of this package.
+    Every run starts with a new interpreter and a new engine, whatever the run before it did. That
+    takes about 1.5 s a run. A crash costs its own run, as in every pool of this package.
 
     Parameters
     ----------

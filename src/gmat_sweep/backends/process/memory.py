@@ -36,7 +36,7 @@ def memory_bytes(amount: int | str) -> int:
     Raises
     ------
     SweepConfigError
-        It is neither, or less than one byte.
+        `amount` is neither, or less than one byte.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def memory_text(size: int) -> str:
 
 
 class MemoryWatch:
-    """The resident memory of a process and of what it has started.
+    """The resident memory of a process and of the processes that it has started.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class MemoryWatch:
     def used(self) -> int:
         """Return the bytes of main memory in use; 0 when the process has ended.
 
-        The programs that it started are looked for once per second, as that means a look at every
+        `used` looks for the started processes only once per second, as it has to look at every
         process of the machine. Memory that processes share counts for each of them.
         """
         if time.monotonic() >= self._look_again_at:

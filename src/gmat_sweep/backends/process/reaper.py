@@ -1,10 +1,10 @@
-"""Nothing outlives the sweep.
+"""`Reaper`: no worker process outlives the sweep.
 
-A small process of its own holds the reading end of a pipe from the driver. However the driver ends
-- SIGKILL included - the pipe closes, and the reaper kills the process group of every worker that
-was registered and removes the scratch folders they leave. A worker cannot do this for itself: GMAT
-may hold the interpreter lock for hours, and a parent-death signal is bound to a thread, not to the
-driver, and does not reach grandchildren.
+The reaper is a small process that holds the reading end of a pipe from the driver. However the
+driver ends, SIGKILL included, the pipe closes. The reaper then kills every registered process group
+and removes every registered scratch folder. A worker process cannot do this for itself, because
+GMAT may hold the interpreter lock for hours. A parent-death signal would not do: it is bound to a
+thread, not to the driver, and does not reach grandchildren.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ for attempt in range(50):
 
 
 class Reaper:
-    """Kills registered process groups once this process is gone.
+    """Kills registered process groups, and removes registered folders, once this process is gone.
 
-    One serves the whole process; it starts with the first registration and is started again, with
-    all that is registered, should it die. A forked child of this process has none of it: it neither
-    keeps the pipe open nor answers for its parent's workers.
+    One reaper serves the whole process. It starts with the first registration. If the reaper has
+    died, the next call starts another one, with all that is registered. A forked child of this
+    process neither keeps the pipe open nor answers for its parent's workers.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Reaper:
                 self._let_go()
 
     def _told(self, lines: str) -> bool:
-        """Write to the reaper; False, with nothing left of it, when there is none or it died."""
+        """Write to the reaper; return False, and clear it away, if there is none or it died."""
         if self._process is None:
             return False
         assert self._process.stdin is not None
@@ -101,7 +101,7 @@ class Reaper:
         return False
 
     def _let_go(self) -> None:
-        """Close the pipe and wait for the reaper, which has been told to forget everything."""
+        """Close the pipe and wait for the reaper, which has died or has nothing registered."""
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None
@@ -124,7 +124,7 @@ class Reaper:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            # Out of reach of the terminal's Ctrl-C: it must see the driver end first.
+            # Out of reach of the terminal's Ctrl-C: the reaper must see the driver end first.
             start_new_session=True,
         )
 

@@ -1,8 +1,8 @@
 """The program of a worker process: one GMAT engine, one request at a time.
 
-Requests and replies are JSON, one per line, on two pipes whose numbers are given on the command
-line; standard output and standard error go to a file the parent reads when something dies. The
-process ends when the request pipe closes.
+Requests and replies are JSON, one per line, on two pipes whose descriptors are given on the command
+line. Standard output and standard error go to a file, which the parent reads when this process
+dies. This process ends when the request pipe closes.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gmat_sweep.worker import inspect_mission, run_one
 
     if request["kind"] == "run":
-        # One run's output must not be mistaken for another's, nor grow without bound. An earlier
-        # hook may have replaced or closed what Python calls sys.stderr.
+        # The output of one run must not be mistaken for another's, nor grow without bound. By
+        # descriptor, as an earlier hook may have replaced or closed sys.stderr.
         with contextlib.suppress(OSError):
             os.ftruncate(_STDERR_FD, 0)
         return {"outcome": run_one(RunSpec.from_dict(request["spec"])).to_dict()}

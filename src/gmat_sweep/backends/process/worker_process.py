@@ -1,9 +1,9 @@
 """A long-lived, isolated worker process, seen from the process that drives it.
 
-`WorkerProcess.run` returns the run's outcome or raises: `WorkerTimedOutError` when the time is up
-and the worker has been killed, `WorkerOverMemoryError` when the run needed too much memory,
-`WorkerDiedError` when it ended by itself. In all cases the process group is gone, and only the one
-run is lost.
+`WorkerProcess.run` returns the outcome of a run, or raises an error. It raises
+`WorkerTimedOutError` if it killed the worker because the time was up, `WorkerOverMemoryError` if it
+killed the worker because the run needed too much memory, and `WorkerDiedError` if the worker ended
+by itself. After each of these errors the process group is gone, and only the one run is lost.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class WorkerDiedError(BackendError):
     Attributes
     ----------
     returncode : int or None
-        As of `subprocess.Popen`: negative for a signal.
+        As `subprocess.Popen` gives it: negative for a signal.
     """
 
     def __init__(self, message: str, returncode: int | None) -> None:
@@ -64,7 +64,7 @@ class WorkerDiedError(BackendError):
 
 
 class WorkerLimitError(WorkerDiedError):
-    """A run needed more than it may, and its worker was killed; it would again."""
+    """A run needed more than it may, and its worker was killed; another attempt would, too."""
 
 
 class WorkerTimedOutError(WorkerLimitError):
@@ -77,9 +77,9 @@ class WorkerOverMemoryError(WorkerLimitError):
     Attributes
     ----------
     memory_limit : int
-        Bytes it might have needed.
+        Bytes that the run was allowed.
     is_first : bool
-        Whether the worker had done nothing before, so that all of it was this run's.
+        Whether the worker had done nothing before, so that all the memory was this run's.
     """
 
     def __init__(self, memory_limit: int, *, is_first: bool) -> None:
@@ -95,8 +95,8 @@ class WorkerOverMemoryError(WorkerLimitError):
 class WorkerProcess:
     """One worker process with its pipes, its scratch folder and its output file.
 
-    The process is started by the constructor and gets ready in the background; the first request
-    waits for it.
+    The constructor starts the process, which gets ready in the background. The first request waits
+    until it is ready.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class WorkerProcess:
             self._held = held.pop_all()
 
     def _start(self, held: contextlib.ExitStack) -> None:
-        """Start the process; `held` gets what gives back each thing that is taken."""
+        """Start the process; `held` gets a callback for each resource, which gives it back."""
         self._scratch = Path(tempfile.mkdtemp(prefix="gmat-sweep-worker-"))
         held.callback(REAPER.discard_folder, self._scratch)
         held.callback(shutil.rmtree, self._scratch, ignore_errors=True)
@@ -144,7 +144,7 @@ class WorkerProcess:
             given_away.callback(os.close, reply_write)
             held.callback(os.close, self._reply_fd)
             output = given_away.enter_context(self._output.open("ab"))
-            # Unbuffered, so that the last words of one that crashes are in its output.
+            # Unbuffered, so that the output file has the last words of a process that crashes.
             program = [sys.executable, "-u", "-c", _PROGRAM]
             self._process = subprocess.Popen(
                 [*program, json.dumps(sys.path), str(request_read), str(reply_write)],
@@ -153,7 +153,7 @@ class WorkerProcess:
                 stderr=output,
                 env=environment,
                 pass_fds=(request_read, reply_write),
-                # A group of its own: killed as a whole, and out of reach of the terminal.
+                # A group of its own: kill() ends it as a whole, and Ctrl-C does not reach it.
                 start_new_session=True,
             )
         held.callback(REAPER.discard_group, self._process.pid)
@@ -183,8 +183,8 @@ class WorkerProcess:
         timeout_s : float, optional
             Seconds after which the worker is killed; no limit by default.
         memory_limit : int, optional
-            Bytes of main memory that the worker, with all it has started, may have in use. It is
-            looked at ten times per second; no limit by default.
+            Bytes of main memory that the worker, with all it has started, may have in use; no limit
+            by default. `run` looks at it ten times per second.
 
         Raises
         ------
@@ -193,7 +193,7 @@ class WorkerProcess:
         WorkerOverMemoryError
             More memory was in use.
         WorkerDiedError
-            The process ended first.
+            The process ended by itself before the run did.
         """
         self._become_ready()
         reply = self._ask({"kind": "run", "spec": spec.to_dict()}, timeout_s, memory_limit)
@@ -219,9 +219,9 @@ class WorkerProcess:
         )
 
     def kill(self) -> None:
-        """Kill the process group; whoever waits for its reply then gets `WorkerDiedError`."""
+        """Kill the process group; a thread that waits for a reply then gets `WorkerDiedError`."""
         with self._ending:
-            # Once it has been waited for, its number may be another's.
+            # After close() the process id may be that of another process.
             if not self._closed:
                 self._kill_group()
 
@@ -233,7 +233,7 @@ class WorkerProcess:
         held.close()
 
     def _kill_group(self) -> None:
-        # Where the last process of the group has ended, some systems say so with PermissionError.
+        # Some systems raise PermissionError when the last process of the group has ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
