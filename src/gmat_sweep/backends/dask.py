@@ -1,12 +1,13 @@
 """`DaskPool`: runs on the workers of a Dask cluster.
 
-The sweep and Prefect stay in the process that called; only a run's description goes to a worker and
-only its outcome comes back, so workers need this package and GMAT, but neither Prefect nor the
-sweep's disk. GMAT runs in processes of their own beside each worker: what crashes or hangs there
-costs its run, and the Dask worker lives on.
+The sweep and Prefect stay in the driver. An order goes to a Dask worker, and a reply comes back. So
+Dask workers need this package and GMAT, but neither Prefect nor the sweep's disk. GMAT runs in
+worker processes beside each Dask worker. A run that crashes or hangs there is lost, and the Dask
+worker lives on.
 
-A run whose worker dies is reported as such, once, and never quietly started again by Dask; a run
-that was still waiting for that worker moves to another without counting as an attempt.
+If a Dask worker dies, the pool reports its run as lost, once, and Dask never quietly starts that
+run again. A run that was still waiting for that Dask worker moves to another one, which is no
+attempt.
 """
 
 from __future__ import annotations
@@ -36,26 +37,27 @@ _COUNT_EVERY_S = 1.0
 class DaskPool(ClusterPool):
     """Runs on the workers of a Dask cluster.
 
-    With no argument, a cluster of worker processes on this machine. It is started when the pool is
-    entered (``with``) or used by itself, and kept until `close`; a pool that is only handed to a
-    sweep has a cluster for the length of that sweep.
+    With no argument, the pool has a cluster of Dask workers on this machine. It starts the cluster
+    when it is entered (``with``) or used by itself, and keeps it until `close`. A pool that is only
+    handed to a sweep has a cluster for the length of that sweep.
 
     Parameters
     ----------
     client : distributed.Client, optional
-        A client of a running cluster. Neither is closed.
+        A client of a running cluster. The pool closes neither.
     n_workers : int, optional
-        How many workers to start; one per core and thread by default, or what `cluster_class`
-        makes of it.
+        How many Dask workers to start; by default one per core, or as many as `cluster_class`
+        starts by itself.
     threads_per_worker : int
-        How many runs each worker of a local cluster has at once.
+        How many runs each Dask worker of a local cluster has at once.
     reuse_gmat_context : bool
-        True keeps GMAT processes from run to run. False starts a fresh one for every run.
+        True keeps worker processes from run to run. False starts a fresh one for every run.
     address : str, optional
         Address of a running scheduler, such as ``"tcp://10.0.0.1:8786"``.
     cluster_class : str or callable, optional
-        What makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``. Jobs that end, as at their
-        walltime, are replaced.
+        The class or function that makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``. If
+        `n_workers` or `adapt_kwargs` is given, the pool replaces queue jobs that end, as at their
+        walltime.
     cluster_kwargs : dict, optional
         Keywords for `cluster_class`.
     adapt_kwargs : dict, optional
@@ -115,8 +117,8 @@ class DaskPool(ClusterPool):
     def max_workers(self) -> int:
         """How many runs the cluster executes at once.
 
-        As many as its workers have threads now; for a cluster that adapts, as many as it may grow
-        to, because it grows only for runs that wait.
+        As many as its Dask workers have threads now. For a cluster that adapts, as many as it may
+        grow to, because it grows only for runs that wait.
         """
         if self._client is None:
             return (self._n_workers or available_cores()) * self._threads_per_worker
@@ -129,7 +131,7 @@ class DaskPool(ClusterPool):
 
     @property
     def takes_at_once(self) -> int:
-        """How many runs to give the cluster at once: each thread has some and finds the next."""
+        """How many runs to give the cluster at once: for each thread a batch, and the next one."""
         tasks = self._tasks_at_once()
         return tasks if self._batches is None else self._batches.orders_at_once
 
@@ -157,7 +159,7 @@ class DaskPool(ClusterPool):
         return made
 
     def open(self) -> None:
-        """Connect to the cluster, or start it; it is kept until `close`.
+        """Connect to the cluster, or start it, and keep it until `close`.
 
         Raises
         ------
@@ -181,7 +183,7 @@ class DaskPool(ClusterPool):
         Raises
         ------
         BackendError
-            The cluster's workers cannot do runs.
+            The Dask workers of the cluster cannot do runs.
         """
         from gmat_sweep.backends.cluster.dask_internals import one_chance
         from gmat_sweep.backends.cluster.dask_plugins import BEGUN, GmatWorkers
@@ -199,7 +201,7 @@ class DaskPool(ClusterPool):
         self._batches = DaskBatches(client, self._name, self._tasks_at_once, self._desk.let_go)
 
     def take_back(self) -> None:
-        """End the GMAT processes on the workers and let go of the client."""
+        """End the worker processes beside the Dask workers and let go of the client."""
         client, self._client = self._client, None
         batches, self._batches = self._batches, None
         if batches is not None:
@@ -210,7 +212,7 @@ class DaskPool(ClusterPool):
                 client.unregister_worker_plugin(self._name)
 
     def warm_up(self) -> None:
-        """Do nothing: the workers start their GMAT processes when they learn of the pool."""
+        """Do nothing: the Dask workers start worker processes as soon as `lend` registers these."""
 
     def interrupt(self) -> None:
         """End the runs under way; each ends with `WorkerDiedError`."""
@@ -218,7 +220,7 @@ class DaskPool(ClusterPool):
             self._batches.interrupt()
 
     def sweep_ended(self) -> None:
-        """Leave no trace in the folders of sweeps that have ended."""
+        """Wait for Dask's tasks, and delete the pool's own files in folders of ended sweeps."""
         if self._batches is not None:
             self._batches.settle()
         super().sweep_ended()
@@ -229,7 +231,8 @@ class DaskPool(ClusterPool):
         return self._batches.ask(order)
 
     def _ended(self, order: Order) -> None:
-        # Dask may carry it out again until the task that it shares with others has ended.
+        # `DaskBatches` lets go of the order once its task has ended: until then Dask may carry it
+        # out again.
         pass
 
     def _release(self) -> None:
@@ -253,7 +256,7 @@ class DaskPool(ClusterPool):
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Say what is wrong when a block that starts or finds the cluster fails."""
+        """Raise `BackendError` with advice if the block cannot start or find the cluster."""
         try:
             yield
         except BackendError:
@@ -270,14 +273,14 @@ class DaskPool(ClusterPool):
             ) from error
 
     def _adapting(self, made: dict[str, Any]) -> dict[str, Any]:
-        """Return how the cluster adapts: as was asked, and by replacing jobs that end."""
+        """Return keywords for ``adapt``: the given ones, and one that replaces ended jobs."""
         from gmat_sweep.backends.cluster.dask_jobs import adapting
 
         wanted = made["cluster_kwargs"].get("n_workers")
         return adapting(made["cluster_class"], wanted, self._adapt_kwargs)
 
     def _tasks_at_once(self) -> int:
-        """Return how many tasks the cluster is to have: each thread has one and finds the next."""
+        """Return how many tasks the cluster is to have: for each thread one, and the next one."""
         return 2 * self.max_workers
 
     def _count(self, client: distributed.Client) -> int:
@@ -286,7 +289,7 @@ class DaskPool(ClusterPool):
         try:
             threads: list[int] = list(client.nthreads().values())
         except (OSError, TimeoutError):
-            # Whoever waits for a run hears of it.
+            # The thread that waits for a run gets this error.
             return max(1, self._counted[1])
         workers = most_workers(client.cluster)
         most = 0 if workers is None else _grows_to(workers, threads)
@@ -294,7 +297,7 @@ class DaskPool(ClusterPool):
 
 
 def class_named(named: str | Callable[..., Any]) -> Callable[..., Any]:
-    """Return what makes a cluster, which may be given by its dotted name.
+    """Return the class or function that makes a cluster, given by itself or by its dotted name.
 
     Raises
     ------
@@ -319,6 +322,6 @@ def class_named(named: str | Callable[..., Any]) -> Callable[..., Any]:
 def _grows_to(workers: float, threads: list[int]) -> int:
     """Return how many threads an adaptive cluster of so many `workers` at most may come to have."""
     if workers == float("inf"):
-        # Something must wait for it to grow.
+        # The cluster grows only if runs wait.
         return 2 * sum(threads) + 4
     return int(workers) * max(threads, default=1)

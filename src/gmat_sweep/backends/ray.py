@@ -1,9 +1,9 @@
 """`RayPool`: runs in actors of a Ray cluster.
 
-The sweep and Prefect stay in the process that called; only a run's description goes to an actor and
-only its outcome comes back. An actor takes one CPU and keeps one GMAT process beside it, from run
-to run: what crashes or hangs there costs its run, and the actor lives on. An actor that dies takes
-its run with it, which is then tried again as the sweep says; Ray itself starts nothing again.
+The sweep and Prefect stay in the driver. An order goes to an actor, and a reply comes back. An
+actor takes one CPU and keeps one worker process beside it, from run to run. A run that crashes or
+hangs there is lost, and the actor lives on. An actor that dies takes its run with it. The flow
+tries that run again if the sweep has `retries` left; Ray itself starts nothing again.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _LOOK_EVERY_S = 1.0
 class RayPool(ClusterPool):
     """Runs in actors of a Ray cluster.
 
-    With no argument, Ray is started on this machine. It is started when the pool is entered
-    (``with``) or used by itself, and kept until `close`; a pool that is only handed to a sweep has
-    it for the length of that sweep. Ray that runs already in this process is used and left running.
+    With no argument, the pool starts Ray on this machine. It starts Ray when it is entered
+    (``with``) or used by itself, and keeps it until `close`. A pool that is only handed to a sweep
+    has Ray for the length of that sweep. If Ray runs already in this process, the pool uses it and
+    leaves it running.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ class RayPool(ClusterPool):
         How many runs at once: the CPUs of a Ray that is started here, the most to use of a cluster
         that runs already. All by default.
     reuse_gmat_context : bool
-        True keeps GMAT processes from run to run. False starts a fresh one for every run.
+        True keeps worker processes from run to run. False starts a fresh one for every run.
     **ray_init_kwargs
         Further keywords of ``ray.init``.
 
@@ -102,13 +103,13 @@ class RayPool(ClusterPool):
             if self._num_cpus is not None:
                 options["num_cpus"] = self._num_cpus
         options |= self._init_kwargs
-        # Ray finds a cluster by itself only if it is told to.
+        # ray.init looks for a cluster by itself only if it is told to.
         if self._address == "auto":
             options["address"] = "auto"
         return {"address": self._address, "init_kwargs": options}
 
     def open(self) -> None:
-        """Connect to the cluster, or start it; it is kept until `close`.
+        """Connect to the cluster, or start it, and keep it until `close`.
 
         Raises
         ------
@@ -128,7 +129,7 @@ class RayPool(ClusterPool):
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Say what is wrong when a block that starts or finds the cluster fails."""
+        """Raise `BackendError` with advice if the block cannot start or find Ray."""
         try:
             yield
         except Exception as error:
@@ -146,7 +147,7 @@ class RayPool(ClusterPool):
         self._open = True
 
     def take_back(self) -> None:
-        """End the actors with their GMAT processes."""
+        """End the actors with their worker processes."""
         import ray
 
         self._open = False
@@ -160,7 +161,7 @@ class RayPool(ClusterPool):
             self._watch.end()
 
     def warm_up(self) -> None:
-        """Do nothing: an actor is made when a run first needs it."""
+        """Do nothing: the pool makes an actor when a run first needs it."""
 
     def interrupt(self) -> None:
         """End the runs under way; each ends with `WorkerDiedError`."""
@@ -188,7 +189,7 @@ class RayPool(ClusterPool):
             if not ray.is_initialized():
                 raise _cluster_gone(error) from error
             if not self._is_there():
-                # Its actors died with it: that is no attempt at a run.
+                # The actors died with their cluster: that is no attempt at a run.
                 raise _cluster_gone(self._loss()) from error
             said = str(error).splitlines()[0]
             raise WorkerDiedError(f"The Ray actor died during the run: {said}", None) from error
@@ -211,11 +212,11 @@ class RayPool(ClusterPool):
         return self._watch is not None and self._watch.loss is not None
 
     def _is_there(self) -> bool:
-        """Wait until the cluster answers, or is lost; return which."""
+        """Wait until the cluster answers or is lost; return whether it answers."""
         return self._watch is None or self._watch.is_there()
 
     def _answer(self, asked: Any) -> bytes:
-        """Wait for what an actor answers, as long as there is a cluster."""
+        """Wait for the answer of an actor, as long as the cluster is not lost."""
         import ray
         from ray.exceptions import GetTimeoutError
 
@@ -235,7 +236,7 @@ class RayPool(ClusterPool):
         return actor
 
     def _made_by_thread(self) -> Any:
-        """Make an actor in a thread that can be left alone: Ray may wait there for a lost head."""
+        """Make an actor in a thread that may be left waiting, as Ray may wait for a lost head."""
         made: Future[Any] = Future()
 
         def make() -> None:

@@ -1,1 +1,1 @@
-"""What pools on a cluster share, and what Dask and Ray need of their own."""
+"""The parts of pools on a cluster: those that they share, those for Dask and those for Ray."""

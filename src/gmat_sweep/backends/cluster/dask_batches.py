@@ -1,12 +1,12 @@
-"""`DaskBatches`: short runs go to a Dask worker several at a time, and are answered one by one.
+"""`DaskBatches`: sends short runs to a Dask worker several at a time, gets replies one by one.
 
-What Dask does for a task - the scheduler's transitions, some ten messages, the fetching of its
-result - costs as much as a quarter of a small run. So orders that wait together share a task, as
-many as take a quarter of a second. Their replies do not wait for its end where it takes longer:
-they come as events, and only those that carry files come as the task's result.
+A task costs Dask as much as a quarter of a small run: the scheduler's transitions, some ten
+messages, the fetching of the result. So orders that wait together share a task, as many as take a
+quarter of a second. A reply does not wait for the end of its task if the task takes longer: the
+Dask worker sends replies as events. Only replies that carry files come as the task's result.
 
-Whatever ends a task before its time costs the order under way, and no other: those after it wait
-again, and that is no attempt at them.
+If a task ends before its time, only the order under way is lost. The orders after it wait again,
+which is no attempt at them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "SECONDS", "Batch", "DaskBatches", "replies_topic"]
 
 KEY = "gmat-run"
-"""What the keys of tasks begin with."""
+"""Beginning of the keys of tasks."""
 SECONDS = 0.25
 """How long a task of several orders takes, and how long a reply waits for others."""
 
 _MOST_IN_A_BATCH = 8
-# Each has a thread of the flow process.
+# Each order has a thread of the flow process.
 _MOST_AT_ONCE = 256
 _NEWEST = 0.1
 _FETCHED_AT_ONCE = 8
@@ -55,7 +55,7 @@ class Batch:
     Attributes
     ----------
     ticket : str
-        Its name.
+        Name of the batch.
     orders : tuple of Order
         At least one.
     """
@@ -71,18 +71,18 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class _Asked:
-    """An order that somebody waits for."""
+    """An order that a thread waits for."""
 
     order: Order
     reply: Future[Reply] = field(default_factory=Future)
 
     def answer(self, reply: Reply) -> None:
-        """Give the reply, unless there was one."""
+        """Give the thread the reply, unless it has an answer already."""
         with contextlib.suppress(InvalidStateError):
             self.reply.set_result(reply)
 
     def fail(self, error: BackendError) -> None:
-        """Say why there is none, unless there was one."""
+        """Give the thread the error that stands for a reply, unless it has an answer already."""
         with contextlib.suppress(InvalidStateError):
             self.reply.set_exception(error)
 
@@ -98,7 +98,7 @@ class _UnderWay:
 
     @property
     def unanswered(self) -> list[_Asked]:
-        """Those that still wait, in the order in which they are carried out."""
+        """The orders without an answer, in the sequence in which they are carried out."""
         return [each for each in self.asked if not each.reply.done()]
 
 
@@ -108,13 +108,13 @@ class DaskBatches:
     Parameters
     ----------
     client : distributed.Client
-        A client; its workers have the plugin `GmatWorkers` under `name`.
+        A client of a cluster whose Dask workers have the plugin `GmatWorkers` under `name`.
     name : str
         Name of the pool.
     tasks_at_once : callable
-        Returns how many tasks to give the cluster at once; asked again and again.
+        Returns how many tasks to give the cluster at once; called again and again.
     done_with : callable
-        Is told of orders that will not be carried out again: answered, or given up.
+        Called with each order that will not be carried out again: answered, or given up.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class DaskBatches:
 
     @property
     def orders_at_once(self) -> int:
-        """How many orders to ask for at once: what the cluster works on, and what it does next."""
+        """How many orders to give at once: those the cluster carries out, and the next ones."""
         tasks = self._tasks_at_once()
         return tasks * self._size(tasks)
 
@@ -149,9 +149,9 @@ class DaskBatches:
         Raises
         ------
         WorkerDiedError
-            The worker is gone, or the batches were interrupted.
+            The Dask worker is gone, or `interrupt` was called.
         BackendError
-            The scheduler is lost, or a worker cannot do it at all.
+            The scheduler is lost, or a Dask worker cannot carry out the order at all.
         """
         asked = _Asked(order)
         with self._lock:
@@ -167,7 +167,7 @@ class DaskBatches:
                 del self._asked[order.ticket]
 
     def interrupt(self) -> None:
-        """End what is under way and what waits; whoever waits for it gets `WorkerDiedError`."""
+        """End all orders; a thread that waits for one gets `WorkerDiedError`."""
         with self._lock:
             wanted = list(self._waiting)
             self._waiting.clear()
@@ -175,7 +175,7 @@ class DaskBatches:
             for each in under_way:
                 each.is_interrupted = True
         if under_way:
-            # Workers are told that a task is not wanted any more, and kill its GMAT process.
+            # Dask tells its workers that the tasks are cancelled; `GmatWorkers` then ends the runs.
             with contextlib.suppress(OSError, TimeoutError):
                 self._client.cancel([each.future for each in under_way], force=True)
         for each in under_way:
@@ -184,12 +184,12 @@ class DaskBatches:
             asked.fail(_ended_with_sweep())
 
     def settle(self) -> None:
-        """Wait until tasks whose orders have all been answered have ended, and are done with."""
+        """Wait, at most 5 s, until all tasks have ended and `done_with` knows their orders."""
         with self._lock:
             self._lock.wait_for(lambda: not self._under_way, timeout=_SETTLE_TIMEOUT_S)
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening to replies."""
         if self._client.status == "running":
             self._client.unsubscribe_topic(replies_topic(self._name))
         self._fetching.shutdown(wait=False)
@@ -202,12 +202,12 @@ class DaskBatches:
         return max(1, min(short, _MOST_IN_A_BATCH, _MOST_AT_ONCE // tasks))
 
     def _send(self) -> None:
-        """Give what waits to the cluster, as far as it takes it."""
-        # Asked for without the lock: the answer may come by the thread that hears of replies.
+        """Give waiting orders to the cluster, as many as it takes."""
+        # Called without the lock: the number may come by the thread that hears of replies.
         tasks = self._tasks_at_once()
         with self._lock:
             while self._waiting and (free := tasks - len(self._under_way)) > 0:
-                # What is left at the end of a sweep is spread over the workers.
+                # Spreads the last orders of a sweep over the Dask workers.
                 size = min(self._size(tasks), -(-len(self._waiting) // free))
                 taken = [self._waiting.popleft() for _ in range(size)]
                 try:
@@ -236,7 +236,7 @@ class DaskBatches:
         with self._lock:
             answered = [(self._asked.get(ticket), reply) for ticket, reply in replies.items()]
         for asked, reply in answered:
-            # A task that is carried out again says again what it has done.
+            # A task that is carried out again sends its replies again, which nobody asks for.
             if asked is not None:
                 self._answer(asked, reply)
 
@@ -249,7 +249,7 @@ class DaskBatches:
         asked.answer(reply)
 
     def _task_ended(self, ticket: str) -> None:
-        """Settle what is unanswered; called by the only thread that Dask has for all of them."""
+        """Settle unanswered orders; Dask calls this in the one thread that it has for all tasks."""
         with self._lock:
             ended = self._under_way[ticket]
         if ended.future.status == "finished" and ended.unanswered:
@@ -268,7 +268,7 @@ class DaskBatches:
             except BackendError as error:
                 for each in unanswered:
                     each.fail(error)
-        # Before the task is given up it might be carried out again.
+        # Only once the task is released is it sure that Dask does not carry it out again.
         ended.future.release()
         for each in ended.asked:
             if each not in again:
@@ -313,14 +313,14 @@ class DaskBatches:
             raise BackendError(f"A Dask worker has not said what came of run {numbers}.")
 
     def _lose(self, asked: Iterable[_Asked], error: BaseException) -> None:
-        """Give up for want of a scheduler."""
+        """Fail these orders, those that wait and those to come: the scheduler is lost."""
         (said, *_) = str(error).splitlines() or [type(error).__name__]
         gone = BackendError(
             f"The Dask scheduler is lost ({said}). What has ended is recorded: resume the sweep "
             "once a scheduler runs."
         )
         with self._lock:
-            # Nobody who asks later finds a place to wait.
+            # From now on ask() raises it.
             self._gone = gone
             lost = (*asked, *self._waiting)
             self._waiting.clear()
@@ -339,8 +339,9 @@ def carry_out(name: str, batch: bytes) -> dict[str, bytes]:
     from gmat_sweep.backends.cluster.dask_internals import plugin_here
 
     try:
-        kept: dict[str, bytes] = plugin_here(name).carry_out(pickle.loads(batch))  # noqa: S301 - from our own sweep
+        # The batch is from our own sweep, so unpickling it is safe.
+        kept: dict[str, bytes] = plugin_here(name).carry_out(pickle.loads(batch))  # noqa: S301
     except BackendError as error:
-        # The worker is on its way out: another one does it, and it was no attempt.
+        # This Dask worker is closing. Another one carries out the batch; this was no attempt.
         raise Reschedule from error
     return kept

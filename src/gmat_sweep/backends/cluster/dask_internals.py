@@ -1,13 +1,13 @@
-"""What this package uses of Dask beyond its public API, all of it.
+"""All uses that this package makes of Dask beyond its public API.
 
-Dask says of none of these that it keeps them: some begin with an underscore, some are attributes of
-the scheduler, of a worker or of a cluster that no page documents. No other module may name a
-private part of Dask; `tests/test_layers.py` sees to that. Each use has a test in
+Dask does not promise to keep any of these parts. Some begin with an underscore; some are attributes
+of the scheduler, of a Dask worker or of a cluster that no page documents. `tests/test_layers.py`
+fails if another module names a private part of Dask. Each use has a test in
 `tests/backends/cluster/test_dask_internals.py`, which fails when a release takes it away.
 
-Four of the functions are called on Dask's workers. These have this package in the same version, so
-the functions are found there by name. A scheduler may lack this package: `one_chance` is the only
-thing sent to it, and is sent by value.
+Four of the functions are called on Dask workers, which have this package in the same version and
+find the functions by name. A scheduler may lack this package. Only the plugin of `one_chance` is
+sent to it, by value.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ __all__ = [
 
 
 def one_chance(begun: str, key_prefix: str) -> SchedulerPlugin:
-    """Return a plugin by which the scheduler gives up a task whose worker dies in mid-task.
+    """Return a plugin by which the scheduler gives up a task whose Dask worker dies in mid-task.
 
     Dask starts such a task again until ``allowed-failures`` of its workers have died. That setting
-    belongs to the scheduler, and counts a task that only waited on the worker, too. A task's own
-    count of suspicions decides it for the one task.
+    belongs to the scheduler, and counts a task that only waited on the worker, too. So the plugin
+    sets the task's own count of suspicions, which decides for this one task.
 
     The plugin also empties the topics of a pool. Dask's setting for their length
     (``distributed.admin.low-level-log-length``) is the scheduler's and holds for all topics.
 
     A scheduler may lack this package. So the plugin names nothing of this module but the arguments,
-    and claims to be of ``__main__``: a class that is found by its module would be sent by name.
+    and claims to be of ``__main__``: Dask would send a class that is found by its module by name.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def one_chance(begun: str, key_prefix: str) -> SchedulerPlugin:
             task = self.scheduler.tasks.get(said) if topic == begun else None
             if task is not None:
                 task.suspicious = self.scheduler.allowed_failures
-            # Dask would keep the last hundred thousand, replies included.
+            # Dask would keep the last hundred thousand events, replies included.
             self.scheduler._broker.truncate(topic)
 
     OneChance.__module__ = "__main__"
@@ -87,25 +87,25 @@ def one_chance(begun: str, key_prefix: str) -> SchedulerPlugin:
 
 
 def threads_of(worker: Worker) -> int:
-    """Return how many tasks a worker has at once; called on the worker.
+    """Return how many tasks a Dask worker has at once; called on the Dask worker.
 
-    `Client.nthreads` tells it to clients only.
+    `Client.nthreads` tells the number to clients only.
     """
     threads: int = worker.state.nthreads
     return threads
 
 
 def is_taken_back(start: str, finish: str) -> bool:
-    """Return whether a task that a worker was executing is not wanted any more; called there.
+    """Return whether a Dask worker was executing a task that is not wanted any more; called there.
 
-    Dask warns that the names of states may change. Nothing else tells a worker that a task which
-    it executes was cancelled.
+    Dask warns that the names of states may change. Nothing else tells a Dask worker that a task
+    which it executes was cancelled.
     """
     return start == "executing" and finish == "released"
 
 
 def call_later(worker: Worker, seconds: float, function: Callable[[], None]) -> None:
-    """Have a worker's event loop call a function after a while; called by any thread there.
+    """Have a Dask worker's event loop call a function after a while; called by any thread there.
 
     A thread that only waits would do as well, but there would be one for every batch.
     """
@@ -113,9 +113,9 @@ def call_later(worker: Worker, seconds: float, function: Callable[[], None]) -> 
 
 
 def plugin_here(name: str) -> WorkerPlugin:
-    """Return the plugin of that name of the worker that executes the calling task.
+    """Return the plugin of that name of the Dask worker that executes the calling task.
 
-    `Client.register_plugin` gives a plugin to a worker; Dask has no function to find it there.
+    `Client.register_plugin` gives a plugin to a Dask worker; Dask has no function to find it there.
     """
     from distributed import get_worker
 
@@ -125,8 +125,8 @@ def plugin_here(name: str) -> WorkerPlugin:
 def most_workers(cluster: Any) -> float | None:
     """Return to how many workers a cluster may grow by itself; None where it does not.
 
-    ``adapt`` returns the object that knows it, but prefect-dask calls it and keeps nothing. What is
-    no cluster of Dask's has no such attribute.
+    ``adapt`` returns the object that knows the number, but prefect-dask calls ``adapt`` and does
+    not keep that object. A cluster class that is not Dask's has no such attribute.
     """
     adaptive = getattr(cluster, "_adaptive", None)
     return None if adaptive is None else adaptive.maximum
@@ -134,16 +134,16 @@ def most_workers(cluster: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a cluster starts and ends as one: a worker, or a queue job with several.
+    """The unit that a cluster starts and ends: a Dask worker, or a queue job with several.
 
     Attributes
     ----------
     name : str or int
-        Its name.
+        Name of the unit.
     workers : set
-        The names of its workers.
+        The names of its Dask workers.
     process : ProcessInterface or None
-        What was started for it; None while nothing was.
+        The object that the cluster has started for it; None while it has started none.
     """
 
     name: Any
@@ -154,7 +154,7 @@ class Job:
 def jobs_of(cluster: SpecCluster) -> Iterator[Job]:
     """Yield the jobs that a cluster is to have.
 
-    `SpecCluster.plan` has the names of all workers, but not which of them share a job.
+    `SpecCluster.plan` has the names of all Dask workers, but not which of them share a job.
     """
     for name, spec in cluster.worker_spec.items():
         workers = {f"{name}{suffix}" for suffix in spec["group"]} if "group" in spec else {name}
@@ -162,17 +162,17 @@ def jobs_of(cluster: SpecCluster) -> Iterator[Job]:
 
 
 def workers_here(cluster: SpecCluster) -> set[Any]:
-    """Return the names of the workers that the scheduler has now, as the cluster last heard.
+    """Return the names of the Dask workers that the scheduler has, as the cluster last heard.
 
-    `Client.scheduler_info` would ask the scheduler, and the cluster has no client.
+    `Client.scheduler_info` would ask the scheduler, but the cluster has no client.
     """
     return {worker["name"] for worker in cluster.scheduler_info["workers"].values()}
 
 
 def memory_limit(threads: int, of_threads: int, log: logging.Logger) -> int | None:
-    """Return the memory of a worker in bytes: its share by threads of what this machine has.
+    """Return the memory of a Dask worker in bytes: its share, by threads, of this machine's memory.
 
-    A worker that is given ``memory_limit="auto"`` takes its share by the cores of the machine: the
+    A Dask worker with ``memory_limit="auto"`` takes its share by the cores of the machine. The Dask
     workers of a small cluster would have too little, those of a large one too much.
     """
     limit: int | None = parse_memory_limit("auto", threads, of_threads, logger=log)
@@ -180,7 +180,7 @@ def memory_limit(threads: int, of_threads: int, log: logging.Logger) -> int | No
 
 
 class WorkerProgram(SubprocessWorker):
-    """A worker of a `SpecCluster` that is a program; a subclass says how it is launched.
+    """A Dask worker of a `SpecCluster` that is a program; a subclass launches it.
 
     Dask's class starts the program with the environment, in the process group and with the standard
     input of this process, and has no argument to change that.
@@ -191,9 +191,9 @@ class WorkerProgram(SubprocessWorker):
         """Start `command`; return its process."""
 
     def command(self, **options: Any) -> list[str]:
-        """Return the command that is the worker, with further options for it.
+        """Return the command that starts the Dask worker, with further options for it.
 
-        ``dask worker`` is the public one, but not every option of a worker is one of its own.
+        ``dask worker`` is the public command, but it lacks some options of a Dask worker.
         """
         options = {**self.worker_kwargs, **options, "name": self.name}
         spec = json.dumps({"cls": self.worker_class, "opts": options})

@@ -1,9 +1,9 @@
-"""A Dask cluster of worker processes on this machine.
+"""`LocalWorkers`: a Dask cluster on this machine.
 
-Unlike those of ``distributed.LocalCluster``, its workers are started as programs and not as
-children of `multiprocessing`: they do not import the caller's script again, so a script may call
-`sweep` at its top level. They are out of reach of the terminal's Ctrl-C, and end with the process
-that started them, however that ends.
+Unlike those of ``distributed.LocalCluster``, its Dask workers are programs and not children of
+`multiprocessing`. They do not import the caller's script again, so a script may call `sweep` at its
+top level. The terminal's Ctrl-C does not reach them. They end with the process that started them,
+however that ends.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = ["LocalWorkers"]
 
 _LOG = logging.getLogger(__name__)
 
-# The profiler looks at threads that only wait, a hundred times a second; the others look after a
-# process that does next to nothing itself, ten and more times a second.
+# Dask's profiler looks a hundred times a second at threads that only wait. The other three look 2
+# to 50 times a second after a process that does next to nothing itself.
 _SELDOM = {
     "distributed.worker.profile.enabled": "False",
     "distributed.worker.memory.monitor-interval": "1s",
@@ -40,12 +40,12 @@ _SELDOM = {
 
 
 class LocalWorkers(SpecCluster):
-    """A scheduler in this process and workers beside it.
+    """A scheduler in this process and Dask workers beside it.
 
     Parameters
     ----------
     n_workers, threads_per_worker : int
-        How many workers, and how many runs each has at once.
+        How many Dask workers, and how many runs each has at once.
     **worker_kwargs
         Options of ``distributed.Nanny``, such as ``lifetime="55m"``.
     """
@@ -64,11 +64,11 @@ class LocalWorkers(SpecCluster):
             **worker_kwargs,
         }
         worker = {"cls": _LocalWorker, "options": {"worker_kwargs": options}}
-        # Any free port: the usual one may be another cluster's.
+        # Port 0 takes any free port: the usual one may be another cluster's.
         scheduler_options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
         log = logging.getLogger("distributed")
         if log.level in (logging.NOTSET, logging.INFO):
-            # What ends a run is in its entry; the cluster's own log would bury the sweep's.
+            # The entry of a run has its cause; Dask's log would bury the lines of the sweep.
             log.setLevel(logging.CRITICAL)
         with dask.config.set(_SELDOM | {"distributed.worker.profile.enabled": False}):
             super().__init__(
@@ -81,10 +81,10 @@ class LocalWorkers(SpecCluster):
 
 
 class _LocalWorker(WorkerProgram):
-    """A worker in a process group of its own, with the import paths of this process."""
+    """A Dask worker in a process group of its own, with the import paths of this process."""
 
     async def launch(self) -> asyncio.subprocess.Process:
-        """Start it with a folder of its own."""
+        """Start the Dask worker with a folder of its own."""
         self._folder = Path(tempfile.mkdtemp(prefix="gmat-sweep-dask-"))
         REAPER.add_folder(self._folder)
         process = await asyncio.create_subprocess_exec(
@@ -101,9 +101,9 @@ class _LocalWorker(WorkerProgram):
         return process
 
     async def close(self) -> None:
-        """End the worker with all that it started."""
+        """End the Dask worker with all that it started."""
         if self.process is not None:
-            # The whole group: the worker that its nanny keeps alive as well.
+            # The whole group: the nanny, and the Dask worker that it keeps alive.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
@@ -119,5 +119,5 @@ def _variable(name: str) -> str:
 
 
 def _import_paths() -> str:
-    # Made absolute: an empty one means the folder of this process.
+    # Made absolute: an empty path means the folder of this process.
     return os.pathsep.join(os.path.abspath(path) for path in sys.path)  # noqa: PTH100

@@ -1,10 +1,11 @@
-"""`GmatWorkers`: what a `DaskPool` adds to the workers of a cluster, GMAT processes beside them.
+"""`GmatWorkers`: the plugin by which a `DaskPool` has worker processes beside Dask workers.
 
-It is attached to every worker, those that join later included. A run that the scheduler takes
-back - its sweep was interrupted, or the process that asked for it is gone - is ended there.
+Dask attaches the plugin to every Dask worker, those that join later included. The scheduler takes a
+task back if its sweep was interrupted, or if the process that asked for it is gone. The plugin then
+ends the run under way.
 
-Workers have this package in the same version: the plugin is sent by the name of its class. The
-scheduler's plugin, `dask_internals.one_chance`, is not.
+Dask workers have this package in the same version, so Dask sends the plugin by the name of its
+class. It sends the scheduler's plugin, `dask_internals.one_chance`, by value.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
 __all__ = ["BEGUN", "GmatWorkers"]
 
 BEGUN = f"{KEY}-begun"
-"""Topic of the event by which a worker says that it begins with a task."""
+"""Topic of the event by which a Dask worker says that it begins with a task."""
 
 
 class GmatWorkers(WorkerPlugin):
-    """GMAT processes beside a Dask worker, one per thread.
+    """Worker processes beside a Dask worker, one per thread.
 
     Parameters
     ----------
     name : str
         Name of the pool, to which replies go.
     reuse_gmat_context : bool
-        Whether a GMAT process is kept from run to run.
+        Whether a worker process is kept from run to run.
     """
 
     def __init__(self, name: str, reuse_gmat_context: bool) -> None:
@@ -41,7 +42,7 @@ class GmatWorkers(WorkerPlugin):
         self._reuse = reuse_gmat_context
 
     def setup(self, worker: Worker) -> None:
-        """Start the GMAT processes."""
+        """Start the worker processes."""
         self._worker = worker
         self._lock = threading.Lock()
         self._current: dict[str, str] = {}
@@ -49,7 +50,7 @@ class GmatWorkers(WorkerPlugin):
         self._runs.warm_up(threads_of(worker))
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002 - Dask's signature
-        """End them."""
+        """End the worker processes."""
         self._runs.close()
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
@@ -61,7 +62,7 @@ class GmatWorkers(WorkerPlugin):
                 self._runs.kill(order)
 
     def carry_out(self, batch: Batch) -> dict[str, bytes]:
-        """Carry out the orders of a batch; return the replies that were not sent yet, by ticket."""
+        """Carry out the orders of a batch; return the replies that carry files, by ticket."""
         self._worker.log_event(BEGUN, batch.key)
         kept: dict[str, bytes] = {}
         with self._lock:

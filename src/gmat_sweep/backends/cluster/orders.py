@@ -1,9 +1,9 @@
-"""What travels to a worker on another host, and what comes back.
+"""`Order` and `Reply`: a run as it goes to a worker on another host, and the answer.
 
-An `Order` is one run as such a worker needs to be told of it; a `Reply` is what it says. Both are
-plain data. `OrderDesk` makes the one and takes the other back on the side of the sweep: files that
-a worker without a common folder hands over are durable in the run's folder, under their own names
-and with the content it recorded, before their outcome is returned.
+Both are plain data. `OrderDesk` makes orders and takes replies on the side of the sweep. A worker
+that does not see the sweep folder sends the files of the run with its reply. `OrderDesk` makes
+these files durable in the run folder, under their own names and with the content that the worker
+recorded, before it returns their outcome.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class Sign:
     Attributes
     ----------
     path : str
-        Where the sweep has it.
+        Path of the file, as the sweep sees it.
     text : str
-        Its content, which no other folder's has.
+        Its content, which no other sign has.
     """
 
     path: str
     text: str
 
     def is_seen(self) -> bool:
-        """Whether this machine has the file at its place and may write beside it."""
+        """Return whether this machine has the file at its place and may write beside it."""
         path = Path(self.path)
         try:
             return path.read_text(encoding="utf-8") == self.text and os.access(path.parent, os.W_OK)
@@ -62,7 +62,7 @@ class Order:
     Attributes
     ----------
     ticket : str
-        Name of this attempt: an order that is carried out again has the same.
+        Name of the order. An order that the cluster carries out again keeps its ticket.
     spec : dict
         The run, as `RunSpec.to_dict` gives it.
     timeout_s : float or None
@@ -72,9 +72,9 @@ class Order:
     sign : Sign
         Tells whether the worker sees the sweep folder.
     mission : MissionFiles
-        The files it needs.
+        The files that the mission needs.
     contents : dict of str to bytes
-        Their contents, where the worker has asked for them.
+        Their contents, if the worker has asked for them.
     """
 
     ticket: str
@@ -88,15 +88,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a worker says of an order.
+    """The answer of a worker to an order.
 
     Attributes
     ----------
     outcome : dict or None
         The run's outcome, as `RunOutcome.to_dict` gives it.
     files : dict of str to bytes or None
-        Content by name, relative to the run's folder, of what the run left; None where the worker
-        wrote into that folder itself.
+        Contents of the files that the run left, by name relative to the run folder; None if the
+        worker wrote into that folder itself.
     fault : str or None
         Why the infrastructure could not carry out the order.
     timed_out : bool
@@ -116,18 +116,18 @@ class Reply:
 
 
 class RunMark:
-    """Says that a run folder was written to for an order, and what came of it.
+    """The file in a run folder that says that an order was begun, and later its outcome.
 
-    A cluster may carry out an order again although it was finished, when the worker that held its
-    result is gone. Each order has a mark of its own: one that is answered, and one that another
-    attempt at the same run has begun, are often there at the same time.
+    If the worker that held the result of a finished order is gone, the cluster may carry out the
+    order again. Each order has a mark of its own, because a run folder often has the mark of an
+    answered order beside that of another attempt at the same run.
 
     Parameters
     ----------
     folder : Path
-        The run's folder.
+        The run folder.
     ticket : str
-        The order at hand.
+        Ticket of the order.
     """
 
     def __init__(self, folder: Path, ticket: str) -> None:
@@ -144,13 +144,13 @@ class RunMark:
 
     def finish(self, outcome: dict[str, Any]) -> None:
         """Keep the outcome until the sweep has it."""
-        # Files that replace others, and those that are truncated, make some systems write to disk.
+        # Appended: some systems write to disk when a file is truncated or replaces another.
         with self._path.open("a", encoding="utf-8") as mark:
-            # On a line of its own: there may be half of one.
+            # On a line of its own: the file may end with half a line.
             mark.write("\n" + json.dumps(outcome) + "\n")
 
     def remove(self) -> None:
-        """Take the mark away: the sweep has the outcome."""
+        """Delete the mark, once the sweep has the outcome."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -190,14 +190,16 @@ class OrderDesk:
             )
 
     def outcome(self, spec: RunSpec, order: Order, reply: Reply) -> RunOutcome:
-        """Return what came of an order, with its files in the run's folder.
+        """Return the outcome of an order, with its files in the run folder.
 
         Raises
         ------
         WorkerDiedError
-            The worker could not carry it out; `WorkerTimedOutError` when its time was up.
+            The worker could not carry it out; `WorkerTimedOutError` when its time was up,
+            `WorkerOverMemoryError` when the run needed more memory than it may.
         OSError
-            A file that came back is not what the worker recorded, or cannot be written.
+            A file that came back has not the content that the worker recorded, or cannot be
+            written.
         """
         if reply.fault is not None:
             if reply.over_memory:
@@ -212,11 +214,11 @@ class OrderDesk:
         return outcome
 
     def let_go(self, order: Order) -> None:
-        """Forget an order that will not be carried out again."""
+        """Delete the mark of an order that will not be carried out again."""
         RunMark(Path(order.spec["output_dir"]), order.ticket).remove()
 
     def close(self) -> None:
-        """Take away the files by which workers know the folders."""
+        """Delete the signs, the files by which workers know the sweep folders."""
         with self._lock:
             for sign in self._signs.values():
                 Path(sign.path).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""`ClusterPool`: what pools whose workers may be on other hosts have in common.
+"""`ClusterPool`: the base class of pools whose workers may be on other hosts.
 
-`execute` sends one run as an `Order` and returns its outcome, or raises `WorkerDiedError` when the
-infrastructure failed it. A pool that the flow is to open for the length of a sweep says so with
-`flow_runner`; one that is open already, because it was entered or used by itself, stays open until
+`execute` sends one run as an `Order` and returns its outcome. It raises `WorkerDiedError` if a
+fault ended the run. The task runner that `flow_runner` names opens the pool for the length of a
+sweep. A pool that is open already, because it was entered or used by itself, stays open until
 `close`.
 """
 
@@ -43,16 +43,16 @@ class ClusterPool(Pool):
 
     @property
     def takes_at_once(self) -> int:
-        """How many runs to give the cluster at once: those it executes, and those that wait."""
+        """How many runs to give the cluster at once: those that it executes, and any that wait."""
         return self.max_workers
 
     @abstractmethod
     def open(self) -> None:
-        """Connect to the cluster, or start it; it is kept until `close`."""
+        """Connect to the cluster, or start it, and keep it until `close`."""
 
     @abstractmethod
     def warm_up(self) -> None:
-        """Let workers that there are already start their GMAT processes."""
+        """Have Dask workers or Ray actors that exist already start their worker processes."""
 
     @abstractmethod
     def interrupt(self) -> None:
@@ -67,7 +67,7 @@ class ClusterPool(Pool):
         WorkerDiedError
             The worker is gone.
         BackendError
-            The cluster is gone, or a worker cannot do it at all.
+            The cluster is gone, or a worker cannot carry out the order at all.
         """
 
     @abstractmethod
@@ -118,8 +118,8 @@ class ClusterPool(Pool):
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs and yield their outcomes as runs end.
 
-        A future that was cancelled is left out. When the iteration is given up before its end, its
-        runs are ended with it.
+        A future that was cancelled is left out. If the caller gives up the iteration before its
+        end, the pool ends its runs.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class ClusterPool(Pool):
                 future.cancel()
 
     def close(self) -> None:
-        """End what runs, cancel what is parked, let go of the cluster. Again, it does nothing."""
+        """End runs, cancel parked futures, let go of the cluster. Again, it does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -169,7 +169,7 @@ class ClusterPool(Pool):
             self._release()
 
     def sweep_ended(self) -> None:
-        """Leave no trace in the folders of sweeps that have ended."""
+        """Delete the pool's own files in the folders of sweeps that have ended."""
         self._desk.close()
 
     def __enter__(self) -> Self:

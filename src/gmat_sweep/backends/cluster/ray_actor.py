@@ -1,4 +1,4 @@
-"""What a `RayPool` places on a cluster: an actor with a GMAT process beside it."""
+"""`GmatActor`: the actor that a `RayPool` places on a cluster, with a worker process beside it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["GmatActor"]
 
 
 class GmatActor:
-    """Carries out orders one after another. Its GMAT process ends with it, however it ends.
+    """Carries out orders one after another. Its worker process ends with it, however it ends.
 
     Parameters
     ----------
     reuse_gmat_context : bool
-        Whether the GMAT process is kept from run to run.
+        Whether the worker process is kept from run to run.
     import_paths : list of str
-        Where hooks are found besides the places that Ray knows.
+        Folders from which hooks are imported, besides those that Ray knows.
     """
 
     def __init__(self, *, reuse_gmat_context: bool, import_paths: list[str]) -> None:

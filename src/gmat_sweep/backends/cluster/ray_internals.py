@@ -1,8 +1,8 @@
-"""What this package uses of Ray beyond its public API, all of it.
+"""All uses that this package makes of Ray beyond its public API.
 
-Ray ends a process whose cluster is lost, and has no function that asks whether it is still there:
-the pool has to know where the parts of Ray listen, and when Ray gives up. No other module may name
-a private part of Ray; `tests/test_layers.py` sees to that. Each use has a test in
+Ray ends a process whose cluster is lost, and has no function that asks whether the cluster is still
+there. So the pool has to know where the parts of Ray listen, and when Ray gives up.
+`tests/test_layers.py` fails if another module names a private part of Ray. Each use has a test in
 `tests/backends/cluster/test_ray_internals.py`, which fails when a release takes it away.
 """
 
@@ -42,7 +42,7 @@ class Connection:
 
 
 def connection() -> Connection:
-    """Return what Ray says of the cluster that this process is connected to.
+    """Return places and CPUs of the cluster that this process is connected to.
 
     `ray.nodes` is made for debugging, as its page says, and no page has the keys of its records.
     Ray's State API has them, but it needs the dashboard, which a cluster need not run.
@@ -61,7 +61,7 @@ def connection() -> Connection:
 
 
 def cpus_now() -> int:
-    """Return how many CPUs the cluster has; waits while its head does not answer."""
+    """Return how many CPUs the cluster has; wait while its head does not answer."""
     import ray
 
     return _cpus_of(ray.nodes())
@@ -70,7 +70,8 @@ def cpus_now() -> int:
 def gives_up_after_s() -> float:
     """Return after how many seconds without the cluster's head Ray ends this process.
 
-    Ray reads the variable in its C++ part and tells the value to nobody, its default neither.
+    The C++ part of Ray reads `GIVES_UP_VARIABLE`. Ray has no function that returns its value or
+    its default.
     """
     try:
         return float(os.environ.get(GIVES_UP_VARIABLE, ""))

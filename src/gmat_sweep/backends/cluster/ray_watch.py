@@ -1,10 +1,10 @@
 """`RayWatch`: notices that a Ray cluster is lost before Ray ends this process because of it.
 
 Ray tries to reach the head of its cluster for a minute, and then ends the process that asked,
-without an exception. Meanwhile calls that ask the head do not return. Where only the raylet beside
-this process is lost, Ray waits for ever, and every actor that died with it looks like the failure
-of its run. So whether both are there, and how many CPUs the cluster has, is found out here, in
-threads that may be left waiting.
+without an exception. Meanwhile calls that ask the head do not return. If only the raylet beside
+this process is lost, Ray waits for ever, and every actor that died with the raylet looks like the
+failure of its run. So `RayWatch` finds out whether both are there, and how many CPUs the cluster
+has, in threads that may be left waiting.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _CONNECT_TIMEOUT_S = 5.0
 class RayWatch:
     """Watches the cluster that this process is connected to, until `end`.
 
-    It is lost when its head could not be reached for a third of the time after which Ray would end
-    the process, as it takes a while to end the sweep, too; and as soon as nothing listens where the
-    raylet of this process did.
+    The cluster counts as lost if its head could not be reached for a third of the time after which
+    Ray would end the process: to end the sweep takes a while, too. It counts as lost at once if
+    nothing listens where the raylet of this process did.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class RayWatch:
 
     @property
     def loss(self) -> str | None:
-        """What shows that the cluster is lost; None while it is not. It stays so."""
+        """Why the cluster counts as lost; None while it does not. A lost cluster stays lost."""
         return self._loss
 
     @property
@@ -66,7 +66,7 @@ class RayWatch:
         return self._loss is None
 
     def end(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._ended.set()
 
     def _probe(self) -> None:
@@ -99,7 +99,7 @@ class RayWatch:
     def _count(self) -> None:
         while not self._ended.wait(_PROBE_EVERY_S):
             if self._answers.wait(_PROBE_EVERY_S):
-                # What the head does not answer now, it may answer next time.
+                # The head may answer next time.
                 with contextlib.suppress(Exception):
                     self._cpus = cpus_now()
 

@@ -1,9 +1,9 @@
-"""The far end of a pool on a cluster: carries out orders in GMAT processes of this host.
+"""`RemoteWorker`: the far end of a pool on a cluster, which carries out orders on its host.
 
-A `RemoteWorker` lives in a process of the cluster's own (a Dask worker, a Ray actor) and keeps one
-isolated `WorkerProcess` per run at a time: a crash, a hang or a timeout there costs that run, and
-the cluster's process lives on. It needs neither Prefect nor the sweep's disk. Everything it started
-ends with the process it lives in, however that ends.
+A `RemoteWorker` lives in a process of the cluster's own (a Dask worker, a Ray actor) and keeps an
+isolated `WorkerProcess` for each run that it has at once. A crash, a hang or a timeout there costs
+that run, and the cluster's process lives on. A `RemoteWorker` needs neither Prefect nor the sweep's
+disk. Everything it started ends with the process it lives in, however that ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RemoteWorker:
     Parameters
     ----------
     reuse_gmat_context : bool
-        Whether a GMAT process is kept from run to run.
+        Whether a worker process is kept from run to run.
     """
 
     def __init__(self, *, reuse_gmat_context: bool) -> None:
@@ -52,7 +52,7 @@ class RemoteWorker:
         self.is_closed = False
 
     def warm_up(self, count: int) -> None:
-        """Start GMAT processes now, so that they are ready when the first runs come."""
+        """Start worker processes now, so that they are ready when the first runs come."""
         pools = [self._new() for _ in range(count)]
         for pool in pools:
             pool.warm_up()
@@ -62,8 +62,8 @@ class RemoteWorker:
     def carry_out(self, order: Order) -> Reply:
         """Carry out an order.
 
-        An order whose run is finished already, in a folder that the sweep sees, is answered with
-        what came of it.
+        If the mark in the run folder says that the order is finished already, `carry_out` returns
+        the outcome in the mark and does not fly the run again.
 
         Raises
         ------
@@ -80,18 +80,18 @@ class RemoteWorker:
                 self._withdrawn.discard(order.ticket)
 
     def kill(self, ticket: str) -> None:
-        """End an order that is being carried out, its GMAT process included."""
+        """End an order that is being carried out, with its worker process."""
         with self._lock:
             if ticket not in self._taken:
                 return
-            # It may be on its way to a process only.
+            # The order may not have a worker process yet.
             self._withdrawn.add(ticket)
             pool = self._running.get(ticket)
         if pool is not None:
             pool.close()
 
     def close(self) -> None:
-        """End every GMAT process and remove what is left on this host's disk."""
+        """End every worker process and remove the scratch folder on this host's disk."""
         with self._lock:
             self.is_closed = True
             pools = [*self._idle, *self._running.values()]
@@ -173,7 +173,7 @@ class RemoteWorker:
         return LocalJoblibPool(1, reuse_gmat_context=self._reuse)
 
     def _script(self, spec: RunSpec, order: Order) -> Path | None:
-        """Return the script to run on this host; None where its files must be asked for."""
+        """Return the script to run on this host; None if the sweep must send its files first."""
         if order.mission.are_here():
             return spec.script_path
         below = self._folder() / "missions"
