@@ -509,3 +509,16 @@ def test_the_program_says_it_is_ready_answers_line_by_line_and_ends_with_its_req
 
         assert replies.read() == ""
         assert process.wait(timeout=30) == 0
+
+
+def test_a_worker_is_ready_when_all_that_a_run_needs_is_imported() -> None:
+    # A worker is started ahead of its first run, which would otherwise pay for the imports.
+    needed = ("gmat_run", "pyarrow.parquet", "gmat_sweep.worker.run")
+    check = (
+        "import sys; from gmat_sweep.backends.process import worker_main; "
+        "worker_main._import_engine(); "
+        f"sys.exit(' '.join(name for name in {needed!r} if name not in sys.modules))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", check], stderr=subprocess.PIPE, text=True)
+    assert ended.stderr.strip() == ""

@@ -38,13 +38,14 @@ def main(request_fd: int, reply_fd: int) -> None:
 
 
 def _import_engine() -> None:
-    for name in ("gmat_run", "pyarrow.parquet", "gmat_sweep.worker"):
+    for name in ("gmat_run", "pyarrow.parquet", "gmat_sweep.worker.run"):
         importlib.import_module(name)
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gmat_sweep.spec import RunSpec
-    from gmat_sweep.worker import inspect_mission, run_one
+    from gmat_sweep.worker.loading import inspect_mission
+    from gmat_sweep.worker.run import run_one
 
     if request["kind"] == "run":
         # The output of one run must not be mistaken for another's, nor grow without bound. By
