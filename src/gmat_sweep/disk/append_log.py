@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["TORN_MARK", "AppendLog"]
+__all__ = ["TORN_MARK", "AppendLog", "torn_ends"]
 
 TORN_MARK = ".torn-"
 """Stands between the log's name and the time in the name of a file with a torn line."""
@@ -242,3 +242,8 @@ def _last_line(descriptor: int) -> tuple[int, int, int, int]:
             lines += found
         offset += len(chunk)
     return lines, start, end, offset
+
+
+def torn_ends(path: Path) -> list[Path]:
+    """Return the files with torn lines of a log."""
+    return list(path.parent.glob(f"{path.name}{TORN_MARK}*"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 from collections.abc import Buffer
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "TEMPORARY_FILE",
     "atomic_path",
     "close_quietly",
     "explained",
@@ -29,6 +31,9 @@ __all__ = [
     "write_all",
     "write_file",
 ]
+TEMPORARY_FILE = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
+"""Name of a file that `atomic_path` had not finished when its process was killed."""
+
 _NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.disk.append_log import torn_ends
+from gmat_sweep.disk.files import TEMPORARY_FILE
 from gmat_sweep.doctor.findings import Finding
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
@@ -18,10 +20,8 @@ from gmat_sweep.folder.layout import (
     HEADLESS_FOLDER,
     RUN_FOLDER,
     SEAL_NAME,
-    TEMPORARY_FILE,
     header_copy,
     run_folders,
-    torn_ends,
 )
 from gmat_sweep.folder.run_seal import RunSeal, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry

@@ -19,12 +19,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.files import TEMPORARY_FILE, write_file
 from gmat_sweep.folder.layout import (
     ATTEMPT_FOLDER,
     ORDER_MARK,
     PRESENT_BEFORE_NAME,
-    TEMPORARY_FILE,
     WORKER_LOG_NAME,
     attempt_folder_name,
 )

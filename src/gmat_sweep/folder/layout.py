@@ -19,15 +19,16 @@
         .attempt-<number>/           files of the attempt before this one
         .before-first-attempt.json   names that were here before any attempt
         .order-<ticket>.json         the mark of an order: a worker keeps the outcome in it
+
+`gmat_sweep.disk` gives three of these names to whatever file it writes, so it has them itself: that
+of a torn line (`append_log.TORN_MARK`), of the lock (`lock.LOCK_FILE_NAME`) and of an unfinished
+file (`files.TEMPORARY_FILE`). This module imports nothing of the package.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-
-from gmat_sweep.disk.append_log import TORN_MARK
-from gmat_sweep.disk.lock import LOCK_FILE_NAME
 
 __all__ = [
     "ATTEMPT_FOLDER",
@@ -36,13 +37,11 @@ __all__ = [
     "HEADLESS_FOLDER",
     "INPUT_HASHES_NAME",
     "LAST_PASS_NAME",
-    "LOCK_FILE_NAME",
     "MANIFEST_NAME",
     "ORDER_MARK",
     "PRESENT_BEFORE_NAME",
     "RUN_FOLDER",
     "SEAL_NAME",
-    "TEMPORARY_FILE",
     "WORKER_LOG_NAME",
     "attempt_folder_name",
     "header_copy",
@@ -52,7 +51,6 @@ __all__ = [
     "run_folder",
     "run_folder_name",
     "run_folders",
-    "torn_ends",
 ]
 
 # In the sweep folder.
@@ -71,18 +69,10 @@ PRESENT_BEFORE_NAME = ".before-first-attempt.json"
 ATTEMPT_FOLDER = re.compile(r"\.attempt-(\d+)")
 ORDER_MARK = re.compile(r"\.order-[0-9a-f]+\.json")
 
-TEMPORARY_FILE = re.compile(r"\..+\.tmp-\d+-[0-9a-f]{8}")
-"""A file that `gmat_sweep.disk.files.atomic_path` had not finished when its process was killed."""
-
 
 def header_copy(manifest_path: Path) -> Path:
     """Return the path of the copy of a manifest's header line."""
     return manifest_path.with_suffix(".header.json")
-
-
-def torn_ends(manifest_path: Path) -> list[Path]:
-    """Return the files with torn lines of a manifest."""
-    return list(manifest_path.parent.glob(f"{manifest_path.name}{TORN_MARK}*"))
 
 
 def quarantine_name(stamp: str) -> str:
