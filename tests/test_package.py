@@ -148,6 +148,19 @@ class TestColdStart:
 
         assert loaded == ["gmat_sweep.errors"]
 
+    def test_the_command_line_loads_what_reads_its_words_and_no_more(self) -> None:
+        loaded = fresh(
+            "import sys, gmat_sweep.cli\n"
+            "answer = [name for name in sys.modules if name.startswith('gmat_sweep.')]"
+        )
+
+        needed = {"folder.layout", "mission.script", "mission.statements", "plans.notation"}
+        assert {
+            name.removeprefix("gmat_sweep.")
+            for name in loaded
+            if name.count(".") == 2 and not name.startswith("gmat_sweep.cli.")
+        } == needed
+
     def test_records_and_the_manifest_come_without_heavy_libraries(self) -> None:
         loaded = fresh(
             "import sys, gmat_sweep\n"

@@ -1,22 +1,35 @@
-"""Plans: the runs of a sweep, the header record that brings them back, and their notation."""
+"""Plans: the runs of a sweep, the header record that brings them back, and their notation.
 
-from gmat_sweep.plans.header import (
-    CONTEXTS_KEY,
-    EXPLICIT_RUNS_KEY,
-    KINDS,
-    PLANNED_KEY,
-    explicit_record,
-    kind_of,
-    parameter_spec_from_runs,
-)
-from gmat_sweep.plans.plan import (
-    Plan,
-    grid_plan,
-    latin_hypercube_plan,
-    monte_carlo_plan,
-    samples_plan,
-)
-from gmat_sweep.plans.rebuilding import extension_facts, header_facts, planned_count, rebuild_runs
+Names are imported on first use: the command line needs the notation alone to answer ``--help``.
+"""
+
+from typing import TYPE_CHECKING
+
+from gmat_sweep.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from gmat_sweep.plans.header import (
+        CONTEXTS_KEY,
+        EXPLICIT_RUNS_KEY,
+        KINDS,
+        PLANNED_KEY,
+        explicit_record,
+        kind_of,
+        parameter_spec_from_runs,
+    )
+    from gmat_sweep.plans.plan import (
+        Plan,
+        grid_plan,
+        latin_hypercube_plan,
+        monte_carlo_plan,
+        samples_plan,
+    )
+    from gmat_sweep.plans.rebuilding import (
+        extension_facts,
+        header_facts,
+        planned_count,
+        rebuild_runs,
+    )
 
 __all__ = [
     "CONTEXTS_KEY",
@@ -36,3 +49,25 @@ __all__ = [
     "rebuild_runs",
     "samples_plan",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "CONTEXTS_KEY": "header",
+        "EXPLICIT_RUNS_KEY": "header",
+        "KINDS": "header",
+        "PLANNED_KEY": "header",
+        "explicit_record": "header",
+        "kind_of": "header",
+        "parameter_spec_from_runs": "header",
+        "Plan": "plan",
+        "grid_plan": "plan",
+        "latin_hypercube_plan": "plan",
+        "monte_carlo_plan": "plan",
+        "samples_plan": "plan",
+        "extension_facts": "rebuilding",
+        "header_facts": "rebuilding",
+        "planned_count": "rebuilding",
+        "rebuild_runs": "rebuilding",
+    },
+)

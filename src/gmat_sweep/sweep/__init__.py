@@ -3,16 +3,13 @@
 `Sweep` is imported on first use, so that importing this package costs nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from gmat_sweep.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from gmat_sweep.sweep.running import Sweep
 
 __all__ = ["Sweep"]
 
-
-def __getattr__(name: str) -> object:
-    if name != "Sweep":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.running").Sweep
+__getattr__ = lazy_names(__name__, {"Sweep": "running"})
