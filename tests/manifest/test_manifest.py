@@ -16,7 +16,7 @@ from gmat_sweep.errors import ManifestCorruptError, SweepConfigError
 from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
 from gmat_sweep.manifest import manifest as manifest_module
 from gmat_sweep.mission.script import canonical_script_sha256
-from gmat_sweep.spec import RunOutcome
+from gmat_sweep.spec import RunOutcome, RunStatus
 from manifests import START, corrupt, entry, header, ids, rewritten
 from repository import DATA
 
@@ -578,3 +578,17 @@ class TestLoad:
         first_wrong = next(at for at, number in enumerate(order) if at != number)
 
         assert corrupt(lambda: Manifest.load(path)).line_number == first_wrong + 1
+
+
+def test_the_latest_entry_of_each_run_counts_and_they_are_in_the_order_of_runs(
+    tmp_path: Path,
+) -> None:
+    manifest = header()
+    manifest.save(tmp_path / "manifest.jsonl")
+    ended: list[tuple[int, RunStatus]] = [(2, "failed"), (0, "ok"), (2, "ok"), (1, "failed")]
+    for run_id, status in ended:
+        manifest.append_entry(entry(run_id, status=status), hold=run_id == 1)
+
+    assert [(run_id, each.status) for run_id, each in manifest.latest().items()] == [
+        (0, "ok"), (1, "failed"), (2, "ok"),
+    ]  # fmt: skip

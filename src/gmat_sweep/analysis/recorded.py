@@ -89,12 +89,11 @@ class RecordedSweep:
                 "the manifest has no file, so its runs' files cannot be found. Save it in the "
                 "sweep folder first, or pass that folder."
             )
-        latest = manifest.latest()
         return cls(
             manifest=manifest,
             path=manifest.path,
             folder=manifest.output_dir or manifest.path.parent,
-            entries=tuple(latest[run_id] for run_id in sorted(latest)),
+            entries=tuple(manifest.latest().values()),
         )
 
 

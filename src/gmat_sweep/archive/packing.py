@@ -110,8 +110,7 @@ def archive_sweep(
     target, script = Path(out), Path(script_path)
     has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
     runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
-    latest = manifest.latest()
-    entries = [runs.packed(latest[run_id]) for run_id in sorted(latest)]
+    entries = [runs.packed(entry) for entry in manifest.latest().values()]
     runs.refuse_missing()
     mission = _Mission.of(script)
 

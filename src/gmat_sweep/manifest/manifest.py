@@ -221,12 +221,13 @@ class Manifest:
         return max(self.run_count, self._next_run_id())
 
     def latest(self) -> dict[int, ManifestEntry]:
-        """Return the last entry of each run by its id, in the order of first appearance.
+        """Return the last entry of each run, by ascending run id.
 
         A run has an entry for each time that it was flown; the last one counts.
         """
         self._catch_up()
-        return {entry.run_id: entry for entry in self.entries}
+        last = {entry.run_id: entry for entry in self.entries}
+        return {run_id: last[run_id] for run_id in sorted(last)}
 
     def _catch_up(self) -> None:
         """Read the entries of the file if `entries` does not hold all of them."""
