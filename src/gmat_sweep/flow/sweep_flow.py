@@ -41,13 +41,14 @@ from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.plans import kind_of
 
 if TYPE_CHECKING:
     from prefect import Flow
 
     from gmat_sweep.flow.job import SweepJob
 
-__all__ = ["FLOW_NAME", "SweepReport", "key_of", "run_job"]
+__all__ = ["FLOW_NAME", "SweepReport", "published_end", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
 
@@ -129,11 +130,10 @@ def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome
         report.flow_run_id = UUID(this_flow_run.id)
         try:
             orchestrate(job, report)
-            publish_summary(report.flow_run_id, key_of(job.mission, job.kind), job.manifest_path)
+            return published_end(report.flow_run_id, job.mission, job.manifest_path)
         except BaseException as error:
             report.error = error
             raise
-        return final_state(Manifest.outline(job.manifest_path), None)
 
     return flow(
         name=FLOW_NAME, flow_run_name=job.title, persist_result=False, validate_parameters=False
@@ -170,7 +170,30 @@ def _answer_for_the_manifest(
     )
 
 
-def key_of(mission: Path, kind: str) -> str:
+def published_end(
+    flow_run_id: UUID, mission: Path, manifest_path: Path, max_failed: str | None = None
+) -> State[SweepOutcome]:
+    """Publish the summary of a sweep whose flow run ends, and return the state of that flow run.
+
+    Parameters
+    ----------
+    flow_run_id : UUID
+        The flow run.
+    mission : Path
+        The mission script as the user named it.
+    manifest_path : Path
+        The sweep.
+    max_failed : str or None
+        As for `final_state`.
+    """
+    manifest = Manifest.outline(manifest_path)
+    # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
+    key = _key_of(mission, kind_of(manifest.parameter_spec))
+    publish_summary(flow_run_id, key, manifest_path)
+    return final_state(manifest, max_failed)
+
+
+def _key_of(mission: Path, kind: str) -> str:
     """Return the beginning of the keys of a sweep's artifacts."""
     return f"{slug(mission.stem)}-{slug(kind)}"
 
@@ -180,7 +203,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     assert report.flow_run_id is not None
     started = time.monotonic()
     progress = ProgressArtifact(
-        report.flow_run_id, f"{key_of(job.mission, job.kind)}-progress", job.count
+        report.flow_run_id, f"{_key_of(job.mission, job.kind)}-progress", job.count
     )
     backlog = Backlog(report.flow_run_id)
     with (

@@ -18,13 +18,10 @@ from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Failed
 
 from gmat_sweep.errors import GmatSweepError
-from gmat_sweep.flow.artifacts import publish_summary
-from gmat_sweep.flow.final_state import SweepOutcome, final_state
-from gmat_sweep.flow.sweep_flow import FLOW_NAME, key_of
+from gmat_sweep.flow.final_state import SweepOutcome
+from gmat_sweep.flow.sweep_flow import FLOW_NAME, published_end
 from gmat_sweep.flows import parameters as of
 from gmat_sweep.flows.requested import run_requested
-from gmat_sweep.manifest import Manifest
-from gmat_sweep.plans import kind_of
 from gmat_sweep.plans.notation import max_failed as most_failed
 
 __all__ = ["gmat_sweep_flow"]
@@ -101,12 +98,10 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
     try:
         if parameters.max_failed is not None:
             most_failed(parameters.max_failed, 0, "max_failed")
-        manifest = Manifest.outline(run_requested(parameters, flow_run))
+        manifest_path = run_requested(parameters, flow_run)
+        return published_end(
+            UUID(flow_run), parameters.mission, manifest_path, parameters.max_failed
+        )
     except (GmatSweepError, OSError) as error:
         # The UI shows the state's message first; a traceback would say no more.
         return Failed(message=f"{type(error).__name__}: {error}", data=error)
-    assert manifest.path is not None
-    # A sweep that is resumed has the kind of its manifest, whatever the parameter says.
-    key = key_of(parameters.mission, kind_of(manifest.parameter_spec))
-    publish_summary(UUID(flow_run), key, manifest.path)
-    return final_state(manifest, parameters.max_failed)
