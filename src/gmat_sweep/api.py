@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.lazy_runs import ChangedRuns
 from gmat_sweep.mission.script import output_names
 from gmat_sweep.plans import (
@@ -441,16 +440,8 @@ def _run(
             check_hook(options.postprocess)
         pool = LocalJoblibPool() if backend is None else backend
         try:
-            planned = Sweep(
-                runs=runs,
-                backend=pool,
-                manifest_path=folder / MANIFEST_NAME,
-                output_dir=folder,
-                script_path=script,
-                parameter_spec=plan.parameter_spec,
-                sweep_seed=plan.seed,
-                **options.to_start(),
-            )
+            plan = replace(plan, runs=runs)
+            planned = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
             _check_outputs(script, name, options.postprocess)
             frame = planned.run().to_dataframe(name, engine=engine)
         finally:

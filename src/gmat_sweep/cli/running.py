@@ -128,16 +128,7 @@ def _run_plan(
     def run_on(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
 
-        return Sweep(
-            runs=plan.runs,
-            backend=pool,
-            manifest_path=folder / MANIFEST_NAME,
-            output_dir=folder,
-            script_path=script,
-            parameter_spec=plan.parameter_spec,
-            sweep_seed=plan.seed,
-            **options.to_start(),
-        ).run()
+        return Sweep.of_plan(plan, script, folder, backend=pool, options=options).run()
 
     return _execute(
         arguments,

@@ -67,16 +67,8 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             ).resume()
         else:
             plan = _plan(parameters)
-            Sweep(
-                runs=plan.runs,
-                backend=pool,
-                manifest_path=manifest_path,
-                output_dir=parameters.out,
-                script_path=parameters.mission,
-                parameter_spec=plan.parameter_spec,
-                sweep_seed=plan.seed,
-                **options.to_start(),
-            ).run()
+            place = (parameters.mission, parameters.out)
+            Sweep.of_plan(plan, *place, backend=pool, options=options).run()
     return manifest_path
 
 

@@ -17,6 +17,7 @@ from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
+from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from gmat_sweep.engine import Engine
     from gmat_sweep.flow.job import Listener
     from gmat_sweep.flow.sweep_flow import SweepReport
+    from gmat_sweep.plans import Plan
     from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Sweep"]
@@ -171,6 +173,39 @@ class Sweep(SweepResults):
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
         # The hook that the caller of a resume names: it may be called, whoever wrote the manifest.
         self._named_hook: str | None = None
+
+    @classmethod
+    def of_plan(
+        cls, plan: Plan, script: Path, folder: Path, *, backend: Pool, options: SweepOptions
+    ) -> Sweep:
+        """Return the sweep that a plan describes, with its manifest in the sweep folder.
+
+        Parameters
+        ----------
+        plan : Plan
+            The runs, and the record that the manifest keeps of them.
+        script, folder : Path
+            The mission script and the sweep folder.
+        backend : Pool
+            Where to run.
+        options : SweepOptions
+            How to run.
+
+        Raises
+        ------
+        BackendError, SweepConfigError
+            As for the constructor.
+        """
+        return cls(
+            runs=plan.runs,
+            backend=backend,
+            manifest_path=folder / MANIFEST_NAME,
+            output_dir=folder,
+            script_path=script,
+            parameter_spec=plan.parameter_spec,
+            sweep_seed=plan.seed,
+            **options.to_start(),
+        )
 
     def run(self) -> Sweep:
         """Run everything and return self.
