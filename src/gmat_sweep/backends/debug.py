@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.parked import ParkedRuns
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -40,15 +41,13 @@ class DebugPool(Pool):
                 "DebugPool runs GMAT in the calling process, where a crash takes your program with "
                 "it. Pass allow_unisolated_pool=True if that is what you want."
             )
-        self._parked: dict[Future[RunOutcome], RunSpec] = {}
+        self._parked = ParkedRuns()
         self._closed = False
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
         self._check_open()
-        future: Future[RunOutcome] = Future()
-        self._parked[future] = spec
-        return future
+        return self._parked.park(spec)
 
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs in their order and yield their outcomes.
@@ -64,12 +63,7 @@ class DebugPool(Pool):
 
         self._check_open()
         for future in futures:
-            if future not in self._parked:
-                raise BackendError(
-                    "A future is not waiting in this pool. Pass each future that submit() returned "
-                    "once."
-                )
-            spec = self._parked.pop(future)
+            spec = self._parked.claim([future])[future]
             if not future.set_running_or_notify_cancel():
                 continue
             started_at = datetime.now(UTC)
@@ -83,9 +77,7 @@ class DebugPool(Pool):
     def close(self) -> None:
         """Cancel the futures of parked specs. Calling it again does nothing."""
         self._closed = True
-        for future in self._parked:
-            future.cancel()
-        self._parked.clear()
+        self._parked.cancel()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.cores import worker_count
 from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.parked import ParkedRuns
 from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.backends.process.worker_process import WorkerOverMemoryError, WorkerProcess
 from gmat_sweep.errors import BackendError
@@ -91,7 +92,7 @@ class LocalJoblibPool(Pool):
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, _Iteration | None] = {}
         self._changed = threading.Condition()
-        self._parked: dict[Future[RunOutcome], RunSpec] = {}
+        self._parked = ParkedRuns()
         self._closed = False
 
     @property
@@ -146,9 +147,7 @@ class LocalJoblibPool(Pool):
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
         self._check_open()
-        future: Future[RunOutcome] = Future()
-        self._parked[future] = spec
-        return future
+        return self._parked.park(spec)
 
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs and yield their outcomes as runs end.
@@ -162,22 +161,15 @@ class LocalJoblibPool(Pool):
             A future is not this pool's, was drained already, or the pool is closed.
         """
         self._check_open()
-        wanted = list(futures)
-        unknown = len(wanted) - len(self._parked.keys() & set(wanted))
-        if unknown:
-            raise BackendError(
-                f"{unknown} of {len(wanted)} futures are not waiting in this pool. Pass "
-                "each future that submit() returned once."
-            )
-        specs = [(future, self._parked.pop(future)) for future in wanted]
-        waiting = ((future, spec) for future, spec in specs if not future.cancelled())
+        specs = self._parked.claim(futures)
+        waiting = ((future, spec) for future, spec in specs.items() if not future.cancelled())
         try:
             for future, outcome in self._drain(waiting, len(specs)):
                 if future.set_running_or_notify_cancel():
                     future.set_result(outcome)
                 yield outcome
         finally:
-            for future, _ in specs:
+            for future in specs:
                 future.cancel()
 
     def imap(
@@ -214,9 +206,7 @@ class LocalJoblibPool(Pool):
         for worker in idle:
             worker.close()
         self.interrupt()
-        for future in self._parked:
-            future.cancel()
-        self._parked.clear()
+        self._parked.cancel()
         with self._changed:
             # Until the threads that drive busy workers have seen them end. The timeout is for such
             # a thread that closes the pool from a signal handler: it would wait for itself.

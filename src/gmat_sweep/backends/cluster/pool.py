@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.cluster.orders import Order, OrderDesk, Reply
 from gmat_sweep.backends.faults import failed_by
+from gmat_sweep.backends.parked import ParkedRuns
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
 from gmat_sweep.spec import RunOutcome, RunSpec
@@ -33,7 +34,7 @@ class ClusterPool(Pool):
 
     def __init__(self) -> None:
         self._desk = OrderDesk()
-        self._parked: dict[Future[RunOutcome], RunSpec] = {}
+        self._parked = ParkedRuns()
         self._closed = False
 
     @property
@@ -111,9 +112,7 @@ class ClusterPool(Pool):
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""
         self._check_open()
-        future: Future[RunOutcome] = Future()
-        self._parked[future] = spec
-        return future
+        return self._parked.park(spec)
 
     def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
         """Run parked specs and yield their outcomes as runs end.
@@ -128,14 +127,7 @@ class ClusterPool(Pool):
             gone.
         """
         self._check_open()
-        wanted = list(futures)
-        unknown = len(wanted) - len(self._parked.keys() & set(wanted))
-        if unknown:
-            raise BackendError(
-                f"{unknown} of {len(wanted)} futures are not waiting in this pool. Pass "
-                "each future that submit() returned once."
-            )
-        specs = {future: self._parked.pop(future) for future in wanted}
+        specs = self._parked.claim(futures)
         self.open()
         threads = ThreadPoolExecutor(self.takes_at_once, "gmat-sweep-cluster")
         running = {
@@ -161,9 +153,7 @@ class ClusterPool(Pool):
         if self._closed:
             return
         self._closed = True
-        for future in self._parked:
-            future.cancel()
-        self._parked.clear()
+        self._parked.cancel()
         self._desk.close()
         if self.is_open:
             self._release()
