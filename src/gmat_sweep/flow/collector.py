@@ -14,8 +14,7 @@ from prefect.logging import get_run_logger
 
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
-from gmat_sweep.folder.layout import WORKER_LOG_NAME
-from gmat_sweep.manifest import ManifestEntry
+from gmat_sweep.folder.run_seal import entry_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,17 +69,11 @@ class Collector:
         if self._job.listener is not None:
             self._job.listener.before()
         self._job.manifest.append_entry(
-            ManifestEntry.from_outcome(
+            entry_of(
+                spec,
                 outcome,
-                overrides=spec.overrides,
-                context=spec.context,
-                log_path=spec.output_dir / WORKER_LOG_NAME,
-                seed=spec.seed,
-                run_options=spec.run_options,
-                attempts=attempts,
                 host=outcome.host or self._host,
-                postprocess=spec.postprocess,
-                files=outcome.files,
+                attempts=attempts,
                 extra=self._job.entry_facts,
             ),
             hold=False,

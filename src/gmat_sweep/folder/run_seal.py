@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RunSeal",
     "break_seal",
+    "entry_of",
     "keep_header",
     "read_seal",
     "seal_run",
@@ -83,6 +84,34 @@ class RunSeal:
         return record
 
 
+def entry_of(spec: RunSpec, outcome: RunOutcome, *, host: str, **more: Any) -> ManifestEntry:
+    """Return the manifest entry of a run that has ended, which its seal repeats.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    outcome : RunOutcome
+        How it ended.
+    host : str
+        Name of the machine that flew it.
+    **more
+        Keywords of `ManifestEntry.from_outcome` that only the sweep knows: attempts, extra keys.
+    """
+    return ManifestEntry.from_outcome(
+        outcome,
+        overrides=spec.overrides,
+        context=spec.context,
+        log_path=spec.output_dir / WORKER_LOG_NAME,
+        seed=spec.seed,
+        run_options=spec.run_options,
+        host=host,
+        postprocess=spec.postprocess,
+        files=outcome.files,
+        **more,
+    )
+
+
 def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
     """Write the seal of a run that has ended, on disk before this returns.
 
@@ -93,19 +122,8 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
     SweepConfigError
         The spec holds a value that cannot be written as JSON.
     """
-    entry = ManifestEntry.from_outcome(
-        outcome,
-        overrides=spec.overrides,
-        context=spec.context,
-        log_path=spec.output_dir / WORKER_LOG_NAME,
-        seed=spec.seed,
-        run_options=spec.run_options,
-        host=_host(),
-        postprocess=spec.postprocess,
-        files=outcome.files,
-    )
     record = {
-        "entry": line_record(entry, path_prefixes(spec.output_dir)),
+        "entry": line_record(entry_of(spec, outcome, host=_host()), path_prefixes(spec.output_dir)),
         "script_sha256": _script_hash(spec.script_path),
     }
     write_file(spec.output_dir / SEAL_NAME, line_of(record, 0))
