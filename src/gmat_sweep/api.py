@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.lazy_runs import ChangedRuns
-from gmat_sweep.mission.script import output_names
+from gmat_sweep.mission.end_state import report_names
 from gmat_sweep.plans import (
     Plan,
     grid_plan,
@@ -57,6 +57,7 @@ def sweep(
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
+    end_state: bool = True,
 ) -> pd.DataFrame:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
@@ -97,6 +98,9 @@ def sweep(
     memory_limit : int or str, optional
         How much memory a run may need before its worker is killed and the run fails: bytes, or
         text such as ``"2 GiB"`` or ``"500 MB"``.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state: per Spacecraft its
+        epoch, Cartesian state, Keplerian elements and total mass when the mission has ended.
 
     Returns
     -------
@@ -142,6 +146,7 @@ def sweep(
             timeout=timeout,
             retries=retries,
             memory_limit=memory_limit,
+            end_state=end_state,
             postprocess=postprocess,
         ),
     )
@@ -166,6 +171,7 @@ def monte_carlo(
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
+    end_state: bool = True,
 ) -> pd.DataFrame:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
@@ -186,7 +192,7 @@ def monte_carlo(
         The sweep's seed; by default one is drawn. The manifest records it.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit
+    name, context, timeout, retries, run_options, memory_limit, end_state
         As for `sweep`.
 
     Returns
@@ -224,6 +230,7 @@ def monte_carlo(
             timeout=timeout,
             retries=retries,
             memory_limit=memory_limit,
+            end_state=end_state,
             postprocess=postprocess,
         ),
     )
@@ -248,6 +255,7 @@ def latin_hypercube(
     retries: int = 1,
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
+    end_state: bool = True,
 ) -> pd.DataFrame:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
@@ -260,7 +268,7 @@ def latin_hypercube(
         As for `monte_carlo`.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit
+    name, context, timeout, retries, run_options, memory_limit, end_state
         As for `sweep`.
 
     Returns
@@ -289,6 +297,7 @@ def latin_hypercube(
             timeout=timeout,
             retries=retries,
             memory_limit=memory_limit,
+            end_state=end_state,
             postprocess=postprocess,
         ),
     )
@@ -373,7 +382,7 @@ def monte_carlo_extend(
             context_provider=context_provider,
             **options.to_go_on(),
         )
-        _check_outputs(mission, name, sweep.to_manifest().postprocess)
+        _check_report(mission, name, end_state=sweep.options.end_state)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)
     finally:
         if backend is None:
@@ -442,7 +451,7 @@ def _run(
         try:
             plan = replace(plan, runs=runs)
             planned = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
-            _check_outputs(script, name, options.postprocess)
+            _check_report(script, name, end_state=options.end_state)
             frame = planned.run().to_dataframe(name, engine=engine)
         finally:
             if backend is None:
@@ -456,16 +465,9 @@ def _run(
     return frame
 
 
-def _check_outputs(script: Path, name: str | None, postprocess: str | None) -> None:
-    """Refuse a mission without any output, and an ambiguous or unknown report."""
-    outputs = output_names(script)
-    if not outputs and postprocess is None:
-        raise SweepConfigError(
-            f"{script.name} declares no output, so its runs would leave nothing to return. Add a "
-            "ReportFile to it that reports an epoch and what you want to know, or pass a "
-            "postprocess hook that writes a file."
-        )
-    reports = outputs.get("ReportFile", [])
+def _check_report(script: Path, name: str | None, *, end_state: bool) -> None:
+    """Refuse an ambiguous or unknown report."""
+    reports = report_names(script, end_state=end_state)
     if name is None and len(reports) > 1:
         raise SweepConfigError(
             f"{script.name} has {len(reports)} ReportFiles: {', '.join(sorted(reports))}. Pass "

@@ -67,6 +67,7 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
         retries=3,
         memory_limit="2 GiB",
         postprocess="package.module:hook",
+        end_state=False,
         allow_script_drift=True,
         trust_hook=True,
     )
@@ -82,6 +83,7 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
         "retries": 3,
         "memory_limit": 2 * 1024**3,
         "postprocess": "package.module:hook",
+        "end_state": False,
         "allow_script_drift": True,
         "trust_hook": True,
     }

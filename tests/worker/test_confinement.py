@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gmat_sweep import LocalJoblibPool, sweep
 from gmat_sweep.backends.process.worker_process import WorkerProcess
+from gmat_sweep.mission.output_places import plain_name
 from gmat_sweep.spec import RunOutcome
-from gmat_sweep.worker.confinement import plain_name
 from repository import DATA
 from resumed_sweeps import content, run_of, same
 

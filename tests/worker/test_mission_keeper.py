@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gmat_sweep.causes import headline
+from gmat_sweep.mission.editing import EditableScript, EditedScript
 from gmat_sweep.spec import RunSpec
 from gmat_sweep.worker import loading
 from gmat_sweep.worker import mission_keeper as missions
@@ -28,6 +30,7 @@ from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tab
 from repository import DATA
 
 LEO = DATA / "leo_basic.script"
+CARTESIAN = DATA / "leo_cartesian.script"
 EPOCH = "03 Mar 2026 06:30:00.250"
 
 type Overrides = dict[str, Any]
@@ -40,12 +43,18 @@ SEQUENCES: Mapping[Path, Sequence[Overrides]] = {
         {"Sat.ECC": 0.0123, "Sat.INC": 63.4},
         {},
         {"Sat.TA": 123.4, "Sat.RAAN": 321.0, "Sat.AOP": 12.5},
-        {"Sat.X": 7050.5, "Sat.VY": 6.7},
         {"Sat.SMA": 6950.7},
-        {"Sat.Y": 10.25, "Sat.Z": -3.5, "Sat.VX": 0.1, "Sat.VZ": 3.4},
         {"Sat.Epoch": EPOCH},
         {"Sat.INC": 97.8, "Sat.Epoch": EPOCH},
         {"Sat.SMA": 7100.1},
+        {},
+    ],
+    CARTESIAN: [
+        {},
+        {"Sat.X": 7050.5, "Sat.VY": 6.7},
+        {"Sat.Epoch": EPOCH},
+        {"Sat.Y": 10.25, "Sat.Z": -3.5, "Sat.VX": 0.1, "Sat.VZ": 3.4},
+        {"Sat.VX": -7.6},
         {},
     ],
     DATA.parent.parent / "examples" / "injection.script": [
@@ -57,7 +66,7 @@ SEQUENCES: Mapping[Path, Sequence[Overrides]] = {
         {"Sat.Epoch": EPOCH, "Sat.DryMass": 1150.5},
         {"EarthGravity.GravityField.Earth.Order": 1},
         {"Sat.RAAN": 41.25, "Sat.TA": 1.5},
-        {"Sat.VX": -7.6},
+        {"Sat.AOP": 7.6},
         {},
     ],
     DATA / "targeting.script": [
@@ -80,7 +89,7 @@ SEQUENCES: Mapping[Path, Sequence[Overrides]] = {
         {"FM.GravityField.Earth.Degree": 4, "FM.GravityField.Earth.Order": 3},
         {"Sat.Cr": 1.5, "Sat.SRPArea": 2.5, "factor.Value": 3.25},
         {"Sat.SMA": 6620.2, "Sat.Epoch": EPOCH},
-        {"Sat.X": 6600.1, "Sat.VZ": 6.11, "Tank.FuelMass": 70.0},
+        {"Sat.INC": 33.1, "Sat.ECC": 1e-9, "Tank.FuelMass": 70.0},
         {"Sat.AOP": 33.3, "Sat.DragArea": 8.0},
         {},
     ],
@@ -103,9 +112,9 @@ def _keeper(patch: pytest.MonkeyPatch, probation_runs: int) -> Iterator[list[Pat
     """A keeper that remembers nothing, and the scripts it is made to load."""
     loads: list[Path] = []
 
-    def load(script: Path) -> Any:
-        loads.append(script)
-        return loading.load_mission(script)
+    def load(script: EditableScript, edited: EditedScript, *, is_plain: bool) -> Any:
+        loads.append(script.source)
+        return loading.load_edited(script, edited, is_plain=is_plain)
 
     patch.setattr(missions, "PROBATION_RUNS", probation_runs)
     patch.setattr(loading, "KEEPER", MissionKeeper(load))
@@ -161,7 +170,7 @@ def engine_runs(
         elif spoil == "comparison":
             patch.setattr(worker, "same_tables", lambda *_: False)
         elif spoil == "nothing is undone":
-            patch.setattr(MissionKeeper, "_undo", lambda *_: None)
+            patch.setattr(MissionKeeper, "_undone", lambda *_: {})
         kept = _run(runs, out / "kept", loads, always_load=False)
     with pytest.MonkeyPatch.context() as patch, _keeper(patch, 0) as loads:
         loaded = _run(runs, out / "loaded", loads, always_load=True)
@@ -272,7 +281,7 @@ def test_a_script_that_changed_on_disk_is_loaded_again(tmp_path: Path) -> None:
     """Its name says nothing of its content."""
     script = tmp_path / "mission.script"
     script.write_text("before")
-    keeper = MissionKeeper(lambda path: SimpleNamespace(script_path=path))  # type: ignore[arg-type, return-value]
+    keeper = MissionKeeper(lambda *_, **__: SimpleNamespace())  # type: ignore[arg-type]
     with keeper.fresh(script, {}):
         pass
     assert keeper.can_restore(script, {})
@@ -288,7 +297,7 @@ def test_a_script_that_changed_on_disk_is_loaded_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        pytest.param({"Sat.RadPer": 6800.0}, id="an element that is not among the six"),
+        pytest.param({"Prop.Type": "PrinceDormand78"}, id="what may be assigned once only"),
         pytest.param({"Prop.InitialStepSize": 25.0}, id="a propagator's setting"),
         pytest.param({"Sat.CoordinateSystem": "EarthFixed"}, id="the frame of the state"),
         pytest.param({"RF.Precision": 10}, id="a report's setting"),
@@ -325,12 +334,15 @@ def test_a_spacecraft_given_in_another_frame_is_never_restored(
     ("overrides", "reason"),
     [
         pytest.param(
-            {"Sat.SMA": 7e3, "Sat.ECC": "?"}, "GmatFieldError: type mismatch", id="wrong type"
+            {"Sat.SMA": 7e3, "Sat.ECC": "?"},
+            "of '?' for field 'ECC' on object 'Sat'",
+            id="wrong type",
         ),
-        pytest.param({"Sat.Bogus": 1.0}, "GmatFieldError: unknown field", id="unknown field"),
-        pytest.param({"No.SMA": 7e3}, "GmatFieldError: unknown resource", id="unknown resource"),
-        pytest.param({"SMA": 7e3}, "GmatFieldError: ", id="no resource"),
-        pytest.param({"Sat.ECC": 1.5}, "GmatRunError: ", id="refused when it runs"),
+        pytest.param({"Sat.Bogus": 1.0}, "field name 'Bogus' on object 'Sat'", id="unknown field"),
+        pytest.param({"No.SMA": 7e3}, "LHS object named 'No'", id="unknown resource"),
+        pytest.param({"SMA": 7e3}, "'SMA'", id="no resource"),
+        pytest.param({"Sat.X": 7e3}, "not contained in the same state type", id="a second state"),
+        pytest.param({"Sat.ECC": 1.5}, "of '1.5' for field 'ECC' on object 'Sat'", id="hyperbola"),
     ],
 )
 def test_a_run_after_a_failed_one_loads_the_script(
@@ -347,7 +359,9 @@ def test_a_run_after_a_failed_one_loads_the_script(
     kept, loaded = on_engine(runs, tmp_path, probation_runs=0)
 
     (cause,) = failures(kept)
-    assert f"\ngmat_run.errors.{reason}" in cause
+    assert "\ngmat_run.errors.GmatLoadError: GMAT could not parse" in cause
+    assert reason in headline(cause).replace('"', "'")
+    assert (cause == loaded.tables[1]["failed"]) or "edited-" not in cause
     assert [kept.tables[i] for i in (0, 2, 3)] == [loaded.tables[i] for i in (0, 2, 3)]
     assert kept.loaded[2:] == [True, False]
 
@@ -406,16 +420,18 @@ def test_a_script_whose_restored_run_differs_is_loaded_for_every_run_from_then_o
     on_engine: EngineRuns, spoil: str, tmp_path: Path
 ) -> None:
     """And the run that showed it has the numbers of the load."""
+    targeting = DATA / "targeting.script"
     runs: list[tuple[Path, Overrides]] = [
-        *((LEO, {"Sat.SMA": 7000.1 + i, "Sat.ECC": 0.0123}) for i in range(4)),
-        *((LEO, {"Sat.INC": 40.1 + i}) for i in range(4)),
+        *((targeting, {"Goal.Value": 12000.5 + i, "Sat.ECC": 0.0123}) for i in range(4)),
+        *((targeting, {"TOI.Element2": 0.01 * i, "Sat.ECC": 0.003}) for i in range(4)),
     ]
 
     kept, loaded = on_engine(runs, tmp_path, spoil=spoil)
 
     assert failures(kept) == []
     assert kept.tables == loaded.tables
-    assert all(kept.loaded)
+    # Only the second kind of run has something to undo.
+    assert all(kept.loaded[4 if spoil == "nothing is undone" else 0 :])
     complaint = "a restored mission did not repeat a freshly loaded one"
     complaints = [complaint in text for text in kept.worker_logs]
     assert complaints.count(True) == 1

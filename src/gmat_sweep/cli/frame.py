@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.mission.script import output_names
+from gmat_sweep.mission.end_state import report_names
 
 if TYPE_CHECKING:
     from gmat_sweep.sweep import Sweep
@@ -65,7 +65,12 @@ class FrameFile:
 
 
 def frame_file(
-    path: str | None, report: str | None, script: Path, inputs: tuple[Path, ...] = ()
+    path: str | None,
+    report: str | None,
+    script: Path,
+    inputs: tuple[Path, ...] = (),
+    *,
+    end_state: bool = True,
 ) -> FrameFile | None:
     """Return the file for the frame, None if the user asks for none.
 
@@ -77,6 +82,8 @@ def frame_file(
         The mission script, which names the ReportFiles to choose from.
     inputs : tuple of Path
         Files that must not be replaced.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def frame_file(
     if target.resolve() in {each.resolve() for each in inputs}:
         raise SweepConfigError(f"--frame {path} would replace an input. Give another file.")
     _check_writable(target)
-    return FrameFile(target, _chosen_report(script, report))
+    return FrameFile(target, _chosen_report(script, report, end_state=end_state))
 
 
 def _check_writable(target: Path) -> None:
@@ -106,8 +113,8 @@ def _check_writable(target: Path) -> None:
         )
 
 
-def _chosen_report(script: Path, report: str | None) -> str:
-    reports = sorted(output_names(script).get("ReportFile", []))
+def _chosen_report(script: Path, report: str | None, *, end_state: bool) -> str:
+    reports = sorted(report_names(script, end_state=end_state))
     listed = ", ".join(reports)
     if not reports:
         raise SweepConfigError(

@@ -136,6 +136,12 @@ def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.Arg
         metavar="MODULE:FUNCTION",
         help="a hook to call after each successful run; modules in the current folder are found",
     )
+    command.add_argument(
+        "--end-state",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="give a mission that reports nothing a report of its end state (default)",
+    )
     _execution_flags(command)
     return command
 

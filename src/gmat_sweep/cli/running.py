@@ -182,8 +182,14 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
 
     if arguments.max_failed is not None:
         max_failed(arguments.max_failed, 0)
-    frame = frame_file(arguments.frame, arguments.name, execution.script, execution.inputs)
     options = _options(arguments)
+    frame = frame_file(
+        arguments.frame,
+        arguments.name,
+        execution.script,
+        execution.inputs,
+        end_state=options.end_state,
+    )
     try:
         with _modules_of_this_folder(), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
@@ -214,6 +220,7 @@ def _options(arguments: argparse.Namespace) -> SweepOptions:
         retries=arguments.retries,
         memory_limit=arguments.memory_limit,
         postprocess=arguments.postprocess,
+        end_state=goes_on or arguments.end_state,
         allow_script_drift=goes_on and arguments.allow_script_drift,
         trust_hook=goes_on and arguments.trust_hook,
     )

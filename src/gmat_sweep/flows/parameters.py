@@ -125,6 +125,12 @@ class RunSettings(BaseModel):
         ge=1,
         le=1_000_000,
     )
+    end_state: bool = Field(
+        default=True,
+        title="Report the end state",
+        description="A mission that reports nothing reports the state of each spacecraft at its "
+        "end.",
+    )
     allow_script_drift: bool = Field(
         default=False,
         title="Accept a changed script",
@@ -147,6 +153,7 @@ class RunSettings(BaseModel):
             retries=self.retries,
             memory_limit=self.memory_limit,
             postprocess=self.postprocess,
+            end_state=self.end_state,
             allow_script_drift=self.allow_script_drift,
             trust_hook=self.trust_hook,
         )

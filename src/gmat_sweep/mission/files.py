@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmat_sweep.mission.headless import input_files
+from gmat_sweep.mission.copying import input_files
 from gmat_sweep.mission.script import created_resources, included_file, statements_of
 
-__all__ = ["MissionFiles"]
+__all__ = ["MissionFiles", "content_stamp", "recorded_digests"]
 
-_digests: dict[str, tuple[tuple[int, int], str]] = {}
+_HASHED_UP_TO = 64 * 1024
+_digests: dict[str, tuple[tuple[object, ...], str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,49 @@ def _inside(folder: Path, path: str) -> Path:
     return folder / path.lstrip("/")
 
 
+def content_stamp(path: str | Path) -> tuple[object, ...] | None:
+    """Return what changes when a file is edited; None if there is no such file.
+
+    It is made of the file's identity, size and times, and of the content where that is small: a
+    file that is edited twice within a tick of the clock has the same times.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on the path of every run
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if status.st_size > _HASHED_UP_TO:
+            return stamp
+        return (*stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    except FileNotFoundError:
+        return None
+
+
+def recorded_digests(script: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files that a mission reads besides its script.
+
+    Returns
+    -------
+    dict
+        By path as it leads from the script's folder.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    files = MissionFiles.of(script)
+    folder = str(script.resolve().parent)
+    return {
+        os.path.relpath(path, folder): digest
+        for path, digest in files.digests.items()
+        if path != files.script
+    }
+
+
 def _sha256(path: str) -> str:
-    """Return a file's SHA-256, computed again only when the file has another time or size."""
-    status = os.stat(path)  # noqa: PTH116 - on the path of every run
-    stamp = (status.st_mtime_ns, status.st_size)
+    """Return a file's SHA-256, computed again only when the file has changed."""
+    stamp = content_stamp(path)
+    if stamp is None:
+        raise FileNotFoundError(path)
     known = _digests.get(path)
     if known is None or known[0] != stamp:
         known = stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest()

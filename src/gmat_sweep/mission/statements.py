@@ -21,18 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["ScriptText", "Statement", "masked", "string_spans"]
+__all__ = ["ScriptText", "Statement", "bare_value", "masked", "string_spans"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _PREFIX = re.compile(r"[ \t]*(?:GMAT[ \t]+)?(?:'+[ \t]*)?")
 _CREATE = re.compile(r"Create[ \t]+(?P<type>\w+)(?P<names>[^;]*)", re.ASCII)
 _SIZES = re.compile(r"\[[^\]]*\]|\([^)]*\)")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_BARE_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
 _INCLUDE = re.compile(r"#Include[ \t]+")
 _ASSIGNMENT = re.compile(
-    r"(?P<root>[A-Za-z_]\w*)(?P<fields>(?:\.\w+|\([^()]*\))*)[ \t]*=(?!=)", re.ASCII
+    r"(?P<path>(?P<root>[A-Za-z_]\w*)(?P<fields>(?:\.\w+|[ \t]*\([^()]*\))*))[ \t]*=(?!=)", re.ASCII
 )
 
 
@@ -137,10 +138,26 @@ class Statement:
         return match["root"], fields[-1] if fields else ""
 
     @property
+    def is_command(self) -> bool:
+        """Whether only a mission sequence can hold the statement."""
+        return self.created is None and self.assigned is None and self.include_span is None
+
+    @property
     def value_start(self) -> int:
         """Position in `text` after the equals sign of an assignment."""
         match = _ASSIGNMENT.match(masked(self.text), self.start)
         return match.end() if match else len(self.text)
+
+    @property
+    def target(self) -> str:
+        """What an assignment assigns to, without blanks: ``FM.Drag.F107``, ``A(1,2)``; or ''."""
+        match = _ASSIGNMENT.match(masked(self.text), self.start)
+        return "".join(match["path"].split()) if match else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name in the statement outside of strings, fields not among them."""
+        return tuple(_BARE_NAME.findall(masked(self.text), self.start))
 
     @property
     def include_span(self) -> tuple[int, int] | None:
@@ -156,6 +173,12 @@ class Statement:
         """The path of an ``#Include`` as it is written, None of any other statement."""
         span = self.include_span
         return self.text[slice(*span)].strip("'") if span else None
+
+
+def bare_value(statement: Statement) -> str:
+    """Return the right side of an assignment without quotes, comment and semicolon."""
+    code = statement.text[: len(masked(statement.text).rstrip(" \t"))]
+    return code[statement.value_start :].rstrip("; \t").lstrip(" \t").strip("'")
 
 
 class ScriptText:
@@ -212,6 +235,11 @@ class ScriptText:
         for number, (line, end) in enumerate(zip(self.lines, self._ends, strict=True), start=1):
             parts += [changed.get(number, line), end]
         return "".join(parts).encode("utf-8", "surrogateescape")
+
+    def joined(self, lines: Iterable[str], number: int) -> str:
+        """Join lines to stand in place of one, with that line's own end between them."""
+        end = self._ends[number - 1] or next(filter(None, self._ends), "\n")
+        return end.join(lines)
 
     def _read_statements(self) -> Iterator[Statement]:
         pieces: list[str] = []

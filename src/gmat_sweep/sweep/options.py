@@ -39,6 +39,9 @@ class SweepOptions:
         as ``"2 GiB"`` is taken too.
     postprocess : str or None
         Import path ``"package.module:function"`` of a hook called after each successful run.
+    end_state : bool
+        For a new sweep: whether a mission that reports nothing gets a report of its end state. A
+        resume does as the sweep did.
     allow_unisolated_pool : bool
         For a new sweep: whether a pool that runs in the calling process is accepted.
     allow_script_drift : bool
@@ -59,6 +62,7 @@ class SweepOptions:
     retries: int = 1
     memory_limit: int | str | None = None
     postprocess: str | None = None
+    end_state: bool = field(default=True, metadata=_TO_START)
     allow_unisolated_pool: bool = field(default=False, metadata=_TO_START)
     allow_script_drift: bool = field(default=False, metadata=_TO_GO_ON)
     trust_hook: bool = field(default=False, metadata=_TO_GO_ON)

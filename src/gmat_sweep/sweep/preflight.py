@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,21 +26,27 @@ from gmat_sweep.causes import engine_errors
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
+from gmat_sweep.mission.editing import set_again
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
-from gmat_sweep.mission.script import check_resources
+from gmat_sweep.mission.script import (
+    check_resources,
+    created_resources,
+    output_names,
+    statements_of,
+)
 
 if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.worker import MissionFacts
 
 __all__ = [
+    "PreparedMission",
     "check_folder",
     "check_hook",
     "nothing_left_if_refused",
     "prepare_mission",
+    "prepare_missions",
 ]
-
-"""Folder in the sweep folder for the headless copy, if one is needed."""
 
 _MOST_VALUES = 4
 
@@ -140,6 +147,22 @@ def check_hook(path: str) -> None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedMission:
+    """A mission that the engine loads with the runs' overrides.
+
+    Attributes
+    ----------
+    runnable : Path
+        The script to fly: the user's, or its headless copy.
+    end_state : str or None
+        The ReportFile of the end state, if the copy has one.
+    """
+
+    runnable: Path
+    end_state: str | None = None
+
+
 def prepare_mission(
     script: Path,
     runs: Iterable[RunSpec],
@@ -148,7 +171,8 @@ def prepare_mission(
     *,
     number: int = 0,
     memory_limit: int | None = None,
-) -> Path:
+    end_state: bool = False,
+) -> PreparedMission:
     """Check a mission and its overrides on the engine and return the script to run.
 
     Parameters
@@ -156,7 +180,8 @@ def prepare_mission(
     script : Path
         The user's script.
     runs : iterable of RunSpec
-        The runs. The engine tries every field that any of them overrides, with a few of its values.
+        The runs. The engine loads the scripts of a few of them, so that every field is tried with
+        values of every type.
     folder : Path
         The sweep folder, which gets the headless copy where one is needed.
     pool : object
@@ -165,11 +190,8 @@ def prepare_mission(
         Which of the sweep's scripts it is: files of the same name must not meet in one folder.
     memory_limit : int, optional
         Bytes of memory that loading the mission may need: the limit of a run.
-
-    Returns
-    -------
-    Path
-        `script` itself, or its headless copy.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state.
 
     Raises
     ------
@@ -180,81 +202,143 @@ def prepare_mission(
         An override names an unknown field or has a value of the wrong type, or GMAT takes none
         of a field's values, or loading alone goes over the memory limit.
     """
-    values = _values_to_try(runs)
+    tried = _sets_to_try(runs)
     runnable = script
     with _inspector(pool, memory_limit) as inspect:
         try:
             types = inspect(None, {}).resource_types
             check_resources(script, types)
-            headless = headless_copy(script, lambda name: name not in types)
+            headless = headless_copy(script, lambda name: name not in types, end_state=end_state)
             copies = folder / HEADLESS_FOLDER
-            runnable = headless.write(copies / str(number) if number else copies)
+            copies = copies / str(number) if number else copies
+            runnable = headless.write(copies)
             _say_what_was_left_out(headless, script)
-            facts = inspect(runnable, {name: tried[0] for name, tried in values.items()})
-            refused = _refused_whatever_the_value(inspect, runnable, values, facts)
-            mistyped = _mistyped(inspect, runnable, values)
+            facts = [inspect(runnable, overrides) for overrides in tried]
+            log = facts[0].engine_log
+            if log and headless.end_state:
+                # Its statements move the lines that GMAT names.
+                without = headless_copy(script, lambda name: name not in types)
+                runnable = without.write(copies)
+                log = inspect(runnable, {}).engine_log
         except WorkerOverMemoryError as error:
             raise SweepConfigError(
                 f"Loading {script} alone needs more than {memory_text(error.memory_limit)} of "
                 "memory, the memory limit. Raise memory_limit."
             ) from error
         except WorkerDiedError as error:
-            raise _crash(pool, script, runnable, values, error) from error
-    if facts.engine_log:
-        reasons = engine_errors(facts.engine_log) or list(facts.problems)
+            raise _crash(pool, script, runnable, tried, error) from error
+    if log:
+        reasons = engine_errors(log)
         listed = "\n".join(f"  - {reason}" for reason in reasons)
         raise MissionScriptError(
             f"GMAT cannot parse {script}:\n{listed}\nMend the script where GMAT says.", script
         )
-    problems = [*facts.problems, *mistyped, *refused]
-    if problems:
+    if problems := _problems(tried, facts):
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise SweepConfigError(
             f"{script} cannot take these overrides:\n{listed}\n"
             "Name fields as GMAT does, such as 'Sat.SMA', with values of the field's type."
         )
-    return runnable
+    return PreparedMission(runnable, headless.end_state)
 
 
-def _values_to_try(runs: Iterable[RunSpec]) -> dict[str, list[Any]]:
-    """Return, for each overridden field, one value of every type and a few more."""
-    values: dict[str, list[Any]] = {}
-    for run in runs:
-        for name, value in run.overrides.items():
-            tried = values.setdefault(name, [])
-            types = {type(known) for known in tried}
-            if type(value) not in types or (len(tried) < _MOST_VALUES and value not in tried):
-                tried.append(value)
-    return values
+def prepare_missions(
+    runs: Sequence[RunSpec],
+    folder: Path,
+    pool: object,
+    *,
+    memory_limit: int | None,
+    end_state: bool,
+) -> dict[Path, PreparedMission]:
+    """Prepare every script of a sweep; the parameters are those of `prepare_mission`.
 
-
-def _refused_whatever_the_value(
-    inspect: _Inspect, script: Path, values: dict[str, list[Any]], facts: MissionFacts
-) -> list[str]:
-    """Try further values of each field that GMAT refused; return its words if it refuses them all.
-
-    If GMAT refuses one value, only the runs with that value fail. If it takes none of several, no
-    other value will do.
+    Raises
+    ------
+    SweepConfigError
+        Also if a mission writes no output that a sweep reads, and no hook makes one.
     """
-    refused = dict(facts.refused)
-    for number in range(1, _MOST_VALUES):
-        again = {name: values[name][number] for name in refused if len(values[name]) > number}
-        if not again:
-            break
-        still = inspect(script, again).refused
-        refused = {
-            name: said for name, said in refused.items() if name not in again or name in still
-        }
-    return list(refused.values())
+    prepared: dict[Path, PreparedMission] = {}
+    for number, script in enumerate(dict.fromkeys(run.script_path for run in runs)):
+        of_script = [run for run in runs if run.script_path == script]
+        prepared[script] = prepare_mission(
+            script,
+            of_script,
+            folder,
+            pool,
+            number=number,
+            memory_limit=memory_limit,
+            end_state=end_state,
+        )
+        has_hooks = all(run.postprocess for run in of_script)
+        if not (has_hooks or prepared[script].end_state or output_names(script)):
+            raise SweepConfigError(
+                f"{script.name} declares no output, so its runs would leave nothing to return. Add "
+                "a ReportFile to it that reports an epoch and what you want to know, leave out "
+                "--no-end-state (end_state=False), or pass a postprocess hook that writes a file."
+            )
+        warn_of_fields_set_again(script, of_script)
+    return prepared
 
 
-def _mistyped(inspect: _Inspect, script: Path, values: dict[str, list[Any]]) -> list[str]:
-    """Try one value of each further type that runs give to a field; return the problems."""
-    problems: list[str] = []
-    for name, tried in values.items():
-        by_type = {type(value): value for value in tried[1:] if type(value) is not type(tried[0])}
-        for value in by_type.values():
-            problems += inspect(script, {name: value}).problems
+def warn_of_fields_set_again(script: Path, runs: Iterable[RunSpec]) -> None:
+    """Say which overridden fields the mission sequence itself sets again, and where."""
+    statements = list(statements_of(script))
+    types = {item.name: item.type for item in created_resources(script)}
+    paths = dict.fromkeys(path for run in runs for path in run.overrides)
+    for path, statement in set_again(statements, types, paths).items():
+        _log.warning(
+            "%s is overridden, but line %d of %s sets it again: %s. From there on the run flies "
+            "that value, not the override's.",
+            path,
+            statement.line_number,
+            statement.path.name,
+            statement.code,
+        )
+
+
+def _sets_to_try(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
+    """Return overrides of a few runs: together a few values, and each type, of every field."""
+    values: dict[str, list[Any]] = {}
+    tried: list[dict[str, Any]] = []
+    for run in runs:
+        is_new = False
+        for name, value in run.overrides.items():
+            known = values.setdefault(name, [])
+            types = {_kind(each) for each in known}
+            if _kind(value) not in types or (len(known) < _MOST_VALUES and value not in known):
+                known.append(value)
+                is_new = True
+        if is_new:
+            tried.append(dict(run.overrides))
+    return tried or [{}]
+
+
+def _kind(value: Any) -> str:
+    """Return the kind of a value, as far as GMAT tells kinds apart."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "number" if is_number else type(value).__name__
+
+
+def _problems(tried: list[dict[str, Any]], facts: list[MissionFacts]) -> list[str]:
+    """Return why the runs cannot be flown; empty if some of each kind can.
+
+    If GMAT refuses one value, only the runs with that value fail. If it takes none of several, or
+    none of a type, no other will do.
+    """
+    problems = list(dict.fromkeys(problem for fact in facts for problem in fact.problems))
+    names = dict.fromkeys(name for overrides in tried for name in overrides)
+    for name in names:
+        by_kind: dict[str, list[str | None]] = {}
+        for overrides, fact in zip(tried, facts, strict=True):
+            if name in overrides:
+                said = by_kind.setdefault(_kind(overrides[name]), [])
+                said.append(fact.refused.get(name))
+        for said in by_kind.values():
+            if None not in said and (refusal := said[0]) is not None and refusal not in problems:
+                problems.append(refusal)
+    together = [fact.refused_together for fact in facts]
+    if not problems and all(together):
+        problems.append(f"GMAT takes each value, but not all in one script: {together[0]}")
     return problems
 
 
@@ -262,7 +346,7 @@ def _crash(
     pool: object,
     script: Path,
     runnable: Path,
-    values: dict[str, list[Any]],
+    tried: list[dict[str, Any]],
     error: WorkerDiedError,
 ) -> SweepConfigError:
     """Find out with further workers which script or override crashes GMAT; return the error."""
@@ -273,17 +357,17 @@ def _crash(
             script,
         )
     how = str(error).partition("\n")[0]
-    for name, tried in values.items():
-        for value in tried:
-            if _crashes(pool, runnable, {name: value}):
-                return SweepConfigError(
-                    f"GMAT crashed when {name} of {script} was overridden with {value!r} ({how}). "
-                    f"Leave {name} out of the overrides and set it in the script: a copy of the "
-                    "script, and a sweep, for each of its values."
-                )
+    values = [item for overrides in tried for item in overrides.items()]
+    for name, value in values:
+        if _crashes(pool, runnable, {name: value}):
+            return SweepConfigError(
+                f"GMAT crashed when {name} of {script} was overridden with {value!r} ({how}). "
+                f"Leave {name} out of the overrides and set it in the script: a copy of the "
+                "script, and a sweep, for each of its values."
+            )
     return SweepConfigError(
-        f"GMAT crashed when {', '.join(values)} of {script} were overridden together, though not "
-        f"when each was alone ({how}). Set some of them in the script instead."
+        f"GMAT crashed when {', '.join(dict(values))} of {script} were overridden together, though "
+        f"not when each was alone ({how}). Set some of them in the script instead."
     )
 
 
@@ -310,15 +394,29 @@ def _inspector(pool: object, memory_limit: int | None) -> Iterator[_Inspect]:
 
 
 def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:
-    if not headless.is_needed:
-        return
-    listed = ", ".join(
-        f"{resource.name} ({resource.type}, line {resource.line_number})"
-        for resource in headless.dropped
-    )
-    _log.warning(
-        "%s runs without its display-only resources, which this engine does not have: %s. "
-        "The copy that runs is kept in the sweep folder.",
-        script.name,
-        listed,
-    )
+    if headless.dropped:
+        listed = ", ".join(
+            f"{resource.name} ({resource.type}, line {resource.line_number})"
+            for resource in headless.dropped
+        )
+        _log.warning(
+            "%s runs without resources that only draw or group, which this engine does not have or "
+            "which would leave its reports empty: %s. No number changes. The copy that runs is "
+            "kept in the sweep folder.",
+            script.name,
+            listed,
+        )
+    if echoes := headless.echoes_left_out:
+        _log.warning(
+            "%s runs without CommandEcho (line %s), which this engine does not have: it writes to "
+            "GMAT's message window only.",
+            script.name,
+            ", ".join(str(change.line_number) for change in echoes),
+        )
+    if headless.end_state is not None:
+        _log.warning(
+            "%s reports nothing, so each run reports its end state: ReportFile %s, added to the "
+            "copy that runs. --no-end-state (end_state=False) leaves it out.",
+            script.name,
+            headless.end_state,
+        )

@@ -13,20 +13,31 @@ from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder import run_files
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
+from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.spec import RunSpec
+    from gmat_sweep.sweep.preflight import PreparedMission
 
 __all__ = [
+    "END_STATE_KEY",
+    "MISSION_FILES_KEY",
     "check_drift",
     "existing_folder",
+    "mission_facts",
     "planned_extension",
     "runs_to_repeat",
     "with_context",
 ]
+
+END_STATE_KEY = "end_state_report"
+"""Header key: the ReportFile of the end state that was added to the mission."""
+
+MISSION_FILES_KEY = "mission_files"
+"""Header key: SHA-256 of the files that the mission includes and reads, by relative path."""
 
 
 def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:
@@ -72,25 +83,67 @@ def existing_folder(folder: Path) -> Path:
     return folder
 
 
-def check_drift(script: Path, recorded: str, *, allow: bool) -> None:
-    """Refuse a script that is not the recorded one, or only warn.
+def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
+    """Refuse a mission whose files are not the recorded ones, or only warn.
+
+    Parameters
+    ----------
+    script : Path
+        The mission script.
+    manifest : Manifest
+        It records the hash of the script, and those of the files that the mission includes and
+        reads.
+    allow : bool
+        Whether to accept a change with a RuntimeWarning.
 
     Raises
     ------
     SweepConfigError
-        The hash differs and `allow` is false; with it, a RuntimeWarning says the same.
+        A hash differs and `allow` is false.
     """
     found = script_digest(script)
-    if found == recorded:
+    if found != manifest.script_sha256:
+        _refuse_or_warn(
+            f"script hash mismatch: {script} has {found}, the manifest recorded "
+            f"{manifest.script_sha256}. Results of two different scripts would be mixed: restore "
+            "the script, or pass allow_script_drift=True (--allow-script-drift) if the change does "
+            "not matter.",
+            allow=allow,
+        )
+    recorded = manifest.extra.get(MISSION_FILES_KEY)
+    if not isinstance(recorded, dict):
         return
-    message = (
-        f"script hash mismatch: {script} has {found}, the manifest recorded {recorded}. Results of "
-        "two different scripts would be mixed: restore the script, or pass allow_script_drift=True "
-        "(--allow-script-drift) if the change does not matter."
-    )
+    now = recorded_digests(script)
+    changes = [
+        f"{name} {'is gone' if name not in now else 'has changed'}"
+        for name, digest in recorded.items()
+        if now.get(name) != digest
+    ]
+    changes += [f"{name} is new" for name in now if name not in recorded]
+    if changes:
+        _refuse_or_warn(
+            f"files that {script} includes or reads are not those of the manifest: "
+            f"{'; '.join(changes)}. Results of two different missions would be mixed: restore "
+            "them, or pass allow_script_drift=True (--allow-script-drift) if the change does not "
+            "matter.",
+            allow=allow,
+        )
+
+
+def mission_facts(script: Path, prepared: PreparedMission | None) -> dict[str, Any]:
+    """Return what the manifest's header says about the mission besides its script."""
+    facts: dict[str, Any] = {}
+    if files := recorded_digests(script):
+        facts[MISSION_FILES_KEY] = files
+    if prepared is not None and prepared.end_state is not None:
+        facts[END_STATE_KEY] = prepared.end_state
+    return facts
+
+
+def _refuse_or_warn(message: str, *, allow: bool) -> None:
     if not allow:
         raise SweepConfigError(message)
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
+    warnings.warn(message, RuntimeWarning, stacklevel=5)
 
 
 def with_context(

@@ -39,12 +39,14 @@ from gmat_sweep.sweep.preflight import (
     check_folder,
     check_hook,
     nothing_left_if_refused,
-    prepare_mission,
+    prepare_missions,
 )
 from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
+    END_STATE_KEY,
     check_drift,
     existing_folder,
+    mission_facts,
     planned_extension,
     runs_to_repeat,
     with_context,
@@ -105,6 +107,8 @@ class Sweep(SweepResults):
     memory_limit : int or str, optional
         How much memory a run may need before its worker is killed and the run fails: bytes, or
         text such as ``"2 GiB"`` or ``"500 MB"``.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state.
 
     Attributes
     ----------
@@ -142,6 +146,7 @@ class Sweep(SweepResults):
         timeout: float | None = None,
         retries: int = 1,
         memory_limit: int | str | None = None,
+        end_state: bool = True,
     ) -> None:
         check_isolation(backend, allow_unisolated_pool)
         self.options = SweepOptions(
@@ -152,6 +157,7 @@ class Sweep(SweepResults):
             retries=retries,
             memory_limit=memory_limit,
             postprocess=postprocess,
+            end_state=end_state,
             allow_unisolated_pool=allow_unisolated_pool,
         )
         check_limits(backend, self.options)
@@ -257,9 +263,9 @@ class Sweep(SweepResults):
         check_folder(self.output_dir, self.manifest_path)
         with locked(*self._folders):
             engine = self._warm_up()
-            prepared = self._prepared(runs, runs)
+            prepared, facts = self._prepared(runs, runs)
             check_folder(self.output_dir, self.manifest_path)
-            manifest = self._header(digest, engine)
+            manifest = self._header(digest, engine, facts)
             manifest.save(self.manifest_path)
             self._manifest = manifest
             self._execute(prepared, len(runs), "run", listener)
@@ -326,7 +332,7 @@ class Sweep(SweepResults):
         if output_dir is None and manifest.output_dir is not None:
             folder = existing_folder(manifest.output_dir)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
-        check_drift(script, manifest.script_sha256, allow=allow_script_drift)
+        check_drift(script, manifest, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         check_named_hook(postprocess, manifest, runs)
         sweep = cls(
@@ -346,7 +352,10 @@ class Sweep(SweepResults):
             memory_limit=memory_limit,
         )
         sweep.options = replace(
-            sweep.options, allow_script_drift=allow_script_drift, trust_hook=trust_hook
+            sweep.options,
+            allow_script_drift=allow_script_drift,
+            trust_hook=trust_hook,
+            end_state=END_STATE_KEY in manifest.extra,
         )
         sweep._manifest = manifest
         sweep._from_manifest = True
@@ -379,7 +388,7 @@ class Sweep(SweepResults):
             if runs:
                 self._warm_up()
                 facts = extension_facts(self.parameter_spec, len(self.runs))
-                prepared = self._prepared(runs, every_run)
+                prepared, _ = self._prepared(runs, every_run)
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
 
@@ -412,7 +421,7 @@ class Sweep(SweepResults):
                 if run.run_id in ids
             ]
             self._warm_up()
-            prepared = self._prepared(runs, runs)
+            prepared, _ = self._prepared(runs, runs)
             facts = extension_facts(self.parameter_spec, len(self.runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
         return self
@@ -479,20 +488,22 @@ class Sweep(SweepResults):
         on_demand(self.backend).warm_up()
         return engine
 
-    def _prepared(self, runs: Sequence[RunSpec], every_run: Sequence[RunSpec]) -> Iterator[RunSpec]:
-        """Check each script and its fields on the engine; return `runs` with the scripts to fly."""
-        runnable = {}
-        scripts = dict.fromkeys(run.script_path for run in every_run)
-        for number, script in enumerate(scripts):
-            runnable[script] = prepare_mission(
-                script,
-                [run for run in every_run if run.script_path == script],
-                self.output_dir,
-                self.backend,
-                number=number,
-                memory_limit=self.options.memory_limit_bytes,
-            )
-        return (replace(run, script_path=runnable[run.script_path]) for run in runs)
+    def _prepared(
+        self, runs: Iterable[RunSpec], every_run: Sequence[RunSpec]
+    ) -> tuple[Iterator[RunSpec], dict[str, Any]]:
+        """Check each script and its fields on the engine.
+
+        Return `runs` with the scripts to fly, and what the manifest's header says about them.
+        """
+        missions = prepare_missions(
+            every_run,
+            self.output_dir,
+            self.backend,
+            memory_limit=self.options.memory_limit_bytes,
+            end_state=self.options.end_state,
+        )
+        facts = mission_facts(self.script_path, missions.get(self.script_path))
+        return (replace(run, script_path=missions[run.script_path].runnable) for run in runs), facts
 
     def _execute(
         self,
@@ -532,12 +543,13 @@ class Sweep(SweepResults):
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
 
-    def _header(self, digest: str, engine: Engine) -> Manifest:
+    def _header(self, digest: str, engine: Engine, facts: dict[str, Any]) -> Manifest:
         from importlib.metadata import version
 
         extra: dict[str, Any] = {
             "created_by": origin(),
             "mission": self.script_path.name,
+            **facts,
         }
         place = (self.script_path, self.output_dir)
         if self._given_spec:

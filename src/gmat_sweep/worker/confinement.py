@@ -1,51 +1,56 @@
 """Confinement: GMAT writes a run's output files into the run folder, whatever the script says.
 
 A script may name an output by an absolute path, or by one with ``..``. Every run of a sweep would
-then write that one file, outside of the sweep folder. `confined` gives such an output its plain
-file name while a run is under way; gmat-run then puts it into the run folder, as it does with
-relative names.
+then write that one file, outside of the sweep folder. Or it gives two outputs one name. `confined`
+gives each output its place in the run folder while a run is under way; gmat-run makes the folders
+that are not there.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from gmat_sweep.mission.output_places import OutputPlace, own_place, plain_name
 
 if TYPE_CHECKING:
     import gmat_run
 
-__all__ = ["confined", "plain_name"]
+__all__ = ["confined"]
 
 # GMAT's names for the kinds of objects that write files, and the field that names the file.
 _WRITERS = (("SUBSCRIBER", "Filename"), ("EVENT_LOCATOR", "Filename"), ("SOLVER", "ReportFile"))
 
 
 @contextmanager
-def confined(mission: gmat_run.Mission, log: logging.Logger) -> Iterator[None]:
+def confined(
+    mission: gmat_run.Mission, places: Mapping[str, OutputPlace], log: logging.Logger
+) -> Iterator[None]:
     """Confine the mission's outputs to the run folder while the block runs.
 
     Parameters
     ----------
     mission : gmat_run.Mission
         The loaded mission; when the block ends, its fields are as before.
+    places : mapping
+        Where the outputs go that the script names, by target (``R.Filename``).
     log : logging.Logger
         The run's log, which gets a line for each output that was renamed.
     """
-    written = list(_written_files(mission))
-    taken = {name for _, _, name in written}
+    taken = {place.place for place in places.values()}
     renamed = []
-    for owner, field, name in written:
-        if (plain := plain_name(name)) == name:
-            continue
-        if plain in taken:
-            plain = f"{owner}-{plain}"
-        taken.add(plain)
-        log.warning("%s.%s: %s is outside of the run's folder; wrote %s", owner, field, name, plain)
-        _set(mission, owner, field, plain)
-        renamed.append((owner, field, name))
+    for owner, field, name in list(_written_files(mission)):
+        place = places.get(f"{owner}.{field}")
+        if place is None:
+            path = PurePosixPath(plain_name(name).replace("\\", "/"))
+            place = OutputPlace(name, name, str(own_place(path, owner, taken)))
+        _say(log, f"{owner}.{field}", place)
+        if place.place != name:
+            _set(mission, owner, field, place.place)
+            renamed.append((owner, field, name))
     try:
         yield
     finally:
@@ -53,15 +58,14 @@ def confined(mission: gmat_run.Mission, log: logging.Logger) -> Iterator[None]:
             _set(mission, owner, field, name)
 
 
-def plain_name(name: str) -> str:
-    """Return `name` itself if it stays in the folder it is relative to, else its last part.
-
-    `name` may be a path in the form of Windows or in that of all other systems.
-    """
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if posix.is_absolute() or windows.anchor or ".." in windows.parts:
-        return windows.name if windows.name not in ("", "..") else "output.txt"
-    return name
+def _say(log: logging.Logger, target: str, place: OutputPlace) -> None:
+    wanted = plain_name(place.declared)
+    if wanted != place.declared:
+        log.warning(
+            "%s: %s is outside of the run's folder; wrote %s", target, place.declared, place.place
+        )
+    elif str(PurePosixPath(wanted.replace("\\", "/"))) != place.place:
+        log.warning("%s: %s is taken; wrote %s", target, place.declared, place.place)
 
 
 def _written_files(mission: gmat_run.Mission) -> Iterator[tuple[str, str, str]]:

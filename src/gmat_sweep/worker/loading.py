@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep import engine
-from gmat_sweep.causes import plain_refusal
+from gmat_sweep.causes import engine_errors
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
+from gmat_sweep.mission.assignments import root_of
 from gmat_sweep.worker.mission_keeper import MissionKeeper
 
 if TYPE_CHECKING:
@@ -23,13 +26,19 @@ if TYPE_CHECKING:
 
     import gmat_run
 
+    from gmat_sweep.mission.editing import EditableScript, EditedScript
+
 __all__ = [
     "KEEPER",
     "MissionFacts",
     "inspect_mission",
+    "load_edited",
     "load_mission",
     "scratch_folder",
 ]
+
+# What no output of a mission may be called in its run folder; gmat-run keeps GMAT's log there.
+RESERVED_NAMES = (WORKER_LOG_NAME, SEAL_NAME, PRESENT_BEFORE_NAME, "GmatLog.txt")
 
 
 def load_mission(script_path: Path) -> gmat_run.Mission:
@@ -71,7 +80,36 @@ def scratch_folder() -> str | None:
     return os.environ.get(engine.SCRATCH_VARIABLE)
 
 
-KEEPER = MissionKeeper(load_mission)
+def load_edited(
+    script: EditableScript, edited: EditedScript, *, is_plain: bool
+) -> gmat_run.Mission:
+    """Load a script with the assignments of a run; the error speaks of the script's own lines.
+
+    Parameters
+    ----------
+    script : EditableScript
+        The script.
+    edited : EditedScript
+        The script with the assignments.
+    is_plain : bool
+        Whether the script's own file says the same.
+    """
+    from gmat_run import GmatLoadError
+
+    if is_plain:
+        return load_mission(script.source)
+    with tempfile.TemporaryDirectory(prefix="edited-", dir=scratch_folder()) as folder:
+        path = edited.write(Path(folder))
+        try:
+            return load_mission(path)
+        except GmatLoadError as error:
+            log = edited.told_of_source(getattr(error, "log", ""), path)
+            refused = GmatLoadError(edited.told_of_source(str(error), path))
+            refused.log = log  # type: ignore[attr-defined]
+            raise refused from None
+
+
+KEEPER = MissionKeeper(load_edited, RESERVED_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +121,31 @@ class MissionFacts:
     resource_types : frozenset of str
         Every type of resource this engine can create.
     problems : tuple of str
-        Why no run could use this script or these fields; empty when nothing is wrong.
+        Why no run could use these fields; empty when nothing is wrong.
     refused : dict of str to str
         Fields whose value GMAT refused, with its words. Another value may do.
+    refused_together : str
+        GMAT's words, where it takes each of the values but not all in one script.
     engine_log : str
-        The engine's log of a refused script.
+        The engine's log of a script that it refuses as it is.
     """
 
     resource_types: frozenset[str]
     problems: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    refused_together: str = ""
     engine_log: str = ""
 
 
 def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> MissionFacts:
-    """Load a script and try `overrides` on it, without running it.
+    """Load a script, then the same with `overrides` written into it, without running it.
 
     Parameters
     ----------
     script_path : Path or None
         The script; None asks only for the resource types.
     overrides : mapping
-        Dotted path to a value that a run will give to the field.
+        Dotted path to the value that a run gives to the field.
     """
     from gmat_run import GmatFieldError, GmatLoadError
 
@@ -113,19 +154,47 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     types = frozenset(map(str, gmat.Moderator.Instance().GetListOfAllFactoryItems()))
     if script_path is None:
         return MissionFacts(types)
-    try:
-        mission = load_mission(script_path)
-    except GmatLoadError as error:
-        return MissionFacts(types, (str(error),), engine_log=getattr(error, "log", ""))
-    problems, refused = [], {}
-    for path, value in overrides.items():
+
+    def refusal(assigned: Mapping[str, Any]) -> str | None:
+        """Return the log of a refused load, None of one that GMAT takes."""
         try:
-            mission[path] = value
-        except GmatFieldError as error:
-            # gmat-run chains the engine's exception only where the engine itself said no.
-            said_by_gmat = error.__cause__ is not None and "rejected" in str(error)
-            if said_by_gmat:
-                refused[path] = plain_refusal(str(error))
-            else:
+            with KEEPER.fresh(script_path, assigned):
+                return None
+        except GmatLoadError as error:
+            return getattr(error, "log", "") or str(error)
+
+    try:
+        log = refusal(overrides)
+    except SweepConfigError as error:
+        return MissionFacts(types, (str(error),))
+    if log is None:
+        return MissionFacts(types)
+    if overrides and (plain := refusal({})) is not None:
+        return MissionFacts(types, engine_log=plain)
+    if not overrides:
+        return MissionFacts(types, engine_log=log)
+    problems: list[str] = []
+    refused: dict[str, str] = {}
+    for path, value in overrides.items():
+        if (said := refusal({path: value}) if len(overrides) > 1 else log) is None:
+            continue
+        with KEEPER.fresh(script_path, {}) as mission:
+            try:
+                _check_name(mission, path)
+            except GmatFieldError as error:
                 problems.append(str(error))
-    return MissionFacts(types, tuple(problems), refused)
+            else:
+                refused[path] = f"GMAT refused {path}: {_first_error(said)}"
+    if problems or refused:
+        return MissionFacts(types, tuple(problems), refused)
+    return MissionFacts(types, refused_together=_first_error(log))
+
+
+def _first_error(log: str) -> str:
+    return next(iter(engine_errors(log)), log.strip())
+
+
+def _check_name(mission: gmat_run.Mission, path: str) -> None:
+    """Raise gmat-run's error, which suggests other names, if the engine knows no such field."""
+    if "(" not in path and root_of(path) != "SolarSystem":
+        mission[path]

@@ -1,35 +1,58 @@
-"""Load a mission once and run it many times, bit for bit as if it were loaded each time.
+"""Load a mission once and run it many times, bit for bit as if each run's script were loaded.
 
-Loading a script takes as long as running a small one. When consecutive runs fly the same script, a
-`MissionKeeper` undoes the overrides of the last run instead of loading. It restores a Spacecraft's
-orbit from the six Cartesian components that it had after loading: the elements are coupled through
-them, so writing old elements back gives other last bits. It restores every other field by value.
+The truth for a run is the script with its overrides written into it, loaded by GMAT
+(`gmat_sweep.mission.editing`). Loading takes as long as running a small mission. When consecutive
+runs fly the same script, a `MissionKeeper` makes the loaded mission equal to the next run's script
+instead:
+
+* A Spacecraft gets the six Cartesian components that the edited script's own load would have. They
+  come from a twin: a second Spacecraft that is given the fields that the script assigns to the
+  first, in the script's order, with the overrides in their places, and that GMAT then initialises.
+  (Elements are coupled through the Cartesian state, so writing an element of a loaded Spacecraft
+  gives other last bits, and near singularities other elements.)
+* Every other field is written by value, and undone by the value that the script itself gives it.
 
 The keeper does so only where that is known to be exact: for the fields in `RESTORABLE`, with
 spacecraft given in ``EarthMJ2000Eq``, and once the first runs of each kind (the probation) have
-equalled a fresh load. All other runs, and every run after a failed one, load the script.
+equalled a fresh load of the edited script. All other runs, and every run after a failed one, load.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gmat_sweep.mission.assignments import root_of, value_text
+from gmat_sweep.mission.editing import EditableScript
+from gmat_sweep.mission.files import content_stamp
 
 if TYPE_CHECKING:
     import gmat_run
     import pandas as pd
 
-__all__ = ["PROBATION_RUNS", "RESTORABLE", "MissionKeeper", "same_tables", "tables_of"]
+    from gmat_sweep.mission.editing import EditedScript
+
+__all__ = [
+    "PROBATION_RUNS",
+    "RESTORABLE",
+    "MissionKeeper",
+    "NotRestoredError",
+    "same_tables",
+    "tables_of",
+]
 
 PROBATION_RUNS = 2
 """How many reused runs per set of overridden fields are checked against a fresh load."""
 
 _CARTESIAN = ("X", "Y", "Z", "VX", "VY", "VZ")
-_ELEMENTS = frozenset({"SMA", "ECC", "INC", "RAAN", "AOP", "TA", *_CARTESIAN})
+_KEPLERIAN = ("SMA", "ECC", "INC", "RAAN", "AOP", "TA")
+_ELEMENTS = frozenset({*_KEPLERIAN, *_CARTESIAN})
+# The fields that make a Spacecraft's state.
+_STATE_TEXTS = frozenset({"DateFormat", "Epoch", "CoordinateSystem", "DisplayStateType"})
+_TWIN = "GmatSweepTwin"
 
 RESTORABLE: Mapping[str, frozenset[str]] = {
     "Spacecraft": frozenset({*_ELEMENTS, "Epoch", "DryMass", "Cd", "Cr", "DragArea", "SRPArea"}),
@@ -43,61 +66,121 @@ RESTORABLE: Mapping[str, frozenset[str]] = {
 """Fields by resource type whose overrides can be undone exactly."""
 
 
+class NotRestoredError(Exception):
+    """The kept mission could not be made equal to the edited script."""
+
+
+class _Load(Protocol):
+    def __call__(
+        self, script: EditableScript, edited: EditedScript, *, is_plain: bool
+    ) -> gmat_run.Mission: ...
+
+
 class MissionKeeper:
-    """Keeps the mission that is loaded on this process's engine, and restores its script's values.
+    """Keeps the mission that is loaded on this process's engine, and makes it the next run's.
 
     Parameters
     ----------
     load : callable
-        Loads a script on the engine.
+        Loads an edited script on the engine.
+    reserved : iterable of str
+        Names in a run folder that no output may have.
     """
 
-    def __init__(self, load: Callable[[Path], gmat_run.Mission]) -> None:
+    def __init__(self, load: _Load, reserved: Iterable[str] = ()) -> None:
         self._load = load
-        self._script: tuple[object, ...] | None = None
+        self._reserved = frozenset(reserved)
+        self._script: EditableScript | None = None
+        self._identity: tuple[object, ...] | None = None
         self._mission: gmat_run.Mission | None = None
-        self._pristine: dict[str, Any] = {}
-        self._overridden: list[str] = []
+        # What is loaded differs from the script by these.
+        self._overridden: dict[str, Any] = {}
+        # The values that the script itself gives to fields, as far as they were needed.
+        self._own_values: dict[str, Any] = {}
         self._checked: Counter[tuple[object, frozenset[str]]] = Counter()
         self._distrusted: set[tuple[object, ...]] = set()
+        self._edited: tuple[dict[str, Any], EditedScript] | None = None
+
+    def script(self, path: Path) -> EditableScript:
+        """Return the script as its files say now."""
+        identity = _identity(path, self._script)
+        if self._script is None or identity != self._identity:
+            self.forget()
+            self._script = EditableScript(path, reserved=self._reserved)
+            self._identity = _identity(path, self._script)
+            self._own_values = {}
+        return self._script
+
+    def edited(self, path: Path, overrides: Mapping[str, Any]) -> EditedScript:
+        """Return the script with the assignments of a run.
+
+        Raises
+        ------
+        SweepConfigError
+            GMAT has no way to write a value.
+        """
+        script = self.script(path)
+        if self._edited is None or self._edited[0] != dict(overrides):
+            self._edited = (dict(overrides), script.edited(overrides))
+        return self._edited[1]
 
     @contextmanager
-    def fresh(self, script: Path, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
-        """Load the mission and lend it, with `overrides` applied, while the block runs."""
-        self.forget()
-        mission = self._load(script)
-        self._mission, self._script = mission, _identity(script)
-        self._pristine = {}
-        with self._lent(mission, overrides):
+    def fresh(self, path: Path, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
+        """Load the edited script and lend the mission while the block runs."""
+        edited = self.edited(path, overrides)
+        self._mission = None
+        script = self.script(path)
+        is_plain = not overrides and not script.needs_copy
+        mission = self._load(script, edited, is_plain=is_plain)
+        self._mission = mission
+        self._overridden = dict(overrides)
+        with self._lent():
             yield mission
 
     @contextmanager
     def restored(self, overrides: Mapping[str, Any]) -> Iterator[gmat_run.Mission]:
-        """Undo the last overrides and lend the mission, with `overrides` applied."""
-        mission = self._mission
-        assert mission is not None
-        with self._lent(mission, overrides):
+        """Make the kept mission equal to the edited script, and lend it while the block runs.
+
+        Raises
+        ------
+        NotRestoredError
+            The engine did not take a value this way; a load may.
+        """
+        with self._lent():
+            try:
+                self._learn(overrides)
+                mission = self._mission
+                assert mission is not None
+                written = self._write(mission, overrides)
+                _give_to_propagators(mission, written)
+            except Exception as error:
+                raise NotRestoredError(str(error)) from error
+            self._overridden = dict(overrides)
             yield mission
 
-    def can_restore(self, script: Path, overrides: Mapping[str, Any]) -> bool:
-        """Whether the kept mission is that of `script` and both sets of overrides can be undone."""
-        if self._mission is None or self._script != _identity(script):
+    def can_restore(self, path: Path, overrides: Mapping[str, Any]) -> bool:
+        """Whether the kept mission is that of the script and can be made equal to the edited one.
+
+        Both what is to be undone and what is to be written must be in `RESTORABLE`.
+        """
+        self.script(path)
+        if self._mission is None or self._identity in self._distrusted:
             return False
-        if self._script in self._distrusted:
-            return False
-        return all(self._is_restorable(path) for path in (*self._overridden, *overrides))
+        return all(self._is_restorable(name) for name in (*self._overridden, *overrides))
 
     def is_on_probation(self, kind: frozenset[str]) -> bool:
         """Whether restored runs of this kind must still be checked against a fresh load."""
-        return self._checked[self._script, kind] < PROBATION_RUNS
+        return self._checked[self._identity, kind] < PROBATION_RUNS
 
     def passed(self, kind: frozenset[str]) -> None:
         """Note that a restored run equalled the freshly loaded one."""
-        self._checked[self._script, kind] += 1
+        self._checked[self._identity, kind] += 1
 
-    def failed(self, script: Path) -> None:
-        """Note that a restored run differed: from now on every run loads `script`."""
-        self._distrusted.add(_identity(script))
+    def failed(self, path: Path) -> None:
+        """Note that a restored run differed: from now on every run loads the script."""
+        self.script(path)
+        assert self._identity is not None
+        self._distrusted.add(self._identity)
 
     def kind(self, overrides: Mapping[str, Any]) -> frozenset[str]:
         """Return the kind of a run, for which a check holds: the fields to undo and to write."""
@@ -105,55 +188,79 @@ class MissionKeeper:
 
     def forget(self) -> None:
         """Drop the mission, so that the next run loads its script."""
-        self._mission = self._script = None
-        self._overridden = []
-        self._pristine = {}
+        self._mission = None
+        self._overridden = {}
+        self._edited = None
 
     @contextmanager
-    def _lent(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> Iterator[None]:
+    def _lent(self) -> Iterator[None]:
         try:
-            undone = self._overridden
-            self._undo(mission)
-            self._record(mission, overrides)
-            for path, value in overrides.items():
-                mission[path] = value
-            self._overridden = list(overrides)
-            _give_to_propagators(mission, [*undone, *overrides])
             yield
         except BaseException:
             # A failed run may leave the engine in any state.
             self.forget()
             raise
 
-    def _record(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> None:
-        """Keep the script's own value of every field before it is first overridden."""
-        for path in overrides:
-            if not self._is_restorable(path):
-                continue
-            resource, _, field = path.partition(".")
-            if field in _ELEMENTS:
-                for component in _CARTESIAN:
-                    key = f"{resource}.{component}"
-                    if key not in self._pristine:
-                        self._pristine[key] = mission[key]
-            elif path not in self._pristine:
-                self._pristine[path] = mission[path]
+    def _learn(self, overrides: Mapping[str, Any]) -> None:
+        """Know the script's own value of every field that is or will be to undo."""
+        assert self._mission is not None
+        plain = [path for path in overrides if path not in self._overridden]
+        self._note_own_values(plain)
+        to_undo = [path for path in self._overridden if path not in overrides]
+        if any(path not in self._own_values for path in to_undo if not _is_element(path)):
+            assert self._script is not None
+            overridden = list(self._overridden)
+            self._mission = self._load(self._script, self._script.plain, is_plain=False)
+            self._overridden = {}
+            self._note_own_values([*overridden, *overrides])
 
-    def _undo(self, mission: gmat_run.Mission) -> None:
-        moved = []
-        for path in self._overridden:
-            resource, _, field = path.partition(".")
-            if field in _ELEMENTS:
-                moved.append(resource)
-            else:
-                mission[path] = self._pristine[path]
-        for resource in dict.fromkeys(moved):
-            for component in _CARTESIAN:
-                mission[f"{resource}.{component}"] = self._pristine[f"{resource}.{component}"]
-        self._overridden = []
+    def _note_own_values(self, paths: Iterable[str]) -> None:
+        """Note what the kept mission, not overridden in these fields, has from the script."""
+        assert self._mission is not None
+        for path in paths:
+            if path not in self._own_values and not _is_element(path):
+                self._own_values[path] = self._mission[path]
+
+    def _undone(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the script's own values of the fields that are overridden no more."""
+        return {
+            path: self._own_values[path]
+            for path in self._overridden
+            if path not in overrides and not _is_element(path)
+        }
+
+    def _write(self, mission: gmat_run.Mission, overrides: Mapping[str, Any]) -> list[str]:
+        """Give the mission the values of the edited script; return the fields written."""
+        values = self._undone(overrides)
+        values |= {path: value for path, value in overrides.items() if not _is_element(path)}
+        for path, value in values.items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if path.endswith(".Epoch") and is_number:
+                value = value_text(path, value, None)  # noqa: PLW2901
+            mission[path] = value
+        moved = dict.fromkeys(
+            root_of(path) for path in (*self._overridden, *overrides) if _is_element(path)
+        )
+        for craft in moved:
+            for component, value in self._state(mission, craft, overrides).items():
+                mission[f"{craft}.{component}"] = value
+        return list(values)
+
+    def _state(
+        self, mission: gmat_run.Mission, craft: str, overrides: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """Return the Cartesian state that the edited script's load gives to a Spacecraft."""
+        assert self._script is not None
+        fields = [
+            (field, text)
+            for field, text in self._script.fields_of(craft, overrides)
+            if field in _ELEMENTS or field in _STATE_TEXTS
+        ]
+        return _twin_state(mission.gmat, fields)
 
     def _is_restorable(self, path: str) -> bool:
         assert self._mission is not None
+        assert self._script is not None
         resource, _, field = path.partition(".")
         try:
             kind = str(self._mission.gmat.GetObject(resource).GetTypeName())
@@ -162,9 +269,41 @@ class MissionKeeper:
             return False
         if field not in RESTORABLE.get(kind, ()):
             return False
-        return (
-            kind != "Spacecraft" or self._mission[f"{resource}.CoordinateSystem"] == "EarthMJ2000Eq"
-        )
+        return kind != "Spacecraft" or self._has_plain_state(resource)
+
+    def _has_plain_state(self, craft: str) -> bool:
+        """Whether a Spacecraft's state is made of fields that a twin can be given."""
+        assert self._mission is not None
+        assert self._script is not None
+        if self._mission[f"{craft}.CoordinateSystem"] != "EarthMJ2000Eq":
+            return False
+        fields = {field for field, _ in self._script.fields_of(craft, {})}
+        return "" not in fields and not any(field.startswith("Epoch.") for field in fields)
+
+
+def _is_element(path: str) -> bool:
+    return path.partition(".")[2] in _ELEMENTS
+
+
+def _twin_state(gmat: Any, fields: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Make a Spacecraft of a script's assignments, and return its Cartesian components.
+
+    A twin gives the bits of a load only once, so each is a new one.
+    """
+    moderator = gmat.Moderator.Instance()
+    twin = gmat.Construct("Spacecraft", _TWIN)
+    try:
+        for field, text in fields:
+            twin.SetField(field, float(text) if field in _ELEMENTS else text)
+        # As GMAT itself does to the spacecraft of a script when it has read it.
+        twin.SetSolarSystem(gmat.GetSolarSystem())
+        twin.SetInternalCoordSystem(moderator.GetInternalCoordinateSystem())
+        system = gmat.GetObject("EarthMJ2000Eq")
+        twin.SetRefObject(system, gmat.COORDINATE_SYSTEM, "EarthMJ2000Eq")
+        twin.Initialize()
+        return {component: twin.GetNumber(component) for component in _CARTESIAN}
+    finally:
+        moderator.RemoveObject(gmat.SPACECRAFT, _TWIN, False)
 
 
 def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> None:
@@ -217,6 +356,8 @@ def _same_signs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return bool((signs == other_signs).all())
 
 
-def _identity(script: Path) -> tuple[object, ...]:
-    status = os.stat(script)  # noqa: PTH116 - on the path of every run
-    return (str(script), status.st_mtime_ns, status.st_size)
+def _identity(path: Path, script: EditableScript | None) -> tuple[object, ...]:
+    """Return what changes when the script, a file it includes or one it reads is edited."""
+    known = script if script is not None and script.source == path else None
+    files = [path] if known is None else [*known.script_files, *known.input_files]
+    return (str(path), *(content_stamp(file) for file in files))

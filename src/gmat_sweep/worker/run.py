@@ -28,7 +28,7 @@ from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 from gmat_sweep.worker import loading
 from gmat_sweep.worker.confinement import confined
 from gmat_sweep.worker.hook import HookFailedError, call_hook
-from gmat_sweep.worker.mission_keeper import same_tables, tables_of
+from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
 
 if TYPE_CHECKING:
@@ -152,37 +152,45 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
 
 
 def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
-    """Run GMAT, on the kept mission where that is known to be exact, else on a fresh load."""
+    """Fly the edited script: on the kept mission where that is exact, else on a fresh load."""
     from gmat_run import GmatError
 
     script, overrides = spec.script_path, spec.overrides
-    if not loading.KEEPER.can_restore(script, overrides):
+    keeper = loading.KEEPER
+    if not keeper.can_restore(script, overrides):
         return _fresh_results(spec, log)
-    kind = loading.KEEPER.kind(overrides)
-    if not loading.KEEPER.is_on_probation(kind):
-        with loading.KEEPER.restored(overrides) as mission, confined(mission, log):
-            return mission.run(working_dir=spec.output_dir, **spec.run_options)
+    kind = keeper.kind(overrides)
+    places = keeper.script(script).places
+    if not keeper.is_on_probation(kind):
+        try:
+            with keeper.restored(overrides) as mission, confined(mission, places, log):
+                return mission.run(working_dir=spec.output_dir, **spec.run_options)
+        except NotRestoredError as error:
+            log.info("not reused for this run: %s", error)
+            return _fresh_results(spec, log)
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=loading.scratch_folder()) as folder:
         try:
-            with loading.KEEPER.restored(overrides) as mission, confined(mission, log):
+            with keeper.restored(overrides) as mission, confined(mission, places, log):
                 restored = tables_of(mission.run(working_dir=folder))
-        except GmatError as error:
+        except (GmatError, NotRestoredError) as error:
             log.info("not reused for this run: %s", error)
     # On probation the results of the fresh load count; the restored run is only compared.
     results = _fresh_results(spec, log)
     if restored is not None and same_tables(restored, tables_of(results)):
-        loading.KEEPER.passed(kind)
+        keeper.passed(kind)
     else:
         log.warning("a restored mission did not repeat a freshly loaded one; loading every time")
-        loading.KEEPER.failed(script)
+        keeper.failed(script)
     return results
 
 
 def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
+    keeper = loading.KEEPER
+    places = keeper.edited(spec.script_path, spec.overrides).places
     with (
-        loading.KEEPER.fresh(spec.script_path, spec.overrides) as mission,
-        confined(mission, log),
+        keeper.fresh(spec.script_path, spec.overrides) as mission,
+        confined(mission, places, log),
     ):
         return mission.run(working_dir=spec.output_dir, **spec.run_options)
 

@@ -215,6 +215,7 @@ class WorkerProcess:
             resource_types=frozenset(facts["resource_types"]),
             problems=tuple(facts["problems"]),
             refused=facts["refused"],
+            refused_together=facts["refused_together"],
             engine_log=facts["engine_log"],
         )
 

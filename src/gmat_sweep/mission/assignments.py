@@ -1,0 +1,139 @@
+"""Assignments that a sweep puts into a mission script: their targets and how GMAT reads values.
+
+A target is a dotted path such as ``Sat.SMA`` or ``FM.Drag.AtmosphereModel``, an array element
+``A(1,2)``, or ``v.Value`` for the value of a Variable or String ``v``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from gmat_sweep.errors import SweepConfigError
+
+__all__ = ["assigned_name", "root_of", "value_text"]
+
+_VALUE_TYPES = frozenset({"Variable", "String"})
+# Fields that take On and Off. GMAT accepts `true` for them, and flies without.
+_ON_OFF_FIELDS = frozenset(
+    {
+        "Axes",
+        "CelestialPlane",
+        "EarthSunLines",
+        "EclipticPlane",
+        "EnableConstellations",
+        "EnableStars",
+        "Grid",
+        "LeftJustify",
+        "Overlap",
+        "RelativisticCorrection",
+        "SRP",
+        "SunLine",
+        "TargetStatus",
+        "UseInitialView",
+        "WireFrame",
+        "XYPlane",
+        "ZeroFill",
+    }
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
+_MOST_EXACT_INTEGER = 2.0**53
+
+
+def assigned_name(path: str, type_name: str | None) -> str:
+    """Return what an assignment in the script assigns to, without blanks.
+
+    Parameters
+    ----------
+    path : str
+        The overridden field.
+    type_name : str or None
+        Type of its resource: ``v.Value`` of a Variable or String is ``v``.
+    """
+    name = "".join(path.split())
+    root, _, field = name.partition(".")
+    return root if field == "Value" and type_name in _VALUE_TYPES else name
+
+
+def root_of(path: str) -> str:
+    """Return the name of the resource that a path begins with."""
+    return re.split(r"[.(]", path, maxsplit=1)[0].strip()
+
+
+def value_text(path: str, value: Any, type_name: str | None, standing: str | None = None) -> str:
+    """Return a value as a GMAT script writes it.
+
+    Parameters
+    ----------
+    path : str
+        The overridden field, for the error and for fields that take On and Off.
+    value : bool, int, float, str or sequence
+        The value. Numbers keep every digit; text is taken as it would stand in the script, and
+        quoted where GMAT wants quotes.
+    type_name : str or None
+        Type of the resource.
+    standing : str, optional
+        The right side of the script's own assignment, whose quotes the new value takes over.
+
+    Raises
+    ------
+    SweepConfigError
+        GMAT has no way to write the value.
+    """
+    if isinstance(value, bool):
+        field = path.rpartition(".")[2]
+        words = ("On", "Off") if field in _ON_OFF_FIELDS else ("true", "false")
+        return words[0] if value else words[1]
+    if isinstance(value, int | float):
+        text = _number_text(value)
+        return f"'{text}'" if type_name == "String" else text
+    if isinstance(value, str):
+        return _string_text(path, value, type_name, standing)
+    if isinstance(value, Sequence):
+        return _list_text(path, value, standing)
+    raise SweepConfigError(
+        f"{path} is given {value!r}: a GMAT script cannot hold a {type(value).__name__}. Give a "
+        "number, text, True or False, or a list of these."
+    )
+
+
+def _number_text(value: float) -> str:
+    # GMAT takes no decimal point for an integer field; a real field reads the same bits without.
+    if isinstance(value, float) and value.is_integer() and 0 < abs(value) < _MOST_EXACT_INTEGER:
+        return repr(int(value))
+    return "0" if value == 0 and str(value) == "0.0" else repr(value)
+
+
+def _string_text(path: str, value: str, type_name: str | None, standing: str | None) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise SweepConfigError(
+            f"{path} is given {value!r}: a GMAT script holds printable ASCII characters on one "
+            "line only. Replace the others."
+        )
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        value = value[1:-1]
+        standing = "'"
+    if value.lower() in {"true", "false"} and path.rpartition(".")[2] in _ON_OFF_FIELDS:
+        return "On" if value.lower() == "true" else "Off"
+    if type_name != "String" and (value.startswith(("{", "[")) or not value.isascii()):
+        return value
+    is_bare = _NUMBER.fullmatch(value) or _WORD.fullmatch(value)
+    was_quoted = standing is not None and standing.startswith("'")
+    if type_name != "String" and is_bare and not was_quoted:
+        return value
+    if "'" in value:
+        raise SweepConfigError(
+            f"{path} is given {value!r}: a GMAT script cannot hold a quote in a string. Leave it "
+            "out."
+        )
+    return f"'{value}'"
+
+
+def _list_text(path: str, values: Sequence[Any], standing: str | None) -> str:
+    items = [value_text(path, value, None) for value in values]
+    numbers = all(isinstance(value, int | float) for value in values)
+    if numbers and values and not (standing or "[").startswith("{"):
+        return f"[{' '.join(items)}]"
+    return f"{{{', '.join(items)}}}"

@@ -1,0 +1,391 @@
+"""A mission script with assignments put into it: what a run of a sweep flies.
+
+The truth for a run is the script that a user would have written, loaded by GMAT:
+
+* where the script itself assigns the field, before ``BeginMissionSequence``, its last assignment
+  gets the new value in place (GMAT lets some fields, such as ``P.Type``, be assigned once only);
+* otherwise the assignment stands on a line of its own directly before ``BeginMissionSequence``.
+
+A script without ``BeginMissionSequence`` counts as a whole as the part before it, for so GMAT
+takes its assignments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmat_sweep.mission.assignments import assigned_name, root_of, value_text
+from gmat_sweep.mission.copying import included_copy_name, input_files, with_absolute_inputs
+from gmat_sweep.mission.output_places import OutputPlace, output_places, writes_file
+from gmat_sweep.mission.script import created_resources, included_file
+from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, masked
+
+__all__ = ["EditableScript", "EditedScript", "set_again"]
+
+# Each of their assignments adds to the last, or (SRP) the first one counts.
+_ACCUMULATING = frozenset(
+    {"Add", "Goals", "PrimaryBodies", "RelativisticCorrection", "SRP", "YVariables"}
+)
+# How GMAT's log names a line of a script.
+_LINE_NUMBER = re.compile(r'(?P<before>in line:\s*"\s*|occurred on line )(?P<number>\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class EditedScript:
+    """A script with the assignments of one run.
+
+    Attributes
+    ----------
+    source : Path
+        The script that was edited.
+    files : dict of str to bytes
+        The edited script under the name of `source`, and the files it includes.
+    statements : tuple of Statement
+        Its statements in the order in which GMAT reads them, those of included files in place.
+    assignments : dict of str to Statement
+        By overridden path, the statement that assigns it. A statement that was added has the line
+        of ``BeginMissionSequence``.
+    places : dict of str to OutputPlace
+        Where each output that the script names goes, by its target (``R.Filename``).
+    added : int
+        How many statements were added.
+    """
+
+    source: Path
+    files: dict[str, bytes]
+    statements: tuple[Statement, ...]
+    assignments: dict[str, Statement]
+    places: dict[str, OutputPlace]
+    added: int = 0
+
+    @property
+    def text(self) -> str:
+        """The edited script itself."""
+        return self.files[self.source.name].decode("utf-8", "surrogateescape")
+
+    def told_of_source(self, text: str, written: Path) -> str:
+        """Return GMAT's words about the edited script as words about the source.
+
+        Parameters
+        ----------
+        text : str
+            What GMAT logged.
+        written : Path
+            The edited script that it loaded.
+        """
+        text = text.replace(str(written), str(self.source))
+        if not self.added:
+            return text
+        first = min(
+            each.line_number for each in self.assignments.values() if each.path == self.source
+        )
+
+        def shifted(found: re.Match[str]) -> str:
+            number = int(found["number"])
+            return found["before"] + str(
+                max(number - self.added, first) if number > first else number
+            )
+
+        return _LINE_NUMBER.sub(shifted, text)
+
+    def write(self, folder: Path) -> Path:
+        """Write all files into a folder and return the script."""
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        return folder / self.source.name
+
+
+class EditableScript:
+    """A script, read once, that gives its text with assignments put into it.
+
+    Parameters
+    ----------
+    source : Path
+        The script; files that it includes are read too.
+    reserved : collection of str
+        Names in the run folder that no output may have.
+    keep_paths : bool
+        Whether names of input and included files stay as they are written, because the edited
+        script will lie where they lead to the same files.
+
+    Attributes
+    ----------
+    source : Path
+        As given.
+    types : dict of str to str
+        Type of each resource by its name.
+    script_files : tuple of Path
+        The script and the files that it includes, resolved.
+    input_files : tuple of Path
+        The files that it names for GMAT to read, as far as they are there.
+    plain : EditedScript
+        The script without any assignment.
+    places : dict of str to OutputPlace
+        Where its outputs go.
+    needs_copy : bool
+        Whether GMAT must load a copy even without any assignment, for the sake of output names.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    MissionScriptError
+        A path cannot be written in a GMAT script.
+    """
+
+    def __init__(
+        self, source: Path, *, keep_paths: bool = False, reserved: Collection[str] = ()
+    ) -> None:
+        self.source = source
+        self.types = {item.name: item.type for item in created_resources(source)}
+        self._keep_paths = keep_paths
+        self._reserved = reserved
+        self._folder = source.resolve().parent
+        self._scripts: dict[str, ScriptText] = {}
+        self._statements: list[tuple[str, Statement]] = []
+        self._names: dict[Path, str] = {}
+        self._read(source, source.name)
+        self.script_files = tuple(self._names)
+        self.input_files = tuple(
+            dict.fromkeys(
+                path
+                for _, statement in self._statements
+                if statement.assigned
+                for _, _, path in input_files(statement, statement.text, self.types, self._folder)
+            )
+        )
+        self._standing = self._standing_assignments()
+        self._of_resource: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for target, indices in self._standing.items():
+            for index in indices:
+                self._of_resource[root_of(target)].append((target, index))
+        for found in self._of_resource.values():
+            found.sort(key=lambda each: each[1])
+        self._fixed = {} if keep_paths else self._with_fixed_paths()
+        self.plain = self.edited({})
+        self.places = self.plain.places
+        self.needs_copy = any(each.loaded != each.declared for each in self.places.values())
+
+    def edited(self, overrides: Mapping[str, Any]) -> EditedScript:
+        """Return the script with each override assigned.
+
+        Raises
+        ------
+        SweepConfigError
+            GMAT has no way to write a value.
+        """
+        changed: dict[int, Statement | None] = dict(self._fixed)
+        assignments: dict[str, Statement] = {}
+        added: dict[str, str] = {}
+        for path, value in overrides.items():
+            type_name = self.types.get(root_of(path))
+            name = assigned_name(path, type_name)
+            standing = self._standing.get(name, [])
+            if not standing:
+                added[path] = f"{name} = {value_text(path, value, type_name)};"
+                continue
+            *earlier, last = standing
+            statement = self._statements[last][1]
+            right = statement.text[statement.value_start :].strip()
+            new = _with_value(statement, value_text(path, value, type_name, right))
+            changed[last] = assignments[path] = new
+            if name.rpartition(".")[2] in _ACCUMULATING:
+                changed |= dict.fromkeys(earlier)
+        at = self._begin_index()
+        put = [self._added(text, at) for text in added.values()]
+        assignments |= dict(zip(added, put, strict=True))
+        places = self._give_places(changed, put)
+        lines: dict[str, dict[int, str]] = defaultdict(dict)
+        for index, now in changed.items():
+            name, statement = self._statements[index]
+            lines[name] |= dict.fromkeys(statement.line_numbers, "")
+            lines[name][statement.line_number] = "" if now is None else now.text
+        self._insert(lines, at, [each.text for each in put])
+        statements = [changed.get(at, each) for at, (_, each) in enumerate(self._statements)]
+        statements[at:at] = put
+        return EditedScript(
+            source=self.source,
+            files={
+                name: script.with_lines(lines.get(name, {}))
+                for name, script in self._scripts.items()
+            },
+            statements=tuple(each for each in statements if each is not None),
+            assignments=assignments,
+            places=places,
+            added=len(put),
+        )
+
+    def fields_of(self, resource: str, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return what the edited script assigns to a resource, as field and text, in order."""
+        given = {
+            assigned_name(path, self.types.get(root_of(path))): value
+            for path, value in overrides.items()
+            if root_of(path) == resource
+        }
+        assigned: list[tuple[str, str]] = []
+        for target, index in self._of_resource.get(resource, ()):
+            statement = self._statements[index][1]
+            text = bare_value(statement)
+            if target in given and index == self._standing[target][-1]:
+                text = value_text(target, given[target], self.types.get(resource)).strip("'")
+            assigned.append((target.partition(".")[2], text))
+        assigned += [
+            (target.partition(".")[2], value_text(target, value, None).strip("'"))
+            for target, value in given.items()
+            if target not in self._standing
+        ]
+        return assigned
+
+    def _read(self, path: Path, name: str) -> None:
+        self._names[path.resolve()] = name
+        script = ScriptText.read(path)
+        self._scripts[name] = script
+        for statement in script.statements:
+            self._statements.append((name, statement))
+            target = included_file(statement, self.source)
+            if target is not None and target.resolve() not in self._names:
+                self._read(target, self._name_of_include(statement, target))
+
+    def _name_of_include(self, statement: Statement, target: Path) -> str:
+        if self._keep_paths and statement.included is not None:
+            return statement.included.replace("\\", "/")
+        return included_copy_name(len(self._names), target)
+
+    def _with_fixed_paths(self) -> dict[int, Statement | None]:
+        """Return the statements whose path must lead elsewhere from the edited script's folder."""
+        fixed: dict[int, Statement | None] = {}
+        for index, (_, statement) in enumerate(self._statements):
+            text = statement.text
+            span = statement.include_span
+            target = included_file(statement, self.source)
+            if span and target is not None:
+                text = f"{text[: span[0]]}'{self._names[target.resolve()]}'{text[span[1] :]}"
+            elif statement.assigned:
+                text = with_absolute_inputs(statement, text, self.types, self._folder)
+            if text != statement.text:
+                fixed[index] = Statement(statement.path, statement.line_numbers, text)
+        return fixed
+
+    def _give_places(
+        self, changed: dict[int, Statement | None], put: list[Statement]
+    ) -> dict[str, OutputPlace]:
+        """Give the outputs their places, and the statements that name them plain names."""
+        writers = {
+            index: now
+            for index, (_, statement) in enumerate(self._statements)
+            if writes_file(statement.target, self.types)
+            and (now := changed.get(index, statement)) is not None
+        }
+        added = {
+            number: each for number, each in enumerate(put) if writes_file(each.target, self.types)
+        }
+        places = output_places([*writers.values(), *added.values()], self.types, self._reserved)
+        for index, statement in writers.items():
+            place = places[statement.target]
+            if place.loaded != bare_value(statement):
+                changed[index] = _with_value(statement, f"'{place.loaded}'")
+        for number, statement in added.items():
+            place = places[statement.target]
+            if place.loaded != place.declared:
+                put[number] = _with_value(statement, f"'{place.loaded}'")
+        return places
+
+    def _begin_index(self) -> int:
+        """Return the index of the statement before which an assignment may be put."""
+        for index, (_, statement) in enumerate(self._statements):
+            if statement.word == "BeginMissionSequence":
+                return index
+        for index, (_, statement) in enumerate(self._statements):
+            if statement.is_command:
+                return index
+        return len(self._statements)
+
+    def _standing_assignments(self) -> dict[str, list[int]]:
+        """Return the indices of the assignments before the mission sequence, by their target."""
+        begins = any(each.word == "BeginMissionSequence" for _, each in self._statements)
+        end = self._begin_index() if begins else len(self._statements)
+        standing: dict[str, list[int]] = defaultdict(list)
+        for index, (_, statement) in enumerate(self._statements[:end]):
+            if target := statement.target:
+                standing[assigned_name(target, self.types.get(root_of(target)))].append(index)
+        return standing
+
+    def _added(self, text: str, at: int) -> Statement:
+        """Return a statement that is put before the one at an index."""
+        if at < len(self._statements):
+            before = self._statements[at][1]
+            return Statement(before.path, before.line_numbers[:1], text)
+        main = self._scripts[self.source.name]
+        return Statement(main.path, (len(main.lines),), text)
+
+    def _insert(self, lines: dict[str, dict[int, str]], at: int, texts: list[str]) -> None:
+        """Put statements before the one at an index, each on a line of its own."""
+        if not texts:
+            return
+        if at < len(self._statements):
+            name, before = self._statements[at]
+            number = before.line_number
+            put_first = True
+        else:
+            name, put_first = self.source.name, False
+            number = len(self._scripts[name].lines)
+        script = self._scripts[name]
+        kept = lines[name].get(number, script.lines[number - 1])
+        parts = [*texts, kept] if put_first else [kept, *texts, ""]
+        lines[name][number] = script.joined(parts, number)
+
+
+def set_again(
+    statements: Iterable[Statement], types: Mapping[str, str], paths: Iterable[str]
+) -> dict[str, Statement]:
+    """Return the first command of the mission sequence that sets an overridden field again.
+
+    Parameters
+    ----------
+    statements : iterable of Statement
+        The mission's statements in order.
+    types : mapping
+        Type of each resource by its name.
+    paths : iterable of str
+        The overridden fields.
+
+    Returns
+    -------
+    dict
+        By overridden path: an assignment, or a ``Vary`` of a solver.
+    """
+    wanted = {assigned_name(path, types.get(root_of(path))): path for path in paths}
+    found: dict[str, Statement] = {}
+    in_sequence = False
+    for statement in statements:
+        if statement.word == "BeginMissionSequence":
+            in_sequence = True
+        if not in_sequence:
+            continue
+        target = statement.target or _varied(statement)
+        name = assigned_name(target, types.get(root_of(target))) if target else ""
+        if name in wanted:
+            found.setdefault(wanted[name], statement)
+    return found
+
+
+_VARIED = re.compile(r"Vary\b[^(]*\(\s*(?P<target>[A-Za-z_][\w.]*(?:\s*\([^()]*\))?)\s*=", re.ASCII)
+
+
+def _varied(statement: Statement) -> str:
+    match = _VARIED.match(masked(statement.text), statement.start)
+    return "".join(match["target"].split()) if match else ""
+
+
+def _with_value(statement: Statement, value: str) -> Statement:
+    """Return an assignment with another right side; its comment stays."""
+    text = statement.text
+    end = len(masked(text).rstrip(" \t"))
+    comment = text[end:].strip()
+    new = f"{text[: statement.value_start]} {value};{f' {comment}' if comment else ''}"
+    return Statement(statement.path, statement.line_numbers, new)

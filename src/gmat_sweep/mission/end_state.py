@@ -1,0 +1,180 @@
+"""A report of the end state, for a mission that reports nothing itself.
+
+The report has one row: per Spacecraft its epoch (UTC), its Cartesian position (km) and velocity
+(km/s), its Keplerian elements (km, degrees) and its total mass (kg), when the mission sequence has
+ended. The state is relative to the origin of the Spacecraft's own coordinate system where that is
+a celestial body, else to Earth, always in the axes ``MJ2000Eq``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmat_sweep.mission.script import Resource, created_resources, statements_of
+from gmat_sweep.mission.statements import Statement, bare_value
+
+__all__ = ["EndStateReport", "end_state_report", "report_names", "reports_something"]
+
+_BODY_TYPES = frozenset({"Asteroid", "Comet", "Moon", "Planet"})
+_BUILT_IN_BODIES = frozenset(
+    {
+        "Earth",
+        "Jupiter",
+        "Luna",
+        "Mars",
+        "Mercury",
+        "Neptune",
+        "Pluto",
+        "Saturn",
+        "Sun",
+        "Uranus",
+        "Venus",
+    }
+)
+_OF_A_SYSTEM = ("X", "Y", "Z", "VX", "VY", "VZ")
+_ANGLES = ("INC", "RAAN", "AOP")
+
+
+@dataclass(frozen=True, slots=True)
+class EndStateReport:
+    """Statements that make a mission report its end state.
+
+    Attributes
+    ----------
+    name : str
+        Name of the ReportFile.
+    declarations : tuple of str
+        For the part before ``BeginMissionSequence``.
+    command : str
+        The last command of the mission sequence.
+    """
+
+    name: str
+    declarations: tuple[str, ...]
+    command: str
+
+
+def reports_something(statements: Sequence[Statement]) -> bool:
+    """Whether a mission writes an output that a sweep reads.
+
+    A ReportFile counts if something is added to it or a command of the sequence names it.
+    """
+    types = {
+        name: created[0]
+        for statement in statements
+        if (created := statement.created)
+        for name in created[1]
+    }
+    if {"EphemerisFile", "ContactLocator"} & set(types.values()):
+        return True
+    silent = {
+        statement.assigned[0]
+        for statement in statements
+        if statement.assigned
+        and statement.assigned[1] == "WriteReport"
+        and bare_value(statement).lower() == "false"
+    }
+    reports = {name for name, kind in types.items() if kind == "ReportFile"} - silent
+    for statement in statements:
+        if statement.assigned:
+            owner, field = statement.assigned
+            if owner in reports and field == "Add" and bare_value(statement).strip("{} \t"):
+                return True
+        elif statement.word in {"Report", "Write"} and reports & set(statement.names):
+            return True
+    return False
+
+
+def report_names(script: Path, *, end_state: bool) -> list[str]:
+    """Name the reports that a mission's runs write.
+
+    Parameters
+    ----------
+    script : Path
+        The user's script.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state, which is then the
+        only one.
+
+    Raises
+    ------
+    OSError
+        The script cannot be read.
+    """
+    resources = created_resources(script)
+    if end_state:
+        statements = list(statements_of(script))
+        if not reports_something(statements):
+            added = end_state_report(resources, statements)
+            if added is not None:
+                return [added.name]
+    return list(dict.fromkeys(each.name for each in resources if each.type == "ReportFile"))
+
+
+def end_state_report(
+    resources: Sequence[Resource], statements: Sequence[Statement]
+) -> EndStateReport | None:
+    """Return the report of a mission's end state, None for a mission without a Spacecraft."""
+    spacecraft = list(dict.fromkeys(each.name for each in resources if each.type == "Spacecraft"))
+    if not spacecraft:
+        return None
+    taken = {each.name for each in resources}
+    name = _free("EndState", taken)
+    systems: dict[str, str] = {"Earth": "EarthMJ2000Eq"}
+    declarations: list[str] = []
+    quantities: list[str] = []
+    for craft in spacecraft:
+        body = _central_body(craft, resources, statements)
+        if body not in systems:
+            systems[body] = _free(f"{body}MJ2000Eq", taken)
+            declarations += [
+                f"Create CoordinateSystem {systems[body]};",
+                f"{systems[body]}.Origin = {body};",
+                f"{systems[body]}.Axes = MJ2000Eq;",
+            ]
+        system = systems[body]
+        quantities += [
+            f"{craft}.UTCGregorian",
+            *(f"{craft}.{system}.{component}" for component in _OF_A_SYSTEM),
+            f"{craft}.{body}.SMA",
+            f"{craft}.{body}.ECC",
+            *(f"{craft}.{system}.{angle}" for angle in _ANGLES),
+            f"{craft}.{body}.TA",
+            f"{craft}.TotalMass",
+        ]
+    declarations += [
+        f"Create ReportFile {name};",
+        f"{name}.Filename = '{name}.txt';",
+        # Digits that give back every bit of a number.
+        f"{name}.Precision = 17;",
+        f"{name}.ColumnWidth = 30;",
+    ]
+    return EndStateReport(name, tuple(declarations), f"Report {name} {' '.join(quantities)};")
+
+
+def _central_body(
+    craft: str, resources: Sequence[Resource], statements: Sequence[Statement]
+) -> str:
+    system = _last_value(statements, craft, "CoordinateSystem")
+    body = _last_value(statements, system, "Origin") if system else ""
+    own = {each.name for each in resources if each.type in _BODY_TYPES}
+    return body if body in _BUILT_IN_BODIES | own else "Earth"
+
+
+def _last_value(statements: Sequence[Statement], owner: str, field: str) -> str:
+    """Return the value that the part before the mission sequence leaves in a field, or ''."""
+    value = ""
+    for statement in statements:
+        if statement.word == "BeginMissionSequence":
+            break
+        if statement.assigned == (owner, field):
+            value = bare_value(statement)
+    return value
+
+
+def _free(wanted: str, taken: Collection[str]) -> str:
+    numbered = itertools.chain([wanted], (f"{wanted}{number}" for number in itertools.count(2)))
+    return next(name for name in numbered if name not in taken)
