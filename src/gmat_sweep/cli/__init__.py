@@ -52,6 +52,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": reading.show,
     "doctor": reading.doctor,
     "archive": reading.archive,
+    "replay": reading.replay,
     "engine": reading.engine,
 }
 

@@ -118,6 +118,20 @@ def _add_readers(commands: _Commands) -> None:
     _manifest_and_script(archive)
     archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
     archive.add_argument("--include-logs", action="store_true", help="pack the runs' logs too")
+    replay = _command(
+        commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
+    )
+    replay.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
+    replay.add_argument("--run", type=int, metavar="N", required=True, help="the run")
+    replay.add_argument(
+        "--out", metavar="PATH", help="the folder to write; replay-N here by default"
+    )
+    replay.add_argument(
+        "--script", metavar="SCRIPT", help="the mission script, where it is not where it was"
+    )
+    replay.add_argument(
+        "--allow-script-drift", action="store_true", help="accept a mission that has changed"
+    )
     _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
 
 

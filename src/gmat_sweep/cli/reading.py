@@ -1,4 +1,4 @@
-"""The commands that start no run: ``show``, ``doctor``, ``archive`` and ``engine``."""
+"""The commands that start no run: show, doctor, archive, replay and engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gmat_sweep.errors import SweepConfigError
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["archive", "doctor", "engine", "show"]
+__all__ = ["archive", "doctor", "engine", "replay", "show"]
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -71,6 +71,22 @@ def archive(arguments: argparse.Namespace) -> int:
     )
     print(summary_line(manifest.entries, folder))
     print(f"archive: {written}")
+    return EXIT_OK
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Write the script that a run flew, with all that it needs."""
+    from gmat_sweep.sweep.replaying import replay_run
+
+    loaded_manifest(arguments.manifest)
+    script = replay_run(
+        arguments.manifest,
+        arguments.run,
+        arguments.out or f"replay-{arguments.run}",
+        script=arguments.script,
+        allow_script_drift=arguments.allow_script_drift,
+    )
+    print(f"script: {script}")
     return EXIT_OK
 
 

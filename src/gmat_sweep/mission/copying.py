@@ -31,8 +31,10 @@ __all__ = [
     "ScriptCopy",
     "included_copy_name",
     "input_files",
+    "origin_of",
     "quoted_path",
     "with_absolute_inputs",
+    "with_origin",
 ]
 
 OUTPUT_FIELDS = frozenset(
@@ -155,6 +157,24 @@ class ScriptCopy:
                 self._included[name] = content
                 self._include_paths[key] = f"'{name}'"
         return self._include_paths[key]
+
+
+_ORIGIN = re.compile(
+    rb"\n% A copy made by gmat-sweep; the script lies in (?P<folder>[^\r\n]*)\s*\Z"
+)
+
+
+def with_origin(content: bytes, folder: Path) -> bytes:
+    """Return a copy of a script with a last line that names the folder of the script."""
+    named = f"\n% A copy made by gmat-sweep; the script lies in {folder.as_posix()}\n"
+    # GMAT reads ASCII only, in comments as well.
+    return content + named.encode() if named.isascii() else content
+
+
+def origin_of(script: Path) -> Path:
+    """Return the folder in which a script was written: its own, or that of what it is a copy of."""
+    found = _ORIGIN.search(script.read_bytes()[-4096:])
+    return Path(found["folder"].decode()) if found else script.resolve().parent
 
 
 def included_copy_name(number: int, target: Path) -> str:

@@ -20,7 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep.mission.assignments import assigned_name, root_of, value_text
-from gmat_sweep.mission.copying import included_copy_name, input_files, with_absolute_inputs
+from gmat_sweep.mission.copying import (
+    included_copy_name,
+    input_files,
+    origin_of,
+    with_absolute_inputs,
+)
 from gmat_sweep.mission.output_places import OutputPlace, output_places, writes_file
 from gmat_sweep.mission.script import created_resources, included_file
 from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, masked
@@ -109,9 +114,6 @@ class EditableScript:
         The script; files that it includes are read too.
     reserved : collection of str
         Names in the run folder that no output may have.
-    keep_paths : bool
-        Whether names of input and included files stay as they are written, because the edited
-        script will lie where they lead to the same files.
 
     Attributes
     ----------
@@ -138,14 +140,12 @@ class EditableScript:
         A path cannot be written in a GMAT script.
     """
 
-    def __init__(
-        self, source: Path, *, keep_paths: bool = False, reserved: Collection[str] = ()
-    ) -> None:
+    def __init__(self, source: Path, *, reserved: Collection[str] = ()) -> None:
         self.source = source
         self.types = {item.name: item.type for item in created_resources(source)}
-        self._keep_paths = keep_paths
         self._reserved = reserved
         self._folder = source.resolve().parent
+        self._origin = origin_of(source)
         self._scripts: dict[str, ScriptText] = {}
         self._statements: list[tuple[str, Statement]] = []
         self._names: dict[Path, str] = {}
@@ -166,7 +166,7 @@ class EditableScript:
                 self._of_resource[root_of(target)].append((target, index))
         for found in self._of_resource.values():
             found.sort(key=lambda each: each[1])
-        self._fixed = {} if keep_paths else self._with_fixed_paths()
+        self._fixed = self._with_fixed_paths()
         self.plain = self.edited({})
         self.places = self.plain.places
         self.needs_copy = any(each.loaded != each.declared for each in self.places.values())
@@ -192,12 +192,14 @@ class EditableScript:
             *earlier, last = standing
             statement = self._statements[last][1]
             right = statement.text[statement.value_start :].strip()
-            new = _with_value(statement, value_text(path, value, type_name, right))
+            new = self._with_inputs(
+                _with_value(statement, value_text(path, value, type_name, right))
+            )
             changed[last] = assignments[path] = new
             if name.rpartition(".")[2] in _ACCUMULATING:
                 changed |= dict.fromkeys(earlier)
         at = self._begin_index()
-        put = [self._added(text, at) for text in added.values()]
+        put = [self._with_inputs(self._added(text, at)) for text in added.values()]
         assignments |= dict(zip(added, put, strict=True))
         places = self._give_places(changed, put)
         lines: dict[str, dict[int, str]] = defaultdict(dict)
@@ -249,12 +251,7 @@ class EditableScript:
             self._statements.append((name, statement))
             target = included_file(statement, self.source)
             if target is not None and target.resolve() not in self._names:
-                self._read(target, self._name_of_include(statement, target))
-
-    def _name_of_include(self, statement: Statement, target: Path) -> str:
-        if self._keep_paths and statement.included is not None:
-            return statement.included.replace("\\", "/")
-        return included_copy_name(len(self._names), target)
+                self._read(target, included_copy_name(len(self._names), target))
 
     def _with_fixed_paths(self) -> dict[int, Statement | None]:
         """Return the statements whose path must lead elsewhere from the edited script's folder."""
@@ -270,6 +267,11 @@ class EditableScript:
             if text != statement.text:
                 fixed[index] = Statement(statement.path, statement.line_numbers, text)
         return fixed
+
+    def _with_inputs(self, statement: Statement) -> Statement:
+        """Return an assignment of a run, in which an input file beside the script is absolute."""
+        text = with_absolute_inputs(statement, statement.text, self.types, self._origin)
+        return Statement(statement.path, statement.line_numbers, text)
 
     def _give_places(
         self, changed: dict[int, Statement | None], put: list[Statement]

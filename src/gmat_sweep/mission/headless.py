@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.mission.copying import Change, ScriptCopy
+from gmat_sweep.mission.copying import Change, ScriptCopy, with_origin
 from gmat_sweep.mission.end_state import end_state_report, reports_something
 from gmat_sweep.mission.script import (
     DISPLAY_ONLY_TYPES,
@@ -117,7 +117,9 @@ class HeadlessScript:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
-        return folder / self.source.name
+        copy = folder / self.source.name
+        copy.write_bytes(with_origin(self.text, self.source.resolve().parent))
+        return copy
 
 
 def headless_copy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "END_STATE_KEY",
     "MISSION_FILES_KEY",
+    "MISSION_PATH_KEY",
     "check_drift",
     "existing_folder",
     "mission_facts",
@@ -35,6 +37,9 @@ __all__ = [
 
 END_STATE_KEY = "end_state_report"
 """Header key: the ReportFile of the end state that was added to the mission."""
+
+MISSION_PATH_KEY = "mission_path"
+"""Header key: path of the mission script as it leads from the sweep folder."""
 
 MISSION_FILES_KEY = "mission_files"
 """Header key: SHA-256 of the files that the mission includes and reads, by relative path."""
@@ -130,9 +135,9 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
         )
 
 
-def mission_facts(script: Path, prepared: PreparedMission | None) -> dict[str, Any]:
-    """Return what the manifest's header says about the mission besides its script."""
-    facts: dict[str, Any] = {}
+def mission_facts(script: Path, folder: Path, prepared: PreparedMission | None) -> dict[str, Any]:
+    """Return what the manifest's header says about the mission besides its script's hash."""
+    facts: dict[str, Any] = {MISSION_PATH_KEY: Path(os.path.relpath(script, folder)).as_posix()}
     if files := recorded_digests(script):
         facts[MISSION_FILES_KEY] = files
     if prepared is not None and prepared.end_state is not None:

@@ -1,9 +1,9 @@
 """Confinement: GMAT writes a run's output files into the run folder, whatever the script says.
 
 A script may name an output by an absolute path, or by one with ``..``. Every run of a sweep would
-then write that one file, outside of the sweep folder. Or it gives two outputs one name. `confined`
-gives each output its place in the run folder while a run is under way; gmat-run makes the folders
-that are not there.
+then write that one file, outside of the sweep folder. Or it gives two outputs one name, or names a
+folder that is not there. `confined` gives each output its place in the run folder while a run is
+under way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gmat_sweep.mission.output_places import OutputPlace, own_place, plain_name
@@ -27,7 +27,10 @@ _WRITERS = (("SUBSCRIBER", "Filename"), ("EVENT_LOCATOR", "Filename"), ("SOLVER"
 
 @contextmanager
 def confined(
-    mission: gmat_run.Mission, places: Mapping[str, OutputPlace], log: logging.Logger
+    mission: gmat_run.Mission,
+    places: Mapping[str, OutputPlace],
+    folder: Path,
+    log: logging.Logger,
 ) -> Iterator[None]:
     """Confine the mission's outputs to the run folder while the block runs.
 
@@ -37,6 +40,8 @@ def confined(
         The loaded mission; when the block ends, its fields are as before.
     places : mapping
         Where the outputs go that the script names, by target (``R.Filename``).
+    folder : Path
+        The run folder.
     log : logging.Logger
         The run's log, which gets a line for each output that was renamed.
     """
@@ -45,12 +50,16 @@ def confined(
     for owner, field, name in list(_written_files(mission)):
         place = places.get(f"{owner}.{field}")
         if place is None:
-            path = PurePosixPath(plain_name(name).replace("\\", "/"))
-            place = OutputPlace(name, name, str(own_place(path, owner, taken)))
+            plain = PurePosixPath(plain_name(name).replace("\\", "/"))
+            place = OutputPlace(name, name, str(own_place(plain, owner, taken)))
         _say(log, f"{owner}.{field}", place)
-        if place.place != name:
-            _set(mission, owner, field, place.place)
-            renamed.append((owner, field, name))
+        if place.place == name:
+            continue
+        path = folder / place.place
+        # GMAT looks for the folder as soon as it is told the name.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _set(mission, owner, field, str(path))
+        renamed.append((owner, field, name))
     try:
         yield
     finally:

@@ -163,7 +163,10 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     places = keeper.script(script).places
     if not keeper.is_on_probation(kind):
         try:
-            with keeper.restored(overrides) as mission, confined(mission, places, log):
+            with (
+                keeper.restored(overrides) as mission,
+                confined(mission, places, spec.output_dir, log),
+            ):
                 return mission.run(working_dir=spec.output_dir, **spec.run_options)
         except NotRestoredError as error:
             log.info("not reused for this run: %s", error)
@@ -171,7 +174,10 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=loading.scratch_folder()) as folder:
         try:
-            with keeper.restored(overrides) as mission, confined(mission, places, log):
+            with (
+                keeper.restored(overrides) as mission,
+                confined(mission, places, Path(folder), log),
+            ):
                 restored = tables_of(mission.run(working_dir=folder))
         except (GmatError, NotRestoredError) as error:
             log.info("not reused for this run: %s", error)
@@ -190,7 +196,7 @@ def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     places = keeper.edited(spec.script_path, spec.overrides).places
     with (
         keeper.fresh(spec.script_path, spec.overrides) as mission,
-        confined(mission, places, log),
+        confined(mission, places, spec.output_dir, log),
     ):
         return mission.run(working_dir=spec.output_dir, **spec.run_options)
 
