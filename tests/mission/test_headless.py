@@ -269,11 +269,12 @@ def test_an_include_that_must_change_is_copied_and_the_users_file_is_not_touched
         "include-2-outer.txt": b"#Include 'include-1-views.txt'\n\n",
     }
     assert script == tmp_path / "copy" / "m.script"
-    assert script.read_text().split("\n")[2:] == [
+    assert script.read_text().split("\n")[2:-1] == [
         "#Include 'include-2-outer.txt'",
         f"#Include '{plain}'",
         "#Include 'include-1-views.txt'",
         "",
+        f"% A copy made by gmat-sweep; the script lies in {tmp_path}",
     ]
     assert (script.parent / "include-1-views.txt").read_bytes() == b"\r\nCreate String S\r\n"
     assert views.read_bytes() == content.encode()

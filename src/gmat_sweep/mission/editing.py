@@ -57,8 +57,8 @@ class EditedScript:
         of ``BeginMissionSequence``.
     places : dict of str to OutputPlace
         Where each output that the script names goes, by its target (``R.Filename``).
-    added : int
-        How many statements were added.
+    added : tuple of Statement
+        The statements that were added, all before one line.
     """
 
     source: Path
@@ -66,7 +66,7 @@ class EditedScript:
     statements: tuple[Statement, ...]
     assignments: dict[str, Statement]
     places: dict[str, OutputPlace]
-    added: int = 0
+    added: tuple[Statement, ...] = ()
 
     @property
     def text(self) -> str:
@@ -84,17 +84,15 @@ class EditedScript:
             The edited script that it loaded.
         """
         text = text.replace(str(written), str(self.source))
-        if not self.added:
+        if not self.added or self.added[0].path != self.source:
             return text
-        first = min(
-            each.line_number for each in self.assignments.values() if each.path == self.source
-        )
+        first, count = self.added[0].line_number, len(self.added)
 
         def shifted(found: re.Match[str]) -> str:
             number = int(found["number"])
-            return found["before"] + str(
-                max(number - self.added, first) if number > first else number
-            )
+            told = number if number < first else max(number - count, first)
+            # GMAT pads the number with blanks.
+            return f"{found['before']}{told:>{len(found['number'])}}"
 
         return _LINE_NUMBER.sub(shifted, text)
 
@@ -219,7 +217,7 @@ class EditableScript:
             statements=tuple(each for each in statements if each is not None),
             assignments=assignments,
             places=places,
-            added=len(put),
+            added=tuple(put),
         )
 
     def fields_of(self, resource: str, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
