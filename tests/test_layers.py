@@ -12,7 +12,7 @@
      plans: grids distributions      what to run
      manifest  folder                what came out
      mission  engine  disk           the script; where GMAT is; what stands on the file system
-     spec  errors  causes            the records that travel
+     spec  errors  causes  remedies  the records that travel
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layo
 # From the bottom up. A name stands for a module or for a whole package; the record of how to run
 # a sweep is part of the flow's job, too.
 LAYERS = (
-    {"causes", "errors", "lazy_names", "notebook", "spec"},
+    {"causes", "errors", "full_gmat", "lazy_names", "notebook", "remedies", "spec"},
     {"disk", "mission", "engine"},
     {"manifest", "folder"},
     {"distributions", "grids", "lazy_runs", "plans"},

@@ -107,6 +107,51 @@ def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(
     assert "failed: 2 x ValueError: no contact in this run" in capsys.readouterr().err
 
 
+def test_the_engine_is_told_with_what_it_lacks_of_a_full_gmat(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Path("data/gravity/luna/lp165p.cof")
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+
+    lines = done(capsys, "engine")
+    listed = lacking(lines)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").absolute()))
+    monkeypatch.setenv("GMAT_SWEEP_DATA", "data")
+    with_data = lacking(done(capsys, "engine"))
+
+    assert max(map(len, lines[4:])) <= 104
+    assert [*listed] == [
+        "resource types", "commands", "propagator types", "atmosphere models", "parameters",
+        "data files",
+    ]  # fmt: skip
+    assert {"GroundStation", "ContactLocator", "GmatFunction"} <= {*listed["resource types"]}
+    assert "Plate" not in listed["resource types"]
+    assert {"RunEstimator", "CallPythonFunction", "CommandEcho"} <= {*listed["commands"]}
+    assert {"SPK", "STK", "CCSDS-OEM", "SPICESGP4"} <= {*listed["propagator types"]}
+    assert listed["atmosphere models"] == ["MarsGRAM2005", "NRLMSISE00"]
+    assert "SolverStatus" in listed["parameters"]
+    assert {"gravity/luna/LP165P.cof", "gravity/mars/Mars50c.cof"} <= {*listed["data files"]}
+    assert not {"gravity/earth/EGM96.cof", "gravity/earth/JGM2.cof"} & {*listed["data files"]}
+    assert with_data["commands"] == listed["commands"]
+    # GMAT has both spellings of this name in its releases.
+    assert {*listed["data files"]} - {*with_data["data files"]} == {"gravity/luna/LP165P.cof"}
+
+
+def lacking(lines: list[str]) -> dict[str, list[str]]:
+    """Return what ``gmat-sweep engine`` lists, by kind."""
+    assert [line.split(":")[0] for line in lines[:5]] == [
+        "engine", "version", "root", "data", "lacks",
+    ]  # fmt: skip
+    found: dict[str, list[str]] = {}
+    for line in lines[5:]:
+        if line.endswith(":"):
+            found[line.strip(" :")] = kind = []
+        else:
+            kind += [name.strip() for name in line.split(",") if name.strip()]
+    return found
+
+
 def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
     capsys: pytest.CaptureFixture[str], prefect_url: str
 ) -> None:

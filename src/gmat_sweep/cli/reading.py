@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,14 @@ from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection, Sequence
+
+    from gmat_sweep.engine import Engine
+    from gmat_sweep.worker import MissionFacts
 
 __all__ = ["archive", "doctor", "engine", "replay", "show"]
+
+_LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEEP_DATA"
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -94,21 +101,51 @@ def engine(arguments: argparse.Namespace) -> int:
     """Print which GMAT engine is used, where it is and what it lacks."""
     del arguments
     from gmat_sweep.backends.process.worker_process import WorkerProcess
-    from gmat_sweep.engine import NOTABLE_TYPES, activate
-    from gmat_sweep.mission.script import is_member
+    from gmat_sweep.engine import activate
 
     engine = activate()
     worker = WorkerProcess()
     try:
-        types = worker.inspect(None, {}).resource_types
+        facts = worker.inspect(None, {})
     finally:
         worker.close()
-    lacking = [name for name in NOTABLE_TYPES if not is_member(name, types)]
     print(f"engine:  {engine.describe()}")
     print(f"version: {engine.version}")
     print(f"root:    {engine.root}")
     print(
         f"data:    {engine.data_folder or 'as the engine came; add a folder with GMAT_SWEEP_DATA'}"
     )
-    print(f"lacks:   {', '.join(lacking) or 'nothing of note'}")
+    lacking = {kind: names for kind, names in _lacking(engine, facts).items() if names}
+    print("lacks:   " + (_LACKS if lacking else "nothing of note"))
+    for kind, names in lacking.items():
+        listed = textwrap.fill(
+            ", ".join(names), width=99, break_on_hyphens=False, break_long_words=False
+        )
+        print(textwrap.indent(f"{kind}:\n{textwrap.indent(listed, '  ')}", "  "))
     return EXIT_OK
+
+
+def _lacking(engine: Engine, facts: MissionFacts) -> dict[str, list[str]]:
+    """Return what a full GMAT has and this engine has not, by kind."""
+    from gmat_sweep import full_gmat
+    from gmat_sweep.mission.script import is_member
+
+    words = {kind: frozenset(names) for kind, names in facts.words.items()}
+    named = {
+        "resource types": [
+            name for name in full_gmat.RESOURCE_TYPES if not is_member(name, facts.resource_types)
+        ],
+        "commands": _without(full_gmat.COMMANDS, words["command"]),
+        "propagator types": _without(full_gmat.PROPAGATORS, words["propagator"]),
+        "atmosphere models": _without(full_gmat.ATMOSPHERES, words["atmosphere"]),
+        "parameters": _without(full_gmat.PARAMETERS, words["parameter"]),
+    }
+    if engine.source == "wheel":
+        data = engine.root / "data"
+        here = {each.relative_to(data).as_posix().casefold() for each in data.rglob("*.*")}
+        named["data files"] = [each for each in full_gmat.DATA_FILES if each.casefold() not in here]
+    return named
+
+
+def _without(names: Sequence[str], present: Collection[str]) -> list[str]:
+    return [name for name in names if name not in present]

@@ -8,12 +8,10 @@ from gmat_sweep.engine.engine import (
     Engine,
 )
 from gmat_sweep.engine.finding import activate, find_engine, offer_wheel
-from gmat_sweep.engine.startup_keys import NOTABLE_TYPES
 
 __all__ = [
     "CONDENSED_VARIABLE",
     "DATA_VARIABLE",
-    "NOTABLE_TYPES",
     "ROOT_VARIABLE",
     "SCRATCH_VARIABLE",
     "Engine",

@@ -1,4 +1,4 @@
-"""Keys of GMAT's startup file, and the resource types that an engine may lack."""
+"""Keys of GMAT's startup file."""
 
 from __future__ import annotations
 
@@ -11,38 +11,7 @@ __all__ = [
     "FILE_KEYS",
     "FOLDER_KEYS",
     "NAMED_THOUGH_ABSENT",
-    "NOTABLE_TYPES",
 ]
-
-NOTABLE_TYPES = (
-    "Antenna",
-    "BatchEstimator",
-    "ContactLocator",
-    "EclipseLocator",
-    "ErrorModel",
-    "ExtendedKalmanFilter",
-    "FileInterface",
-    "Formation",
-    "GmatFunction",
-    "GroundStation",
-    "IntrusionLocator",
-    "MatlabFunction",
-    "OpenFramesInterface",
-    "OpenFramesView",
-    "Plate",
-    "ProcessNoiseModel",
-    "Receiver",
-    "SNOPT",
-    "Simulator",
-    "Smoother",
-    "ThrustHistoryFile",
-    "TrackingFileSet",
-    "Transmitter",
-    "Transponder",
-    "VF13ad",
-    "Yukon",
-)
-"""Resource types of a full GMAT install that an engine may have been built without."""
 
 # GMAT validates the folder behind each of these keys at start-up, used or not.
 FOLDER_KEYS: Mapping[str, str] = {

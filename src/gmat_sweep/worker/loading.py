@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEEPER",
+    "WORD_KINDS",
     "MissionFacts",
     "inspect_mission",
     "load_edited",
@@ -111,6 +112,14 @@ def load_edited(
 
 KEEPER = MissionKeeper(load_edited, RESERVED_NAMES)
 
+WORD_KINDS = {
+    "command": "COMMAND",
+    "propagator": "PROPAGATOR",
+    "atmosphere": "ATMOSPHERE",
+    "parameter": "PARAMETER",
+}
+"""Kinds of words that a script uses, and the engine's constant for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class MissionFacts:
@@ -128,6 +137,9 @@ class MissionFacts:
         GMAT's words, where it takes each of the values but not all in one script.
     engine_log : str
         The engine's log of a script that it refuses as it is.
+    words : dict of str to tuple of str
+        What this engine has of each of `WORD_KINDS`, such as its commands; given without a script
+        and for a refused one.
     """
 
     resource_types: frozenset[str]
@@ -135,6 +147,7 @@ class MissionFacts:
     refused: Mapping[str, str] = field(default_factory=dict)
     refused_together: str = ""
     engine_log: str = ""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> MissionFacts:
@@ -153,7 +166,7 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     gmat = _engine_module()
     types = frozenset(map(str, gmat.Moderator.Instance().GetListOfAllFactoryItems()))
     if script_path is None:
-        return MissionFacts(types)
+        return MissionFacts(types, words=_words(gmat))
 
     def refusal(assigned: Mapping[str, Any]) -> str | None:
         """Return the log of a refused load, None of one that GMAT takes."""
@@ -170,9 +183,9 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     if log is None:
         return MissionFacts(types)
     if overrides and (plain := refusal({})) is not None:
-        return MissionFacts(types, engine_log=plain)
+        return MissionFacts(types, engine_log=plain, words=_words(gmat))
     if not overrides:
-        return MissionFacts(types, engine_log=log)
+        return MissionFacts(types, engine_log=log, words=_words(gmat))
     problems: list[str] = []
     refused: dict[str, str] = {}
     for path, value in overrides.items():
@@ -198,3 +211,12 @@ def _check_name(mission: gmat_run.Mission, path: str) -> None:
     """Raise gmat-run's error, which suggests other names, if the engine knows no such field."""
     if "(" not in path and root_of(path) != "SolarSystem":
         mission[path]
+
+
+def _words(gmat: Any) -> dict[str, tuple[str, ...]]:
+    """Ask the engine for its own words of each of `WORD_KINDS`."""
+    moderator = gmat.Moderator.Instance()
+    return {
+        kind: tuple(map(str, moderator.GetListOfFactoryItems(getattr(gmat, constant))))
+        for kind, constant in WORD_KINDS.items()
+    }

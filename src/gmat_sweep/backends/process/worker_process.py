@@ -217,6 +217,7 @@ class WorkerProcess:
             refused=facts["refused"],
             refused_together=facts["refused_together"],
             engine_log=facts["engine_log"],
+            words={kind: tuple(words) for kind, words in facts["words"].items()},
         )
 
     def kill(self) -> None:
