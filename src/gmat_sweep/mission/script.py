@@ -6,13 +6,15 @@ relative path starts from the folder of the *main* script, in nested includes as
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.mission.statements import ScriptText, Statement
+from gmat_sweep.full_gmat import RESOURCE_TYPES
+from gmat_sweep.mission.statements import ScriptText, Statement, refuse_wide_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -109,10 +111,11 @@ def script_digest(script: Path) -> str:
     Raises
     ------
     MissionScriptError
-        The script is not UTF-8; the message names the line.
+        The script is not UTF-8; the message names the line, or the encoding if it is UTF-16.
     OSError
         The script cannot be read.
     """
+    refuse_wide_text(script, script.read_bytes())
     try:
         return canonical_script_sha256(script)
     except UnicodeDecodeError as error:
@@ -262,8 +265,8 @@ def check_resources(path: Path | str, known_types: Callable[[str], bool] | Colle
     Raises
     ------
     MissionScriptError
-        The message names every such resource. Those of `DISPLAY_ONLY_TYPES` pass, because a
-        headless copy leaves them out.
+        The message names every such resource, and says whether a plugin is missing or the type is
+        none of GMAT's. Those of `DISPLAY_ONLY_TYPES` pass, because a headless copy leaves them out.
     OSError
         The script cannot be read.
     """
@@ -272,8 +275,33 @@ def check_resources(path: Path | str, known_types: Callable[[str], bool] | Colle
         for resource in created_resources(path)
         if resource.type not in DISPLAY_ONLY_TYPES and not is_member(resource.type, known_types)
     ]
+    known = () if callable(known_types) else known_types
+    unknown = [item for item in lacking if item.type not in RESOURCE_TYPES]
+    if unknown and len(unknown) == len(lacking):
+        raise _unknown_type_error(unknown, [*known, *_ENGINE_NAMES, *RESOURCE_TYPES])
     if lacking:
         raise lacking_resource_error(lacking)
+
+
+def _unknown_type_error(unknown: Sequence[Resource], types: Sequence[str]) -> MissionScriptError:
+    """Make the error that says which resources are of a type that no GMAT knows."""
+    first = unknown[0]
+    listed = ", ".join(
+        f"{item.type} {item.name} ({item.path}, line {item.line_number})" for item in unknown
+    )
+    similar = {
+        item.type: match[0]
+        for item in unknown
+        if (match := difflib.get_close_matches(item.type, types, n=1, cutoff=0.75))
+    }
+    meant = " ".join(f"Did you mean {right} for {wrong}?" for wrong, right in similar.items())
+    return MissionScriptError(
+        f"this GMAT engine cannot create {listed}: neither it nor a full GMAT installation has "
+        f"such a type.{f' {meant}' if meant else ''} Mend the script; or, if a plugin of your own "
+        "has the type, set GMAT_ROOT to the folder of the GMAT installation with that plugin.",
+        first.path,
+        first.line_number,
+    )
 
 
 def lacking_resource_error(lacking: Sequence[Resource]) -> MissionScriptError:

@@ -15,15 +15,38 @@ The reader is tolerant: it reads a faulty statement as far as it can, and leaves
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.errors import MissionScriptError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["ScriptText", "Statement", "bare_value", "masked", "string_spans"]
+__all__ = [
+    "ScriptText",
+    "Statement",
+    "bare_value",
+    "masked",
+    "refuse_wide_text",
+    "string_spans",
+]
+
+# The marks of UTF-32 first: that of UTF-16 is the beginning of one of them.
+_WIDE_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+# A character of ASCII in UTF-32 and in UTF-16, either way round, at the beginning of a file.
+_WIDE_CHARACTER = (
+    (re.compile(rb"[\t\n\r -~]\0\0\0|\0\0\0[\t\n\r -~]"), "UTF-32"),
+    (re.compile(rb"[\t\n\r -~]\0|\0[\t\n\r -~]"), "UTF-16"),
+)
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _PREFIX = re.compile(r"[ \t]*(?:GMAT[ \t]+)?(?:'+[ \t]*)?")
@@ -35,6 +58,23 @@ _INCLUDE = re.compile(r"#Include[ \t]+")
 _ASSIGNMENT = re.compile(
     r"(?P<path>(?P<root>[A-Za-z_]\w*)(?P<fields>(?:\.\w+|[ \t]*\([^()]*\))*))[ \t]*=(?!=)", re.ASCII
 )
+
+
+def refuse_wide_text(path: Path, content: bytes) -> None:
+    """Refuse a file in UTF-16 or UTF-32, with or without its mark: GMAT reads neither.
+
+    Raises
+    ------
+    MissionScriptError
+        The message names the encoding.
+    """
+    encoding = next((name for mark, name in _WIDE_MARKS if content.startswith(mark)), None)
+    if encoding is None:
+        encoding = next((name for kind, name in _WIDE_CHARACTER if kind.match(content)), None)
+    if encoding:
+        raise MissionScriptError(
+            f"{path} is {encoding} text, which GMAT does not read. Save it as ASCII or UTF-8.", path
+        )
 
 
 def string_spans(text: str) -> list[tuple[int, int]]:
@@ -218,10 +258,14 @@ class ScriptText:
 
         Raises
         ------
+        MissionScriptError
+            The file is UTF-16 or UTF-32.
         OSError
             The file cannot be read.
         """
-        return cls(Path(path), Path(path).read_bytes())
+        content = Path(path).read_bytes()
+        refuse_wide_text(Path(path), content)
+        return cls(Path(path), content)
 
     def with_lines(self, changed: dict[int, str]) -> bytes:
         """Return the file's bytes with some lines exchanged.
