@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep.causes import OUTPUT_MARK, engine_errors, headline
+from gmat_sweep.remedies import explained
 
 LOADING = """\
 Traceback (most recent call last):
@@ -270,7 +271,7 @@ def test_every_error_of_a_refused_script_is_one_line_with_the_line_it_is_about(c
     said, expected = REFUSED_SCRIPTS[case]
 
     assert engine_errors(LOADING.format(said=said)) == expected
-    assert headline(LOADING.format(said=said)) == expected[0]
+    assert headline(LOADING.format(said=said)) == explained(expected[0])
 
 
 @pytest.mark.parametrize("case", FAILED_MISSIONS)

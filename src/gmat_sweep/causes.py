@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-__all__ = ["OUTPUT_MARK", "engine_errors", "headline", "plain_refusal"]
+from gmat_sweep.remedies import explained
+
+__all__ = ["OUTPUT_MARK", "Complaint", "complaints", "engine_errors", "headline", "plain_refusal"]
 
 OUTPUT_MARK = "--- its last output ---"
 """Line between the message about a worker process that ended and that process's last output."""
@@ -15,6 +18,8 @@ _TRACEBACK = "Traceback (most recent call last)"
 # The text after one of these lines is evidence; the cause is told before it.
 _EVIDENCE = re.compile(rf"^(?:--- GMAT engine log ---|{OUTPUT_MARK})$", re.MULTILINE)
 _MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
+# GMAT numbers its complaints and puts the script before them.
+_SCRIPT = re.compile(r"^\s*\d+: (?P<path>.+): $")
 # GMAT marks its errors in a script with asterisks, but not those of a mission that fails.
 _UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
 _EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re.IGNORECASE)
@@ -26,27 +31,49 @@ _RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: ?(?P<text>.*))?$")
 _GENERIC = re.compile(r"RunScript returned status|check the GMAT log file")
 
 
+class Complaint(NamedTuple):
+    """An error that a GMAT log reports.
+
+    Attributes
+    ----------
+    said : str
+        GMAT's words in one line, with the script line they name.
+    path : str
+        The file that GMAT names before them: the script that was loaded, or one that it includes.
+        Empty if GMAT names none.
+    """
+
+    said: str
+    path: str = ""
+
+
+def complaints(log: str) -> list[Complaint]:
+    """Return the errors that a GMAT log reports, in order, each once."""
+    found: list[Complaint] = []
+    for paragraph in re.split(r"\n[ \t]*\n", log):
+        for text, path in _errors_of(paragraph.splitlines()):
+            where = _OCCURRED.search(text)
+            if where and found:
+                found[-1] = found[-1]._replace(said=f"{found[-1].said} ({where['line']})")
+            elif text and not where and text not in [each.said for each in found]:
+                found.append(Complaint(text, path))
+    return found
+
+
 def engine_errors(log: str) -> list[str]:
     """Return the errors that a GMAT log reports, in order, each with the script line it names.
 
     An error that GMAT spreads over several lines is one line here.
     """
-    found: list[str] = []
-    for paragraph in re.split(r"\n[ \t]*\n", log):
-        for text in _errors_of(paragraph.splitlines()):
-            where = _OCCURRED.search(text)
-            if where and found:
-                found[-1] = f"{found[-1]} ({where['line']})"
-            elif text and not where and text not in found:
-                found.append(text)
-    return found
+    return [each.said for each in complaints(log)]
 
 
 def headline(stderr: str | None) -> str:
     """Return the one line of a failed run's ``stderr`` that says why it failed.
 
     GMAT's own error comes first; otherwise the last line of the Python traceback, without the
-    traceback. Empty when there is nothing to say.
+    traceback. If the engine lacked a plugin or a file, the line says so and what helps. Empty when
+    there is nothing to say.
     """
     if not stderr or not stderr.strip():
         return ""
@@ -56,7 +83,7 @@ def headline(stderr: str | None) -> str:
     if raised is None or _GENERIC.search(raised):
         from_engine = engine_errors(stderr[len(story) :] if raised else story)
         if from_engine:
-            return from_engine[0]
+            return explained(from_engine[0])
     return raised or stderr.strip().splitlines()[0].strip()
 
 
@@ -75,21 +102,24 @@ def plain_refusal(said: str) -> str:
     return f"{refused}: {reason}" if reason else refused
 
 
-def _errors_of(lines: list[str]) -> Iterator[str]:
-    """Yield the errors of a paragraph, each as far as the beginning of the next."""
+def _errors_of(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the errors of a paragraph, each as far as the beginning of the next, and their file."""
     begun: list[str] = []
+    path = ""
     for line in lines:
         before, *marked = _MARKED.split(line)
         if marked or _UNMARKED.match(before) or _OCCURRED.search(before):
             if begun:
-                yield _one_line(begun)
+                yield _one_line(begun), path
+            script = _SCRIPT.match(before)
+            path = script["path"] if script and marked else ""
             *whole, last = marked or [before]
-            yield from (_one_line([text]) for text in whole)
+            yield from ((_one_line([text]), path) for text in whole)
             begun = [last]
         elif begun:
             begun.append(line)
     if begun:
-        yield _one_line(begun)
+        yield _one_line(begun), path
 
 
 def _one_line(lines: list[str]) -> str:
