@@ -22,7 +22,6 @@ from gmat_sweep.backends.process.worker_process import (
     WorkerOverMemoryError,
     WorkerProcess,
 )
-from gmat_sweep.causes import engine_errors
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
@@ -34,6 +33,7 @@ from gmat_sweep.mission.script import (
     output_names,
     statements_of,
 )
+from gmat_sweep.sweep.refusals import refusal
 
 if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
@@ -214,18 +214,215 @@ def prepare_mission(
             runnable = headless.write(copies)
             _say_what_was_left_out(headless, script)
             facts = [inspect(runnable, overrides) for overrides in tried]
-            log = facts[0].engine_log
-            if log and headless.end_state:
+            loaded = facts[0]
+            if loaded.engine_log and headless.end_state:
                 # Its statements move the lines that GMAT names.
                 without = headless_copy(script, lambda name: name not in types)
                 runnable = without.write(copies)
-                log = inspect(runnable, {}).engine_log
+                loaded = inspect(runnable, {})
         except WorkerOverMemoryError as error:
             raise SweepConfigError(
                 f"Loading {script} alone needs more than {memory_text(error.memory_limit)} of "
                 "memory, the memory limit. Raise memory_limit."
             ) from error
         except WorkerDiedError as error:
+            raise _crash(pool, script, runnable, tried, error) from error
+    if loaded.engine_log:
+        raise refusal(loaded, script, runnable)
+    if problems := _problems(tried, facts):
+
+if TYPE_CHECKING:
+    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.worker import MissionFacts
+
+__all__ = [
+    "PreparedMission",
+    "check_folder",
+    "check_hook",
+    "nothing_left_if_refused",
+    "prepare_mission",
+    "prepare_missions",
+]
+
+_MOST_VALUES = 4
+
+_log = logging.getLogger("gmat_sweep")
+
+
+type _Inspect = Callable[[Path | None, dict[str, Any]], MissionFacts]
+
+
+def check_folder(folder: Path, manifest_path: Path) -> None:
+    """Refuse a folder that already holds a sweep, or that cannot be written to.
+
+    Raises
+    ------
+    SweepConfigError
+        The message says how to resume, or where to write instead.
+    """
+    if manifest_path.exists():
+        raise SweepConfigError(
+            f"{manifest_path} already holds a sweep. Resume it with `gmat-sweep resume "
+            f"{manifest_path} --script SCRIPT` or Sweep.from_manifest(...).resume(), or write to "
+            "another folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".gmat-sweep-write-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SweepConfigError(
+            f"The output folder {folder} cannot be written to: {error.strerror}. Choose one that "
+            "can."
+        ) from error
+
+
+@contextmanager
+def nothing_left_if_refused(manifest_path: Path, *folders: Path) -> Iterator[None]:
+    """Delete the folders that a sweep has made, if the block raises and there is no manifest.
+
+    From these folders only the files go that a sweep writes before its first run. A folder that
+    holds anything else stays, and so does one that was there before.
+
+    Parameters
+    ----------
+    manifest_path : Path
+        The manifest: once it is there, the sweep has begun and everything stays.
+    *folders : Path
+        The folders that the sweep writes to; they and those around them may be missing.
+    """
+    around = {each for folder in folders for each in (folder, *folder.parents)}
+    made = [each for each in around if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        if not manifest_path.exists():
+            _take_away(made, folders)
+        raise
+
+
+def _take_away(made: list[Path], folders: Iterable[Path]) -> None:
+    for folder in folders:
+        if folder in made and folder.is_dir():
+            # Another process that uses the folder by now has its lock, and keeps it.
+            with contextlib.suppress(GmatSweepError), FolderLock(folder) as lock:
+                shutil.rmtree(folder / HEADLESS_FOLDER, ignore_errors=True)
+                lock.path.unlink()
+    for folder in sorted(made, key=lambda each: len(each.parts), reverse=True):
+        # A folder that is not empty, or that nobody made, raises and stays.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def check_hook(path: str) -> None:
+    """Refuse a postprocess hook that a worker could not call.
+
+    Raises
+    ------
+    SweepConfigError
+        The path is malformed, or does not name a function that can be imported and called.
+    """
+    from gmat_sweep.worker import load_hook
+
+    try:
+        load_hook(path)
+    except ImportError as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} is not importable: {error}. Put its module on sys.path."
+        ) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} cannot be used: {error}. Name a module-level function "
+            "as 'package.module:function'."
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise SweepConfigError(
+            f"The postprocess hook {path!r} is not importable: {type(error).__name__}: {error}. "
+            "Mend its module."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMission:
+    """A mission that the engine loads with the runs' overrides.
+
+    Attributes
+    ----------
+    runnable : Path
+        The script to fly: the user's, or its headless copy.
+    end_state : str or None
+        The ReportFile of the end state, if the copy has one.
+    """
+
+    runnable: Path
+    end_state: str | None = None
+
+
+def prepare_mission(
+    script: Path,
+    runs: Iterable[RunSpec],
+    folder: Path,
+    pool: object,
+    *,
+    number: int = 0,
+    memory_limit: int | None = None,
+    end_state: bool = False,
+) -> PreparedMission:
+    """Check a mission and its overrides on the engine and return the script to run.
+
+    Parameters
+    ----------
+    script : Path
+        The user's script.
+    runs : iterable of RunSpec
+        The runs. The engine loads the scripts of a few of them, so that every field is tried with
+        values of every type.
+    folder : Path
+        The sweep folder, which gets the headless copy where one is needed.
+    pool : object
+        The pool to ask if it has a method `inspect`; otherwise a worker process is started.
+    number : int
+        Which of the sweep's scripts it is: files of the same name must not meet in one folder.
+    memory_limit : int, optional
+        Bytes of memory that loading the mission may need: the limit of a run.
+    end_state : bool
+        Whether a mission that reports nothing gets a report of its end state.
+
+    Raises
+    ------
+    MissionScriptError
+        The engine lacks a resource that matters, or cannot parse the script; GMAT's own message
+        is in it.
+    SweepConfigError
+        An override names an unknown field or has a value of the wrong type, or GMAT takes none
+        of a field's values, or loading alone goes over the memory limit.
+    """
+    tried = _sets_to_try(runs)
+    runnable = script
+    with _inspector(pool, memory_limit) as inspect:
+        try:
+            types = inspect(None, {}).resource_types
+            check_resources(script, types)
+            headless = headless_copy(script, lambda name: name not in types, end_state=end_state)
+            copies = folder / HEADLESS_FOLDER
+            copies = copies / str(number) if number else copies
+            runnable = headless.write(copies)
+            _say_what_was_left_out(headless, script)
+            facts = [inspect(runnable, overrides) for overrides in tried]
+            loaded = facts[0]
+            if loaded.engine_log and headless.end_state:
+                # Its statements move the lines that GMAT names.
+                without = headless_copy(script, lambda name: name not in types)
+                runnable = without.write(copies)
+                loaded = inspect(runnable, {})
+        except WorkerOverMemoryError as error:
+            raise SweepConfigError(
+                f"Loading {script} alone needs more than {memory_text(error.memory_limit)} of "
+                "memory, the memory limit. Raise memory_limit."
+            ) from error
+        except WorkerDiedError as error:
+<<<<<<< HEAD
             raise _crash(pool, script, runnable, tried, error) from error
     if log:
         reasons = engine_errors(log)
@@ -234,6 +431,12 @@ def prepare_mission(
             f"GMAT cannot parse {script}:\n{listed}\nMend the script where GMAT says.", script
         )
     if problems := _problems(tried, facts):
+=======
+            raise _crash(pool, script, runnable, values, error) from error
+    if facts.engine_log:
+        raise refusal(facts, script, runnable)
+    problems = [*facts.problems, *mistyped, *refused]
+    if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise SweepConfigError(
             f"{script} cannot take these overrides:\n{listed}\n"
