@@ -10,6 +10,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk import files as durable
@@ -18,6 +19,7 @@ from gmat_sweep.folder.run_files import content_facts
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Mapping
 
     import gmat_run
     import pandas as pd
@@ -45,8 +47,13 @@ class WrittenOutputs:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) -> WrittenOutputs:
-    """Write every report, ephemeris, contact and solver table of `results` as Parquet.
+def write_outputs(
+    results: gmat_run.Results,
+    folder: Path,
+    log: logging.Logger,
+    solvers: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+) -> WrittenOutputs:
+    """Write every report, ephemeris and contact of `results`, and the solver tables, as Parquet.
 
     Reports and ephemerides get a ``time`` column, a copy of their first datetime column; contacts
     get an ``interval_id`` column that counts from 0.
@@ -59,6 +66,8 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
         Where to write ``<kind>__<name>.parquet``.
     log : logging.Logger
         The run's log, which gets a line for each column label that had to be renamed.
+    solvers : mapping of str to pandas.DataFrame
+        The iterations of each solver, as `gmat_sweep.worker.solver_tables` reads them.
     """
     written = WrittenOutputs()
     folders: set[Path] = set()
@@ -77,8 +86,8 @@ def write_outputs(results: gmat_run.Results, folder: Path, log: logging.Logger) 
         frame = results.contacts[name].reset_index(drop=True)
         frame["interval_id"] = range(len(frame))
         written.outputs[f"contact__{name}"] = write(frame, "contact", name)
-    for name in results.solver_runs:
-        written.solvers[name] = write(results.solver_runs[name], "solver", name)
+    for name, table in solvers.items():
+        written.solvers[name] = write(table, "solver", name)
     durable.fsync_folders(folders)
     return written
 

@@ -30,6 +30,7 @@ from gmat_sweep.worker.confinement import confined
 from gmat_sweep.worker.hook import HookFailedError, call_hook
 from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
+from gmat_sweep.worker.solver_tables import solver_tables
 
 if TYPE_CHECKING:
     import gmat_run
@@ -120,7 +121,8 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
 
     results = _results(spec, log)
     check_room(spec.output_dir)
-    written = write_outputs(results, spec.output_dir, log)
+    solved = solver_tables(results, log)
+    written = write_outputs(results, spec.output_dir, log, solved.tables)
     if results.log:
         log.info("GMAT log\n%s", results.log)
 
@@ -128,7 +130,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         run_id=spec.run_id,
         output_paths=written.outputs,
         solver_paths=written.solvers,
-        converged=dict(results.converged),
+        converged=solved.converged,
         started_at=started_at,
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
