@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gmat_sweep.mission.output_places import OutputPlace, own_place, plain_name
+from gmat_sweep.worker.solver_tables import progress_shown
 
 if TYPE_CHECKING:
     import gmat_run
@@ -61,7 +62,8 @@ def confined(
         _set(mission, owner, field, str(path))
         renamed.append((owner, field, name))
     try:
-        yield
+        with progress_shown(mission):
+            yield
     finally:
         for owner, field, name in renamed:
             _set(mission, owner, field, name)
