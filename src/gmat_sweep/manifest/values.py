@@ -18,7 +18,7 @@ from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
 
-__all__ = ["NULL", "jsonable", "take", "take_members"]
+__all__ = ["NULL", "jsonable", "plain_int", "take", "take_members"]
 
 NULL = type(None)
 """The type of JSON's ``null``, for `take`."""
@@ -203,3 +203,17 @@ def take_members(record: Mapping[str, Any], key: str, kind: type, default: Any) 
                 f"{key} must hold {kind.__name__} values, not {member!r}"
             )
     return value
+
+
+def plain_int(value: Any, what: str) -> int:
+    """Return an integer, NumPy's too, as the manifest records it.
+
+    Raises
+    ------
+    SweepConfigError
+        It is no integer; the message begins with `what`.
+    """
+    plain = jsonable(value, what)
+    if type(plain) is not int:
+        raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")
+    return plain

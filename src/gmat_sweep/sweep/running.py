@@ -21,7 +21,7 @@ from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import ChangedRuns, listed
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest.values import jsonable
+from gmat_sweep.manifest.values import jsonable, plain_int
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
     EXPLICIT_RUNS_KEY,
@@ -170,7 +170,7 @@ class Sweep(SweepResults):
         self.parameter_spec = dict(
             parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self.runs)
         )
-        self.sweep_seed = None if sweep_seed is None else _plain_int(sweep_seed, "sweep_seed")
+        self.sweep_seed = None if sweep_seed is None else plain_int(sweep_seed, "sweep_seed")
         self.report: SweepReport | None = None
         self._given_spec = parameter_spec is not None
         self._manifest: Manifest | None = None
@@ -467,8 +467,8 @@ class Sweep(SweepResults):
         where = f"run {run.run_id}"
         return replace(
             run,
-            run_id=_plain_int(run.run_id, "run_id"),
-            seed=None if run.seed is None else _plain_int(run.seed, f"{where} seed"),
+            run_id=plain_int(run.run_id, "run_id"),
+            seed=None if run.seed is None else plain_int(run.seed, f"{where} seed"),
             overrides=jsonable(run.overrides, f"{where} overrides"),
             context=jsonable(run.context, f"{where} context"),
             run_options=jsonable(run.run_options, f"{where} run_options"),
@@ -591,11 +591,3 @@ class Sweep(SweepResults):
             "backend": type(self.backend).__name__,
             "sweep_seed": self.sweep_seed,
         }
-
-
-def _plain_int(value: Any, what: str) -> int:
-    """Return an integer, NumPy's too, as the manifest records it."""
-    plain = jsonable(value, what)
-    if type(plain) is not int:
-        raise SweepConfigError(f"{what} must be an integer, got {value!r}. Give an int.")
-    return plain
