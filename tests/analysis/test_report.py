@@ -177,6 +177,10 @@ class TestCounts:
         )
 
         assert found.not_converged == {"DC": (0,)}
+        assert found.unconverged == 1
+        assert "2 of 3 runs ok (1 with a solver that did not converge), 1 failed" in (
+            found.headline()
+        )
         assert table_rows(found.to_markdown(), "## Solvers") == [["DC", "1", "0"]]
 
     def test_a_manifest_that_was_never_saved_is_refused_with_advice(self) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_sweeps import MONTE_CARLO, manifest
+from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_MANIFEST, EXIT_OK, main
 from gmat_sweep.cli.show import (
     detail_table,
@@ -208,6 +209,77 @@ class TestSummary:
 
         assert lines[-1].startswith("1 runs (1 failed)")
         assert noted == []
+
+
+class TestSolversThatDidNotConverge:
+    LINE = "1 of 2 runs has a solver that did not converge: DC (run 1)"
+
+    @pytest.mark.parametrize("words", [(), ("--detail",)])
+    def test_a_line_beside_the_summary_names_solver_and_run(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    ) -> None:
+        path = save(entry(0, converged={"DC": True}), entry(1, converged={"DC": False}))
+
+        _, noted = shown_and_noted(capsys, path, *words)
+
+        assert noted == [self.LINE]
+
+    def test_the_table_and_the_page_of_the_run_say_so_too(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = save(
+            entry(0, converged={"DC": True}), entry(1, converged={"Opt": False, "DC": False})
+        )
+
+        table = shown(capsys, path, "--detail").splitlines()
+
+        assert "did not converge" not in table[1]
+        assert "solvers DC, Opt did not converge" in table[2]
+        assert "solvers DC, Opt did not converge" in shown(capsys, path, "--run", 1)
+        assert "did not converge" not in shown(capsys, path, "--run", 0)
+
+    def test_a_run_that_failed_for_it_is_among_the_failures_only(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        cause = "solver DC did not converge (5 of at most 5 iterations)"
+        path = save(entry(0), failed(1, cause, converged={"DC": False}))
+
+        _, noted = shown_and_noted(capsys, path)
+
+        assert noted == [f"failed: 1 x {cause} (run 1)"]
+
+    @pytest.mark.parametrize(
+        ("entries", "line"),
+        [
+            ([entry(0), entry(1, converged={"DC": True})], ""),
+            (
+                [entry(0, converged={"DC": False}), entry(1, converged={"DC": False})],
+                "2 of 2 runs have a solver that did not converge: DC (run 0, 1)",
+            ),
+            (
+                [entry(0, converged={"DC": False, "Yukon": False}), entry(1)],
+                "1 of 2 runs has a solver that did not converge: DC (run 0), Yukon (run 0)",
+            ),
+            (
+                [entry(i, converged={"DC": i % 2 == 0}) for i in range(40)],
+                (
+                    "20 of 40 runs have a solver that did not converge: "
+                    "DC (run 1, 3, 5, 7, 9, 11, 13, 15, ...)"
+                ),
+            ),
+            (
+                [entry(0, converged={f"S{i}": False for i in range(7)})],
+                (
+                    "1 of 1 runs has a solver that did not converge: S0 (run 0), S1 (run 0), "
+                    "S2 (run 0), S3 (run 0), 3 further solvers"
+                ),
+            ),
+            ([entry(0, "skipped", converged={"DC": False})], ""),
+        ],
+        ids=["none", "two runs", "two solvers", "many runs", "many solvers", "skipped"],
+    )
+    def test_long_lists_are_cut_off(self, entries: list[ManifestEntry], line: str) -> None:
+        assert unconverged_line(entries) == line
 
 
 class TestMissingRuns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +333,19 @@ class TestFinalState:
 
         assert (state.type.value, state.name) == type_and_name
         assert state.message == message
+
+    def test_its_message_and_its_outcome_tell_of_solvers_that_did_not_converge(self) -> None:
+        whole = manifest("ok", "ok", "failed")
+        whole.entries[1] = replace(whole.entries[1], converged={"DC": False, "Opt": False})
+
+        state = final_state(whole, None)
+
+        assert state.name == "CompletedWithFailures"
+        assert state.message == (
+            "2 of 3 runs ok, 1 failed; 1 of 3 runs has a solver that did not converge: "
+            "DC (run 1), Opt (run 1)"
+        )
+        assert state.result().unconverged == 1
 
     @given(
         statuses=st.lists(st.sampled_from(["ok", "failed", "skipped"]), min_size=1, max_size=8),

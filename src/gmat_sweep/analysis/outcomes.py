@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ __all__ = [
     "failure_groups",
     "failure_rate",
     "run_list",
+    "unconverged_line",
+    "unconverged_runs",
 ]
 
 CONFIDENCE = 0.95
 """Confidence level of every interval."""
 
+_MOST_SOLVERS = 4
 
 # Numbers in a message, which differ from run to run though the cause is one: the two messages
 # about a mass of -205.06 and of -446.38 have the same cause.
@@ -74,6 +78,48 @@ def run_list(run_ids: Sequence[int], most: int = 8) -> str:
     """Return run ids as text, ``...`` after the first `most`."""
     listed = ", ".join(str(run_id) for run_id in run_ids[:most])
     return f"{listed}, ..." if len(run_ids) > most else listed
+
+
+def unconverged_runs(entries: Iterable[ManifestEntry]) -> dict[str, tuple[int, ...]]:
+    """Return, for each solver, the runs that are ``ok`` although it did not reach its goal.
+
+    Solvers are in the order of their names, runs in ascending order.
+    """
+    runs: dict[str, list[int]] = {}
+    for entry in entries:
+        if entry.status == "ok":
+            for solver, reached in entry.converged.items():
+                if not reached:
+                    runs.setdefault(solver, []).append(entry.run_id)
+    return {solver: tuple(sorted(run_ids)) for solver, run_ids in sorted(runs.items())}
+
+
+def unconverged_line(entries: Iterable[ManifestEntry]) -> str:
+    """Return how many runs are ``ok`` although a solver did not converge, and which; or ``""``.
+
+    Such as ``1 of 2 runs has a solver that did not converge: DC (run 1)``. Long lists of solvers
+    and of runs are cut off.
+
+    Parameters
+    ----------
+    entries : iterable of ManifestEntry
+        One per run.
+    """
+    listed = list(entries)
+    solvers = unconverged_runs(listed)
+    if not solvers:
+        return ""
+    count = len({run_id for run_ids in solvers.values() for run_id in run_ids})
+    have = "has" if count == 1 else "have"
+    named = [
+        f"{solver} (run {run_list(run_ids)})"
+        for solver, run_ids in itertools.islice(solvers.items(), _MOST_SOLVERS)
+    ]
+    if len(solvers) > _MOST_SOLVERS:
+        named.append(f"{len(solvers) - _MOST_SOLVERS} further solvers")
+    return (
+        f"{count} of {len(listed)} runs {have} a solver that did not converge: {', '.join(named)}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

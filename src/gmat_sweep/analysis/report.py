@@ -18,6 +18,7 @@ from gmat_sweep.analysis.outcomes import (
     failure_groups,
     failure_rate,
     run_list,
+    unconverged_runs,
 )
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
@@ -119,6 +120,11 @@ class FinalReport:
         return self.ok + self.failed + self.skipped
 
     @property
+    def unconverged(self) -> int:
+        """How many runs are ``ok`` although a solver did not reach its goal."""
+        return len({run_id for run_ids in self.not_converged.values() for run_id in run_ids})
+
+    @property
     def missing(self) -> int:
         """How many runs have no entry yet."""
         return max(0, self.planned - self.recorded)
@@ -137,6 +143,8 @@ class FinalReport:
     def headline(self) -> str:
         """Return one sentence that says how the sweep ended, as plain text."""
         parts = [f"{self.ok} of {self.planned} runs ok"]
+        if self.unconverged:
+            parts[0] += f" ({self.unconverged} with a solver that did not converge)"
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.skipped:
@@ -277,7 +285,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
             for report, quantity in zip(*names, strict=True)
         ),
         failures=tuple(failure_groups(entries)),
-        not_converged=_not_converged(entries),
+        not_converged=unconverged_runs(entries),
         unreadable=ends.attrs[UNREADABLE],
     )
 
@@ -301,16 +309,6 @@ def _summary(report: str, quantity: str, values: NDArray[np.float64]) -> Quantit
     return QuantitySummary(
         report, quantity, unit, len(told), unscaled(mean, exponent), sigma, p5, p50, p95
     )
-
-
-def _not_converged(entries: Iterable[ManifestEntry]) -> dict[str, tuple[int, ...]]:
-    runs: dict[str, list[int]] = {}
-    for entry in entries:
-        if entry.status == "ok":
-            for solver, reached in entry.converged.items():
-                if not reached:
-                    runs.setdefault(solver, []).append(entry.run_id)
-    return {solver: tuple(run_ids) for solver, run_ids in sorted(runs.items())}
 
 
 def _busy_seconds(entries: Iterable[ManifestEntry]) -> float:

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.errors import SweepConfigError
@@ -45,6 +46,8 @@ def show(arguments: argparse.Namespace) -> int:
         say(missing)
     if interruption := text.interruption_line(Path(arguments.manifest).parent):
         say(interruption)
+    if line := unconverged_line(entries):
+        say(line)
     if not arguments.detail:
         for line in text.failure_lines(entries):
             say(f"failed: {line}")

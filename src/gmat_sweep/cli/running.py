@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
@@ -199,6 +200,9 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     entries = sweep.to_manifest().entries
     # Flush: in a log of both streams, the failures on standard error must come after this line.
     print(summary_line(entries, execution.folder), flush=True)
+    # Otherwise the sweep has said it, below its progress bar.
+    if arguments.quiet and (line := unconverged_line(entries)):
+        say(line)
     written = frame is None or _write(frame, sweep)
     code = _judged(
         [entry for entry in entries if entry.run_id >= execution.first_run],

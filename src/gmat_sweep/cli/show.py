@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.analysis.outcomes import failure_groups, run_list
+from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_runs
 from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.plans import planned_count
@@ -91,7 +91,7 @@ def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) ->
             str(entry.run_id),
             entry.status,
             f"{entry.duration_s:.2f}",
-            _cut(headline(entry.stderr)) or _NOTHING,
+            _cut(headline(entry.stderr) or _unconverged(entry)) or _NOTHING,
             str(entry.log_path) if entry.log_path else _NOTHING,
         )
         for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id))
@@ -108,6 +108,7 @@ def run_page(entry: ManifestEntry) -> str:
     facts: list[tuple[str, object]] = [
         ("status", entry.status),
         ("cause", headline(entry.stderr) or None),
+        ("warning", _unconverged(entry) or None),
         ("duration_s", f"{entry.duration_s:.2f}"),
         ("started_at", entry.started_at.isoformat()),
         ("ended_at", entry.ended_at.isoformat()),
@@ -138,6 +139,14 @@ def run_page(entry: ManifestEntry) -> str:
         lines += ["", f"attempt {number}:", f"  {attempt.get('cause', 'no cause recorded')}"]
     lines += ["", "stderr:", entry.stderr.rstrip() if entry.stderr else "(no stderr)"]
     return "\n".join(lines)
+
+
+def _unconverged(entry: ManifestEntry) -> str:
+    """Return which solvers of an ``ok`` run did not converge; empty if all of them did."""
+    solvers = list(unconverged_runs([entry]))
+    if not solvers:
+        return ""
+    return f"solver{'s' * (len(solvers) > 1)} {', '.join(solvers)} did not converge"
 
 
 def _mapping_lines(mapping: object) -> list[str]:

@@ -43,6 +43,7 @@ class Collector:
         self._host = socket.gethostname()
         self.done = 0
         self.failed = 0
+        self._unconverged = 0
         self._common_cause = CommonCause()
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
         self._bar: tqdm[Any] = tqdm(
@@ -80,7 +81,9 @@ class Collector:
         )
         self.done += 1
         self.failed += outcome.status == "failed"
-        self._bar.set_postfix(failed=self.failed, refresh=False)
+        self._unconverged += outcome.status == "ok" and not all(outcome.converged.values())
+        counts = {"unconverged": self._unconverged} if self._unconverged else {}
+        self._bar.set_postfix({"failed": self.failed, **counts}, refresh=False)
         self._bar.update()
         if cause := self._common_cause.seen_in(outcome):
             self._say_common_cause(cause)

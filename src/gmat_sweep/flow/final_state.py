@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.states import Completed, Failed
 
+from gmat_sweep.analysis.outcomes import unconverged_line, unconverged_runs
 from gmat_sweep.errors import SweepFailedError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import kind_of, planned_count
@@ -37,6 +38,8 @@ class SweepOutcome:
         How many runs the sweep has.
     ok, failed, skipped : int
         How many runs have this status, by the last entry of each run.
+    unconverged : int
+        How many runs are ``ok`` although a solver did not converge.
     """
 
     folder: Path
@@ -46,6 +49,7 @@ class SweepOutcome:
     ok: int
     failed: int
     skipped: int
+    unconverged: int = 0
 
     @property
     def recorded(self) -> int:
@@ -61,7 +65,8 @@ class SweepOutcome:
         manifest : Manifest
             The sweep, with all its entries, as loaded from its file or saved to it.
         """
-        statuses = [entry.status for entry in manifest.latest().values()]
+        entries = manifest.latest().values()
+        statuses = [entry.status for entry in entries]
         path = (manifest.path or Path(MANIFEST_NAME)).absolute()
         return cls(
             folder=(manifest.output_dir or path.parent).absolute(),
@@ -71,6 +76,7 @@ class SweepOutcome:
             ok=statuses.count("ok"),
             failed=statuses.count("failed"),
             skipped=statuses.count("skipped"),
+            unconverged=len(set().union(*unconverged_runs(entries).values())),
         )
 
 
@@ -96,10 +102,11 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcom
         )
         return Failed(name="Incomplete", message=said, data=SweepFailedError(said, outcome))
     said = f"{recorded - failed} of {recorded} runs ok"
+    warning = f"; {line}" if (line := unconverged_line(manifest.latest().values())) else ""
     if not failed:
-        return Completed(message=said, data=outcome)
+        return Completed(message=said + warning, data=outcome)
     said += f", {failed} failed"
     if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
-        said += f"; at most {max_failed} may"
+        said += f"; at most {max_failed} may{warning}"
         return Failed(name="TooManyFailedRuns", message=said, data=SweepFailedError(said, outcome))
-    return Completed(name="CompletedWithFailures", message=said, data=outcome)
+    return Completed(name="CompletedWithFailures", message=said + warning, data=outcome)

@@ -292,7 +292,9 @@ class TaskRuns:
         progress.outcome = outcome
         if outcome.status == "failed":
             return self._failed(RUN_FAILED, outcome)
-        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s")
+        missed = [name for name, reached in sorted(outcome.converged.items()) if not reached]
+        warning = f"; {', '.join(missed)} did not converge" if missed else ""
+        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s{warning}")
 
     def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
         cause = headline(outcome.stderr)

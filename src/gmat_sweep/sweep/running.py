@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
@@ -539,7 +540,11 @@ class Sweep(SweepResults):
             self.report = run_job(job)
         finally:
             self._is_under_way = False
-        if self.options.progress and self.report.flow_run_id is not None:
+        if not self.options.progress:
+            return
+        if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
+            print(f"gmat-sweep: {line}", file=sys.stderr)
+        if self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
 
