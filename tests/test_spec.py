@@ -39,6 +39,7 @@ run_specs = st.builds(
     run_options=mappings,
     postprocess=st.none() | st.text(),
     context=mappings,
+    unconverged=st.sampled_from(["ok", "failed"]),
 )
 sweep_specs = st.builds(
     SweepSpec,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.distributions import DistSpec
-    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.spec import RunSpec, Unconverged
 
 __all__ = ["latin_hypercube", "monte_carlo", "monte_carlo_extend", "sweep"]
 
@@ -58,6 +58,7 @@ def sweep(
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
     end_state: bool = True,
+    unconverged: Unconverged = "ok",
 ) -> pd.DataFrame:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
@@ -101,6 +102,9 @@ def sweep(
     end_state : bool
         Whether a mission that reports nothing gets a report of its end state: per Spacecraft its
         epoch, Cartesian state, Keplerian elements and total mass when the mission has ended.
+    unconverged : {"ok", "failed"}
+        The status of a run that has a solver which did not converge. With ``"failed"`` its files
+        stay in its folder, and its values are not in the frame.
 
     Returns
     -------
@@ -148,6 +152,7 @@ def sweep(
             memory_limit=memory_limit,
             end_state=end_state,
             postprocess=postprocess,
+            unconverged=unconverged,
         ),
     )
 
@@ -172,6 +177,7 @@ def monte_carlo(
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
     end_state: bool = True,
+    unconverged: Unconverged = "ok",
 ) -> pd.DataFrame:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
@@ -192,7 +198,7 @@ def monte_carlo(
         The sweep's seed; by default one is drawn. The manifest records it.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit, end_state
+    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged
         As for `sweep`.
 
     Returns
@@ -232,6 +238,7 @@ def monte_carlo(
             memory_limit=memory_limit,
             end_state=end_state,
             postprocess=postprocess,
+            unconverged=unconverged,
         ),
     )
 
@@ -256,6 +263,7 @@ def latin_hypercube(
     run_options: Mapping[str, Any] | None = None,
     memory_limit: int | str | None = None,
     end_state: bool = True,
+    unconverged: Unconverged = "ok",
 ) -> pd.DataFrame:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
@@ -268,7 +276,7 @@ def latin_hypercube(
         As for `monte_carlo`.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit, end_state
+    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged
         As for `sweep`.
 
     Returns
@@ -299,6 +307,7 @@ def latin_hypercube(
             memory_limit=memory_limit,
             end_state=end_state,
             postprocess=postprocess,
+            unconverged=unconverged,
         ),
     )
 
@@ -321,6 +330,7 @@ def monte_carlo_extend(
     retries: int = 1,
     memory_limit: int | str | None = None,
     postprocess: str | None = None,
+    unconverged: Unconverged = "ok",
     trust_hook: bool = False,
 ) -> pd.DataFrame:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
@@ -343,7 +353,7 @@ def monte_carlo_extend(
         The sweep folder, if it is not the one that the manifest names.
     context_provider : callable, optional
         Returns the hook's context of a run id that has no entry yet.
-    postprocess, trust_hook
+    postprocess, unconverged, trust_hook
         As for `Sweep.from_manifest`.
 
     Returns
@@ -368,6 +378,7 @@ def monte_carlo_extend(
         retries=retries,
         memory_limit=memory_limit,
         postprocess=postprocess,
+        unconverged=unconverged,
         allow_script_drift=allow_script_drift,
         trust_hook=trust_hook,
     )

@@ -18,6 +18,7 @@ __all__ = [
     "RunSpec",
     "RunStatus",
     "SweepSpec",
+    "Unconverged",
     "checked_choice",
 ]
 
@@ -26,6 +27,9 @@ RunStatus = Literal["ok", "failed", "skipped"]
 
 PostprocessStatus = Literal["none", "ok", "failed"]
 """How a run's hook ended; ``none`` if the run has no hook or GMAT failed before it."""
+
+Unconverged = Literal["ok", "failed"]
+"""The status of a run that GMAT flew to its end with a solver that did not converge."""
 
 
 def checked_choice(name: str, value: object, choices: object) -> Any:
@@ -73,6 +77,8 @@ class RunSpec:
         Import path ``"package.module:function"`` of a hook called after a successful run.
     context : dict
         JSON data for the hook; never applied to the mission.
+    unconverged : {"ok", "failed"}
+        How the run ends if it has a solver that did not converge.
     """
 
     script_path: Path
@@ -83,9 +89,13 @@ class RunSpec:
     run_options: dict[str, Any]
     postprocess: str | None = None
     context: dict[str, Any] = field(default_factory=dict)
+    unconverged: Unconverged = "ok"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record with paths as text; mappings are not copied."""
+        """Return the record with paths as text; mappings are not copied.
+
+        ``unconverged`` is left out if it is ``"ok"``.
+        """
         return {
             "script_path": str(self.script_path),
             "overrides": self.overrides,
@@ -95,6 +105,7 @@ class RunSpec:
             "run_options": self.run_options,
             "postprocess": self.postprocess,
             "context": self.context,
+            **({} if self.unconverged == "ok" else {"unconverged": self.unconverged}),
         }
 
     @classmethod
@@ -104,9 +115,9 @@ class RunSpec:
         Raises
         ------
         ValueError
-            A value has the wrong type; the message names the field.
+            A value has the wrong type or is not a known one; the message names the field.
         KeyError
-            A key other than ``postprocess`` and ``context`` is absent.
+            A key other than ``postprocess``, ``context`` and ``unconverged`` is absent.
         """
 
         def text(key: str) -> str:
@@ -134,6 +145,7 @@ class RunSpec:
                 else None
             ),
             context=mapping("context") if "context" in record else {},
+            unconverged=checked_choice("unconverged", record.get("unconverged", "ok"), Unconverged),
         )
 
 
@@ -285,10 +297,12 @@ class RunOutcome:
         duration_s: float | None = None,
         postprocess_status: PostprocessStatus = "none",
         shortage: str | None = None,
+        converged: dict[str, bool] | None = None,
     ) -> RunOutcome:
         """Return the outcome of a run that failed, with its cause in `stderr`.
 
-        ``duration_s=None`` means the time from `started_at` to `ended_at`.
+        ``duration_s=None`` means the time from `started_at` to `ended_at`. `converged` is given if
+        the run failed because of a solver.
         """
         return cls(
             run_id=run_id,
@@ -296,7 +310,7 @@ class RunOutcome:
             output_paths={},
             extra_outputs={},
             solver_paths={},
-            converged={},
+            converged=converged or {},
             postprocess_status=postprocess_status,
             duration_s=_duration(duration_s, started_at, ended_at),
             stderr=stderr,

@@ -68,6 +68,7 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
         memory_limit="2 GiB",
         postprocess="package.module:hook",
         end_state=False,
+        unconverged="failed",
         allow_script_drift=True,
         trust_hook=True,
     )
@@ -84,6 +85,7 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
         "memory_limit": 2 * 1024**3,
         "postprocess": "package.module:hook",
         "end_state": False,
+        "unconverged": "failed",
         "allow_script_drift": True,
         "trust_hook": True,
     }
@@ -97,6 +99,7 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
         ("timeout", 0.0, "timeout must be a positive number of seconds, got 0.0"),
         ("timeout", float("nan"), "timeout must be a positive number of seconds, got nan"),
         ("retries", -1, "retries must be 0 or more, got -1"),
+        ("unconverged", "skipped", "unconverged must be one of ok, failed, got 'skipped'"),
         ("memory_limit", "2 parsecs", "'2 parsecs' is no amount of memory"),
     ],
 )

@@ -231,6 +231,13 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
         "--name", metavar="REPORT", help="with --frame: which ReportFile, where there are several"
     )
     result.add_argument(
+        "--unconverged",
+        choices=("ok", "failed"),
+        default="ok",
+        help="what a run is that has a solver which did not converge: ok (default) or failed; a "
+        "sweep that was begun with failed keeps it",
+    )
+    result.add_argument(
         "--max-failed",
         metavar="N|P%",
         help="exit with code 5 when more runs fail; by default only when all do",

@@ -225,6 +225,7 @@ def _options(arguments: argparse.Namespace) -> SweepOptions:
         memory_limit=arguments.memory_limit,
         postprocess=arguments.postprocess,
         end_state=goes_on or arguments.end_state,
+        unconverged=arguments.unconverged,
         allow_script_drift=goes_on and arguments.allow_script_drift,
         trust_hook=goes_on and arguments.trust_hook,
     )
@@ -331,6 +332,8 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
             words += ["--postprocess", arguments.postprocess]
         if arguments.trust_hook:
             words.append("--trust-hook")
+        if arguments.unconverged != "ok":
+            words += ["--unconverged", arguments.unconverged]
     return shlex.join(words)
 
 

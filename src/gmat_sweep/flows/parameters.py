@@ -106,6 +106,11 @@ class RunSettings(BaseModel):
         description="Called in the worker after each successful run: package.module:function.",
         pattern=r"^[\w.]+:[\w.]+$",
     )
+    unconverged: Literal["ok", "failed"] = Field(
+        default="ok",
+        title="Unconverged runs",
+        description="What a run is that has a solver which did not converge: ok or failed.",
+    )
     memory_limit: str | None = Field(
         default=None,
         title="Memory limit",
@@ -154,6 +159,7 @@ class RunSettings(BaseModel):
             memory_limit=self.memory_limit,
             postprocess=self.postprocess,
             end_state=self.end_state,
+            unconverged=self.unconverged,
             allow_script_drift=self.allow_script_drift,
             trust_hook=self.trust_hook,
         )

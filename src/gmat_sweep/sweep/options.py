@@ -7,10 +7,11 @@ deployment all make a `SweepOptions`, so that an option has one name, one defaul
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
 from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.spec import Unconverged
 
 __all__ = ["SweepOptions"]
 
@@ -42,6 +43,9 @@ class SweepOptions:
     end_state : bool
         For a new sweep: whether a mission that reports nothing gets a report of its end state. A
         resume does as the sweep did.
+    unconverged : {"ok", "failed"}
+        The status of a run that has a solver which did not converge. A sweep that was begun with
+        ``"failed"`` keeps it when it is resumed or extended.
     allow_unisolated_pool : bool
         For a new sweep: whether a pool that runs in the calling process is accepted.
     allow_script_drift : bool
@@ -63,6 +67,7 @@ class SweepOptions:
     memory_limit: int | str | None = None
     postprocess: str | None = None
     end_state: bool = field(default=True, metadata=_TO_START)
+    unconverged: Unconverged = "ok"
     allow_unisolated_pool: bool = field(default=False, metadata=_TO_START)
     allow_script_drift: bool = field(default=False, metadata=_TO_GO_ON)
     trust_hook: bool = field(default=False, metadata=_TO_GO_ON)
@@ -76,6 +81,11 @@ class SweepOptions:
             )
         if self.retries < 0:
             raise SweepConfigError(f"retries must be 0 or more, got {self.retries}.")
+        if self.unconverged not in get_args(Unconverged):
+            raise SweepConfigError(
+                f"unconverged must be one of {', '.join(get_args(Unconverged))}, got "
+                f"{self.unconverged!r}."
+            )
         if self.memory_limit is not None:
             object.__setattr__(self, "memory_limit", memory_bytes(self.memory_limit))
 

@@ -20,17 +20,19 @@ from gmat_sweep.plans import kind_of, planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
-    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.spec import RunSpec, Unconverged
     from gmat_sweep.sweep.preflight import PreparedMission
 
 __all__ = [
     "END_STATE_KEY",
     "MISSION_FILES_KEY",
     "MISSION_PATH_KEY",
+    "UNCONVERGED_KEY",
     "check_drift",
     "existing_folder",
     "mission_facts",
     "planned_extension",
+    "recorded_unconverged",
     "runs_to_repeat",
     "with_context",
 ]
@@ -43,6 +45,17 @@ MISSION_PATH_KEY = "mission_path"
 
 MISSION_FILES_KEY = "mission_files"
 """Header key: SHA-256 of the files that the mission includes and reads, by relative path."""
+UNCONVERGED_KEY = "unconverged"
+"""Key of a manifest's header: the option of that name, if the sweep was begun with ``"failed"``."""
+
+
+def recorded_unconverged(manifest: Manifest, asked: Unconverged) -> Unconverged:
+    """Return the option `unconverged` for the runs of a resume or an extension.
+
+    A sweep that was begun with ``"failed"`` keeps it: without that, a resume that does not name the
+    option again would turn the runs that failed for it into ``ok`` ones.
+    """
+    return "failed" if manifest.extra.get(UNCONVERGED_KEY) == "failed" else asked
 
 
 def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:

@@ -45,10 +45,12 @@ from gmat_sweep.sweep.preflight import (
 from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
+    UNCONVERGED_KEY,
     check_drift,
     existing_folder,
     mission_facts,
     planned_extension,
+    recorded_unconverged,
     runs_to_repeat,
     with_context,
 )
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
     from gmat_sweep.flow.job import Listener
     from gmat_sweep.flow.sweep_flow import SweepReport
     from gmat_sweep.plans import Plan
-    from gmat_sweep.spec import RunOutcome, RunSpec
+    from gmat_sweep.spec import RunOutcome, RunSpec, Unconverged
 
 __all__ = ["Sweep"]
 
@@ -110,6 +112,8 @@ class Sweep(SweepResults):
         text such as ``"2 GiB"`` or ``"500 MB"``.
     end_state : bool
         Whether a mission that reports nothing gets a report of its end state.
+    unconverged : {"ok", "failed"}
+        The status of a run that has a solver which did not converge.
 
     Attributes
     ----------
@@ -148,6 +152,7 @@ class Sweep(SweepResults):
         retries: int = 1,
         memory_limit: int | str | None = None,
         end_state: bool = True,
+        unconverged: Unconverged = "ok",
     ) -> None:
         check_isolation(backend, allow_unisolated_pool)
         self.options = SweepOptions(
@@ -159,6 +164,7 @@ class Sweep(SweepResults):
             memory_limit=memory_limit,
             postprocess=postprocess,
             end_state=end_state,
+            unconverged=unconverged,
             allow_unisolated_pool=allow_unisolated_pool,
         )
         check_limits(backend, self.options)
@@ -288,6 +294,7 @@ class Sweep(SweepResults):
         retries: int = 1,
         memory_limit: int | str | None = None,
         postprocess: str | None = None,
+        unconverged: Unconverged = "ok",
         trust_hook: bool = False,
     ) -> Sweep:
         """Rebuild a sweep from the manifest of an earlier one, to `resume` it.
@@ -314,6 +321,9 @@ class Sweep(SweepResults):
             The manifest's hook, named again; it must be the same one. `resume` and `extend` call
             the hook of a manifest that another user or another machine wrote only with this or
             with `trust_hook`.
+        unconverged : {"ok", "failed"}
+            As for the constructor, for the runs that are flown now. A sweep that was begun with
+            ``"failed"`` keeps it.
         trust_hook : bool
             Whether to trust all that such a manifest names: its hooks, and the scripts and folders
             of hand-made runs.
@@ -351,6 +361,7 @@ class Sweep(SweepResults):
             timeout=timeout,
             retries=retries,
             memory_limit=memory_limit,
+            unconverged=recorded_unconverged(manifest, unconverged),
         )
         sweep.options = replace(
             sweep.options,
@@ -465,7 +476,7 @@ class Sweep(SweepResults):
         return ChangedRuns(self.runs, self._checked)
 
     def _checked(self, run: RunSpec) -> RunSpec:
-        where = f"run {run.run_id}"
+        where, unconverged = f"run {run.run_id}", self.options.unconverged
         return replace(
             run,
             run_id=plain_int(run.run_id, "run_id"),
@@ -476,6 +487,7 @@ class Sweep(SweepResults):
             script_path=run.script_path.absolute(),
             output_dir=run.output_dir.absolute(),
             postprocess=self.options.postprocess or run.postprocess,
+            unconverged="failed" if "failed" in (unconverged, run.unconverged) else "ok",
         )
 
     def _warm_up(self) -> Engine:
@@ -556,6 +568,8 @@ class Sweep(SweepResults):
             "mission": self.script_path.name,
             **facts,
         }
+        if self.options.unconverged != "ok":
+            extra[UNCONVERGED_KEY] = self.options.unconverged
         place = (self.script_path, self.output_dir)
         if self._given_spec:
             extra |= header_facts(self.runs, self.parameter_spec, *place)

@@ -126,6 +126,15 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     if results.log:
         log.info("GMAT log\n%s", results.log)
 
+    if solved.misses and spec.unconverged == "failed":
+        return RunOutcome.failed(
+            run_id=spec.run_id,
+            stderr="; ".join(solved.misses),
+            started_at=started_at,
+            ended_at=datetime.now(UTC),
+            duration_s=time.monotonic() - started,
+            converged=solved.converged,
+        )
     outcome = RunOutcome.ok(
         run_id=spec.run_id,
         output_paths=written.outputs,
