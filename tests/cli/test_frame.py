@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from cli_sweeps import GRID, SCRIPT, manifest, refused
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.cli import main
+from gmat_sweep.folder.frames import hash_of, note_frame
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.sweep import Sweep
 from sweep_on_disk import SweepOnDisk, report
@@ -161,6 +162,7 @@ class TestWhatIsWritten:
         leaving(runs)
         path = tmp_path / "frame.csv"
         path.write_text("old")
+        note_frame(out, path, hash_of(path))
 
         assert main(words(SCRIPT, out, "--frame", path)) == 1
         printed, err = capsys.readouterr()
@@ -184,6 +186,136 @@ class TestWhatIsWritten:
         assert main(words(SCRIPT, out, *frame, "--max-failed", "0")) == 5
 
 
+class TestWhatIsReplaced:
+    """A frame that this sweep wrote, as it wrote it; any other file stays, and nothing is run."""
+
+    @pytest.fixture
+    def resumable(
+        self, leaving: Callable[[SweepOnDisk], None], out: Path
+    ) -> Callable[..., list[str]]:
+        """Return the words of a resume of a sweep whose run ended with this value of Sat.SMA."""
+
+        def arrange(frame: Path, sma: float = 7000.0) -> list[str]:
+            runs = SweepOnDisk(out)
+            runs.ok(0, {"report__RF": report(sma, rows=1)})
+            leaving(runs)
+            manifest("ok").save(out / "manifest.jsonl")
+            place = str(out / "manifest.jsonl")
+            return ["resume", place, "--script", str(SCRIPT), "--frame", str(frame)]
+
+        return arrange
+
+    @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+    def test_a_frame_that_was_moved_or_copied_is_still_one(
+        self, resumable: Callable[..., list[str]], tmp_path: Path, name: str
+    ) -> None:
+        first, moved = tmp_path / name, tmp_path / f"moved-{name}"
+        assert main(resumable(first)) == 0
+        first.rename(moved)
+
+        assert main(resumable(moved, 8000.0)) == 0
+        assert main(resumable(first, 8000.0)) == 0
+        assert first.read_bytes() == moved.read_bytes()
+
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("f.csv", b"mine\n", "is there already and is no frame of this sweep"),
+            ("f.csv", b"", "is there already and is no frame of this sweep"),
+            ("f.parquet", None, "is there already and is no frame of this sweep"),
+        ],
+        ids=["text", "empty", "parquet of something else"],
+    )
+    def test_a_file_of_another_origin_is_not(
+        self,
+        resumable: Callable[..., list[str]],
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        name: str,
+        content: bytes | None,
+        said: str,
+    ) -> None:
+        path = tmp_path / name
+        if content is None:
+            pd.DataFrame({"mine": [1]}).to_parquet(path)
+        else:
+            path.write_bytes(content)
+        before = path.read_bytes()
+
+        told = refused(capsys, 2, *resumable(path))
+
+        assert told == (
+            f"--frame {path} {said}, so it is not replaced. Move it away, or give another file."
+        )
+        assert path.read_bytes() == before
+
+    def test_a_frame_that_was_edited_since_is_not(
+        self,
+        resumable: Callable[..., list[str]],
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        path = tmp_path / "f.csv"
+        assert main(resumable(path)) == 0
+        path.write_text(path.read_text() + "0,,a note of mine,,\n")
+        capsys.readouterr()
+
+        assert "has changed since this sweep wrote it" in refused(capsys, 2, *resumable(path))
+        assert path.read_text().endswith("a note of mine,,\n")
+
+    def test_a_frame_of_another_sweep_is_not(
+        self,
+        leaving: Callable[[SweepOnDisk], None],
+        resumable: Callable[..., list[str]],
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        path, other = tmp_path / "f.parquet", SweepOnDisk(tmp_path / "other")
+        other.ok(0, {"report__RF": report(1.0)})
+        leaving(other)
+        assert main(words(SCRIPT, other.folder, "--frame", path)) == 0
+        capsys.readouterr()
+
+        assert "is no frame of this sweep" in refused(capsys, 2, *resumable(path))
+        assert pd.read_parquet(path)["Sat.SMA"].iloc[0] == 1.0
+
+    def test_a_frame_that_was_made_read_only_is_not(
+        self,
+        resumable: Callable[..., list[str]],
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        path = tmp_path / "f.csv"
+        assert main(resumable(path)) == 0
+        path.chmod(0o444)
+        capsys.readouterr()
+
+        assert "is there already and is read-only" in refused(capsys, 2, *resumable(path))
+
+    def test_a_file_that_appears_while_the_runs_are_flown_is_not(
+        self,
+        leaving: Callable[[SweepOnDisk], None],
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        out: Path,
+        tmp_path: Path,
+    ) -> None:
+        runs, path = SweepOnDisk(out), tmp_path / "f.csv"
+        runs.ok(0, {"report__RF": report()})
+        leaving(runs)
+        end = Sweep.run
+
+        def written_meanwhile(sweep: Sweep) -> Sweep:
+            path.write_text("mine")
+            return end(sweep)
+
+        monkeypatch.setattr(Sweep, "run", written_meanwhile)
+
+        assert main(words(SCRIPT, out, "--frame", path)) == 1
+        assert "is no frame of this sweep" in capsys.readouterr().err
+        assert path.read_text() == "mine"
+
+
 class TestWhatIsRefusedBeforeAnythingIsRun:
     @pytest.fixture(autouse=True)
     def nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +334,9 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
             (("--frame", "folder.csv"), "--frame folder.csv cannot be written"),
             (("--frame", "file/f.csv"), "--frame file/f.csv cannot be written"),
             (("--frame", "file/new/f.csv"), "--frame file/new/f.csv cannot be written"),
+            (("--frame", "mine.csv"), "--frame mine.csv is there already and is no frame of this"),
+            (("--frame", "loose.csv"), "--frame loose.csv is a link to nothing, so it is not"),
+            (("--frame", "sweep/run-1/f.csv"), "is in the folder of a run, where GMAT writes"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
@@ -216,6 +351,8 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
     ) -> None:
         (tmp_path / "folder.csv").mkdir()
         (tmp_path / "file").touch()
+        (tmp_path / "mine.csv").touch()
+        (tmp_path / "loose.csv").symlink_to(tmp_path / "gone.csv")
         monkeypatch.chdir(tmp_path)
 
         assert said in refused(capsys, 2, *words(SCRIPT, out, *more))

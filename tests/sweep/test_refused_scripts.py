@@ -270,7 +270,7 @@ def test_the_advice_about_a_data_file_works(
 
     with_data = WorkerProcess()
     try:
-        assert prepare_mission(script, (), tmp_path / "out", with_data) == script
+        assert prepare_mission(script, (), tmp_path / "out", with_data).runnable == script
         assert with_data.run(one_run(script)).status == "ok"
     finally:
         with_data.close()

@@ -1,6 +1,7 @@
 """``--frame PATH`` and ``--name REPORT``: the aggregated frame of a sweep as a file.
 
 A fault in the two flags is an error before anything is run. The file is there whole or not at all.
+It replaces an earlier frame of the same sweep, and no other file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.folder.frames import hash_of, note_frame, why_not_replace
+from gmat_sweep.folder.layout import RUN_FOLDER
 from gmat_sweep.mission.end_state import report_names
 
 if TYPE_CHECKING:
@@ -35,29 +38,35 @@ class FrameFile:
         The file, as the user typed it; its suffix says of which format it will be.
     report : str
         The ReportFile.
+    sweep_folder : Path
+        The folder of the sweep's manifest.
     """
 
     path: Path
     report: str
+    sweep_folder: Path
 
     def write(self, sweep: Sweep) -> None:
-        """Aggregate the sweep's report and write it; a file that was there is replaced.
+        """Aggregate the sweep's report and write it; an earlier frame of the sweep is replaced.
 
         Raises
         ------
         FrameNotWrittenError
-            The runs' reports make no frame, or the file cannot be written.
+            The runs' reports make no frame, the file cannot be written, or it is another file
+            that was written since the sweep began.
         """
         from gmat_sweep.disk.files import atomic_path
 
         try:
             frame = sweep.to_dataframe(self.report)
+            _check_replaceable(self.path, self.sweep_folder)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(self.path) as temporary:
                 if self.path.suffix.lower() == ".csv":
                     frame.to_csv(temporary)
                 else:
                     frame.to_parquet(temporary)
+                note_frame(self.sweep_folder, self.path, hash_of(temporary))
         except (GmatSweepError, ValueError, TypeError, OSError) as error:
             raise FrameNotWrittenError(
                 f"the runs are recorded, but --frame {self.path} could not be written: {error}"
@@ -68,6 +77,7 @@ def frame_file(
     path: str | None,
     report: str | None,
     script: Path,
+    sweep_folder: Path,
     inputs: tuple[Path, ...] = (),
     *,
     end_state: bool = True,
@@ -80,6 +90,8 @@ def frame_file(
         The values of ``--frame`` and ``--name``.
     script : Path
         The mission script, which names the ReportFiles to choose from.
+    sweep_folder : Path
+        The folder of the sweep's manifest, which need not exist yet.
     inputs : tuple of Path
         Files that must not be replaced.
     end_state : bool
@@ -88,7 +100,8 @@ def frame_file(
     Raises
     ------
     SweepConfigError
-        The file cannot be written, is an input, is of no known kind, or the report is not clear.
+        The file cannot be written, is an input, is of no known kind, or is there and no frame of
+        the sweep; or the report is not clear.
     """
     if path is None:
         if report is not None:
@@ -102,7 +115,13 @@ def frame_file(
     if target.resolve() in {each.resolve() for each in inputs}:
         raise SweepConfigError(f"--frame {path} would replace an input. Give another file.")
     _check_writable(target)
-    return FrameFile(target, _chosen_report(script, report, end_state=end_state))
+    if _is_in_a_run_folder(target, sweep_folder):
+        raise SweepConfigError(
+            f"--frame {path} is in the folder of a run, where GMAT writes. Give another file."
+        )
+    _check_replaceable(target, sweep_folder)
+    chosen = _chosen_report(script, report, end_state=end_state)
+    return FrameFile(target, chosen, sweep_folder)
 
 
 def _check_writable(target: Path) -> None:
@@ -110,6 +129,24 @@ def _check_writable(target: Path) -> None:
     if target.is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SweepConfigError(
             f"--frame {target} cannot be written. Give a file in a folder that you may write to."
+        )
+
+
+def _is_in_a_run_folder(target: Path, sweep_folder: Path) -> bool:
+    file, folder = target.resolve(), sweep_folder.resolve()
+    return file.is_relative_to(folder) and any(
+        RUN_FOLDER.fullmatch(part) for part in file.relative_to(folder).parts[:-1]
+    )
+
+
+def _check_replaceable(target: Path, sweep_folder: Path) -> None:
+    try:
+        reason = why_not_replace(sweep_folder, target)
+    except OSError as error:
+        reason = f"is there already and cannot be read ({error.strerror})"
+    if reason:
+        raise SweepConfigError(
+            f"--frame {target} {reason}, so it is not replaced. Move it away, or give another file."
         )
 
 

@@ -225,7 +225,8 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
         "--frame",
         metavar="PATH",
         help="also write the report of all runs as one table, .parquet or .csv, with the columns "
-        "run_id, time and __status; a file that is there is replaced",
+        "run_id, time and __status; a frame that this sweep wrote before is replaced, any other "
+        "file is not",
     )
     result.add_argument(
         "--name", metavar="REPORT", help="with --frame: which ReportFile, where there are several"

@@ -188,6 +188,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         arguments.frame,
         arguments.name,
         execution.script,
+        execution.manifest.parent,
         execution.inputs,
         end_state=options.end_state,
     )

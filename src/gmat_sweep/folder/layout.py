@@ -6,6 +6,7 @@
       manifest.jsonl                 the manifest
       manifest.jsonl.torn-<time>     a torn line, taken off its end
       manifest.header.json           a copy of its header line
+      frames.json                    hashes of the frames that --frame wrote
       last-pass.json                 how the last pass over the sweep ended
       inputs.json                    of a night: hashes of all that it was made from
       comparison.md  comparison.json of a night: what changed since the last one
@@ -34,6 +35,7 @@ __all__ = [
     "ATTEMPT_FOLDER",
     "COMPARISON_DATA_NAME",
     "COMPARISON_TEXT_NAME",
+    "FRAMES_NAME",
     "HEADLESS_FOLDER",
     "INPUT_HASHES_NAME",
     "LAST_PASS_NAME",
@@ -59,6 +61,7 @@ LAST_PASS_NAME = "last-pass.json"  # noqa: S105 - no password
 INPUT_HASHES_NAME = "inputs.json"
 COMPARISON_TEXT_NAME = "comparison.md"
 COMPARISON_DATA_NAME = "comparison.json"
+FRAMES_NAME = "frames.json"
 HEADLESS_FOLDER = "headless"
 RUN_FOLDER = re.compile(r"run-\d+")
 
