@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.folder.frames import hash_of, note_frame, why_not_replace
 from gmat_sweep.folder.layout import RUN_FOLDER
 from gmat_sweep.mission.end_state import report_names
 
@@ -56,6 +55,7 @@ class FrameFile:
             that was written since the sweep began.
         """
         from gmat_sweep.disk.files import atomic_path
+        from gmat_sweep.folder.frames import hash_of, note_frame
 
         try:
             frame = sweep.to_dataframe(self.report)
@@ -140,6 +140,8 @@ def _is_in_a_run_folder(target: Path, sweep_folder: Path) -> bool:
 
 
 def _check_replaceable(target: Path, sweep_folder: Path) -> None:
+    from gmat_sweep.folder.frames import why_not_replace
+
     try:
         reason = why_not_replace(sweep_folder, target)
     except OSError as error:

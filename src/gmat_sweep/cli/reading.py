@@ -6,7 +6,6 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.errors import SweepConfigError
@@ -25,6 +24,7 @@ _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEE
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what a manifest holds."""
+    from gmat_sweep.analysis.outcomes import unconverged_line
     from gmat_sweep.cli import show as text
 
     if arguments.filter is not None and not arguments.detail:

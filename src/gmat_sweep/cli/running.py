@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
@@ -179,6 +178,7 @@ def _continue(
 
 
 def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
+    from gmat_sweep.analysis.outcomes import unconverged_line
     from gmat_sweep.cli.show import summary_line
 
     if arguments.max_failed is not None:
