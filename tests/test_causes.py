@@ -195,6 +195,37 @@ Command Exception: Sqrt(x) x is less than 0.0.  x = -1             \x20
         "GMAT execution stopped by user.\n\n *** Mission run interrupted.\n",
         "GMAT execution stopped by user.",
     ),
+    "a solver whose ExitMode is Stop": (
+        """\
+********************************************************
+*** Performing Differential Correction (using "DC")
+*** 1 variables; 1 goals
+********************************************************
+DC Iteration 5; Nominal Pass
+Differential corrector DC has exceeded the maximum number of allowed iterations.
+
+*** Targeting did not converge in 5 iterations
+!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!
+!!! WARNING: Targeter did NOT converge!
+!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!
+Final Variable values:
+   B.Element1 = 0.3
+
+GMAT execution stopped by user.
+
+ *** Mission run interrupted.
+""",
+        "solver DC did not converge in 5 iterations, and the mission stopped there",
+    ),
+    "a Stop command after a solver that did not converge, and more": (
+        """\
+*** Performing Differential Correction (using "DC")
+*** Targeting did not converge in 5 iterations
+Kernel /data/planetary_coeff/SPICELunaFrameKernel.tf has been loaded.
+GMAT execution stopped by user.
+""",
+        "GMAT execution stopped by user.",
+    ),
 }
 RAISED_ERRORS = {
     "an unknown field": (

@@ -27,6 +27,13 @@ _EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re
 _REJECTED = re.compile(r"^GMAT rejected write to '(?P<field>[^']*)': ?(?P<said>.*)$")
 _OCCURRED = re.compile(r"This error occurred on (?P<line>line \d+) of file:")
 _RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*)(?:: ?(?P<text>.*))?$")
+# GMAT blames the user also for the end of a mission at a solver whose ExitMode is Stop.
+_STOPPED_AT_SOLVER = re.compile(
+    r"\*\*\* (?:Targeting|Optimization) did not converge in (?P<count>\d+) iterations\n"
+    r"(?:[ \t]*(?:!.*|Final Variable values:|\S+ = \S+)?[ \t]*\n)*"
+    r"GMAT execution stopped by user"
+)
+_SOLVER = re.compile(r'^\*\*\* Performing .*\(using "(?P<name>[^"]+)"\)', re.MULTILINE)
 # The message of gmat-run if the reason is in the engine's own log.
 _GENERIC = re.compile(r"RunScript returned status|check the GMAT log file")
 
@@ -65,7 +72,16 @@ def engine_errors(log: str) -> list[str]:
 
     An error that GMAT spreads over several lines is one line here.
     """
-    return [each.said for each in complaints(log)]
+    found: list[str] = []
+    if (missed := _STOPPED_AT_SOLVER.search(log)) is not None:
+        solvers = _SOLVER.findall(log, 0, missed.start())
+        name = f" {solvers[-1]}" if solvers else ""
+        found.append(
+            f"solver{name} did not converge in {missed['count']} iterations, and the mission "
+            "stopped there"
+        )
+        log = log[: missed.start()] + log[missed.end() :]
+    return [*found, *(each.said for each in complaints(log))]
 
 
 def headline(stderr: str | None) -> str:
