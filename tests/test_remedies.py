@@ -15,7 +15,10 @@ NO_PLUGIN = (
 NO_DATA = (
     ". Put the data file into a folder, under this name, and name that folder with GMAT_SWEEP_DATA."
 )
-NO_FILE = ", which the script names{place}. Mend the path, or put the file there."
+NO_FILE = (
+    ", which the script names{place}. Mend the path (GMAT finds a file by its full path), or put "
+    "the file there."
+)
 
 SAID = {
     "a propagator": (

@@ -30,7 +30,7 @@ _DATA = (
     "Put the data {files} into a folder, under {these}, and name that folder with GMAT_SWEEP_DATA."
 )
 _INSTALLED_DATA = "Put the data {files} into the data folder of that GMAT, under {these}."
-_FILE = "Mend the path, or put the file there."
+_FILE = "Mend the path (GMAT finds a file by its full path), or put the file there."
 
 # GMAT ends its words on a script with the line, which it pads with blanks.
 _IN_LINE = re.compile(
@@ -85,7 +85,10 @@ _FIELD_FOLDERS = (
     ("CSSISpaceWeatherFile", "atmosphere/earth"),
     ("SchattenFile", "atmosphere/earth"),
     ("SPKFilename", "planetary_ephem/spk"),
+    ("PCKFilename", "planetary_coeff"),
 )
+# Fields whose paths GMAT also takes as relative to its own program, as measured.
+_GMAT_RELATIVE = re.compile(r"\.GravityField\.|SpiceKernelName")
 _SOURCE = re.compile(r"EphemerisSource\s*=\s*'?(?P<name>DE\d+)")
 
 
@@ -232,7 +235,7 @@ def _file(reason: str, code: str) -> Lack | None:
 
 def _place_in_data(name: str, tried: str, code: str) -> str:
     """Return the place of a file in GMAT's data folder; empty if it is a file of the user's."""
-    if own := _GMAT_DATA.match(name):
+    if (own := _GMAT_DATA.match(name)) and _GMAT_RELATIVE.search(code):
         return own["place"]
     if "/" in name:
         presented = _WHEEL_DATA.search(name)
@@ -242,7 +245,8 @@ def _place_in_data(name: str, tried: str, code: str) -> str:
         return next((each for each in DATA_FILES if each.endswith(f".{number}")), "")
     if presented := _WHEEL_DATA.search(tried):
         return presented["place"]
-    for each in DATA_FILES:
+    # GMAT opens a DE file by its path only.
+    for each in () if "DEFilename" in code else DATA_FILES:
         folder, _, known = each.rpartition("/")
         if known.casefold() == name.casefold():
             return f"{folder}/{name}"

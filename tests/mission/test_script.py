@@ -16,6 +16,7 @@ from gmat_sweep.mission.script import (
     output_names,
     script_digest,
 )
+from gmat_sweep.mission.statements import refuse_wide_text
 from repository import DATA
 
 EMPTY = "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b"
@@ -167,3 +168,43 @@ def test_a_propagator_is_known_by_the_engines_own_word_for_it(tmp_path: Path) ->
     check_resources(main, ["PropSetup"])
     with pytest.raises(MissionScriptError, match="Propagator P"):
         check_resources(main, ["Spacecraft"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_a_script_in_wide_characters_is_refused_by_the_name_of_its_encoding(
+    encoding: str, tmp_path: Path
+) -> None:
+    main = write(tmp_path / "m.script", "% A mission.\nCreate Spacecraft Sat;\n".encode(encoding))
+    name = encoding[:6].upper()
+
+    for read in (script_digest, created_resources, output_names):
+        with pytest.raises(MissionScriptError, match=f"is {name} text") as caught:
+            read(main)
+        assert caught.value.path == main
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0")))
+def test_no_text_in_utf8_is_taken_for_wide_characters(text: str) -> None:
+    refuse_wide_text(Path("m.script"), text.encode())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("Spacecrft", "Spacecraft"),
+        ("Propagatr", "Propagator"),
+        ("ContactLocater", "ContactLocator"),
+    ],
+)
+def test_a_type_that_no_gmat_has_is_told_with_the_one_it_resembles(
+    wrong: str, right: str, tmp_path: Path
+) -> None:
+    main = write(tmp_path / "m.script", f"Create Spacecraft Sat;\nCreate {wrong} Other;")
+
+    with pytest.raises(MissionScriptError) as caught:
+        check_resources(main, {"Spacecraft", "PropSetup"})
+
+    message = str(caught.value)
+    assert f"{wrong} Other ({main}, line 2)" in message
+    assert f"Did you mean {right} for {wrong}?" in message
+    assert "the plugin is not part of it" not in message

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gmat_sweep import engine, full_gmat
@@ -95,10 +95,12 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
     known = {word for words in facts.words.values() for word in words}
     findings = [_finding(each, script, loaded, statements, known) for each in said]
     findings = _merged(_without_consequences(findings))
-    lines = [_sentence(each, facts.words) for each in findings]
+    found = _engine()
+    folder = found.data_folder if found else None
+    lines = [_sentence(each, facts.words, folder) for each in findings]
     lacks = [each.lack for each in findings if each.lack]
     opening = f"GMAT cannot {'load' if lacks else 'parse'} {script}"
-    ending = [remedy_of(lacks, installed=_is_installed())] if lacks else []
+    ending = [remedy_of(lacks, installed=bool(found and found.source != "wheel"))] if lacks else []
     if len(lacks) < len(findings):
         ending.append(_MEND)
     listed = "\n".join(f"  - {line}" for line in lines)
@@ -229,10 +231,15 @@ def _merged(findings: Sequence[_Finding]) -> list[_Finding]:
     return list(merged.values())
 
 
-def _sentence(finding: _Finding, words: Mapping[str, tuple[str, ...]]) -> str:
+def _sentence(
+    finding: _Finding, words: Mapping[str, tuple[str, ...]], data_folder: Path | None
+) -> str:
     place = _place(finding.places)
     if finding.lack:
         because = ": the plugin is not part of it" if finding.lack.kind == "plugin" else ""
+        if data_folder and finding.lack.kind == "data":
+            other = _misplaced(finding.lack.name, data_folder)
+            because = f"; the folder of GMAT_SWEEP_DATA has it as {other}" if other else ""
         return f"{finding.lack.what}{f' ({place})' if place else ''}{because}"
     reason, suggestion = _misspelt(finding, words)
     meant = f"; did you mean {suggestion}?" if suggestion else ""
@@ -276,9 +283,15 @@ def _resembling(word: str, known: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.75)), "")
 
 
-def _is_installed() -> bool:
-    """Whether the engine in use is an installed GMAT, which takes no folder of the user's data."""
+def _engine() -> engine.Engine | None:
+    """Return the engine in use; None on the driver of a cluster that has no engine of its own."""
     with contextlib.suppress(EngineError):
-        return engine.find_engine().source != "wheel"
-    # The driver of a cluster may have no engine of its own.
-    return False
+        return engine.find_engine()
+    return None
+
+
+def _misplaced(place: str, folder: Path) -> str:
+    """Return the path in the user's data folder of a file that belongs to another place in it."""
+    name = PurePosixPath(place).name.casefold()
+    others = (path for path in sorted(folder.rglob("*.*")) if path.name.casefold() == name)
+    return next((path.relative_to(folder).as_posix() for path in others), "")
