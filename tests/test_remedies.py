@@ -89,6 +89,16 @@ SAID = {
         "Error opening EopFile nope.eop (line 13)",
         "there is no file nope.eop" + NO_FILE.format(place=" (line 13)"),
     ),
+    "plates of a spacecraft": (
+        (
+            "SPAD SRP data requested for Spacecraft Sat but no SPAD file has been provided. "
+            "(line 15)"
+        ),
+        (
+            "the SPAD file of Sat is not there, or the script names none for Sat (line 15). Mend "
+            "the path (GMAT finds a file by its full path), or put the file there."
+        ),
+    ),
     "an ephemeris of a spacecraft": (
         "Failed to open STK ephemeris file: 'foo.e'",
         "there is no file foo.e" + NO_FILE.format(place=""),

@@ -63,6 +63,9 @@ _PARAMETER = re.compile(
     r'|(?:disallowed object field|disallowed Report Variable:) "(?P<path>[\w.]+)"'
 )
 
+# GMAT passes over a name of such a file that is not there, and has none when it flies.
+_SPAD = re.compile(r"^SPAD \w+ data requested for Spacecraft (?P<craft>\w+) but no SPAD file")
+
 _FILE_NAMES = (
     re.compile(r'The file name "(?P<name>[^"]*)" does not exist'),
     re.compile(r'The value of "(?P<name>[^"]*)" for field .*\[File must exist\]'),
@@ -224,6 +227,10 @@ def _command(name: str) -> Lack:
 
 def _file(reason: str, code: str) -> Lack | None:
     match = next((found for each in _FILE_NAMES if (found := each.search(reason))), None)
+    if spad := _SPAD.search(reason):
+        craft = spad["craft"]
+        what = f"the SPAD file of {craft} is not there, or the script names none for {craft}"
+        return Lack("file", what, "")
     if match is None:
         return None
     name = match["name"].replace("\\", "/")

@@ -341,6 +341,30 @@ def test_a_copy_and_an_include_are_told_by_the_users_own_files_and_lines(
     assert (error.path, error.line_number) == (part, 4)
 
 
+def test_an_include_that_is_not_there_is_told_and_not_what_it_would_have_made(
+    tmp_path: Path, worker: WorkerProcess
+) -> None:
+    script = mission(tmp_path, commands="count = Lander.X;\nPropagate Flier(Lander);")
+    text = script.read_text().replace("Create Spacecraft Craft;", "#Include 'parts/craft.script'")
+    script.write_text(text)
+
+    error = refused(script, worker)
+
+    assert bullets(error)[0] == (
+        "there is no file parts/craft.script, which the script includes (asked.script, line 2)"
+    )
+    assert "Lander" not in str(error)
+    assert error.line_number == 2
+
+
+def test_a_quantity_of_a_resource_that_is_not_made_is_a_mistake(
+    tmp_path: Path, worker: WorkerProcess
+) -> None:
+    script = mission(tmp_path, commands="count = Aims.SolverStatus;")
+
+    assert '"Aims.SolverStatus"' in bullets(refused(script, worker))[0]
+
+
 def test_a_statement_over_several_lines_is_told_by_a_line_of_it(
     tmp_path: Path, worker: WorkerProcess
 ) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gmat_sweep import engine, full_gmat
 from gmat_sweep.causes import Complaint, complaints
 from gmat_sweep.errors import EngineError, MissionScriptError
-from gmat_sweep.mission.script import statements_of
+from gmat_sweep.mission.script import included_file, statements_of
 from gmat_sweep.mission.statements import Statement, masked
 from gmat_sweep.remedies import Lack, lack_in, quoted_line, remedy_of
 
@@ -93,8 +93,9 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
     said = complaints(facts.engine_log) or [Complaint(each) for each in facts.problems]
     statements = list(statements_of(script))
     known = {word for words in facts.words.values() for word in words}
+    absent = _absent_includes(statements, script)
     findings = [_finding(each, script, loaded, statements, known) for each in said]
-    findings = _merged(_without_consequences(findings))
+    findings = _merged([*absent, *_without_consequences(findings, anything=bool(absent))])
     found = _engine()
     folder = found.data_folder if found else None
     lines = [_sentence(each, facts.words, folder) for each in findings]
@@ -106,6 +107,25 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
     listed = "\n".join(f"  - {line}" for line in lines)
     path, number = next((each.places[0] for each in findings if each.places), (script, None))
     return MissionScriptError(f"{opening}:\n{listed}\n{' '.join(ending)}", path, number)
+
+
+def _absent_includes(statements: Sequence[Statement], script: Path) -> list[_Finding]:
+    """Find the ``#Include`` of files that are not there; GMAT only warns of them."""
+    return [
+        _Finding(
+            reason="",
+            statement=each,
+            lack=Lack(
+                "file",
+                f"there is no file {each.included}, which the script includes",
+                each.included,
+            ),
+            places=((each.path, each.line_number),),
+            quoted="",
+        )
+        for each in statements
+        if each.included is not None and included_file(each, script) is None
+    ]
 
 
 def _finding(
@@ -122,6 +142,11 @@ def _finding(
     statement = _statement_of(reason, number, code, complaint.path, loaded, statements)
     text = statement.code if statement else code
     lack = _lack(reason, text, known)
+    if lack and lack.name in full_gmat.PARAMETERS:
+        # A quantity of a resource that the script does not create is a mistake in any GMAT.
+        made = {name for each in statements if each.created for name in each.created[1]}
+        roots = {name.partition(".")[0] for name in _QUOTED.findall(reason) if "." in name}
+        lack = lack if roots <= made else None
     places: tuple[tuple[Path, int], ...] = ()
     if statement:
         inside = statement.path == script and number in statement.line_numbers and number
@@ -188,8 +213,11 @@ def _is_word(name: str, squeezed: str, statement: Statement) -> bool:
     return name in _BLANKS.sub("", statement.text) and not name.isidentifier()
 
 
-def _without_consequences(findings: Sequence[_Finding]) -> list[_Finding]:
-    """Leave out the complaints that only follow from others."""
+def _without_consequences(findings: Sequence[_Finding], *, anything: bool) -> list[_Finding]:
+    """Leave out the complaints that only follow from others.
+
+    `anything` may be missing when a file that the script includes is not there.
+    """
     lame = {each.lack.owner for each in findings if each.lack and each.lack.owner}
     unmade = {created["name"] for each in findings if (created := _CREATED.match(each.reason))}
     kept: list[_Finding] = []
@@ -198,7 +226,7 @@ def _without_consequences(findings: Sequence[_Finding]) -> list[_Finding]:
         if each.lack is None and _REPEATS.match(each.reason) and (same or not each.places):
             continue
         follows = (_FOLLOWS_LACK.search(each.reason) and _is_about(each, lame)) or (
-            _FOLLOWS_CREATE.search(each.reason) and _is_about(each, unmade)
+            _FOLLOWS_CREATE.search(each.reason) and (anything or _is_about(each, unmade))
         )
         # GMAT says in other words once more what it has said about a statement.
         told = {name for other in kept if other.places == each.places for name in _named(other)}
@@ -206,7 +234,7 @@ def _without_consequences(findings: Sequence[_Finding]) -> list[_Finding]:
         if each.lack is None and (follows or again):
             continue
         kept.append(each)
-    return kept or list(findings)
+    return kept or ([] if anything else list(findings))
 
 
 def _is_about(finding: _Finding, names: Iterable[str]) -> bool:
