@@ -472,3 +472,21 @@ def test_tables_of_other_names_types_or_columns_are_not_the_same() -> None:
     assert not same_tables(one, {("ephemerides", "RF"): frame})
     assert not same_tables(one, {("reports", "RF"): frame.astype("int64")})
     assert not same_tables(one, {("reports", "RF"): frame.rename(columns={"Sat.X": "Sat.Y"})})
+
+
+def test_a_solvers_file_that_is_no_table_does_not_keep_a_mission_from_being_kept(
+    on_engine: EngineRuns, tmp_path: Path
+) -> None:
+    """A field varied twice in one Target, which gmat-run does not read."""
+    target = (DATA / "targeting.script").read_text(encoding="utf-8")
+    vary = next(line for line in target.splitlines(keepends=True) if "Vary DC" in line)
+    script = tmp_path / "twice.script"
+    script.write_text(target.replace(vary, 2 * vary))
+
+    kept, loaded = on_engine(
+        [(script, {"Sat.SMA": 6900.0 + n}) for n in range(5)], tmp_path, probation_runs=2
+    )
+
+    assert kept.tables == loaded.tables
+    assert not any("failed" in tables for tables in kept.tables)
+    assert kept.loaded == [True, True, True, False, False]

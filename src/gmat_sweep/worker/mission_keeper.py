@@ -332,9 +332,18 @@ def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> Non
 
 
 def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
-    """Read every table that a run wrote, by kind and name."""
-    kinds = ("reports", "ephemerides", "contacts", "solver_runs")
-    return {(kind, name): table for kind in kinds for name, table in getattr(results, kind).items()}
+    """Read every table that a run wrote, by kind and name; of solvers, the lines of their files."""
+    import pandas as pd
+
+    kinds = ("reports", "ephemerides", "contacts")
+    tables = {
+        (kind, name): table for kind in kinds for name, table in getattr(results, kind).items()
+    }
+    for name, path in results.solver_paths.items():
+        # Not every such file can be read as a table, and none has more digits than its text.
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        tables["solver_runs", name] = pd.DataFrame({"line": lines})
+    return tables
 
 
 def same_tables(
