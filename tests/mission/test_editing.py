@@ -185,7 +185,7 @@ def test_an_assignment_in_an_included_file_is_edited_in_a_copy(tmp_path: Path) -
 
     edited = editable.edited({"Sat.SMA": 7100, "Sat.ECC": 0.1})
 
-    assert set(editable.script_files) == {path.resolve(), included.resolve()}
+    assert set(editable.watched_files) == {path.resolve(), included.resolve()}
     (name,) = edited.files.keys() - {"m.script"}
     assert f"#Include '{name}'" in edited.text
     assert edited.files[name] == b"Sat.SMA = 7100;\n"

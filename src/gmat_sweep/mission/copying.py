@@ -31,6 +31,7 @@ __all__ = [
     "ScriptCopy",
     "included_copy_name",
     "input_files",
+    "named_inputs",
     "origin_of",
     "quoted_path",
     "with_absolute_inputs",
@@ -238,6 +239,18 @@ def input_files(
     tuple of (int, int, Path)
         Start and end of the name in `text`, quotes included, and the file.
     """
+    for start, end, path in named_inputs(statement, text, types, folder):
+        if is_file(path):
+            yield start, end, path
+
+
+def named_inputs(
+    statement: Statement, text: str, types: Mapping[str, str], folder: Path
+) -> Iterator[tuple[int, int, Path]]:
+    """Yield as `input_files` does, and also each name that is that of no file beside the script.
+
+    GMAT finds such a file in its own data, or not at all.
+    """
     owner, field = statement.assigned or ("", "")
     is_output = field in OUTPUT_FIELDS and types.get(owner) not in READER_TYPES
     if not field or is_output:
@@ -250,5 +263,5 @@ def input_files(
         spans = [(value + len(bare) - len(bare.lstrip(" \t")), value + len(bare))]
     for start, end in spans:
         name = text[start:end].strip("'").replace("\\", "/")
-        if (_INPUT_FIELD.search(field) or _LOOKS_LIKE_FILE.search(name)) and is_file(folder / name):
+        if name and (_INPUT_FIELD.search(field) or _LOOKS_LIKE_FILE.search(name)):
             yield start, end, folder / name

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from gmat_sweep.mission.assignments import assigned_name, root_of, value_text
 from gmat_sweep.mission.copying import (
     included_copy_name,
-    input_files,
+    named_inputs,
     origin_of,
     with_absolute_inputs,
 )
@@ -119,10 +119,9 @@ class EditableScript:
         As given.
     types : dict of str to str
         Type of each resource by its name.
-    script_files : tuple of Path
-        The script and the files that it includes, resolved.
-    input_files : tuple of Path
-        The files that it names for GMAT to read, as far as they are there.
+    watched_files : tuple of Path
+        The files whose content makes the mission: the script, those that it includes and those
+        that it names for GMAT to read, also where none is there now.
     plain : EditedScript
         The script without any assignment.
     places : dict of str to OutputPlace
@@ -148,15 +147,7 @@ class EditableScript:
         self._statements: list[tuple[str, Statement]] = []
         self._names: dict[Path, str] = {}
         self._read(source, source.name)
-        self.script_files = tuple(self._names)
-        self.input_files = tuple(
-            dict.fromkeys(
-                path
-                for _, statement in self._statements
-                if statement.assigned
-                for _, _, path in input_files(statement, statement.text, self.types, self._folder)
-            )
-        )
+        self.watched_files = (*self._names, *dict.fromkeys(self._other_files()))
         self._standing = self._standing_assignments()
         self._of_resource: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for target, indices in self._standing.items():
@@ -250,6 +241,17 @@ class EditableScript:
             target = included_file(statement, self.source)
             if target is not None and target.resolve() not in self._names:
                 self._read(target, included_copy_name(len(self._names), target))
+
+    def _other_files(self) -> Iterator[Path]:
+        """Yield the files besides the scripts that are there, of which the mission is made."""
+        for _, statement in self._statements:
+            if statement.included is not None:
+                path = self._folder / statement.included.replace("\\", "/")
+                if path.resolve() not in self._names:
+                    yield path
+            elif statement.assigned:
+                named = named_inputs(statement, statement.text, self.types, self._folder)
+                yield from (path for _, _, path in named)
 
     def _with_fixed_paths(self) -> dict[int, Statement | None]:
         """Return the statements whose path must lead elsewhere from the edited script's folder."""

@@ -135,7 +135,8 @@ def content_stamp(path: str | Path) -> tuple[object, ...] | None:
         if status.st_size > _HASHED_UP_TO:
             return stamp
         return (*stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest())
-    except FileNotFoundError:
+    except OSError:
+        # Also a name that no file can have.
         return None
 
 

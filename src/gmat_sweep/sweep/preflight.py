@@ -30,6 +30,7 @@ from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.script import (
     check_resources,
     created_resources,
+    included_file,
     output_names,
     statements_of,
 )
@@ -273,6 +274,7 @@ def prepare_missions(
                 "--no-end-state (end_state=False), or pass a postprocess hook that writes a file."
             )
         warn_of_fields_set_again(script, of_script)
+        warn_of_missing_includes(script)
     return prepared
 
 
@@ -290,6 +292,18 @@ def warn_of_fields_set_again(script: Path, runs: Iterable[RunSpec]) -> None:
             statement.path.name,
             statement.code,
         )
+
+
+def warn_of_missing_includes(script: Path) -> None:
+    """Say which included files are not there: GMAT passes over them and flies."""
+    for statement in statements_of(script):
+        if statement.included is not None and included_file(statement, script) is None:
+            _log.warning(
+                "line %d of %s includes %s, which is not there: GMAT flies without it.",
+                statement.line_number,
+                statement.path.name,
+                statement.included,
+            )
 
 
 def _sets_to_try(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:

@@ -368,5 +368,5 @@ def _same_signs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
 def _identity(path: Path, script: EditableScript | None) -> tuple[object, ...]:
     """Return what changes when the script, a file it includes or one it reads is edited."""
     known = script if script is not None and script.source == path else None
-    files = [path] if known is None else [*known.script_files, *known.input_files]
+    files: Iterable[Path] = [path] if known is None else known.watched_files
     return (str(path), *(content_stamp(file) for file in files))
