@@ -46,6 +46,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
+    from gmat_sweep.sweep.replaying import flown_script, replay_run
 
     __version__: str
 
@@ -70,6 +71,7 @@ _HOMES = {
     "expand_monte_carlo_extension_to_run_specs": "grids",
     "expand_monte_carlo_to_run_specs": "grids",
     "expand_samples_to_run_specs": "grids",
+    "flown_script": "sweep.replaying",
     "full_factorial": "grids",
     "full_factorial_size": "grids",
     "iter_grid_run_specs": "grids",
@@ -86,6 +88,7 @@ _HOMES = {
     "monte_carlo": "api",
     "monte_carlo_extend": "api",
     "parameter_spec_from_runs": "plans",
+    "replay_run": "sweep.replaying",
     "sobol_analyze": "sensitivity",
     "sobol_sample": "sensitivity",
     "sweep": "api",
@@ -118,6 +121,7 @@ __all__ = [
     "expand_monte_carlo_extension_to_run_specs",
     "expand_monte_carlo_to_run_specs",
     "expand_samples_to_run_specs",
+    "flown_script",
     "full_factorial",
     "full_factorial_size",
     "iter_grid_run_specs",
@@ -134,6 +138,7 @@ __all__ = [
     "monte_carlo",
     "monte_carlo_extend",
     "parameter_spec_from_runs",
+    "replay_run",
     "sobol_analyze",
     "sobol_sample",
     "sweep",

@@ -142,11 +142,21 @@ class PlainGmat:
         folder.mkdir()
         path = folder / "edited.script"
         path.write_text(edited(script, overrides or {}), encoding="utf-8")
+        return self._run(path, folder)
+
+    def run_file(self, script: Path) -> PlainRun:
+        """Load and run a script as it is and where it is."""
+        self._count += 1
+        folder = self._folder / f"plain-{self._count}"
+        folder.mkdir()
+        return self._run(script, folder)
+
+    def _run(self, path: Path, folder: Path) -> PlainRun:
+        answer = ""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        answer = ""
         try:
-            self._process.stdin.write(json.dumps({"script": str(path)}) + "\n")
+            self._process.stdin.write(json.dumps({"script": str(path), "out": str(folder)}) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
@@ -194,13 +204,14 @@ def _serve() -> None:
     engine.activate()
     gmat = bootstrap(locate_gmat())
     for line in sys.stdin:
-        answer = _answer(gmat, Path(json.loads(line)["script"]))
+        asked = json.loads(line)
+        answer = _answer(gmat, Path(asked["script"]), Path(asked["out"]))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def _answer(gmat: Any, script: Path) -> dict[str, Any]:
-    log = script.parent / "GmatLog.txt"
+def _answer(gmat: Any, script: Path, out: Path) -> dict[str, Any]:
+    log = out / "GmatLog.txt"
     gmat.UseLogFile(str(log))
     files: dict[str, str] = {}
     said = ""
@@ -208,7 +219,7 @@ def _answer(gmat: Any, script: Path) -> dict[str, Any]:
     try:
         loaded = bool(gmat.LoadScript(str(script)))
         if loaded:
-            files = _placed(gmat, script.parent)
+            files = _placed(gmat, out)
             ran = bool(gmat.RunScript())
     except gmat.APIException as error:
         said = str(error)

@@ -32,9 +32,23 @@ from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, mas
 
 __all__ = ["EditableScript", "EditedScript", "set_again"]
 
-# Each of their assignments adds to the last, or (SRP) the first one counts.
+# Of two assignments to one of these, GMAT adds them up, lets the tail of the longer list stay, or
+# (SRP, RelativisticCorrection) never switches off what the first has switched on.
 _ACCUMULATING = frozenset(
-    {"Add", "Goals", "PrimaryBodies", "RelativisticCorrection", "SRP", "YVariables"}
+    {
+        "Add",
+        "AddHardware",
+        "Goals",
+        "NPlateSRPEquateAreaCoefficients",
+        "PrimaryBodies",
+        "RelativisticCorrection",
+        "SRP",
+        "ShadowBodies",
+        "Tank",
+        "Tanks",
+        "Thrusters",
+        "YVariables",
+    }
 )
 # How GMAT's log names a line of a script.
 _LINE_NUMBER = re.compile(r'(?P<before>in line:\s*"\s*|occurred on line )(?P<number>\d+)')

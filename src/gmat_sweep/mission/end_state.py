@@ -77,13 +77,15 @@ def reports_something(statements: Sequence[Statement]) -> bool:
         and statement.assigned[1] == "WriteReport"
         and bare_value(statement).lower() == "false"
     }
-    reports = {name for name, kind in types.items() if kind == "ReportFile"} - silent
+    reports = {name for name, kind in types.items() if kind == "ReportFile"}
     for statement in statements:
         if statement.assigned:
             owner, field = statement.assigned
-            if owner in reports and field == "Add" and bare_value(statement).strip("{} \t"):
+            is_written = owner in reports - silent and field == "Add"
+            if is_written and bare_value(statement).strip("{} \t"):
                 return True
         elif statement.word in {"Report", "Write"} and reports & set(statement.names):
+            # Also to a report with WriteReport off.
             return True
     return False
 
