@@ -1,16 +1,16 @@
 """Random missions out of parts, each with random overrides: `random_mission` of a seed.
 
 A mission's script has one statement a line and flies in a fraction of a second. GMAT accepts it,
-and accepts it edited by the overrides of each `Overridden`, but for those marked as refused. Nothing here
-asks the engine: tests that compare runs do, and `tests/worker/test_edited_script.py` checks the
-marks.
+and accepts it edited by the overrides of each `Overridden`, but for those marked as refused.
+Nothing here asks the engine: `tests/worker/test_edited_script.py` does, and checks the marks.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mission_draft import SCALES, Choice, Draft
 from plain_gmat import Value
@@ -30,6 +30,16 @@ _INTEGRATORS = (
 )
 _AXES = ("MJ2000Ec", "MODEq", "TODEq", "TODEc", "TOEEq", "BodyInertial", "Equator", "ICRF", "TEME")
 
+_DECLARED = {
+    "Filename": "file",
+    "Add": "columns",
+    "WriteHeaders": "headers",
+    "FixedWidth": "fixed",
+    "ColumnWidth": "width",
+    "Precision": "precision",
+    "Delimiter": "delimiter",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Overridden:
@@ -46,6 +56,17 @@ class Overridden:
     overrides: dict[str, Value]
     refused: bool = False
 
+    def declared(self, report: DeclaredReport) -> DeclaredReport:
+        """Return the report as the script with these overrides declares it."""
+        changed: dict[str, Any] = {
+            attribute: self.overrides[f"{report.name}.{field}"]
+            for field, attribute in _DECLARED.items()
+            if f"{report.name}.{field}" in self.overrides
+        }
+        if "columns" in changed:
+            changed["columns"] = tuple(changed["columns"])
+        return replace(report, **changed)
+
 
 @dataclass(frozen=True, slots=True)
 class Mission:
@@ -59,13 +80,17 @@ class Mission:
         Its text.
     reports : tuple of DeclaredReport
         Its ReportFiles, in the order of the script.
+    ephemeris : str or None
+        The file of its EphemerisFile, which is named ``Eph``.
     runs : tuple of Overridden
-        Runs of it, the first without overrides.
+        Runs of it, the first without overrides. As in a sweep, some in a row override the same
+        fields.
     """
 
     seed: int
     script: str
     reports: tuple[DeclaredReport, ...]
+    ephemeris: str | None
     runs: tuple[Overridden, ...]
 
 
@@ -93,8 +118,9 @@ def random_mission(seed: int, runs: int = 6) -> Mission:
     _names(draft)
     _sequence(draft, [", ".join(craft)] if epoch else craft, tank, burn)
     _reports(draft)
+    ephemeris = _ephemeris(draft)
     script = "\n".join([*draft.setup, "BeginMissionSequence;", *draft.sequence, ""])
-    return Mission(seed, script, tuple(draft.reports), tuple(_runs(draft, runs)))
+    return Mission(seed, script, tuple(draft.reports), ephemeris, tuple(_runs(draft, runs)))
 
 
 # --- resources -----------------------------------------------------------------------------------
@@ -349,11 +375,45 @@ def _reports(draft: Draft) -> None:
         draft.create("ReportFile", report.name, **fields)
         for listed in report.commands:
             _put_in(draft, f"Report {report.name} {' '.join(listed)};")
-        # Overrides that keep what `DeclaredReport` says.
+        draft.overridable |= _declarations(draft, report)
         draft.overridable[f"{report.name}.LeftJustify"] = lambda: draft.maybe(0.5)
         draft.overridable[f"{report.name}.ZeroFill"] = lambda: draft.maybe(0.5)
         draft.overridable[f"{report.name}.Precision"] = _at_most(draft, report.precision)
         draft.refused.append((f"{report.name}.Precision", -1))
+
+
+def _declarations(draft: Draft, report: DeclaredReport) -> dict[str, Choice]:
+    """Overrides of what `DeclaredReport` says."""
+    rng, name = draft.rng, report.name
+    listed: dict[str, Choice] = {}
+    if report.columns:
+        listed[f"{name}.Add"] = lambda: rng.sample(draft.quantities, 3)
+    return listed | {
+        f"{name}.Filename": lambda: f"{name}-{rng.randrange(10)}.txt",
+        f"{name}.WriteHeaders": lambda: draft.maybe(0.5),
+        f"{name}.FixedWidth": lambda: draft.maybe(0.5),
+        f"{name}.ColumnWidth": lambda: rng.choice([23, 25, 40]),
+        f"{name}.Delimiter": lambda: rng.choice([",", ";", " "]),
+    }
+
+
+def _ephemeris(draft: Draft) -> str | None:
+    if not draft.maybe(0.2):
+        return None
+    draft.create(
+        "EphemerisFile",
+        "Eph",
+        Spacecraft="Sat",
+        Filename="'track.eph'",
+        FileFormat=draft.rng.choice(["CCSDS-OEM", "STK-TimePosVel"]),
+    )
+    draft.overridable |= {
+        "Eph.StepSize": lambda: draft.rng.choice([20, 60]),
+        "Eph.InterpolationOrder": lambda: draft.rng.choice([5, 7]),
+        "Eph.CoordinateSystem": lambda: draft.rng.choice(["EarthMJ2000Ec", "EarthMJ2000Eq"]),
+        "Eph.WriteEphemeris": lambda: draft.maybe(0.8),
+    }
+    return "track.eph"
 
 
 def _at_most(draft: Draft, precision: int) -> Choice:
@@ -418,12 +478,15 @@ def _put_in(draft: Draft, command: str) -> None:
 def _runs(draft: Draft, count: int) -> Iterable[Overridden]:
     yield Overridden({})
     paths = sorted(draft.overridable)
+    chosen, left = _likely(draft, paths), 0
     for _ in range(count - 1):
         if draft.maybe(0.06):
             path, value = draft.rng.choice(draft.refused)
             yield Overridden({path: value}, refused=True)
             continue
-        chosen = _likely(draft, paths)
+        if left == 0:
+            chosen, left = _likely(draft, paths), draft.rng.choice([1, 2, 5])
+        left -= 1
         yield Overridden({path: draft.overridable[path]() for path in chosen})
 
 
