@@ -21,7 +21,7 @@ from plain_report import DeclaredReport, columns_of, numbers_in
 from random_missions import Mission, random_mission
 
 SEEDS = range(30)
-RUNS = 6
+RUNS = 5
 SOAK_SEEDS = range(1000, 1300)
 _NUMBER = re.compile(r"[+-]?(\d|\.\d).*")
 
@@ -51,16 +51,14 @@ def test_each_run_of_a_random_mission_equals_the_edited_script(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 def test_each_run_of_hundreds_of_random_missions_equals_the_edited_script(
     worker: WorkerProcess, plain: PlainGmat, tmp_path: Path
 ) -> None:
     wrong = [
         difference
         for seed in SOAK_SEEDS
-        for difference in _differences(
-            random_mission(seed, 12), worker, plain, tmp_path / str(seed)
-        )
+        for difference in _differences(random_mission(seed, 8), worker, plain, tmp_path / str(seed))
     ]
 
     assert wrong == []
