@@ -69,10 +69,13 @@ def test_what_plain_gmat_flies_does_not_depend_on_what_its_process_flew_before(
     seed: int, plain: PlainGmat, tmp_path: Path
 ) -> None:
     mission = random_mission(seed)
-    kept = [plain.run(mission.script, run.overrides).files for run in mission.runs]
+    kept = [plain.run(mission.script, run.overrides) for run in mission.runs][-1]
 
-    with PlainGmat(tmp_path) as fresh:
-        assert fresh.run(mission.script, mission.runs[-1].overrides).files == kept[-1]
+    with PlainGmat(tmp_path) as gmat:
+        fresh = gmat.run(mission.script, mission.runs[-1].overrides)
+    assert [fresh.files[report.name] for report in mission.reports] == [
+        kept.files[report.name] for report in mission.reports
+    ]
 
 
 def _differences(
