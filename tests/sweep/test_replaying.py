@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -34,7 +35,7 @@ BeginMissionSequence;
 Toggle View On;
 Propagate P(Sat) {Sat.ElapsedSecs = 600};
 """
-GRID = {"Sat.SMA": [7000.1, 7100.2], "P.Type": ["RungeKutta89", "PrinceDormand78"]}
+GRID: dict[str, list[Any]] = {"Sat.SMA": [7000.1, 7100.2], "P.Type": ["RungeKutta89", "PrinceDormand78"]}
 
 
 @pytest.fixture
