@@ -238,6 +238,8 @@ class RunOutcome:
         What the machine was short of, if the run failed for that reason.
     host : str or None
         The machine that flew the run, if that may be another than the driver's.
+    notes : tuple of str
+        What a user should know of a run that is ok: an output that is no table, for example.
     """
 
     run_id: int
@@ -254,6 +256,7 @@ class RunOutcome:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     shortage: str | None = None
     host: str | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def ok(
@@ -269,6 +272,7 @@ class RunOutcome:
         converged: dict[str, bool] | None = None,
         postprocess_status: PostprocessStatus = "none",
         files: dict[str, dict[str, Any]] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> RunOutcome:
         """Return the outcome of a run that succeeded; see `failed` for ``duration_s``."""
         return cls(
@@ -284,6 +288,7 @@ class RunOutcome:
             started_at=started_at,
             ended_at=ended_at,
             files=files or {},
+            notes=notes,
         )
 
     @classmethod
@@ -340,6 +345,7 @@ class RunOutcome:
             **({"files": self.files} if self.files else {}),
             **({"shortage": self.shortage} if self.shortage else {}),
             **({"host": self.host} if self.host else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
     @classmethod
@@ -372,6 +378,7 @@ class RunOutcome:
             files=dict(record.get("files", {})),
             shortage=record.get("shortage"),
             host=record.get("host"),
+            notes=tuple(record.get("notes", ())),
         )
 
     def _repr_html_(self) -> str:

@@ -35,7 +35,10 @@ BeginMissionSequence;
 Toggle View On;
 Propagate P(Sat) {Sat.ElapsedSecs = 600};
 """
-GRID: dict[str, list[Any]] = {"Sat.SMA": [7000.1, 7100.2], "P.Type": ["RungeKutta89", "PrinceDormand78"]}
+GRID: dict[str, list[Any]] = {
+    "Sat.SMA": [7000.1, 7100.2],
+    "P.Type": ["RungeKutta89", "PrinceDormand78"],
+}
 
 
 @pytest.fixture

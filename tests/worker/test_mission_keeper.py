@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
+import gmat_run
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,7 +26,7 @@ from gmat_sweep.spec import RunSpec
 from gmat_sweep.worker import loading
 from gmat_sweep.worker import mission_keeper as missions
 from gmat_sweep.worker import run as worker
-from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tables
+from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tables, tables_of
 from repository import DATA
 
 LEO = DATA / "leo_basic.script"
@@ -335,7 +335,7 @@ def test_a_spacecraft_given_in_another_frame_is_never_restored(
     [
         pytest.param(
             {"Sat.SMA": 7e3, "Sat.ECC": "?"},
-            "of '?' for field 'ECC' on object 'Sat'",
+            "for field 'ECC' on object 'Sat'",
             id="wrong type",
         ),
         pytest.param({"Sat.Bogus": 1.0}, "field name 'Bogus' on object 'Sat'", id="unknown field"),
@@ -453,25 +453,53 @@ def test_writing_old_elements_back_is_not_exact(on_engine: EngineRuns, tmp_path:
 # --- same tables ---------------------------------------------------------------------------------
 
 
-def table(*values: float) -> dict[tuple[str, str], pd.DataFrame]:
-    return {("reports", "RF"): pd.DataFrame({"Sat.X": values, "name": ["a"] * len(values)})}
+REPORT = b"Sat.X                     \n1.5                       \n"
+EPHEMERIS = b"CCSDS_OEM_VERS = 1.0\nCREATION_DATE  = %s\nORIGINATOR     = GMAT USER\n"
 
 
-def test_tables_are_the_same_to_the_last_bit_or_not_at_all() -> None:
-    assert same_tables(table(1.0, float("nan")), table(1.0, float("nan")))
-    assert not same_tables(table(1.0), table(1.0000000000000002))
-    assert not same_tables(table(0.0), table(-0.0))
-    assert not same_tables(table(1.0), table(1.0, 1.0))
+def written(folder: Path, kind: str = "report", **contents: bytes) -> gmat_run.Results:
+    """A run whose outputs of a kind hold `contents`."""
+    folder.mkdir(exist_ok=True)
+    paths = {name: folder / f"{name}.txt" for name in contents}
+    for name, path in paths.items():
+        path.write_bytes(contents[name])
+    paths["Unwritten"] = folder / "unwritten.txt"
+    keywords: dict[str, Any] = {f"{kind}_paths": paths}
+    return gmat_run.Results(output_dir=folder, log="", **keywords)
 
 
-def test_tables_of_other_names_types_or_columns_are_not_the_same() -> None:
-    frame = pd.DataFrame({"Sat.X": [1.0]})
-    one = {("reports", "RF"): frame}
+def test_outputs_are_the_same_to_the_last_byte_or_not_at_all(tmp_path: Path) -> None:
+    one = tables_of(written(tmp_path / "a", RF=REPORT))
 
+    assert same_tables(one, tables_of(written(tmp_path / "b", RF=REPORT)))
     assert not same_tables(one, {})
-    assert not same_tables(one, {("ephemerides", "RF"): frame})
-    assert not same_tables(one, {("reports", "RF"): frame.astype("int64")})
-    assert not same_tables(one, {("reports", "RF"): frame.rename(columns={"Sat.X": "Sat.Y"})})
+    assert not same_tables(one, tables_of(written(tmp_path / "c", "ephemeris", RF=REPORT)))
+    for other in (REPORT.replace(b"1.5", b"1.6"), REPORT.replace(b"1.5", b"-0 "), REPORT * 2, b""):
+        assert not same_tables(one, tables_of(written(tmp_path / "d", RF=other)))
+
+
+def test_a_report_that_is_no_table_is_compared_as_well(tmp_path: Path) -> None:
+    one, other = (tables_of(written(tmp_path / each, RF=b"text\n1 2\n")) for each in "ab")
+
+    assert same_tables(one, other)
+
+
+def test_when_an_ephemeris_was_written_makes_no_difference(tmp_path: Path) -> None:
+    one, other = (
+        tables_of(written(tmp_path / str(second), "ephemeris", E=EPHEMERIS % second))
+        for second in (b"2026-11-28T20:59:51", b"2026-11-28T20:59:52")
+    )
+
+    assert same_tables(one, other)
+
+
+def test_binary_files_are_never_the_same(tmp_path: Path) -> None:
+    """GMAT writes memory that it has not set into them."""
+    one, other = (
+        tables_of(written(tmp_path / each, "ephemeris", E=b"DAF/SPK \0\2")) for each in "ab"
+    )
+
+    assert not same_tables(one, other)
 
 
 def test_a_solvers_file_that_is_no_table_does_not_keep_a_mission_from_being_kept(

@@ -40,9 +40,11 @@ def recorded_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         output_dir=tmp_path, log="Mission run completed.", report_paths={"RF": report}
     )
     monkeypatch.setattr(worker, "_results", lambda spec, log: results)
+    script = tmp_path / "mission.script"
+    script.write_text("Create ReportFile RF;\nRF.Add = {Sat.UTCGregorian, Sat.X, Sat.Earth.ECC};\n")
 
     def run(postprocess: str | None = None) -> RunOutcome:
-        return run_one(RunSpec(LEO, {}, tmp_path / "run-0", 0, None, {}, postprocess))
+        return run_one(RunSpec(script, {}, tmp_path / "run-0", 0, None, {}, postprocess))
 
     return run
 

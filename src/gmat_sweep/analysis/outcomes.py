@@ -19,6 +19,7 @@ __all__ = [
     "FailureRate",
     "failure_groups",
     "failure_rate",
+    "groups_of",
     "run_list",
     "unconverged_line",
     "unconverged_runs",
@@ -36,14 +37,14 @@ _VALUE = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.])")
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failed runs that have the same cause.
+    """Runs that failed of the same cause, or have the same to say.
 
     Attributes
     ----------
     cause : str
-        The cause in one line; numbers in which the runs differ are left out as ``...``.
+        The cause or note in one line; numbers in which the runs differ are left out as ``...``.
     run_ids : tuple of int
-        The runs that failed for it, in ascending order.
+        The runs, in ascending order.
     """
 
     cause: str
@@ -52,12 +53,24 @@ class FailureGroup:
 
 def failure_groups(entries: Iterable[ManifestEntry]) -> list[FailureGroup]:
     """Return the failed runs grouped by cause, the commonest first."""
+    return groups_of(
+        (entry.run_id, headline(entry.stderr) or "no cause recorded")
+        for entry in entries
+        if entry.status == "failed"
+    )
+
+
+def groups_of(texts: Iterable[tuple[int, str]]) -> list[FailureGroup]:
+    """Return runs grouped by what they say, the commonest first; numbers may differ in a group.
+
+    Parameters
+    ----------
+    texts : iterable of tuple
+        Run and text, in any order.
+    """
     groups: dict[str, list[tuple[int, str]]] = {}
-    # The manifest has the entries in the order in which the runs ended.
-    for entry in sorted(entries, key=lambda each: each.run_id):
-        if entry.status == "failed":
-            cause = headline(entry.stderr) or "no cause recorded"
-            groups.setdefault(_VALUE.sub("...", cause), []).append((entry.run_id, cause))
+    for run_id, text in sorted(texts):
+        groups.setdefault(_VALUE.sub("...", text), []).append((run_id, text))
     found = []
     for runs in groups.values():
         run_ids, causes = zip(*runs, strict=True)

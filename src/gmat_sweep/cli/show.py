@@ -130,6 +130,8 @@ def run_page(entry: ManifestEntry) -> str:
     ):
         if paths:
             lines += ["", f"{title}:", *_mapping_lines(paths)]
+    if entry.notes:
+        lines += ["", "notes:", *(f"  {note}" for note in entry.notes)]
     if entry.converged:
         lines += ["", "converged:", *_mapping_lines(entry.converged)]
     if entry.context:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect.logging import get_run_logger
 
+from gmat_sweep.analysis.outcomes import groups_of, run_list
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.folder.run_seal import entry_of
@@ -45,6 +46,7 @@ class Collector:
         self.failed = 0
         self._unconverged = 0
         self._common_cause = CommonCause()
+        self._notes: dict[str, list[int]] = {}
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
         self._bar: tqdm[Any] = tqdm(
             total=job.count,
@@ -85,6 +87,8 @@ class Collector:
         counts = {"unconverged": self._unconverged} if self._unconverged else {}
         self._bar.set_postfix({"failed": self.failed, **counts}, refresh=False)
         self._bar.update()
+        for note in outcome.notes:
+            self._notes.setdefault(note, []).append(spec.run_id)
         if cause := self._common_cause.seen_in(outcome):
             self._say_common_cause(cause)
         if self._job.listener is not None:
@@ -100,6 +104,16 @@ class Collector:
         get_run_logger().warning("%s", message)
         self._bar.set_description_str(f"{self._bar.desc.rstrip(': ')}, all runs fail alike")
 
+    def _say_notes(self) -> None:
+        """Say each kind of note once, with its runs."""
+        for group in groups_of(
+            (run_id, note) for note, run_ids in self._notes.items() for run_id in run_ids
+        ):
+            count = len(group.run_ids)
+            runs = f"{count} {'run' if count == 1 else 'runs'} ({run_list(group.run_ids)})"
+            _log.warning("%s: %s", runs, group.cause)
+            get_run_logger().warning("%s: %s", runs, group.cause)
+
     def __enter__(self) -> Self:
         """Return the collector."""
         return self
@@ -110,8 +124,9 @@ class Collector:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the bar and make the manifest durable."""
+        """Close the bar, say the runs' notes, and make the manifest durable."""
         self._bar.close()
+        self._say_notes()
         try:
             self._job.manifest.close()
         except DurabilityError:

@@ -19,12 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.folder.layout import SEAL_NAME, WORKER_LOG_NAME, header_copy
-from gmat_sweep.manifest.entry import ManifestEntry, line_record, path_prefixes, portable
+from gmat_sweep.manifest.entry import (
+    NOTES_KEY,
+    ManifestEntry,
+    line_record,
+    path_prefixes,
+    portable,
+)
 from gmat_sweep.manifest.lines import checked_record, line_of
 from gmat_sweep.manifest.values import NULL, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = [
@@ -84,8 +92,17 @@ class RunSeal:
         return record
 
 
-def entry_of(spec: RunSpec, outcome: RunOutcome, *, host: str, **more: Any) -> ManifestEntry:
+def entry_of(
+    spec: RunSpec,
+    outcome: RunOutcome,
+    *,
+    host: str,
+    extra: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> ManifestEntry:
     """Return the manifest entry of a run that has ended, which its seal repeats.
+
+    The outcome's notes stand in the entry as the extra key `NOTES_KEY`, if there are any.
 
     Parameters
     ----------
@@ -95,8 +112,10 @@ def entry_of(spec: RunSpec, outcome: RunOutcome, *, host: str, **more: Any) -> M
         How it ended.
     host : str
         Name of the machine that flew it.
+    extra : mapping, optional
+        Extra keys that only the sweep knows.
     **more
-        Keywords of `ManifestEntry.from_outcome` that only the sweep knows: attempts, extra keys.
+        Keywords of `ManifestEntry.from_outcome` that only the sweep knows, such as attempts.
     """
     return ManifestEntry.from_outcome(
         outcome,
@@ -108,6 +127,7 @@ def entry_of(spec: RunSpec, outcome: RunOutcome, *, host: str, **more: Any) -> M
         host=host,
         postprocess=spec.postprocess,
         files=outcome.files,
+        extra={**(extra or {}), **({NOTES_KEY: list(outcome.notes)} if outcome.notes else {})},
         **more,
     )
 

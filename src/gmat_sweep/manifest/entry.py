@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "NOTES_KEY",
     "ManifestEntry",
     "check_extra",
     "line_record",
@@ -30,6 +31,9 @@ __all__ = [
     "portable",
     "unknown_keys",
 ]
+
+NOTES_KEY = "notes"
+"""The extra key of an entry whose run has something to say: a list of sentences."""
 
 _ENTRY_TYPES: dict[str, tuple[type, ...]] = {
     "run_id": (int,),
@@ -163,6 +167,12 @@ class ManifestEntry:
     postprocess: str | None = field(default=None, kw_only=True)
     output_dir: str | None = field(default=None, kw_only=True)
     extra: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run has to say though it is ok, such as an output that is no table."""
+        notes = self.extra.get(NOTES_KEY)
+        return tuple(map(str, notes)) if isinstance(notes, list) else ()
 
     @classmethod
     def from_outcome(

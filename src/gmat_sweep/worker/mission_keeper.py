@@ -19,6 +19,7 @@ equalled a fresh load of the edited script. All other runs, and every run after 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,6 @@ from gmat_sweep.mission.files import content_stamp
 
 if TYPE_CHECKING:
     import gmat_run
-    import pandas as pd
 
     from gmat_sweep.mission.editing import EditedScript
 
@@ -47,6 +47,7 @@ __all__ = [
 PROBATION_RUNS = 2
 """How many reused runs per set of overridden fields are checked against a fresh load."""
 
+_WRITTEN_AT = re.compile(rb"^CREATION_DATE\b.*", re.MULTILINE)
 _CARTESIAN = ("X", "Y", "Z", "VX", "VY", "VZ")
 _KEPLERIAN = ("SMA", "ECC", "INC", "RAAN", "AOP", "TA")
 _ELEMENTS = frozenset({*_KEPLERIAN, *_CARTESIAN})
@@ -331,38 +332,36 @@ def _give_to_propagators(mission: gmat_run.Mission, paths: Iterable[str]) -> Non
             propagator.SetReference(models[model.GetName()])
 
 
-def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], pd.DataFrame]:
-    """Read every table that a run wrote, by kind and name; of solvers, the lines of their files."""
-    import pandas as pd
+def tables_of(results: gmat_run.Results) -> dict[tuple[str, str], bytes | None]:
+    """Return what GMAT wrote in each file of a run that holds numbers, by kind and name.
 
-    kinds = ("reports", "ephemerides", "contacts")
-    tables = {
-        (kind, name): table for kind in kinds for name, table in getattr(results, kind).items()
+    Nothing is parsed, so that a report that is no table is compared as well. The line of a CCSDS
+    ephemeris that says when it was written is left out. None stands for a binary file, which holds
+    the time of writing and memory that GMAT has not set: no two of them are the same.
+    """
+    kinds = ("report", "ephemeris", "contact", "solver")
+    return {
+        (kind, name): _content_of(path)
+        for kind in kinds
+        for name, path in getattr(results, f"{kind}_paths").items()
     }
-    for name, path in results.solver_paths.items():
-        # Not every such file can be read as a table, and none has more digits than its text.
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        tables["solver_runs", name] = pd.DataFrame({"line": lines})
-    return tables
 
 
 def same_tables(
-    one: Mapping[tuple[str, str], pd.DataFrame], other: Mapping[tuple[str, str], pd.DataFrame]
+    one: Mapping[tuple[str, str], bytes | None], other: Mapping[tuple[str, str], bytes | None]
 ) -> bool:
-    """Whether two runs wrote the same tables, bit for bit."""
-    return one.keys() == other.keys() and all(
-        table.equals(other[key]) and _same_signs(table, other[key]) for key, table in one.items()
-    )
+    """Whether two runs wrote the same, byte for byte; a binary file is never the same."""
+    return one == other and None not in one.values()
 
 
-def _same_signs(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    """Tell 0.0 from -0.0, which compare equal."""
-    import numpy as np
-
-    signs, other_signs = (
-        np.signbit(table.select_dtypes("float").to_numpy()) for table in (one, other)
-    )
-    return bool((signs == other_signs).all())
+def _content_of(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    if b"\0" in content:
+        return None
+    return _WRITTEN_AT.sub(b"", content)
 
 
 def _identity(path: Path, script: EditableScript | None) -> tuple[object, ...]:

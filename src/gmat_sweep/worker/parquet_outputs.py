@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.disk import files as durable
 from gmat_sweep.folder.layout import output_file_name
 from gmat_sweep.folder.run_files import content_facts
+from gmat_sweep.worker.report_tables import read_report
 
 if TYPE_CHECKING:
     import logging
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import gmat_run
     import pandas as pd
     import pyarrow as pa
+
+    from gmat_sweep.mission.report_layout import ReportLayout
 
 __all__ = ["WrittenOutputs", "write_outputs"]
 
@@ -40,20 +43,27 @@ class WrittenOutputs:
         By solver name.
     files : dict of str to dict
         ``size`` and ``sha256`` of each, by its path as text.
+    notes : list of str
+        One sentence for each output that is no table, or not the table that one may expect.
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
     solvers: dict[str, Path] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def write_outputs(
     results: gmat_run.Results,
     folder: Path,
     log: logging.Logger,
+    layouts: Mapping[str, ReportLayout] | None = None,
     solvers: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> WrittenOutputs:
     """Write every report, ephemeris and contact of `results`, and the solver tables, as Parquet.
+
+    A report, ephemeris or contact output that is no table costs no other output: it is left as the
+    file that GMAT wrote, and a note says so.
 
     Reports and ephemerides get a ``time`` column, a copy of their first datetime column; contacts
     get an ``interval_id`` column that counts from 0.
@@ -65,7 +75,10 @@ def write_outputs(
     folder : Path
         Where to write ``<kind>__<name>.parquet``.
     log : logging.Logger
-        The run's log, which gets a line for each column label that had to be renamed.
+        The run's log, which gets a line for each note, and for each column label that had to be
+        renamed.
+    layouts : mapping of str to ReportLayout, optional
+        What the script declares of its reports. gmat-run's parser reads a report without a layout.
     solvers : mapping of str to pandas.DataFrame
         The iterations of each solver, as `gmat_sweep.worker.solver_tables` reads them.
     """
@@ -79,28 +92,89 @@ def write_outputs(
         written.files[str(path)] = content_facts(content)
         return path
 
-    for kind, tables in (("report", results.reports), ("ephemeris", results.ephemerides)):
-        for name in tables:
-            written.outputs[f"{kind}__{name}"] = write(_with_time(tables[name]), kind, name)
+    for name in results.reports:
+        frame = _report(results, name, layouts or {}, written.notes)
+        if frame is not None:
+            written.outputs[f"report__{name}"] = write(_with_time(frame), "report", name)
+    for name in results.ephemerides:
+        path = results.ephemeris_paths.get(name)
+        frame = _parsed(results.ephemerides, name, "EphemerisFile", path, written.notes)
+        if frame is not None:
+            written.outputs[f"ephemeris__{name}"] = write(_with_time(frame), "ephemeris", name)
     for name in results.contacts:
-        frame = results.contacts[name].reset_index(drop=True)
-        frame["interval_id"] = range(len(frame))
-        written.outputs[f"contact__{name}"] = write(frame, "contact", name)
+        path = results.contact_paths.get(name)
+        frame = _parsed(results.contacts, name, "ContactLocator", path, written.notes)
+        if frame is not None:
+            frame = frame.reset_index(drop=True)
+            frame["interval_id"] = range(len(frame))
+            written.outputs[f"contact__{name}"] = write(frame, "contact", name)
     for name, table in solvers.items():
         written.solvers[name] = write(table, "solver", name)
+    for note in written.notes:
+        log.warning("%s", note)
     durable.fsync_folders(folders)
     return written
 
 
+def _report(
+    results: gmat_run.Results, name: str, layouts: Mapping[str, ReportLayout], notes: list[str]
+) -> pd.DataFrame | None:
+    path = results.report_paths.get(name)
+    if path is None or name not in layouts:
+        return _parsed(results.reports, name, "ReportFile", path, notes)
+    try:
+        table = read_report(path, layouts[name])
+    except OSError as error:
+        notes.append(f"ReportFile {name} cannot be read: {path.name}: {error.strerror}")
+        return None
+    notes += table.notes
+    return table.frame
+
+
+def _parsed(
+    tables: Mapping[str, pd.DataFrame],
+    name: str,
+    resource: str,
+    path: Path | None,
+    notes: list[str],
+) -> pd.DataFrame | None:
+    """Return a table that gmat-run parses, None with a note if it cannot."""
+    if path is not None and not path.exists():
+        notes.append(f"{resource} {name} has no table: GMAT did not write {path.name}")
+        return None
+    try:
+        return tables[name]
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a file that a parser fails on costs itself only
+        file = "" if path is None else f", {path.name}"
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if path is not None:
+            # Runs that have the same to say must say it alike.
+            why = why.replace(str(path), path.name)
+        notes.append(f"{resource} {name} is no table and is kept as GMAT wrote it{file}: {why}")
+        return None
+
+
 def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add ``time``: the first epoch of each row, all in the scale of the first epoch column."""
     if "time" in frame.columns:
         return frame
-    for position, dtype in enumerate(frame.dtypes):
-        if dtype.kind == "M":
-            copy = frame.copy(deep=False)
-            copy["time"] = frame.iloc[:, position].array
-            return copy
-    return frame
+    epochs = [position for position, dtype in enumerate(frame.dtypes) if dtype.kind == "M"]
+    if not epochs:
+        return frame
+    scales = frame.attrs.get("epoch_scales", {})
+    time = frame.iloc[:, epochs[0]]
+    for position in epochs[1:]:
+        if scales.get(frame.columns[position]) != scales.get(frame.columns[epochs[0]]):
+            continue
+        # The rows of another Report command may have another epoch.
+        if not time.isna().any():
+            break
+        time = time.fillna(frame.iloc[:, position])
+    copy = frame.copy(deep=False)
+    copy["time"] = time.array
+    return copy
 
 
 def _as_parquet(frame: pd.DataFrame) -> pa.Buffer:

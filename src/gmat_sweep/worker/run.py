@@ -30,6 +30,7 @@ from gmat_sweep.worker.confinement import confined
 from gmat_sweep.worker.hook import HookFailedError, call_hook
 from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
+from gmat_sweep.worker.report_tables import layouts_of
 from gmat_sweep.worker.solver_tables import solver_tables
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     results = _results(spec, log)
     check_room(spec.output_dir)
     solved = solver_tables(results, log)
-    written = write_outputs(results, spec.output_dir, log, solved.tables)
+    layouts = layouts_of(loading.KEEPER.script(spec.script_path), spec.overrides)
+    written = write_outputs(results, spec.output_dir, log, layouts, solved.tables)
     if results.log:
         log.info("GMAT log\n%s", results.log)
 
@@ -144,6 +146,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
         files=written.files,
+        notes=(*written.notes, *solved.notes),
     )
     if spec.postprocess is None:
         return outcome
@@ -159,6 +162,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
         files={**written.files, **extra_files},
+        notes=outcome.notes,
     )
 
 
