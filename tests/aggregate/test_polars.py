@@ -113,3 +113,15 @@ def test_without_polars_the_message_says_how_to_install_it(
 
     with pytest.raises(ImportError, match=r"pip install gmat-sweep\[polars\]"):
         lazy_multiindex(sweep.manifest, sweep.folder, engine="polars")
+
+
+def test_a_report_without_an_epoch_has_its_row_numbers_as_a_column(tmp_path: Path) -> None:
+    sweep = SweepOnDisk(tmp_path)
+    sweep.ok(0, {"report__R": pd.DataFrame({"Sat.X": [1.5, 2.5]})})
+    sweep.failed(1)
+
+    frame = lazy_multiindex(sweep.manifest, sweep.folder, engine="polars")
+
+    assert frame.columns == ["run_id", "row", "Sat.X", "__status"]
+    assert frame["row"].to_list() == [0, 1, None]
+    assert frame["row"].dtype == pl.Int64

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmat_sweep.aggregate import lazy_extra_outputs, lazy_multiindex
+from gmat_sweep.aggregate import lazy_extra_outputs, lazy_fused_reports, lazy_multiindex
 from gmat_sweep.errors import SweepConfigError
 from sweep_on_disk import SweepOnDisk, report
 
@@ -205,11 +205,15 @@ def test_a_time_with_a_zone_is_refused(sweep: SweepOnDisk, times: Any) -> None:
         lazy_multiindex(sweep.manifest, sweep.folder)
 
 
-def test_a_time_that_is_a_number_is_refused(sweep: SweepOnDisk) -> None:
+def test_a_time_that_is_a_number_is_a_column_like_any_other(sweep: SweepOnDisk) -> None:
+    """A script may report a Variable of that name."""
     sweep.ok(0, {"report__R": pd.DataFrame({"time": [0.0, 60.0]})})
 
-    with pytest.raises(TypeError, match="must hold dates"):
-        lazy_multiindex(sweep.manifest, sweep.folder)
+    frame = lazy_multiindex(sweep.manifest, sweep.folder)
+
+    assert frame.index.to_flat_index().tolist() == [(0, 0), (0, 1)]
+    assert frame.index.names == ["run_id", "row"]
+    assert frame["time"].tolist() == [0.0, 60.0]
 
 
 def test_a_time_beyond_nanoseconds_is_refused(sweep: SweepOnDisk) -> None:
@@ -220,11 +224,45 @@ def test_a_time_beyond_nanoseconds_is_refused(sweep: SweepOnDisk) -> None:
         lazy_multiindex(sweep.manifest, sweep.folder)
 
 
-def test_a_time_column_missing_in_every_run_is_refused_by_name(sweep: SweepOnDisk) -> None:
-    sweep.ok(0, {"report__R": pd.DataFrame({"Sat.A1ModJulian": [30000.0]})})
+def test_a_report_without_an_epoch_has_its_row_numbers_for_a_second_level(
+    sweep: SweepOnDisk,
+) -> None:
+    sweep.ok(0, {"report__R": pd.DataFrame({"Sat.X": [1.5, 2.5]})})
+    sweep.failed(1)
+    sweep.ok(2, {"report__R": pd.DataFrame({"Sat.X": []}, dtype="float64")})
+    sweep.ok(3, {"report__R": pd.DataFrame({"Sat.X": [3.5]})})
 
-    with pytest.raises(ValueError, match="no column 'time'"):
-        lazy_multiindex(sweep.manifest, sweep.folder)
+    frame = lazy_multiindex(sweep.manifest, sweep.folder)
+
+    assert frame.index.names == ["run_id", "row"]
+    assert frame.index.get_level_values("row").dtype == "Int64"
+    assert frame.index.to_flat_index().tolist() == [
+        (0, 0), (0, 1), (1, pd.NA), (2, pd.NA), (3, 0),
+    ]  # fmt: skip
+    assert frame["Sat.X"].dropna().tolist() == [1.5, 2.5, 3.5]
+    assert frame["__status"].tolist() == ["ok", "ok", "failed", "ok", "ok"]
+
+
+def test_a_column_called_row_keeps_its_name(sweep: SweepOnDisk) -> None:
+    sweep.ok(0, {"report__R": pd.DataFrame({"row": [7.5, 8.5]})})
+
+    frame = lazy_multiindex(sweep.manifest, sweep.folder)
+
+    assert frame.index.names == ["run_id", "row_number"]
+    assert frame["row"].tolist() == [7.5, 8.5]
+
+
+def test_no_reports_are_joined_on_epochs_that_one_lacks(sweep: SweepOnDisk) -> None:
+    sweep.ok(
+        0,
+        {
+            "report__R": pd.DataFrame({"time": _EPOCHS[:1]}),
+            "report__S": pd.DataFrame({"Sat.X": [1.5]}),
+        },
+    )
+
+    with pytest.raises(ValueError, match="report S has no column 'time'"):
+        lazy_fused_reports(sweep.manifest, sweep.folder, ["R", "S"], tolerance="exact")
 
 
 def test_a_time_column_missing_in_some_runs_leaves_their_rows_without_time(

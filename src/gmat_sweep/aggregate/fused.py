@@ -95,7 +95,9 @@ def lazy_fused_reports(
     ------
     SweepConfigError
         Fewer than two names, a repeated or unknown name, or a `tolerance` of another kind.
-    ValueError, FileNotFoundError, TypeError
+    ValueError
+        As `lazy_multiindex`; or a report has no epoch in any run.
+    FileNotFoundError, TypeError
         As `lazy_multiindex`.
     """
     import numpy as np
@@ -104,9 +106,13 @@ def lazy_fused_reports(
     check_engine(engine)
     _check_names(names)
     within = _checked_tolerance(tolerance)
-    reports = [
-        output_rows(manifest, output_dir, "report", "time", name, spool=spool) for name in names
-    ]
+    reports = [output_rows(manifest, output_dir, "report", name, spool=spool) for name in names]
+    for name, rows in zip(names, reports, strict=True):
+        if not rows.has_time:
+            raise ValueError(
+                f"report {name} has no column 'time' in any run, on which reports are joined. "
+                "Report an epoch such as <spacecraft>.UTCGregorian, or leave that report out."
+            )
     times = [time_level(rows.level("time"), len(rows.run_ids)) for rows in reports]
     positions = [
         _positions(rows, time, number)

@@ -76,6 +76,8 @@ def lazy_multiindex(
 ) -> Any:
     """Return the ``(run_id, time)`` frame of a report over all runs.
 
+    A report without an epoch has the number of the row in its run as second level, ``row``.
+
     Parameters
     ----------
     manifest : Manifest
@@ -95,9 +97,13 @@ def lazy_multiindex(
     Returns
     -------
     pandas.DataFrame or polars.DataFrame
-        Index ``run_id`` (int64) and ``time`` (datetime64[ns], UTC or the report's own scale).
+        Index ``run_id`` (int64) and ``time`` (datetime64[ns], UTC or the report's own scale). If
+        the report has rows but no epoch in any run, ``row`` (Int64) stands in the place of
+        ``time``: it counts the rows of each run from 0, in the order of GMAT's file. (It is called
+        ``row_number`` if the report has a column ``row``.)
         Columns as GMAT names them, in GMAT's units, and ``__status`` (``"ok"``, ``"failed"``,
-        ``"skipped"``). A run without rows is one row with ``time`` NaT and missing data.
+        ``"skipped"``). A run without rows is one row with ``time`` NaT (``row`` NA) and missing
+        data. Rows of a Report command that reports no epoch have ``time`` NaT too, and come last.
 
     Raises
     ------
@@ -105,12 +111,11 @@ def lazy_multiindex(
         `engine` is unknown; `name` is needed or names no report of the sweep; a column has types
         without a common one.
     ValueError
-        An ``ok`` entry lists no file of any kind, no run has a ``time`` column, or a file cannot
-        be read.
+        An ``ok`` entry lists no file of any kind, or a file cannot be read.
     FileNotFoundError
         A file is missing; the message names the run and the report.
     TypeError
-        ``time`` has a time zone or is no date.
+        ``time`` has a time zone.
     """
     return _frame(manifest, output_dir, "report", "time", name, spool=spool, engine=engine)
 
@@ -199,6 +204,35 @@ class RunRows:
     has_rows: NDArray[np.bool_]
     data: pa.Table
 
+    @property
+    def has_time(self) -> bool:
+        """Whether ``time`` can be an index level: it is there, and no number, or no row is."""
+        import pyarrow as pa
+
+        if not self.has_rows.any():
+            return True
+        if "time" not in self.data.column_names:
+            return False
+        kind = self.data.schema.field("time").type
+        return not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+    @property
+    def row_level(self) -> str:
+        """Name of the level that counts rows, which no column of the files has."""
+        return "row_number" if "row" in self.data.column_names else "row"
+
+    def row_numbers(self) -> pa.ChunkedArray:
+        """Return the position of each row in its run from 0, null for a marker row."""
+        import numpy as np
+        import pyarrow as pa
+
+        positions = np.arange(len(self.run_ids), dtype=np.int64)
+        # The rows of a run are next to each other.
+        is_first = np.ones(len(positions), dtype=np.bool_)
+        is_first[1:] = self.run_ids[1:] != self.run_ids[:-1]
+        numbers = positions - np.maximum.accumulate(np.where(is_first, positions, 0))
+        return pa.chunked_array([pa.array(numbers, mask=~self.has_rows)])
+
     def level(self, name: str) -> pa.ChunkedArray:
         """Return column `name`, or nulls if there is none."""
         import pyarrow as pa
@@ -212,12 +246,11 @@ def output_rows(
     manifest: ManifestLike,
     output_dir: Path | str,
     kind: str,
-    level: str,
     name: str | None,
     *,
     spool: bool,
 ) -> RunRows:
-    """Return the rows of the output `name` of a `kind`, which must have the column `level`.
+    """Return the rows of the output `name` of a `kind`.
 
     Raises as `lazy_multiindex` does.
     """
@@ -231,7 +264,7 @@ def output_rows(
                 "ReportFile or another output to the mission and run the sweep again."
             )
     key = f"{kind}__{_chosen_name(entries, kind, name)}"
-    rows = rows_of(
+    return rows_of(
         entries,
         [
             Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]))
@@ -242,12 +275,6 @@ def output_rows(
         anchors_of(manifest, output_dir),
         spool=spool,
     )
-    if rows.has_rows.any() and level not in rows.data.column_names:
-        raise ValueError(
-            f"{key} has no column {level!r} in any run, which the index needs. "
-            "Report an epoch such as <spacecraft>.UTCGregorian, or write that column."
-        )
-    return rows
 
 
 def rows_of(
@@ -293,10 +320,13 @@ def frame_of(rows: RunRows, level: str | None) -> pd.DataFrame:
         index: pd.Index[Any] = pd.Index(rows.run_ids, name="run_id")
         order = None
     else:
-        column = rows.level(level)
-        second = (
-            time_level(column, len(rows.run_ids)) if level == "time" else interval_level(column)
-        )
+        second: pd.DatetimeIndex | pd.arrays.IntegerArray
+        if level == "time":
+            second = time_level(rows.level(level), len(rows.run_ids))
+        elif level == rows.row_level:
+            second = interval_level(rows.row_numbers())
+        else:
+            second = interval_level(rows.level(level))
         order = row_order(rows.run_ids, level_key(second))
         index = pd.MultiIndex.from_arrays([rows.run_ids, second], names=["run_id", level])
         if level in data.column_names:
@@ -318,7 +348,14 @@ def _frame(
     engine: str,
 ) -> Any:
     check_engine(engine)
-    rows = output_rows(manifest, output_dir, kind, level, name, spool=spool)
+    rows = output_rows(manifest, output_dir, kind, name, spool=spool)
+    if level == "time":
+        level = level if rows.has_time else rows.row_level
+    elif rows.has_rows.any() and level not in rows.data.column_names:
+        raise ValueError(
+            f"{kind} {name or 'output'} has no column {level!r} in any run, which the index needs. "
+            "Write that column."
+        )
     return in_engine(frame_of(rows, level), engine)
 
 

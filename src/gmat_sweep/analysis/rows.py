@@ -33,14 +33,15 @@ LEFT_OUT = "left_out_runs"
 ROWS_PER_POINT = "rows_per_point"
 """Key in a summary's ``attrs``: the fewest and the most rows that one of its rows is made from."""
 
-_INDEX_LEVELS = ("run_id", "time", "interval_id")
+# A sweep's frame has one of these beside run_id; a data column may be called like another.
+_SECOND_LEVELS = ("time", "interval_id", "row")
 
 
 def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
     """Return `df` as a pandas frame with the index of a sweep.
 
-    A pandas frame comes back as it is. Of a polars frame, the columns ``run_id``, ``time`` and
-    ``interval_id`` become the index.
+    A pandas frame comes back as it is. Of a polars frame, the column ``run_id`` and the first
+    one of ``time``, ``interval_id`` and ``row`` become the index.
 
     Raises
     ------
@@ -59,7 +60,8 @@ def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
         for name, dtype in df.schema.items():
             if str(dtype) == "Boolean":
                 frame[name] = frame[name].astype("boolean")
-        levels = [name for name in _INDEX_LEVELS if name in frame.columns]
+        seconds = [name for name in _SECOND_LEVELS if name in frame.columns]
+        levels = [name for name in ("run_id", *seconds[:1]) if name in frame.columns]
         return frame.set_index(levels) if levels else frame
     if df.columns.nlevels > 1:
         raise SweepConfigError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep_summary"]
 
-_LEVELS = ("time", "run_id", "interval_id")
+_LEVELS = ("time", "run_id", "interval_id", "row")
 _STATISTICS = ("mean", "std", "min", "max", "count_ok")
 
 
@@ -65,7 +65,7 @@ def sweep_summary(
     df : pandas.DataFrame or polars.DataFrame
         Frame of a sweep. Integer and float columns are summarised; booleans, dates, durations,
         strings and columns of mixed objects are left out.
-    by : {"time", "run_id", "interval_id"}
+    by : {"time", "run_id", "interval_id", "row"}
         Index level that labels the rows of the result; the statistics run over the other levels.
     q : iterable of float
         Quantiles, each inside the open interval (0, 1).

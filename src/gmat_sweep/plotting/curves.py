@@ -243,7 +243,7 @@ def _convergence_frame(conv: Any, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _level_of(frame: pd.DataFrame) -> str | None:
     """Return the column that tells one curve from another; None for a single curve."""
-    return next((name for name in ("time", "interval_id") if name in frame.columns), None)
+    return next((name for name in ("time", "interval_id", "row") if name in frame.columns), None)
 
 
 def _curve_at(frame: pd.DataFrame, level: str, at: Any) -> pd.DataFrame:

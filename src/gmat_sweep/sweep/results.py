@@ -59,6 +59,7 @@ class SweepResults:
         -------
         pandas.DataFrame
             The report's columns in GMAT's units, and ``__status``. A run without data is one row.
+            A report without an epoch has the second level ``row`` in place of ``time``.
         """
         from gmat_sweep.aggregate import lazy_multiindex
 
