@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["EntryLike", "ManifestLike", "anchors_of", "latest_entries", "read_manifest"]
+__all__ = ["EntryLike", "ManifestLike", "anchors_of", "latest_entries", "notes_of", "read_manifest"]
 
 
 class EntryLike(Protocol):
@@ -63,6 +63,12 @@ def latest_entries(manifest: ManifestLike) -> list[EntryLike]:
     """Return the last entry of each run, by ascending ``run_id``."""
     latest = {entry.run_id: entry for entry in manifest.entries}
     return [latest[run_id] for run_id in sorted(latest)]
+
+
+def notes_of(entry: EntryLike) -> tuple[str, ...]:
+    """Return what a run that is ok has to say of its outputs; the peer's entries have no notes."""
+    notes: tuple[str, ...] = getattr(entry, "notes", ())
+    return notes
 
 
 def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ...]:

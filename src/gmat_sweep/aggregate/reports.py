@@ -21,7 +21,13 @@ from gmat_sweep.aggregate.columns import (
     status_column,
     time_level,
 )
-from gmat_sweep.aggregate.entries import EntryLike, ManifestLike, anchors_of, latest_entries
+from gmat_sweep.aggregate.entries import (
+    EntryLike,
+    ManifestLike,
+    anchors_of,
+    latest_entries,
+    notes_of,
+)
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
 from gmat_sweep.aggregate.stacking import Piece, stack
 from gmat_sweep.errors import SweepConfigError
@@ -257,13 +263,16 @@ def output_rows(
     entries = latest_entries(manifest)
     for entry in entries:
         if entry.status == "ok" and not (
-            entry.output_paths or entry.solver_paths or entry.extra_outputs
+            entry.output_paths or entry.solver_paths or entry.extra_outputs or notes_of(entry)
         ):
             raise ValueError(
                 f"run {entry.run_id} is ok but has no output_paths, nor any other file. Add a "
                 "ReportFile or another output to the mission and run the sweep again."
             )
-    key = f"{kind}__{_chosen_name(entries, kind, name)}"
+    chosen = _chosen_name(entries, kind, name)
+    if chosen is None and (said := _said(entries)):
+        raise ValueError(f"no run has a table of its {kind}.{said}")
+    key = f"{kind}__{chosen}"
     return rows_of(
         entries,
         [
@@ -381,6 +390,15 @@ def _chosen_name(entries: Sequence[EntryLike], kind: str, name: str | None) -> s
     if ok and name not in names:
         raise SweepConfigError(
             f"no {kind} output named {name!r}; there are: {', '.join(names) or '(none)'}. "
-            "Choose one of these with name=."
+            f"Choose one of these with name=.{_said(entries, name)}"
         )
     return name
+
+
+def _said(entries: Sequence[EntryLike], name: str = "") -> str:
+    """Return what the first run has to say that says something of an output; empty if none has."""
+    for entry in entries:
+        for note in notes_of(entry):
+            if f" {name}" in note:
+                return f" Run {entry.run_id}: {note}."
+    return ""

@@ -126,4 +126,7 @@ def _speak_plainly() -> None:
     warnings.formatwarning = plainly
     console = logging.StreamHandler()
     console.setFormatter(logging.Formatter("gmat-sweep: %(message)s"))
-    logging.getLogger("gmat_sweep").addHandler(console)
+    logger = logging.getLogger("gmat_sweep")
+    logger.addHandler(console)
+    # Prefect prints what reaches the root logger: each line would stand there twice.
+    logger.propagate = False

@@ -149,6 +149,8 @@ def _parsed(
     except Exception as error:  # noqa: BLE001 - a file that a parser fails on costs itself only
         file = "" if path is None else f", {path.name}"
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            why = "it is a binary file"
         if path is not None:
             # Runs that have the same to say must say it alike.
             why = why.replace(str(path), path.name)

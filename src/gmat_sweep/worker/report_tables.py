@@ -307,9 +307,7 @@ def _reason(
     counts = [sum(quantity.columns for quantity in shape.quantities) for shape in shapes]
     if form.fixed_width:
         found = len(_SEPARATOR.split(line.strip()))
-        overfull = [
-            shape for shape in shapes if shape.is_plain and shape.starts[-1] < len(line.rstrip())
-        ]
+        overfull = [shape for shape in shapes if shape.is_plain and shape.starts[-1] < len(line)]
         if overfull and found <= max(counts):
             return (
                 f"values touch each other on {where}, because {layout.name}.ColumnWidth = "
