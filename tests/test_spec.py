@@ -64,6 +64,7 @@ outcomes = st.builds(
     stderr=st.none() | st.text(),
     started_at=moments,
     ended_at=moments,
+    notes=st.lists(st.text(), max_size=2).map(tuple),
 )
 
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -334,6 +335,11 @@ def test_an_outcomes_record_has_paths_as_text_and_times_in_iso_8601() -> None:
     assert record["output_paths"] == {"report__R": "r.parquet"}
     assert record["started_at"] == "2026-01-01T12:00:00+00:00"
     assert record["ended_at"] == "2026-01-01T12:05:00+00:00"
+
+
+def test_notes_are_in_the_record_only_if_there_are_some() -> None:
+    assert "notes" not in outcome_record()
+    assert RunOutcome.from_dict(outcome_record(notes=["said"])).notes == ("said",)
 
 
 def test_what_older_manifests_lack_is_optional() -> None:

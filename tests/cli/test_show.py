@@ -541,6 +541,16 @@ class TestOneRun:
             "(no stderr)\n"
         )
 
+    def test_what_a_run_has_to_say_though_it_is_ok_stands_above_its_convergence(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        notes = ["ReportFile R is no table: line 3 of r.txt has 1 of 2 columns", "E is binary"]
+        page = shown(
+            capsys, save(entry(0, extra={"notes": notes}, converged={"DC": True})), "--run", "0"
+        )
+
+        assert f"\nnotes:\n  {notes[0]}\n  {notes[1]}\n\nconverged:\n" in page
+
     def test_a_bare_run_says_that_it_has_none(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:

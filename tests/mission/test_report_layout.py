@@ -86,7 +86,12 @@ def test_the_format_is_what_the_last_assignments_say() -> None:
 )
 def test_the_delimiter_is_one_character(value: str, delimiter: str) -> None:
     """As GMAT R2026a takes it: the first one, a blank if there is none."""
-    assert layout(f"R.Delimiter = {value};").formats[0].delimiter == delimiter
+    assert layout(f"R.Add = a;\nR.Delimiter = {value};").formats[0].delimiter == delimiter
+
+
+def test_without_add_nothing_is_padded_with_the_delimiter() -> None:
+    assert layout("R.Delimiter = ',';").formats[0].delimiter == " "
+    assert layout("R.Delimiter = ',';\nR.FixedWidth = false;").formats[0].delimiter == ","
 
 
 def test_assignments_of_the_sequence_add_formats() -> None:

@@ -3,12 +3,17 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmat_sweep.mission.report_layout import Quantity, ReportBlock, ReportFormat
+from gmat_sweep.mission.report_layout import (
+    Quantity,
+    QuantityKind,
+    ReportBlock,
+    ReportFormat,
+)
 from gmat_sweep.worker.report_rows import cut, is_number, shape_of
 
 EPOCH = "01 Jan 2026 00:02:31.055"
 
-kinds = st.sampled_from(["number", "epoch", "text"])
+kinds: st.SearchStrategy[QuantityKind] = st.sampled_from(["number", "epoch", "text"])
 
 
 @st.composite

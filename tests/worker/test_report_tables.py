@@ -204,6 +204,24 @@ def test_a_delimiter_that_pads_columns_of_fixed_width_is_no_value(fly: Fly) -> N
     same_rows(flown.table(), flown.lines()[1:])
 
 
+def test_a_padding_that_may_be_a_part_of_a_number_makes_no_table(fly: Fly) -> None:
+    flown = fly(ADD + THREE + "R.Delimiter = '-';\n" + BEGIN + FLY)
+
+    assert "---" in flown.lines()[1]
+    (note,) = flown.outcome.notes
+    assert note == (
+        "ReportFile R is no table: R.Delimiter = '-' pads its columns and cannot be told from values"
+    )
+
+
+def test_without_add_columns_of_fixed_width_are_padded_with_blanks(fly: Fly) -> None:
+    text = "Create String S;\nS = 'a,';\n"
+    flown = fly(text + ADD + "R.Delimiter = ',';\n" + BEGIN + "Report R S Sat.X;\n")
+
+    assert flown.lines()[1].startswith("a,   ")
+    assert flown.table()["S"].tolist() == ["a,"]
+
+
 def test_text_may_hold_the_delimiter(fly: Fly) -> None:
     text = "Create String S;\nS = 'a, b, c';\n"
     fields = "R.FixedWidth = false;\nR.Delimiter = ',';\n"

@@ -146,7 +146,8 @@ class ReportFormat:
     headers, fixed_width, left_justify, zero_fill : bool
         ``WriteHeaders``, ``FixedWidth``, ``LeftJustify``, ``ZeroFill``.
     delimiter : str
-        The one character of ``Delimiter``.
+        The one character of ``Delimiter``. In a layout without ``Add``, a format of fixed width has
+        a blank, because only the header of ``Add`` makes the delimiter GMAT's padding.
     column_width, precision : int
         ``ColumnWidth`` in characters, ``Precision`` in significant digits.
     """
@@ -335,6 +336,10 @@ def _layout(
 
     blocks = [block(draft.added, draft.added_line, by_command=False)] if draft.added else []
     first = len(blocks)
+    formats = [
+        replace(form, delimiter=" ") if form.fixed_width and not draft.added else form
+        for form in draft.formats
+    ]
     blocks += [block(names, line, by_command=True) for names, line in draft.commands]
     flow = tuple(
         (kind, position + first if kind == "report" else position) for kind, position in draft.flow
@@ -342,7 +347,7 @@ def _layout(
     return ReportLayout(
         name,
         tuple(blocks),
-        tuple(draft.formats),
+        tuple(dict.fromkeys(formats)),
         None if draft.is_global else flow,  # type: ignore[arg-type]
         draft.write_report,
         tuple(draft.text_lines),

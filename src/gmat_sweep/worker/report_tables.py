@@ -129,6 +129,7 @@ def read_report(path: Path, layout: ReportLayout) -> ReportTable:
     if not layout.blocks or (not lines_read and not layout.expects_rows):
         return ReportTable(None)
     try:
+        _check_padding(layout)
         columns, notes = _columns_of(lines_read, layout, path.name)
         frame = _typed(columns, path.name)
     except _NoTableError as error:
@@ -138,6 +139,17 @@ def read_report(path: Path, layout: ReportLayout) -> ReportTable:
         notes.append(f"ReportFile {layout.name} has no row: {path.name} {found}")
     notes += _promote_epochs(frame, layout.name)
     return ReportTable(frame, tuple(notes))
+
+
+def _check_padding(layout: ReportLayout) -> None:
+    """Refuse a padding that may be a part of a value: a minus sign or a digit, for example."""
+    for form in layout.formats:
+        pads = form.fixed_width and form.headers and form.delimiter
+        if pads and (form.delimiter.isalnum() or form.delimiter in "+-.:"):
+            raise _NoTableError(
+                f"{layout.name}.Delimiter = {form.delimiter!r} pads its columns and cannot be told "
+                "from values"
+            )
 
 
 def _counted(noun: str, items: Sequence[object]) -> str:
