@@ -210,7 +210,8 @@ def test_a_padding_that_may_be_a_part_of_a_number_makes_no_table(fly: Fly) -> No
     assert "---" in flown.lines()[1]
     (note,) = flown.outcome.notes
     assert note == (
-        "ReportFile R is no table: R.Delimiter = '-' pads its columns and cannot be told from values"
+        "ReportFile R is no table: R.Delimiter = '-' pads its columns and cannot be told from "
+        "values"
     )
 
 
