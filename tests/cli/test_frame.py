@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TWO_REPORTS = "Create Spacecraft Sat;\nCreate ReportFile B;\nCreate ReportFile A;\n"
+# Epochs that no frame takes.
+IN_A_ZONE = pd.to_datetime(["2026-01-01"]).tz_localize("UTC")
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ class TestWhatIsWritten:
         tmp_path: Path,
     ) -> None:
         runs = SweepOnDisk(out)
-        runs.ok(0, {"report__RF": pd.DataFrame({"Sat.SMA": [7000.0]})})
+        runs.ok(0, {"report__RF": pd.DataFrame({"time": IN_A_ZONE})})
         leaving(runs)
         path = tmp_path / "frame.csv"
         path.write_text("old")
@@ -170,14 +172,14 @@ class TestWhatIsWritten:
         assert err.startswith(
             f"gmat-sweep: the runs are recorded, but --frame {path} could not be written: "
         )
-        assert "time" in err
+        assert "time zone" in err
         assert path.read_text() == "old"
 
     def test_runs_that_failed_count_for_more_than_a_frame_that_could_not_be_written(
         self, leaving: Callable[[SweepOnDisk], None], out: Path, tmp_path: Path
     ) -> None:
         runs = SweepOnDisk(out)
-        runs.ok(0, {"report__RF": pd.DataFrame({"Sat.SMA": [7000.0]})})
+        runs.ok(0, {"report__RF": pd.DataFrame({"time": IN_A_ZONE})})
         runs.failed(1)
         leaving(runs)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +32,36 @@ Write S {Style = Script, MessageWindow = false, ReportFile = Text};
 NOTE = "ReportFile Text is no table: the script's Write (line 15) puts text in it"
 
 
+class _Listener(logging.Handler):
+    """A handler of its own: Prefect exchanges those of the root logger, pytest's too."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What this package logs."""
+    messages: list[str] = []
+    listener = _Listener(messages)
+    logging.getLogger("gmat_sweep").addHandler(listener)
+    yield messages
+    logging.getLogger("gmat_sweep").removeHandler(listener)
+
+
 def test_a_report_that_is_no_table_costs_no_other_and_is_said_once(
-    pool: LocalJoblibPool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pool: LocalJoblibPool, tmp_path: Path, said: list[str]
 ) -> None:
     script, out = tmp_path / "mission.script", tmp_path / "sweep"
     script.write_text(MISSION)
 
     frame = sweep(script, grid={"Sat.SMA": [7000, 7010]}, name="R", backend=pool, out=out)
 
-    assert capsys.readouterr().err.count(f"2 runs (0, 1): {NOTE}\n") == 1
+    assert said == [f"2 runs (0, 1): {NOTE}"]
     manifest = Manifest.load(out / "manifest.jsonl")
     assert [entry.notes for entry in manifest.entries] == [(NOTE,)] * 2
     assert [entry.status for entry in manifest.entries] == ["ok", "ok"]

@@ -243,7 +243,8 @@ def _read_plain(
     for line, number in zip(rows, numbers, strict=True):
         ways = {way for one in shapes for way in cut([line], one)}
         if len(ways) != 1:
-            raise _NoTableError(_reason(line, number, shapes, layout, file))
+            several = len(ways) > 1
+            raise _NoTableError(_reason(line, number, shapes, layout, file, several=several))
         found.append(next(iter(ways)))
     for column, texts in zip(columns, zip(*found, strict=True) if found else [], strict=False):
         column.texts = list(texts)
@@ -307,11 +308,19 @@ def _read_in_order(lines: list[str], layout: ReportLayout, file: str) -> Ordered
         return ordered_rows(layout, candidates, headers)
     except NoReadingError as error:
         flat = [shape for some in shapes for shape in some]
-        raise _NoTableError(_reason(lines[error.line], error.line, flat, layout, file)) from error
+        at = error.line
+        why = _reason(lines[at], at, flat, layout, file, several=error.several)
+        raise _NoTableError(why) from error
 
 
 def _reason(
-    line: str, number: int, shapes: Sequence[Shape], layout: ReportLayout, file: str
+    line: str,
+    number: int,
+    shapes: Sequence[Shape],
+    layout: ReportLayout,
+    file: str,
+    *,
+    several: bool,
 ) -> str:
     """Say why a line is no row."""
     where = f"line {number + 1} of {file}"
@@ -327,6 +336,8 @@ def _reason(
             )
     else:
         found = len(line.split(form.delimiter))
+    if several:
+        return f"{where} can be read in more than one way"
     wanted = min(counts, key=lambda count: (abs(count - found), count))
     if found != wanted:
         return f"{where} has {found} of {wanted} columns"
