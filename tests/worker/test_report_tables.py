@@ -344,6 +344,19 @@ def test_arrays_and_text_stand_beside_each_other(fly: Fly) -> None:
     assert frame.iloc[0, 6:10].tolist() == [1.5, 0.0, 0.0, -4e30]
 
 
+def test_lines_that_cannot_be_read_never_pass_for_the_text_of_another_report(fly: Fly) -> None:
+    """An epoch touches the number before it, so the lines with A have no reading of their own."""
+    text = "Create String S;\nS = 'two  blanks';\n"
+    fields = "R.WriteHeaders = false;\nR.LeftJustify = Off;\nR.ColumnWidth = 15;\n"
+    reports = ("Report R S;", "Report R A n Sat.UTCGregorian;")
+    loops = "".join(f"For n = 1:2;\n{report}\nEndFor;\n" for report in reports)
+    flown = fly(ARRAY + text + ADD + fields + BEGIN + loops)
+
+    assert flown.lines()[2].endswith("101 Jan 2026 00:00:00.000")
+    assert flown.outcome.output_paths == {}
+    assert "ReportFile R is no table" in flown.outcome.notes[0]
+
+
 def test_text_keeps_its_blanks_and_its_digits(fly: Fly) -> None:
     text = "Create String S T;\nS = 'two  blanks';\nT = '007';\n"
     flown = fly(text + ADD + BEGIN + "Report R Sat.UTCGregorian S T Sat.X;\n")

@@ -53,6 +53,8 @@ class Shape:
         Where the columns start if no value is wider than its column, and the length of the line.
     fill : str
         The characters that GMAT may pad with.
+    is_spaced : bool
+        Whether GMAT leaves three blanks after each column.
     """
 
     quantities: tuple[Quantity, ...]
@@ -60,6 +62,7 @@ class Shape:
     widths: tuple[int, ...]
     starts: tuple[int, ...]
     fill: str
+    is_spaced: bool
 
     @property
     def lines(self) -> int:
@@ -70,7 +73,7 @@ class Shape:
     def look(self) -> tuple[object, ...]:
         """All that matters for cutting a line; the names do not."""
         kinds = tuple((item.kind, item.rows, item.columns) for item in self.quantities)
-        return kinds, self.widths, self.format
+        return kinds, self.widths, self.format, self.is_spaced
 
     @property
     def is_plain(self) -> bool:
@@ -94,7 +97,8 @@ def shape_of(block: ReportBlock, form: ReportFormat) -> Shape:
         starts.append(starts[-1] + width)
     # The header of Add makes the delimiter GMAT's padding, even where columns have a fixed width.
     fill = " " if form.delimiter == " " or not form.headers else " " + form.delimiter
-    return Shape(block.quantities, form, tuple(widths), tuple(starts), fill)
+    is_spaced = form.headers or block.by_command
+    return Shape(block.quantities, form, tuple(widths), tuple(starts), fill, is_spaced)
 
 
 def is_number(text: str, form: ReportFormat) -> bool:
@@ -111,7 +115,7 @@ def is_number(text: str, form: ReportFormat) -> bool:
     return digits in {0, form.precision} if form.zero_fill else digits <= form.precision
 
 
-def cut(lines: Sequence[str], shape: Shape) -> list[Cells]:
+def cut(lines: Sequence[str], shape: Shape, *, wide_text: bool = True) -> list[Cells]:
     """Find the ways to read one row of `shape`.
 
     Parameters
@@ -120,6 +124,9 @@ def cut(lines: Sequence[str], shape: Shape) -> list[Cells]:
         As many lines as `shape` has for a row, without line ends.
     shape : Shape
         What the script declares.
+    wide_text : bool
+        Whether text of a fixed-width line may be wider than its column. Such text can be anything,
+        so a line of another block would pass for it.
 
     Returns
     -------
@@ -135,7 +142,34 @@ def cut(lines: Sequence[str], shape: Shape) -> list[Cells]:
         if len(ways) != 1:
             return [] if not ways else [_flat([*rows, way], shape) for way in ways]
         rows.append(ways[0])
+    if shape.format.fixed_width and any(quantity.kind == "text" for quantity in shape.quantities):
+        exact = all(len(line) == shape.starts[-1] for line in lines)
+        if shape.is_plain and not (exact or wide_text):
+            return []
+        # Words say where text ends only if GMAT would write the same lines for them.
+        if not (shape.is_plain or exact) and _as_written(rows, shape, wide_text) != list(lines):
+            return []
     return [_flat(rows, shape)]
+
+
+def _as_written(rows: Sequence[Way], shape: Shape, wide_text: bool) -> list[str] | None:
+    """Return the lines that GMAT writes for a row of fixed width, None if a text is too wide."""
+    form = shape.format
+    pad = str.ljust if form.left_justify else str.rjust
+    lines = [""] * len(rows)
+    for column, (quantity, least) in enumerate(zip(shape.quantities, shape.widths, strict=True)):
+        texts = [" ".join([*row[column], ""]) if row[column] else "  " for row in rows]
+        width = least
+        if quantity.kind == "matrix":
+            # A matrix has the width of its longest line, and of its header where there is one.
+            width = max(map(len, texts[: quantity.rows])) + 3 * shape.is_spaced
+            width = max(width, least) if form.headers else width
+        else:
+            texts = [row[column][0] if row[column] else "  " for row in rows]
+        if quantity.kind == "text" and len(texts[0]) > width and not wide_text:
+            return None
+        lines = [line + pad(text, width) for line, text in zip(lines, texts, strict=True)]
+    return lines
 
 
 def _flat(rows: Sequence[Sequence[Sequence[str]]], shape: Shape) -> Cells:

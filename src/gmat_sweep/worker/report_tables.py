@@ -291,10 +291,16 @@ def _read_in_order(lines: list[str], layout: ReportLayout, file: str) -> Ordered
     # Blocks that look alike are cut once.
     looks = [list(dict.fromkeys(shape.look for shape in some)) for some in shapes]
     one_of = {shape.look: shape for some in shapes for shape in some}
+    # Beside a matrix, whose lines may be in doubt, nothing that can be anything is certain.
+    wide_text = all(block.names == layout.blocks[0].names for block in layout.blocks) or not any(
+        quantity.kind == "matrix" for block in layout.blocks for quantity in block.quantities
+    )
     candidates: list[list[Candidate]] = []
     for at in range(len(lines)):
         ways = {
-            look: cut(lines[at : at + shape.lines], shape) if at + shape.lines <= len(lines) else []
+            look: cut(lines[at : at + shape.lines], shape, wide_text=wide_text)
+            if at + shape.lines <= len(lines)
+            else []
             for look, shape in one_of.items()
         }
         candidates.append(
