@@ -304,7 +304,8 @@ def test_all_workers_work_at_once_and_no_more(make: MakePool, tmp_path: Path) ->
 def test_a_mission_can_be_looked_at_on_a_worker(pair: LocalJoblibPool, tmp_path: Path) -> None:
     facts = pair.inspect(spec_of(tmp_path).script_path, {"Sat.SMA": "round"})
 
-    assert facts.problems == ("type mismatch for 'Sat.SMA': expected a real number, got str",)
+    assert facts.refused.keys() == {"Sat.SMA"}
+    assert 'The value of "round" for field "SMA" on object "Sat"' in facts.refused["Sat.SMA"]
 
 
 # --- one bad run costs one run -------------------------------------------------------------------

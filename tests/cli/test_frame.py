@@ -20,7 +20,9 @@ from sweep_on_disk import SweepOnDisk, report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TWO_REPORTS = "Create Spacecraft Sat;\nCreate ReportFile B;\nCreate ReportFile A;\n"
+TWO_REPORTS = (
+    "Create Spacecraft Sat;\nCreate ReportFile B;\nCreate ReportFile A;\nA.Add = {Sat.X};\n"
+)
 # Epochs that no frame takes.
 IN_A_ZONE = pd.to_datetime(["2026-01-01"]).tz_localize("UTC")
 
@@ -373,7 +375,8 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
         script = tmp_path / "none.script"
         script.write_text("Create Spacecraft Sat;\n")
 
-        said = refused(capsys, 2, *words(script, out, "--frame", tmp_path / "f.csv"))
+        frame = ("--frame", tmp_path / "f.csv")
+        said = refused(capsys, 2, *words(script, out, *frame, "--no-end-state"))
 
         assert said.startswith("none.script has no ReportFile")
 

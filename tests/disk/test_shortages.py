@@ -26,7 +26,8 @@ from gmat_sweep.flow import common_cause
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.folder.layout import SEAL_NAME
 from gmat_sweep.spec import RunOutcome
-from gmat_sweep.worker import run_one
+from gmat_sweep.worker import loading, run_one
+from gmat_sweep.worker.solver_tables import SolverTables
 from repository import SUPPORT
 from resumed_sweeps import SHORT, forget, hand_made, ran, reopened, run_of
 
@@ -85,6 +86,9 @@ def test_a_run_that_meets_one_says_so_and_is_not_sealed(
     results = SimpleNamespace(log="", converged={})
     monkeypatch.setattr(worker, "_results", lambda spec, log: results)
     monkeypatch.setattr(worker, "write_outputs", _writing)
+    monkeypatch.setattr(worker, "solver_tables", lambda results, log: SolverTables())
+    monkeypatch.setattr(worker, "layouts_of", lambda script, overrides: {})
+    monkeypatch.setattr(loading.KEEPER, "script", lambda path: None)
     with nth_call(call, 2 if call == "open" else 1, failing_with(code)):
         outcome = run_one(run_of(0, tmp_path))
 
@@ -95,7 +99,7 @@ def test_a_run_that_meets_one_says_so_and_is_not_sealed(
     assert RunOutcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
 
 
-def _writing(results: object, folder: Path, log: object) -> Any:
+def _writing(results: object, folder: Path, *_: object) -> Any:
     from gmat_sweep.disk.files import write_file
     from gmat_sweep.worker.parquet_outputs import WrittenOutputs
 
@@ -119,6 +123,9 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
     monkeypatch.setattr(worker, "_results", cut_short)
     # What is left of the report can be read and written: nothing but the disk tells.
     monkeypatch.setattr(worker, "write_outputs", _writing)
+    monkeypatch.setattr(worker, "solver_tables", lambda results, log: SolverTables())
+    monkeypatch.setattr(worker, "layouts_of", lambda script, overrides: {})
+    monkeypatch.setattr(loading.KEEPER, "script", lambda path: None)
 
     outcome = run_one(run_of(0, tmp_path))
 

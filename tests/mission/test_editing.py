@@ -148,6 +148,21 @@ def test_several_overrides_are_each_in_their_place(tmp_path: Path) -> None:
     ]
 
 
+def test_an_element_of_another_state_type_is_assigned_where_gmat_takes_it(tmp_path: Path) -> None:
+    """GMAT refuses it before the mission sequence beside the script's own elements."""
+    overrides = {"Sat.X": 7000, "Sat.Cd": 2, "Sat.ECC": 0.1, "Sat.VY": 7.5, "Sat.RadPer": 6900}
+    editable = EditableScript(script(tmp_path))
+
+    lines = editable.edited(overrides).text.splitlines()
+
+    begin = lines.index("BeginMissionSequence;")
+    assert lines[begin - 2 : begin] == ["Sat.Cd = 2;", "Sat.ECC = 0.1;"]
+    late = ["Sat.X = 7000;", "Sat.VY = 7.5;", "Sat.RadPer = 6900;"]
+    assert lines[begin + 1 : begin + 4] == late
+    assert editable.late_fields_of("Sat", overrides) == {"X": 7000, "VY": 7.5, "RadPer": 6900}
+    assert ("X", "7000") not in editable.fields_of("Sat", overrides)
+
+
 def test_what_the_sequence_assigns_is_no_place_for_an_override(tmp_path: Path) -> None:
     text = SCRIPT.replace("\nv = 1;", "")
 

@@ -26,6 +26,7 @@ __all__ = ["PlainGmat", "PlainGmatDiedError", "PlainRun", "edited"]
 type Value = bool | int | float | str | list[str]
 
 _BEGIN = "BeginMissionSequence"
+_LATE = " % overridden"
 _WORD = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _LIST = re.compile(r"[\[{].*[\]}]")
 
@@ -34,7 +35,8 @@ def edited(script: str, overrides: Mapping[str, Value]) -> str:
     """Write overrides into a script, one after the other.
 
     The last assignment of a field before ``BeginMissionSequence`` gets a new right side. A field
-    that the script does not assign gets a line of its own directly before that command.
+    that the script does not assign gets a line of its own directly before that command; a Cartesian
+    component of a spacecraft that the script gives in Keplerian elements, directly after it.
 
     Parameters
     ----------
@@ -53,9 +55,23 @@ def edited(script: str, overrides: Mapping[str, Value]) -> str:
         line = f"GMAT {field} = {_written(value, before, quoted=is_string is not None)};"
         if standing:
             lines[standing[-1]] = line
+        elif _is_cartesian(field) and _is_keplerian(script, field.partition(".")[0]):
+            # GMAT refuses it before the command; several keep their order.
+            commands = begin + 1
+            while lines[commands].endswith(_LATE):
+                commands += 1
+            lines.insert(commands, line + _LATE)
         else:
             lines.insert(begin, line)
     return "\n".join(lines)
+
+
+def _is_cartesian(field: str) -> bool:
+    return field.partition(".")[2] in {"X", "Y", "Z", "VX", "VY", "VZ"}
+
+
+def _is_keplerian(script: str, craft: str) -> bool:
+    return re.search(rf"^(GMAT )?{craft}\.SMA\b", script, re.MULTILINE) is not None
 
 
 def _sides(line: str) -> tuple[str, str]:

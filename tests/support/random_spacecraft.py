@@ -66,8 +66,11 @@ def add_spacecraft(
     if epochs.form.endswith("Gregorian"):
         draft.refused.append((f"{name}.Epoch", FIRST_DAY + 0.25))
     if kind == "Keplerian":
-        # Elements of two kinds of state.
-        draft.refused.append((f"{name}.VX", 1.5))
+        # Of another kind of state: GMAT takes these as commands only.
+        draft.overridable |= {
+            f"{name}.X": lambda: draft.number(6900, 7200),
+            f"{name}.VZ": lambda: draft.number(-0.5, 0.5),
+        }
     if kind in ("Keplerian", "Equinoctial"):
         draft.refused.append((f"{name}.SMA", -7000.0))
 

@@ -500,7 +500,7 @@ class TestRefusedValues:
     def test_a_wrong_type_in_a_later_run_is_refused_before_any_run(
         self, pool: LocalJoblibPool, leo_basic: Path, tmp_path: Path
     ) -> None:
-        with pytest.raises(SweepConfigError, match=r"type mismatch for 'Sat\.SMA'"):
+        with pytest.raises(SweepConfigError, match=r'GMAT refused Sat\.SMA: The value of "high"'):
             sweep(
                 leo_basic,
                 grid={"Sat.SMA": [7000.0, 7100.0, 7200.0, 7300.0, 7400.0, "high"]},

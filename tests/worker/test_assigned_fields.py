@@ -76,6 +76,8 @@ MOVING: list[dict[str, Any]] = [
     {"Sat.ECC": 1e-9},
     {"Sat.AOP": 180, "Sat.TA": 180, "Sat.ECC": 0.02},
     {"Sat.INC": 1e-9, "Sat.RAAN": 359.999},
+    {"Sat.X": 6700.5},
+    {"Sat.Z": 4100.25, "Sat.SMA": 6805.5, "Sat.VX": -6.4},
     {"Sat.CoordinateSystem": "EarthMJ2000Ec"},
     {"Sat.CoordinateSystem": "Own", "Sat.INC": 51},
     {"Sat.CoordinateSystem": "EarthFixed"},
@@ -129,7 +131,6 @@ STILL: list[dict[str, Any]] = [
 REFUSED: list[tuple[dict[str, Any], str, int]] = [
     ({"Sat.SMA": -7000}, "The value of '0.01' for field 'ECC' on object 'Sat'", 7),
     ({"Sat.ECC": 1.5}, "The value of '1.5' for field 'ECC' on object 'Sat'", 7),
-    ({"Sat.X": 7000}, "elements not contained in the same state type", 46),
     ({"Sat.DateFormat": "UTCGregorian"}, "Gregorian date '31041.0' is not valid", 3),
     ({"A(3,3)": 1}, "Index exceeds matrix dimensions", 46),
     ({"P.FM": "Nope"}, "Nope", 0),

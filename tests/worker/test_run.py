@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gmat_sweep.backends.process.worker_process import WorkerProcess
+from gmat_sweep.causes import headline
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import ENGINE_LOG_MARK
 from repository import DATA
@@ -215,9 +216,9 @@ def test_a_second_run_in_the_same_folder_appends_to_the_log(on_engine: Run, tmp_
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"Sat.Bogus": 1.0}, "unknown field 'Bogus' on Spacecraft 'Sat'"),
-        ({"Nobody.SMA": 1.0}, "unknown resource 'Nobody'"),
-        ({"Sat.SMA": "high"}, "type mismatch for 'Sat.SMA': expected a real number, got str"),
+        ({"Sat.Bogus": 1.0}, 'The field name "Bogus" on object "Sat" is not permitted'),
+        ({"Nobody.SMA": 1.0}, 'Cannot find LHS object named "Nobody"'),
+        ({"Sat.SMA": "high"}, 'The value of "high" for field "SMA" on object "Sat" is not an'),
     ],
 )
 def test_an_override_that_gmat_refuses_fails_the_run_with_the_reason(
@@ -225,7 +226,7 @@ def test_an_override_that_gmat_refuses_fails_the_run_with_the_reason(
 ) -> None:
     stderr = cause(on_engine(LEO, overrides))
 
-    assert f"gmat_run.errors.GmatFieldError: {message}" in stderr
+    assert headline(stderr).startswith(message)
 
 
 def test_a_script_that_gmat_cannot_parse_fails_the_run_with_gmats_own_words(

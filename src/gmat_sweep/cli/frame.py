@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.folder.layout import RUN_FOLDER
-from gmat_sweep.mission.end_state import report_names
 
 if TYPE_CHECKING:
     from gmat_sweep.sweep import Sweep
@@ -153,6 +152,8 @@ def _check_replaceable(target: Path, sweep_folder: Path) -> None:
 
 
 def _chosen_report(script: Path, report: str | None, *, end_state: bool) -> str:
+    from gmat_sweep.mission.end_state import report_names
+
     reports = sorted(report_names(script, end_state=end_state))
     listed = ", ".join(reports)
     if not reports:

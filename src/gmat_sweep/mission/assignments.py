@@ -7,12 +7,12 @@ A target is a dotted path such as ``Sat.SMA`` or ``FM.Drag.AtmosphereModel``, an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
 
-__all__ = ["assigned_name", "root_of", "value_text"]
+__all__ = ["assigned_name", "is_of_another_state_type", "root_of", "value_text"]
 
 _VALUE_TYPES = frozenset({"Variable", "String"})
 # Fields that take On and Off. GMAT accepts `true` for them, and flies without.
@@ -37,6 +37,21 @@ _ON_OFF_FIELDS = frozenset(
         "ZeroFill",
     }
 )
+# The elements of a Spacecraft that GMAT takes together before the mission sequence.
+_ANGLES = frozenset({"INC", "RAAN", "AOP", "TA", "EA", "MA", "HA"})
+_STATE_TYPES = (
+    frozenset({"X", "Y", "Z", "VX", "VY", "VZ"}),
+    _ANGLES | {"SMA", "ECC"},
+    _ANGLES | {"RadPer", "RadApo"},
+    frozenset({"RMAG", "RA", "DEC", "VMAG", "AZI", "FPA", "RAV", "DECV"}),
+    frozenset({"SMA", "EquinoctialH", "EquinoctialK", "EquinoctialP", "EquinoctialQ", "MLONG"}),
+    frozenset({"SMA", "ModEquinoctialF", "ModEquinoctialG", "ModEquinoctialH", "ModEquinoctialK"}),
+    frozenset({"Delaunayl", "Delaunayg", "Delaunayh", "DelaunayL", "DelaunayG", "DelaunayH"}),
+    frozenset({"PlanetodeticRMAG", "PlanetodeticLON", "PlanetodeticLAT", "PlanetodeticVMAG"}),
+    frozenset({"OutgoingRadPer", "OutgoingC3Energy", "OutgoingRHA", "OutgoingDHA"}),
+    frozenset({"IncomingRadPer", "IncomingC3Energy", "IncomingRHA", "IncomingDHA"}),
+)
+_STATE_ELEMENTS = frozenset[str]().union(*_STATE_TYPES)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
 _MOST_EXACT_INTEGER = 2.0**53
@@ -60,6 +75,22 @@ def assigned_name(path: str, type_name: str | None) -> str:
 def root_of(path: str) -> str:
     """Return the name of the resource that a path begins with."""
     return re.split(r"[.(]", path, maxsplit=1)[0].strip()
+
+
+def is_of_another_state_type(field: str, assigned: Collection[str]) -> bool:
+    """Whether GMAT refuses a Spacecraft's element beside others in the part before the sequence.
+
+    Parameters
+    ----------
+    field : str
+        A field of a Spacecraft.
+    assigned : collection of str
+        The fields that are assigned there.
+    """
+    elements = _STATE_ELEMENTS & set(assigned)
+    if field not in _STATE_ELEMENTS or not elements:
+        return False
+    return not any({field, *elements} <= state_type for state_type in _STATE_TYPES)
 
 
 def value_text(path: str, value: Any, type_name: str | None, standing: str | None = None) -> str:

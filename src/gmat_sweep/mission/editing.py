@@ -4,7 +4,9 @@ The truth for a run is the script that a user would have written, loaded by GMAT
 
 * where the script itself assigns the field, before ``BeginMissionSequence``, its last assignment
   gets the new value in place (GMAT lets some fields, such as ``P.Type``, be assigned once only);
-* otherwise the assignment stands on a line of its own directly before ``BeginMissionSequence``.
+* otherwise the assignment stands on a line of its own directly before ``BeginMissionSequence``;
+* an element of a Spacecraft that the script gives in another state type (``Sat.X`` where it gives
+  ``Sat.SMA``) stands directly after it, because GMAT takes such an assignment only there.
 
 A script without ``BeginMissionSequence`` counts as a whole as the part before it, for so GMAT
 takes its assignments.
@@ -19,7 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmat_sweep.mission.assignments import assigned_name, root_of, value_text
+from gmat_sweep.mission.assignments import (
+    assigned_name,
+    is_of_another_state_type,
+    root_of,
+    value_text,
+)
 from gmat_sweep.mission.copying import (
     included_copy_name,
     named_inputs,
@@ -72,7 +79,7 @@ class EditedScript:
     places : dict of str to OutputPlace
         Where each output that the script names goes, by its target (``R.Filename``).
     added : tuple of Statement
-        The statements that were added, all before one line.
+        The statements that were added, all beside ``BeginMissionSequence``.
     """
 
     source: Path
@@ -185,6 +192,7 @@ class EditableScript:
         changed: dict[int, Statement | None] = dict(self._fixed)
         assignments: dict[str, Statement] = {}
         added: dict[str, str] = {}
+        late = self._late(overrides)
         for path, value in overrides.items():
             type_name = self.types.get(root_of(path))
             name = assigned_name(path, type_name)
@@ -204,15 +212,17 @@ class EditableScript:
         at = self._begin_index()
         put = [self._with_inputs(self._added(text, at)) for text in added.values()]
         assignments |= dict(zip(added, put, strict=True))
+        put_late = [assignments[path] for path in added if path in late]
+        put = [assignments[path] for path in added if path not in late]
         places = self._give_places(changed, put)
         lines: dict[str, dict[int, str]] = defaultdict(dict)
         for index, now in changed.items():
             name, statement = self._statements[index]
             lines[name] |= dict.fromkeys(statement.line_numbers, "")
             lines[name][statement.line_number] = "" if now is None else now.text
-        self._insert(lines, at, [each.text for each in put])
+        self._insert(lines, at, [each.text for each in put], [each.text for each in put_late])
         statements = [changed.get(at, each) for at, (_, each) in enumerate(self._statements)]
-        statements[at:at] = put
+        statements[at : at + 1] = [*put, *statements[at : at + 1], *put_late]
         return EditedScript(
             source=self.source,
             files={
@@ -222,15 +232,27 @@ class EditableScript:
             statements=tuple(each for each in statements if each is not None),
             assignments=assignments,
             places=places,
-            added=tuple(put),
+            added=(*put, *put_late),
         )
 
+    def late_fields_of(self, craft: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields of a Spacecraft that are assigned after ``BeginMissionSequence``."""
+        return {
+            path.partition(".")[2]: overrides[path]
+            for path in overrides
+            if root_of(path) == craft and path in self._late(overrides)
+        }
+
     def fields_of(self, resource: str, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Return what the edited script assigns to a resource, as field and text, in order."""
+        """Return what the edited script assigns to a resource, as field and text, in order.
+
+        Only what stands before ``BeginMissionSequence`` is among it.
+        """
+        late = self._late(overrides)
         given = {
             assigned_name(path, self.types.get(root_of(path))): value
             for path, value in overrides.items()
-            if root_of(path) == resource
+            if root_of(path) == resource and path not in late
         }
         assigned: list[tuple[str, str]] = []
         for target, index in self._of_resource.get(resource, ()):
@@ -339,21 +361,45 @@ class EditableScript:
         main = self._scripts[self.source.name]
         return Statement(main.path, (len(main.lines),), text)
 
-    def _insert(self, lines: dict[str, dict[int, str]], at: int, texts: list[str]) -> None:
-        """Put statements before the one at an index, each on a line of its own."""
-        if not texts:
+    def _insert(
+        self,
+        lines: dict[str, dict[int, str]],
+        at: int,
+        before: list[str],
+        after: list[str],
+    ) -> None:
+        """Put statements before and after the one at an index, each on a line of its own."""
+        if not before and not after:
             return
         if at < len(self._statements):
-            name, before = self._statements[at]
-            number = before.line_number
-            put_first = True
+            name, statement = self._statements[at]
+            first, last = statement.line_number, statement.line_numbers[-1]
         else:
-            name, put_first = self.source.name, False
-            number = len(self._scripts[name].lines)
+            name = self.source.name
+            first = last = len(self._scripts[name].lines)
+            before, after = [], [*before, ""]
         script = self._scripts[name]
-        kept = lines[name].get(number, script.lines[number - 1])
-        parts = [*texts, kept] if put_first else [kept, *texts, ""]
-        lines[name][number] = script.joined(parts, number)
+        for number, parts in ((first, (before, [])), (last, ([], after))):
+            kept = lines[name].get(number, script.lines[number - 1])
+            lines[name][number] = script.joined([*parts[0], kept, *parts[1]], number)
+
+    def _late(self, overrides: Mapping[str, Any]) -> set[str]:
+        """Return the overrides that GMAT takes only as commands of the mission sequence."""
+        late: set[str] = set()
+        assigned: dict[str, set[str]] = {}
+        for path in overrides:
+            craft, _, field = path.partition(".")
+            if self.types.get(craft) != "Spacecraft" or path in self._standing:
+                continue
+            fields = assigned.setdefault(
+                craft,
+                {target.partition(".")[2] for target, _ in self._of_resource.get(craft, ())},
+            )
+            if is_of_another_state_type(field, fields):
+                late.add(path)
+            else:
+                fields.add(field)
+        return late
 
 
 def set_again(

@@ -27,6 +27,7 @@ from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigErr
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
 from gmat_sweep.mission.editing import set_again
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
+from gmat_sweep.mission.report_layout import report_layouts
 from gmat_sweep.mission.script import (
     check_resources,
     created_resources,
@@ -50,6 +51,9 @@ __all__ = [
 ]
 
 _MOST_VALUES = 4
+_LONGEST_SHOWN = 60
+# Sign, point and exponent beside the digits of a number.
+_BESIDE_DIGITS = 7
 
 _log = logging.getLogger("gmat_sweep")
 
@@ -214,7 +218,7 @@ def prepare_mission(
             copies = copies / str(number) if number else copies
             runnable = headless.write(copies)
             _say_what_was_left_out(headless, script)
-            facts = [inspect(runnable, overrides) for overrides in tried]
+            tried, facts = _looked_at(inspect, runnable, tried)
             loaded = facts[0]
             if loaded.engine_log and headless.end_state:
                 # Its statements move the lines that GMAT names.
@@ -275,6 +279,7 @@ def prepare_missions(
             )
         warn_of_fields_set_again(script, of_script)
         warn_of_missing_includes(script)
+        warn_of_narrow_columns(script)
     return prepared
 
 
@@ -306,6 +311,24 @@ def warn_of_missing_includes(script: Path) -> None:
             )
 
 
+def warn_of_narrow_columns(script: Path) -> None:
+    """Say which reports have columns that numbers may fill, so that values touch each other."""
+    for name, layout in report_layouts(statements_of(script)).items():
+        form = layout.formats[0]
+        if form.fixed_width and form.column_width < form.precision + _BESIDE_DIGITS:
+            _log.warning(
+                "the columns of ReportFile %s of %s have %d characters, and a number of %d digits "
+                "may need %d: where values touch each other, the report cannot be read as a table. "
+                "Raise %s.ColumnWidth.",
+                name,
+                script.name,
+                form.column_width,
+                form.precision,
+                form.precision + _BESIDE_DIGITS,
+                name,
+            )
+
+
 def _sets_to_try(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
     """Return overrides of a few runs: together a few values, and each type, of every field."""
     values: dict[str, list[Any]] = {}
@@ -321,6 +344,28 @@ def _sets_to_try(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
         if is_new:
             tried.append(dict(run.overrides))
     return tried or [{}]
+
+
+def _looked_at(
+    inspect: _Inspect, script: Path, sets: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[MissionFacts]]:
+    """Load the scripts of the first set, and of those that can tell more; return both."""
+    tried: list[dict[str, Any]] = []
+    facts: list[MissionFacts] = []
+    known: set[tuple[str, str]] = set()
+    for overrides in sets:
+        kinds = {(name, _kind(value)) for name, value in overrides.items()}
+        is_refused = bool(facts) and not any(_is_taken(fact) for fact in facts)
+        if facts and kinds <= known and not is_refused:
+            continue
+        tried.append(overrides)
+        facts.append(inspect(script, overrides))
+        known |= kinds
+    return tried, facts
+
+
+def _is_taken(facts: MissionFacts) -> bool:
+    return not (facts.problems or facts.refused or facts.refused_together or facts.engine_log)
 
 
 def _kind(value: Any) -> str:
@@ -371,14 +416,19 @@ def _crash(
     for name, value in values:
         if _crashes(pool, runnable, {name: value}):
             return SweepConfigError(
-                f"GMAT crashed when {name} of {script} was overridden with {value!r} ({how}). "
-                f"Leave {name} out of the overrides and set it in the script: a copy of the "
-                "script, and a sweep, for each of its values."
+                f"GMAT crashed when {name} of {script} was overridden with {_short(value)} "
+                f"({how}). Leave {name} out of the overrides and set it in the script: a copy of "
+                "the script, and a sweep, for each of its values."
             )
     return SweepConfigError(
         f"GMAT crashed when {', '.join(dict(values))} of {script} were overridden together, though "
         f"not when each was alone ({how}). Set some of them in the script instead."
     )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _crashes(pool: object, script: Path, overrides: dict[str, Any]) -> bool:

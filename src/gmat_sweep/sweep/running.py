@@ -6,7 +6,6 @@ counted.
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.disk.lock import locked
-from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
@@ -25,14 +23,12 @@ from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import jsonable, plain_int
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
-    EXPLICIT_RUNS_KEY,
-    explicit_record,
     extension_facts,
-    header_facts,
     kind_of,
     parameter_spec_from_runs,
     rebuild_runs,
 )
+from gmat_sweep.sweep.header import new_header
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.sweep.options import SweepOptions
 from gmat_sweep.sweep.pool_checks import check_debug, check_isolation, check_limits
@@ -45,7 +41,6 @@ from gmat_sweep.sweep.preflight import (
 from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
-    UNCONVERGED_KEY,
     check_drift,
     existing_folder,
     mission_facts,
@@ -272,7 +267,19 @@ class Sweep(SweepResults):
             engine = self._warm_up()
             prepared, facts = self._prepared(runs, runs)
             check_folder(self.output_dir, self.manifest_path)
-            manifest = self._header(digest, engine, facts)
+            manifest = new_header(
+                self.runs,
+                self.parameter_spec,
+                is_explicit=not self._given_spec,
+                seed=self.sweep_seed,
+                script=self.script_path,
+                digest=digest,
+                folder=self.output_dir,
+                backend=type(self.backend).__name__,
+                engine=engine,
+                options=self.options,
+                facts=facts,
+            )
             manifest.save(self.manifest_path)
             self._manifest = manifest
             self._execute(prepared, len(runs), "run", listener)
@@ -559,39 +566,6 @@ class Sweep(SweepResults):
         if self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
             print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
-
-    def _header(self, digest: str, engine: Engine, facts: dict[str, Any]) -> Manifest:
-        from importlib.metadata import version
-
-        extra: dict[str, Any] = {
-            "created_by": origin(),
-            "mission": self.script_path.name,
-            **facts,
-        }
-        if self.options.unconverged != "ok":
-            extra[UNCONVERGED_KEY] = self.options.unconverged
-        place = (self.script_path, self.output_dir)
-        if self._given_spec:
-            extra |= header_facts(self.runs, self.parameter_spec, *place)
-        else:
-            extra[EXPLICIT_RUNS_KEY] = explicit_record(self.runs, *place)
-        return Manifest(
-            script_sha256=digest,
-            gmat_sweep_version=version("gmat-sweep"),
-            gmat_run_version=version("gmat-run"),
-            gmat_install_version=engine.version,
-            python_version=platform.python_version(),
-            os_platform=platform.platform(),
-            sweep_seed=self.sweep_seed,
-            parameter_spec=jsonable(self.parameter_spec, "parameter_spec"),
-            run_count=len(self.runs),
-            backend=type(self.backend).__name__,
-            postprocess=self.options.postprocess,
-            fsync_each=self.options.fsync_each,
-            fsync_batch=self.options.fsync_batch,
-            extra=extra,
-            output_dir=self.output_dir,
-        )
 
     def _loaded(self) -> Manifest:
         manifest = Manifest.load(self.manifest_path)

@@ -130,7 +130,7 @@ class MissionFacts:
     resource_types : frozenset of str
         Every type of resource this engine can create.
     problems : tuple of str
-        Why no run could use these fields; empty when nothing is wrong.
+        Why no run could use these fields or this script; empty when nothing is wrong.
     refused : dict of str to str
         Fields whose value GMAT refused, with its words. Another value may do.
     refused_together : str
@@ -148,6 +148,19 @@ class MissionFacts:
     refused_together: str = ""
     engine_log: str = ""
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a load failed: gmat-run's message, and GMAT's log."""
+
+    message: str
+    log: str
+
+    @property
+    def cause(self) -> str:
+        """GMAT's first error in one line."""
+        return next(iter(engine_errors(self.log)), self.message)
 
 
 def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> MissionFacts:
@@ -168,28 +181,28 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     if script_path is None:
         return MissionFacts(types, words=_words(gmat))
 
-    def refusal(assigned: Mapping[str, Any]) -> str | None:
-        """Return the log of a refused load, None of one that GMAT takes."""
+    def refusal(assigned: Mapping[str, Any]) -> _Refusal | None:
+        """Return why GMAT refuses to load the script with these assignments, None if it does."""
         try:
             with KEEPER.fresh(script_path, assigned):
                 return None
         except GmatLoadError as error:
-            return getattr(error, "log", "") or str(error)
+            return _Refusal(str(error), getattr(error, "log", ""))
 
     try:
-        log = refusal(overrides)
+        refusal_of_all = refusal(overrides)
     except SweepConfigError as error:
         return MissionFacts(types, (str(error),))
-    if log is None:
+    if refusal_of_all is None:
         return MissionFacts(types)
-    if overrides and (plain := refusal({})) is not None:
-        return MissionFacts(types, engine_log=plain, words=_words(gmat))
-    if not overrides:
-        return MissionFacts(types, engine_log=log, words=_words(gmat))
+    plain = refusal({}) if overrides else refusal_of_all
+    if plain is not None:
+        return MissionFacts(types, (plain.message,), engine_log=plain.log, words=_words(gmat))
     problems: list[str] = []
     refused: dict[str, str] = {}
     for path, value in overrides.items():
-        if (said := refusal({path: value}) if len(overrides) > 1 else log) is None:
+        said = refusal({path: value}) if len(overrides) > 1 else refusal_of_all
+        if said is None:
             continue
         with KEEPER.fresh(script_path, {}) as mission:
             try:
@@ -197,14 +210,10 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
             except GmatFieldError as error:
                 problems.append(str(error))
             else:
-                refused[path] = f"GMAT refused {path}: {_first_error(said)}"
+                refused[path] = f"GMAT refused {path}: {said.cause}"
     if problems or refused:
         return MissionFacts(types, tuple(problems), refused)
-    return MissionFacts(types, refused_together=_first_error(log))
-
-
-def _first_error(log: str) -> str:
-    return next(iter(engine_errors(log)), log.strip())
+    return MissionFacts(types, refused_together=refusal_of_all.cause)
 
 
 def _check_name(mission: gmat_run.Mission, path: str) -> None:

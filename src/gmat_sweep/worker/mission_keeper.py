@@ -257,7 +257,12 @@ class MissionKeeper:
             for field, text in self._script.fields_of(craft, overrides)
             if field in _ELEMENTS or field in _STATE_TEXTS
         ]
-        return _twin_state(mission.gmat, fields)
+        state = _twin_state(mission.gmat, fields)
+        for field, value in self._script.late_fields_of(craft, overrides).items():
+            if field not in _CARTESIAN:
+                raise ValueError(f"{craft}.{field} is assigned in the mission sequence")
+            state[field] = float(value)
+        return state
 
     def _is_restorable(self, path: str) -> bool:
         assert self._mission is not None
