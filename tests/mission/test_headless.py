@@ -367,3 +367,110 @@ def test_a_copy_never_replaces_the_users_script(tmp_path: Path) -> None:
         copy.write(tmp_path)
 
     assert (tmp_path / "m.script").read_text() == HEAD
+
+
+# --- what would spoil an output, or only writes to a window ---------------------------------------
+
+
+PLOT = "Create GroundTrackPlot T1 T2;\nT1.Add = {Sat};\n"
+REPORT = "Create ReportFile R;\nR.Add = {Sat.X};\n"
+
+
+def whole(folder: Path, text: str, *lacking: str, end_state: bool = False) -> HeadlessScript:
+    return headless_copy(write(folder / "m.script", text), lacking, end_state=end_state)
+
+
+@pytest.mark.parametrize("output", ["ReportFile", "EphemerisFile", "ContactLocator"])
+def test_a_ground_track_before_an_output_is_left_out(output: str, tmp_path: Path) -> None:
+    """GMAT leaves such an output empty or short."""
+    outputs = f"{PLOT}Create {output} R;\n"
+    text = f"Create Spacecraft Sat;\n{outputs}BeginMissionSequence;\nToggle T1 R On;\n"
+
+    copy = whole(tmp_path, text)
+
+    assert codes(copy.text) == [
+        "Create Spacecraft Sat", f"Create {output} R", "BeginMissionSequence", "Toggle R On",
+    ]  # fmt: skip
+    assert [each.name for each in copy.dropped] == ["T1", "T2"]
+
+
+def test_a_ground_track_after_every_output_stays(tmp_path: Path) -> None:
+    assert not whole(
+        tmp_path, f"Create Spacecraft Sat;\n{REPORT}{PLOT}BeginMissionSequence;"
+    ).is_needed
+    assert not whole(tmp_path, f"Create Spacecraft Sat;\n{PLOT}BeginMissionSequence;").is_needed
+
+
+def test_of_two_ground_tracks_the_one_after_the_last_output_stays(tmp_path: Path) -> None:
+    text = f"{PLOT}{REPORT}Create GroundTrackPlot T3;\nT3.Add = {{Sat}};\nBeginMissionSequence;"
+
+    copy = whole(tmp_path, text)
+
+    assert [each.name for each in copy.dropped] == ["T1", "T2"]
+    assert "Create GroundTrackPlot T3" in codes(copy.text)
+
+
+def test_a_ground_track_goes_if_the_end_state_is_reported_after_it(tmp_path: Path) -> None:
+    text = f"Create Spacecraft Sat;\n{PLOT}BeginMissionSequence;"
+
+    copy = whole(tmp_path, text, end_state=True)
+
+    assert copy.end_state == "EndState"
+    assert [each.name for each in copy.dropped] == ["T1", "T2"]
+
+
+def test_a_command_echo_is_left_out_where_the_engine_lacks_it(tmp_path: Path) -> None:
+    text = "BeginMissionSequence;\nCommandEcho On;\nIf x == 1\n  CommandEcho Off % enough\nEndIf;\n"
+
+    copy = whole(tmp_path, text, "CommandEcho")
+
+    assert codes(copy.text) == ["BeginMissionSequence", "If x == 1", "EndIf"]
+    assert [change.line_number for change in copy.echoes_left_out] == [2, 4]
+    assert not whole(tmp_path, text).is_needed
+
+
+@pytest.mark.parametrize(
+    ("command", "flown"),
+    [
+        ("Propagate P(F)", "Propagate P(A, B)"),
+        ("Propagate P(F) {A.ElapsedSecs = 60}", "Propagate P(A, B) {A.ElapsedSecs = 60}"),
+        ("Propagate 'F' P(F) Q(C, F)", "Propagate 'F' P(A, B) Q(C, A, B)"),
+        ("Propagate BackProp P( F , C)", "Propagate BackProp P(A, B, C)"),
+    ],
+)
+def test_a_formation_flies_as_its_members(command: str, flown: str, tmp_path: Path) -> None:
+    text = f"Create Spacecraft A B C;\nCreate Formation F;\nF.Add = {{A, B}};\n{command};\n"
+
+    copy = whole(tmp_path, text, "Formation")
+
+    assert codes(copy.text) == ["Create Spacecraft A B C", flown]
+
+
+def test_a_formation_that_is_used_otherwise_is_refused(tmp_path: Path) -> None:
+    text = "Create Spacecraft A;\nCreate Formation F;\nF.Add = {A};\nReport R F.X;\n"
+
+    with pytest.raises(MissionScriptError, match=r"line 4: 'Report R F\.X' uses F, an? Formation"):
+        whole(tmp_path, text, "Formation")
+
+
+# --- the end state -------------------------------------------------------------------------------
+
+
+def test_the_report_of_the_end_state_changes_no_line_before_the_sequence(tmp_path: Path) -> None:
+    text = "Create Spacecraft Sat;\n% here\nBeginMissionSequence;\nStop;  % enough"
+
+    lines = whole(tmp_path, text, end_state=True).text.decode().splitlines()
+
+    assert lines[:3] == ["Create Spacecraft Sat;", "% here", "Create ReportFile EndState;"]
+    assert lines[lines.index("BeginMissionSequence;") + 1 :][0] == "Stop;  % enough"
+    assert lines[-1].startswith("Report EndState Sat.UTCGregorian Sat.EarthMJ2000Eq.X ")
+
+
+def test_a_begin_in_an_included_file_does_too(tmp_path: Path) -> None:
+    write(tmp_path / "begin.inc", "BeginMissionSequence;\n")
+
+    copy = whole(tmp_path, "Create Spacecraft Sat;\n#Include 'begin.inc'\n", end_state=True)
+
+    found = codes(copy.text)
+    assert found[0] == "Create ReportFile EndState"
+    assert found[-1].startswith("Report EndState ")
