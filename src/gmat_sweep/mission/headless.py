@@ -26,6 +26,7 @@ from gmat_sweep.mission.copying import Change, ScriptCopy, with_origin
 from gmat_sweep.mission.end_state import end_state_report, reports_something
 from gmat_sweep.mission.script import (
     DISPLAY_ONLY_TYPES,
+    FORMATION,
     OUTPUT_TYPES,
     Resource,
     created_resources,
@@ -317,10 +318,10 @@ def _formations(
     resources: Sequence[Resource], statements: Sequence[Statement], lacking: _Lacking
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the members of each Formation, where the engine cannot create any."""
-    if not is_member("Formation", lacking):
+    if not is_member(FORMATION, lacking):
         return {}
     members: dict[str, tuple[str, ...]] = {
-        item.name: () for item in resources if item.type == "Formation"
+        item.name: () for item in resources if item.type == FORMATION
     }
     for statement in statements:
         if statement.assigned and statement.assigned[0] in members:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DISPLAY_ONLY_TYPES",
+    "FORMATION",
     "OUTPUT_TYPES",
     "SOLVER_TYPES",
     "Resource",
@@ -53,6 +54,9 @@ DISPLAY_ONLY_TYPES = frozenset(
     }
 )
 """Resource types that only draw: leaving them out of a mission changes none of its numbers."""
+
+FORMATION = "Formation"
+"""The type of a group of spacecraft that a Propagate command may name."""
 
 OUTPUT_TYPES = ("ReportFile", "EphemerisFile", "ContactLocator")
 """Resource types whose files become data frames."""
@@ -266,14 +270,16 @@ def check_resources(path: Path | str, known_types: Callable[[str], bool] | Colle
     ------
     MissionScriptError
         The message names every such resource, and says whether a plugin is missing or the type is
-        none of GMAT's. Those of `DISPLAY_ONLY_TYPES` pass, because a headless copy leaves them out.
+        none of GMAT's. Those of `DISPLAY_ONLY_TYPES` pass, because a headless copy leaves them out,
+        and so does a Formation, whose members a headless copy flies.
     OSError
         The script cannot be read.
     """
     lacking = [
         resource
         for resource in created_resources(path)
-        if resource.type not in DISPLAY_ONLY_TYPES and not is_member(resource.type, known_types)
+        if resource.type not in DISPLAY_ONLY_TYPES | {FORMATION}
+        and not is_member(resource.type, known_types)
     ]
     known = () if callable(known_types) else known_types
     unknown = [item for item in lacking if item.type not in RESOURCE_TYPES]

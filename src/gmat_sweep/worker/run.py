@@ -41,6 +41,10 @@ __all__ = [
     "run_one",
 ]
 
+_SILENT = logging.getLogger("gmat_sweep.worker.silent")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
 ENGINE_LOG_MARK = "--- GMAT engine log ---"
 """Line between a traceback and the engine's own log in a failed outcome's ``stderr``."""
 
@@ -189,9 +193,10 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=loading.scratch_folder()) as folder:
         try:
+            # The fresh load says the same to the log.
             with (
                 keeper.restored(overrides) as mission,
-                confined(mission, places, Path(folder), log),
+                confined(mission, places, Path(folder), _SILENT),
             ):
                 restored = tables_of(mission.run(working_dir=folder))
         except (GmatError, NotRestoredError) as error:
