@@ -65,12 +65,6 @@ def add_spacecraft(
     draft.refused += [(f"{name}.CoordinateSystem", "NoSuchFrame"), (f"{name}.DryMass", -1.5)]
     if epochs.form.endswith("Gregorian"):
         draft.refused.append((f"{name}.Epoch", FIRST_DAY + 0.25))
-    if kind == "Keplerian":
-        # Of another kind of state: GMAT takes these as commands only.
-        draft.overridable |= {
-            f"{name}.X": lambda: draft.number(6900, 7200),
-            f"{name}.VZ": lambda: draft.number(-0.5, 0.5),
-        }
     if kind in ("Keplerian", "Equinoctial"):
         draft.refused.append((f"{name}.SMA", -7000.0))
 

@@ -27,6 +27,7 @@ from gmat_sweep.worker import loading
 from gmat_sweep.worker import mission_keeper as missions
 from gmat_sweep.worker import run as worker
 from gmat_sweep.worker.mission_keeper import RESTORABLE, MissionKeeper, same_tables, tables_of
+from random_missions import random_mission
 from repository import DATA
 
 LEO = DATA / "leo_basic.script"
@@ -212,6 +213,34 @@ def test_a_restored_mission_gives_what_a_loaded_one_gives_bit_for_bit(
     assert kept.tables == loaded.tables
     assert kept.loaded == [True] + [False] * (len(runs) - 1)
     assert loaded.loaded == [True] * len(runs)
+
+
+def test_restored_missions_give_what_loaded_ones_give_on_missions_made_at_random(
+    on_engine: EngineRuns, tmp_path: Path
+) -> None:
+    """Without the check on the spot, on fields that may be restored, at least thirty missions."""
+    restorable = set[str]().union(*RESTORABLE.values())
+    missions_flown, restored = 0, 0
+    for seed in range(200, 236):
+        mission = random_mission(seed, 60)
+        overrides = [
+            run.overrides
+            for run in mission.runs[1:]
+            if not run.refused
+            and all(path.partition(".")[2] in restorable for path in run.overrides)
+        ]
+        script = tmp_path / f"{seed}.script"
+        script.write_text(mission.script)
+        runs = [(script, each) for each in ({}, *overrides[:3], {})]
+
+        kept, loaded = on_engine(runs, tmp_path / str(seed), probation_runs=0)
+
+        assert failures(kept) == failures(loaded) == [], runs
+        assert kept.tables == loaded.tables, mission.script
+        missions_flown += not all(kept.loaded[1:])
+        restored += kept.loaded.count(False)
+    assert missions_flown >= 30
+    assert restored >= 80
 
 
 def test_the_runs_of_a_sequence_differ() -> None:

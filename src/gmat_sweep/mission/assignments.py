@@ -12,7 +12,7 @@ from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
 
-__all__ = ["assigned_name", "is_of_another_state_type", "root_of", "value_text"]
+__all__ = ["STATE_ELEMENTS", "assigned_name", "is_of_another_state_type", "root_of", "value_text"]
 
 _VALUE_TYPES = frozenset({"Variable", "String"})
 # Fields that take On and Off. GMAT accepts `true` for them, and flies without.
@@ -37,21 +37,35 @@ _ON_OFF_FIELDS = frozenset(
         "ZeroFill",
     }
 )
-# The elements of a Spacecraft that GMAT takes together before the mission sequence.
-_ANGLES = frozenset({"INC", "RAAN", "AOP", "TA", "EA", "MA", "HA"})
-_STATE_TYPES = (
-    frozenset({"X", "Y", "Z", "VX", "VY", "VZ"}),
-    _ANGLES | {"SMA", "ECC"},
-    _ANGLES | {"RadPer", "RadApo"},
-    frozenset({"RMAG", "RA", "DEC", "VMAG", "AZI", "FPA", "RAV", "DECV"}),
-    frozenset({"SMA", "EquinoctialH", "EquinoctialK", "EquinoctialP", "EquinoctialQ", "MLONG"}),
-    frozenset({"SMA", "ModEquinoctialF", "ModEquinoctialG", "ModEquinoctialH", "ModEquinoctialK"}),
-    frozenset({"Delaunayl", "Delaunayg", "Delaunayh", "DelaunayL", "DelaunayG", "DelaunayH"}),
-    frozenset({"PlanetodeticRMAG", "PlanetodeticLON", "PlanetodeticLAT", "PlanetodeticVMAG"}),
-    frozenset({"OutgoingRadPer", "OutgoingC3Energy", "OutgoingRHA", "OutgoingDHA"}),
-    frozenset({"IncomingRadPer", "IncomingC3Energy", "IncomingRHA", "IncomingDHA"}),
+# The elements of a Spacecraft that GMAT takes together before the mission sequence, by state type.
+_STATE_TYPES = tuple(
+    map(
+        frozenset,
+        (
+            ("X", "Y", "Z", "VX", "VY", "VZ"),
+            ("SMA", "ECC", "INC", "RAAN", "AOP", "TA"),
+            ("RadPer", "RadApo", "INC", "RAAN", "AOP", "TA"),
+            ("RMAG", "RMagnitude", "RA", "DEC", "VMAG", "VMagnitude", "AZI", "FPA"),
+            ("RMAG", "RMagnitude", "RA", "DEC", "VMAG", "VMagnitude", "RAV", "DECV"),
+            ("SMA", "EquinoctialH", "EquinoctialK", "EquinoctialP", "EquinoctialQ", "MLONG"),
+            ("SMA", "EquinoctialH", "EquinoctialK", "AltEquinoctialP", "AltEquinoctialQ", "MLONG"),
+            ("SemilatusRectum", "TLONG", *(f"ModEquinoctial{letter}" for letter in "FGHK")),
+            [f"Delaunay{letter}" for letter in "lghLGH"],
+            [f"Planetodetic{name}" for name in ("RMAG", "LON", "LAT", "VMAG", "AZI", "HFPA")],
+            *(
+                ("TA", *(f"{way}{name}" for name in ("RadPer", "C3Energy", "RHA", "DHA", "BVAZI")))
+                for way in ("Outgoing", "Incoming")
+            ),
+            *(
+                [f"Brouwer{mean}{name}" for name in ("SMA", "ECC", "INC", "RAAN", "AOP", "MA")]
+                for mean in ("Short", "Long")
+            ),
+        ),
+    )
 )
-_STATE_ELEMENTS = frozenset[str]().union(*_STATE_TYPES)
+STATE_ELEMENTS = frozenset[str]().union(*_STATE_TYPES)
+"""The fields of a Spacecraft that are elements of its state, in any representation."""
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
 _MOST_EXACT_INTEGER = 2.0**53
@@ -87,8 +101,8 @@ def is_of_another_state_type(field: str, assigned: Collection[str]) -> bool:
     assigned : collection of str
         The fields that are assigned there.
     """
-    elements = _STATE_ELEMENTS & set(assigned)
-    if field not in _STATE_ELEMENTS or not elements:
+    elements = STATE_ELEMENTS & set(assigned)
+    if field not in STATE_ELEMENTS or not elements:
         return False
     return not any({field, *elements} <= state_type for state_type in _STATE_TYPES)
 

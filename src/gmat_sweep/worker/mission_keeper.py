@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gmat_sweep.mission.assignments import root_of, value_text
+from gmat_sweep.mission.assignments import STATE_ELEMENTS, root_of, value_text
 from gmat_sweep.mission.editing import EditableScript
 from gmat_sweep.mission.files import content_stamp
 
@@ -255,7 +255,7 @@ class MissionKeeper:
         fields = [
             (field, text)
             for field, text in self._script.fields_of(craft, overrides)
-            if field in _ELEMENTS or field in _STATE_TEXTS
+            if field in STATE_ELEMENTS or field in _STATE_TEXTS
         ]
         state = _twin_state(mission.gmat, fields)
         for field, value in self._script.late_fields_of(craft, overrides).items():
@@ -300,7 +300,7 @@ def _twin_state(gmat: Any, fields: Iterable[tuple[str, str]]) -> dict[str, float
     twin = gmat.Construct("Spacecraft", _TWIN)
     try:
         for field, text in fields:
-            twin.SetField(field, float(text) if field in _ELEMENTS else text)
+            twin.SetField(field, float(text) if field in STATE_ELEMENTS else text)
         # As GMAT itself does to the spacecraft of a script when it has read it.
         twin.SetSolarSystem(gmat.GetSolarSystem())
         twin.SetInternalCoordSystem(moderator.GetInternalCoordinateSystem())
