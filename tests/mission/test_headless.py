@@ -282,6 +282,15 @@ def test_an_include_that_must_change_is_copied_and_the_users_file_is_not_touched
     assert {item.path for item in copy.changes} == {tmp_path / "m.script", outer, views}
 
 
+def test_an_include_of_views_alone_is_empty_in_the_copy(tmp_path: Path) -> None:
+    # GMAT takes an empty file, and refuses to include one of blank lines or comments only.
+    write(tmp_path / "views.txt", "% Views\nCreate OpenFramesView V2;\n\n")
+
+    copy = copied(tmp_path, HEAD + "#Include 'views.txt'\nToggle V2 On;\n")
+
+    assert copy.files["include-1-views.txt"] == b""
+
+
 def test_a_file_that_includes_itself_is_left_for_gmat_to_refuse(tmp_path: Path) -> None:
     include = write(tmp_path / "a.txt", "#Include 'a.txt'\nCreate OpenFramesView V2\n")
 

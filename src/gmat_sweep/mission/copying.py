@@ -36,6 +36,7 @@ __all__ = [
     "quoted_path",
     "with_absolute_inputs",
     "with_origin",
+    "without_bare_lines",
 ]
 
 OUTPUT_FIELDS = frozenset(
@@ -152,8 +153,8 @@ class ScriptCopy:
             # Set before the file is read: it may include itself, which GMAT is left to refuse.
             self._include_paths[key] = None
             script = ScriptText.read(target)
-            content = self._rewritten(script)
-            if content != script.with_lines({}):
+            content = without_bare_lines(self._rewritten(script))
+            if content != without_bare_lines(script.with_lines({})):
                 name = included_copy_name(len(self._included) + 1, target)
                 self._included[name] = content
                 self._include_paths[key] = f"'{name}'"
@@ -181,6 +182,14 @@ def origin_of(script: Path) -> Path:
 def included_copy_name(number: int, target: Path) -> str:
     """Return the name that the copy of an included file has beside the copy of the script."""
     return f"include-{number}-{target.name}"
+
+
+def without_bare_lines(content: bytes) -> bytes:
+    """Return what a copied include has to hold: nothing, if it has no statement left.
+
+    GMAT takes an empty file, and refuses to include one of blank lines and comments only.
+    """
+    return content if ScriptText(Path(), content).statements else b""
 
 
 def with_absolute_inputs(

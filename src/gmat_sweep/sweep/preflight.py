@@ -272,10 +272,12 @@ def prepare_missions(
         )
         has_hooks = all(run.postprocess for run in of_script)
         if not (has_hooks or prepared[script].end_state or output_names(script)):
+            # With it, only a mission without a Spacecraft has no end state.
+            other = "" if end_state else "leave out --no-end-state (end_state=False), "
             raise SweepConfigError(
                 f"{script.name} declares no output, so its runs would leave nothing to return. Add "
-                "a ReportFile to it that reports an epoch and what you want to know, leave out "
-                "--no-end-state (end_state=False), or pass a postprocess hook that writes a file."
+                f"a ReportFile to it that reports an epoch and what you want to know, {other}or "
+                "pass a postprocess hook that writes a file."
             )
         warn_of_fields_set_again(script, of_script)
         warn_of_missing_includes(script)
