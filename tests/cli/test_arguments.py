@@ -67,6 +67,29 @@ class TestGrid:
     def test_only_the_first_equals_sign_divides(self) -> None:
         assert parse_grid(["a=x=1,2"]) == {"a": ["x=1", 2]}
 
+    @pytest.mark.parametrize(
+        ("spec", "values"),
+        [
+            ("S='a,b',c", ["a,b", "c"]),
+            ("S='a:b:2' , 'c d'", ["a:b:2", "c d"]),
+            ("S=' a'", [" a"]),
+            ("S='5',5,'On'", ["'5'", 5, "'On'"]),
+            ("S=it's,he's", ["it's", "he's"]),
+            ("FM.PointMasses={Luna,Sun},{Luna}", ["{Luna,Sun}", "{Luna}"]),
+            ("T.MixRatio=[1,2],[2, 1]", ["[1,2]", "[2, 1]"]),
+            ("Sat.Epoch=01 Jan 2026 00:00:00.000", ["01 Jan 2026 00:00:00.000"]),
+            (
+                "Sat.Epoch=01 Jan 2026 00:00:00.000,2 Feb 2026 12:00:00",
+                ["01 Jan 2026 00:00:00.000", "2 Feb 2026 12:00:00"],
+            ),
+            ("Sat.Epoch='01 Jan 2026 00:00:00.000'", ["01 Jan 2026 00:00:00.000"]),
+        ],
+    )
+    def test_quotes_braces_and_epochs_hold_commas_and_colons(
+        self, spec: str, values: list[Any]
+    ) -> None:
+        assert list(parse_grid([spec]).values()) == [values]
+
     @given(
         name=NAMES,
         values=st.lists(st.integers() | NUMBERS, min_size=1, max_size=8),

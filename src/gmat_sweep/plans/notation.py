@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,21 @@ __all__ = [
 ]
 
 _DISTRIBUTIONS = ("normal", "uniform", "lognormal")
+_UNDIVIDED = re.compile(
+    r"(?<![^,\s])'[^']*'(?=\s*(?:,|$))"
+    r"|\{[^{}]*\}|\[[^\[\]]*\]"
+    r"|\d{1,2} [A-Z][a-z]{2} \d{4} \d{1,2}:\d{2}:\d{2}(?:\.\d+)?"
+)
+# Other quoted text keeps its quotes, which tell it from a number, a name or a list of GMAT's.
+_QUOTED_TEXT = re.compile(r"'(?P<text>(?![{\[])[^']*[ ,:][^']*)'")
 
 
 def parse_grid(specs: Iterable[str], flag: str = "--grid") -> dict[str, list[Any]]:
-    """Parse ``name=lo:hi:count`` (evenly spaced, ends included) and ``name=v1,v2`` axes."""
+    """Parse ``name=lo:hi:count`` (evenly spaced, ends included) and ``name=v1,v2`` axes.
+
+    Commas and colons between single quotes, and commas in braces or brackets, are part of a value;
+    the colons of a Gregorian epoch are, too.
+    """
     return _by_name(specs, flag, "values", "name=lo:hi:count or name=v1,v2", _axis)
 
 
@@ -161,12 +173,18 @@ def _by_name[T](
 
 
 def _axis(flag: str, text: str, value: str) -> list[Any]:
-    if ":" not in value:
-        return [_grid_value(flag, text, token.strip()) for token in value.split(",")]
+    # As long as the value, without the commas and colons that divide nothing.
+    dividing = _UNDIVIDED.sub(lambda found: "_" * len(found.group()), value)
+    if ":" not in dividing:
+        ends = [*(found.start() for found in re.finditer(",", dividing)), len(value)]
+        starts = [0, *(end + 1 for end in ends)]
+        tokens = [value[start:end] for start, end in zip(starts, ends, strict=False)]
+        return [_grid_value(flag, text, token.strip()) for token in tokens]
     parts = value.split(":")
     if len(parts) != 3:
         raise SweepConfigError(
-            f"{flag} {text!r} must have three colon-separated parts. Write name=lo:hi:count."
+            f"{flag} {text!r} must have three colon-separated parts. Write name=lo:hi:count, "
+            "and text with a colon in single quotes."
         )
     low, high = (_number(f"{flag} {text!r}", bound, "bounds") for bound in parts[:2])
     try:
@@ -185,6 +203,8 @@ def _axis(flag: str, text: str, value: str) -> list[Any]:
 def _grid_value(flag: str, text: str, token: str) -> int | float | str:
     if not token:
         raise SweepConfigError(f"{flag} {text!r} has an empty value. Remove the stray comma.")
+    if quoted := _QUOTED_TEXT.fullmatch(token):
+        return quoted["text"]
     value = number_or_text(token)
     if isinstance(value, float) and not math.isfinite(value):
         raise SweepConfigError(
