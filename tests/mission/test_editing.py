@@ -169,6 +169,36 @@ def test_what_the_sequence_assigns_is_no_place_for_an_override(tmp_path: Path) -
     assert changes(tmp_path, {"v.Value": 3}, text) == ["+ v = 3;"]
 
 
+def test_a_second_statement_on_a_line_stays_for_gmat_to_refuse(tmp_path: Path) -> None:
+    text = SCRIPT.replace("Sat.SMA = 7010;", "Sat.SMA = 7010; Sat.ECC = 0.1; % two")
+
+    assert changes(tmp_path, {"Sat.SMA": 7020}, text) == [
+        "- Sat.SMA = 7010; Sat.ECC = 0.1; % two",
+        "+ Sat.SMA = 7020; Sat.ECC = 0.1; % two",
+    ]
+
+
+@pytest.mark.parametrize("before", ["[1 2; 3 4]", "[ 1, 2; ...\n  3 4 ]", "'a;b'"])
+def test_a_semicolon_inside_of_a_value_goes_with_it(before: str, tmp_path: Path) -> None:
+    text = SCRIPT.replace("A(1, 2) = 7;", f"A = {before}; % rows")
+
+    edited = EditableScript(script(tmp_path, text)).edited({"A": [5, 6]}).text
+
+    assert "A = [5 6]; % rows\n" in edited
+
+
+def test_an_include_without_statements_left_is_empty_for_gmat_refuses_blank_ones(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "added.inc").write_text("% what is reported\nR.Add = {Sat.Y};\n")
+    text = SCRIPT.replace("R.Add = {Sat.Y};\n", "#Include 'added.inc'\nR.Add = {Sat.Z};\n")
+
+    edited = EditableScript(script(tmp_path, text)).edited({"R.Add": ["Sat.VX"]})
+
+    (name,) = edited.files.keys() - {"m.script"}
+    assert edited.files[name] == b""
+
+
 def test_without_a_begin_every_assignment_is_a_setting(tmp_path: Path) -> None:
     """GMAT takes them so, after commands as well (read back from a loaded script)."""
     text = SCRIPT.replace("BeginMissionSequence;\nv = v + 1;\n", "") + "v = 3;\n"
@@ -235,6 +265,7 @@ def test_gmats_words_about_an_edited_script_name_the_lines_of_the_users(tmp_path
         ("caf\xe9", "printable ASCII characters"),
         ("it's", "cannot hold a quote"),
         (None, "cannot hold a NoneType"),
+        (float("nan"), "missing value"),
         ({"a": 1}, "cannot hold a dict"),
     ],
 )
@@ -268,3 +299,52 @@ def test_fields_that_the_sequence_sets_again_are_found_with_their_line(tmp_path:
     assert {path: each.line_number for path, each in found.items()} == {
         "v.Value": 24, "B.Element1": 27, "A(1,2)": 28, "Sat.ECC": 31,
     }  # fmt: skip
+
+
+SET_IN_ANOTHER_WAY = [
+    ("For i = 1:2:1;", "i.Value"),
+    ("For 'count' i = 1:2;", "i"),
+    ("A = C;", "A(1,2)"),
+    ("A(i, 2) = 3;", "A(1,2)"),
+    ("Sat = Other;", "Sat.DryMass"),
+    ("Sat.EarthFixed.X = 7000;", "Sat.X"),
+    ("Sat.Earth.SMA = 7000;", "Sat.SMA"),
+    ("Sat.UTCModJulian = 31050;", "Sat.Epoch"),
+    ("Sat.Epoch.TAIGregorian = 'x';", "Sat.Epoch"),
+    ("Sat.Tank.FuelMass = 5;", "Tank.FuelMass"),
+    ("Vary DC(Sat.EarthMJ2000Eq.VX = 3);", "Sat.VX"),
+]
+
+
+@pytest.mark.parametrize(("command", "path"), SET_IN_ANOTHER_WAY)
+def test_a_field_that_the_sequence_sets_in_another_way_is_found_too(
+    command: str, path: str, tmp_path: Path
+) -> None:
+    text = SCRIPT + f"Create Variable i;\n{command}\n"
+    editable = EditableScript(script(tmp_path, text))
+
+    found = set_again(editable.plain.statements, editable.types, [path])
+
+    assert [each.code for each in found.values()] == [command.rstrip(";")]
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ("A(i, 1) = 3;", "A(1,2)"),
+        ("A(1, 1) = 3;", "A(1,2)"),
+        ("C = A;", "A(1,2)"),
+        ("Other = Sat;", "Sat.SMA"),
+        ("Sat.Earth.SMA = 7000;", "Sat.ECC"),
+        ("Sat.SMA = 7000;", "SMA.Value"),
+        ("Sat.Tank.FuelMass = 5;", "Tank2.FuelMass"),
+        ("If i = 3;", "i.Value"),
+    ],
+)
+def test_a_field_that_the_sequence_leaves_alone_is_not_found(
+    command: str, path: str, tmp_path: Path
+) -> None:
+    text = SCRIPT + f"Create Variable i SMA;\n{command}\n"
+    editable = EditableScript(script(tmp_path, text))
+
+    assert set_again(editable.plain.statements, editable.types, [path]) == {}

@@ -6,6 +6,7 @@ A target is a dotted path such as ``Sat.SMA`` or ``FM.Drag.AtmosphereModel``, an
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -133,6 +134,11 @@ def value_text(path: str, value: Any, type_name: str | None, standing: str | Non
         return words[0] if value else words[1]
     if isinstance(value, int | float):
         text = _number_text(value)
+        if type_name == "String" and math.isnan(value):
+            raise SweepConfigError(
+                f"{path} is given {value!r}, which stands for a missing value and is no text. Give "
+                "text, or leave the run out."
+            )
         return f"'{text}'" if type_name == "String" else text
     if isinstance(value, str):
         return _string_text(path, value, type_name, standing)

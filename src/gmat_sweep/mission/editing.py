@@ -32,6 +32,7 @@ from gmat_sweep.mission.copying import (
     named_inputs,
     origin_of,
     with_absolute_inputs,
+    without_bare_lines,
 )
 from gmat_sweep.mission.output_places import OutputPlace, output_places, writes_file
 from gmat_sweep.mission.script import created_resources, included_file
@@ -225,10 +226,7 @@ class EditableScript:
         statements[at : at + 1] = [*put, *statements[at : at + 1], *put_late]
         return EditedScript(
             source=self.source,
-            files={
-                name: script.with_lines(lines.get(name, {}))
-                for name, script in self._scripts.items()
-            },
+            files={name: self._content(name, lines.get(name, {})) for name in self._scripts},
             statements=tuple(each for each in statements if each is not None),
             assignments=assignments,
             places=places,
@@ -267,6 +265,11 @@ class EditableScript:
             if target not in self._standing
         ]
         return assigned
+
+    def _content(self, name: str, changed: dict[int, str]) -> bytes:
+        """Return a file of the mission with some lines exchanged."""
+        content = self._scripts[name].with_lines(changed)
+        return without_bare_lines(content) if changed else content
 
     def _read(self, path: Path, name: str) -> None:
         self._names[path.resolve()] = name
@@ -419,9 +422,10 @@ def set_again(
     Returns
     -------
     dict
-        By overridden path: an assignment, or a ``Vary`` of a solver.
+        By overridden path: an assignment to the field, or to its resource as a whole; a ``Vary`` of
+        a solver; a ``For`` that counts with it.
     """
-    wanted = {assigned_name(path, types.get(root_of(path))): path for path in paths}
+    wanted = {path: assigned_name(path, types.get(root_of(path))) for path in paths}
     found: dict[str, Statement] = {}
     in_sequence = False
     for statement in statements:
@@ -429,14 +433,56 @@ def set_again(
             in_sequence = True
         if not in_sequence:
             continue
-        target = statement.target or _varied(statement)
-        name = assigned_name(target, types.get(root_of(target))) if target else ""
-        if name in wanted:
-            found.setdefault(wanted[name], statement)
+        target = _counted(statement) or statement.target or _varied(statement)
+        if not target:
+            continue
+        names = _set_by(assigned_name(target, types.get(root_of(target))), types)
+        for path, name in wanted.items():
+            if any(_is_set(name, each) for each in names):
+                found.setdefault(path, statement)
     return found
 
 
+def _set_by(target: str, types: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the fields that an assignment in the mission sequence may set.
+
+    There GMAT takes a Spacecraft's elements in any coordinate system or about any body
+    (``Sat.EarthFixed.X``, ``Sat.Earth.SMA``), its epoch in any format, and its hardware's fields
+    (``Sat.Tank.FuelMass``).
+    """
+    root, *fields = target.split(".")
+    if types.get(root) != "Spacecraft" or not fields:
+        return (target,)
+    if _EPOCH.match(".".join(fields)):
+        return (target, f"{root}.Epoch")
+    if len(fields) == 1:
+        return (target,)
+    return (target, f"{root}.{fields[-1]}", ".".join(fields))
+
+
+def _is_set(name: str, target: str) -> bool:
+    """Whether an assignment to `target` sets `name`: the same, or the whole, or an element."""
+    if target in (name, root_of(name)):
+        return True
+    one, other = _ELEMENT.fullmatch(name), _ELEMENT.fullmatch(target)
+    if not one or not other or one["array"] != other["array"]:
+        return False
+    pairs = list(zip(one["at"].split(","), other["at"].split(","), strict=False))
+    # An index that is no number may be any.
+    return all(there == here or not there.isdigit() for here, there in pairs)
+
+
+# Up to the first semicolon that is not one between the rows of a matrix.
+_VALUE_END = re.compile(r"(?:[^;\[\]]|\[[^\]]*\])*;")
 _VARIED = re.compile(r"Vary\b[^(]*\(\s*(?P<target>[A-Za-z_][\w.]*(?:\s*\([^()]*\))?)\s*=", re.ASCII)
+_COUNTED = re.compile(r"For\b[ \t]*(?:'+[ \t]*)?(?P<counter>[A-Za-z_]\w*)[ \t]*=", re.ASCII)
+_EPOCH = re.compile(r"Epoch\b|(A1|TAI|TDB|TT|UTC)(Gregorian|ModJulian)$")
+_ELEMENT = re.compile(r"(?P<array>\w+)\((?P<at>[^()]*)\)", re.ASCII)
+
+
+def _counted(statement: Statement) -> str:
+    match = _COUNTED.match(masked(statement.text), statement.start)
+    return match["counter"] if match else ""
 
 
 def _varied(statement: Statement) -> str:
@@ -445,9 +491,16 @@ def _varied(statement: Statement) -> str:
 
 
 def _with_value(statement: Statement, value: str) -> Statement:
-    """Return an assignment with another right side; its comment stays."""
+    """Return an assignment with another right side; what stands after it stays.
+
+    A second statement on the line stays too, so that GMAT refuses the line as it does the script's.
+    """
     text = statement.text
-    end = len(masked(text).rstrip(" \t"))
-    comment = text[end:].strip()
-    new = f"{text[: statement.value_start]} {value};{f' {comment}' if comment else ''}"
+    code = masked(text)
+    end = len(code.rstrip(" \t"))
+    semicolon = _VALUE_END.match(code, statement.value_start)
+    if semicolon and semicolon.end() < end:
+        end = semicolon.end()
+    after = text[end:].strip()
+    new = f"{text[: statement.value_start]} {value};{f' {after}' if after else ''}"
     return Statement(statement.path, statement.line_numbers, new)
