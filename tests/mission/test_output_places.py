@@ -101,3 +101,35 @@ def test_an_override_of_the_name_has_its_place(tmp_path: Path) -> None:
     assert "R0.Filename = 'b.txt';" in edited.text
     assert "R1.Filename = 'R1-b.txt';" in edited.text
     assert not editable.needs_copy
+
+
+@pytest.mark.parametrize(
+    ("names", "own"),
+    [
+        (["a", "a/b.txt"], ["a", "b.txt"]),
+        (["a/b.txt", "a"], ["a/b.txt", "R1-a"]),
+        (["a/b", "a/b/c/d.txt"], ["a/b", "d.txt"]),
+        (["d.txt", "a", "a/d.txt"], ["d.txt", "a", "R2-d.txt"]),
+        (["worker.log/r.txt"], ["r.txt"]),
+    ],
+)
+def test_no_output_is_a_folder_of_another(names: list[str], own: list[str], tmp_path: Path) -> None:
+    found = places(tmp_path, *names, reserved=("worker.log",))
+
+    assert [each.place for each in found] == own
+
+
+def test_an_output_leaves_their_names_to_the_tables_of_a_run(tmp_path: Path) -> None:
+    found = places(tmp_path, "report__R0.parquet", "sub/report__R0.parquet", "r__R0.parquet")
+
+    assert [each.place for each in found] == [
+        "R0-report__R0.parquet", "sub/report__R0.parquet", "r__R0.parquet",
+    ]  # fmt: skip
+
+
+def test_an_output_of_its_own_has_a_name_that_gmat_takes(tmp_path: Path) -> None:
+    name = "l" * 228 + ".txt"
+
+    found = places(tmp_path, name, name)
+
+    assert [each.loaded for each in found] == [name, "R1-" + "l" * 225 + ".txt"]

@@ -7,6 +7,7 @@ the run puts it where the script wanted it, inside of the run folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
@@ -24,6 +25,11 @@ _FIELDS: Mapping[str, str] = {
     "ReportFile": "Filename",
     **dict.fromkeys(SOLVER_TYPES, "ReportFile"),
 }
+
+# GMAT takes no longer name of a file.
+_LONGEST_NAME = 232
+# What a run calls the tables that it makes of outputs.
+_TABLE = re.compile(r"(contact|ephemeris|report|solver)__.*\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +106,21 @@ def plain_name(name: str) -> str:
 
 
 def own_place(path: PurePosixPath, owner: str, taken: set[str]) -> PurePosixPath:
-    """Return a path that nothing else has, and note it."""
+    """Return a path that nothing else has, and note it.
+
+    It is no folder of another path, nor has it one as a folder.
+    """
     if path.name in ("", "."):
         path = PurePosixPath("output.txt")
+    if any(str(folder) in taken for folder in path.parents):
+        path = PurePosixPath(path.name)
+    folders = {str(folder) for each in taken for folder in PurePosixPath(each).parents}
     number = 1
     own = path
-    while str(own) in taken:
-        prefix = owner if number == 1 else f"{owner}-{number}"
-        own = path.with_name(f"{prefix}-{path.name}")
+    while str(own) in taken | folders or _TABLE.fullmatch(str(own)):
+        prefix = f"{owner}-" if number == 1 else f"{owner}-{number}-"
+        stem = path.stem[: max(_LONGEST_NAME - len(prefix) - len(path.suffix), 0)]
+        own = path.with_name(f"{prefix}{stem}{path.suffix}")
         number += 1
     taken.add(str(own))
     return own
