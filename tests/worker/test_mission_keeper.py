@@ -549,3 +549,22 @@ def test_a_solvers_file_that_is_no_table_does_not_keep_a_mission_from_being_kept
     assert kept.tables == loaded.tables
     assert not any("failed" in tables for tables in kept.tables)
     assert kept.loaded == [True, True, True, False, False]
+
+
+def test_the_order_of_overrides_is_that_of_the_edited_script_whatever_ran_before(
+    tmp_path: Path,
+) -> None:
+    def load(script: EditableScript, edited: EditedScript, *, is_plain: bool) -> Any:
+        raise AssertionError("nothing is loaded")
+
+    script = tmp_path / "m.script"
+    script.write_text("Create ForceModel FM;\nBeginMissionSequence;\n")
+    drag = {"FM.Drag.AtmosphereModel": "JacchiaRoberts", "FM.Drag.F107": 200}
+    keeper = MissionKeeper(load)
+
+    texts = [
+        keeper.edited(script, dict(order)).text.splitlines()[1:3]
+        for order in (drag.items(), reversed(drag.items()))
+    ]
+
+    assert texts[0] == texts[1][::-1]

@@ -121,7 +121,8 @@ class MissionKeeper:
             GMAT has no way to write a value.
         """
         script = self.script(path)
-        if self._edited is None or self._edited[0] != dict(overrides):
+        # The order counts as well: it is that of the lines which are added.
+        if self._edited is None or list(self._edited[0].items()) != list(overrides.items()):
             self._edited = (dict(overrides), script.edited(overrides))
         return self._edited[1]
 
