@@ -119,6 +119,14 @@ LACKING_PLUGINS = {
         "atmosphere model MarsGRAM2005 for Near", "Near.Drag.AtmosphereModel"),
     "an external force": ({"forces": "Near.CentralBody = Earth;\nNear.External = Wind;"},
                           "external force for Near", "Near.External"),
+    "an external force with its fields": (
+        {"forces": "Near.CentralBody = Earth;\nNear.External = Wind;\n"
+                   "Near.DerivativesFunction = 'Blow';\nNear.External.ExcludeOtherForces = true;"},
+        "external force for Near", "Near.External = "),
+    "an external force, named by a field only": (
+        {"forces": "Near.CentralBody = Earth;\nNear.External.ExcludeOtherForces = True;\n"
+                   "Near.DerivativesFunction = 'Blow';\nNear.External = 'Wind';"},
+        "external force for Near", "Near.External = "),
     "Python": ({"commands": "[count] = Python.math.sqrt(2.0);"},
                "command CallPythonFunction to call Python with", "[count] ="),
     "Python without brackets": ({"commands": "count = Python.math.floor(2.5);"},

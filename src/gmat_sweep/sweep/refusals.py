@@ -40,7 +40,8 @@ _AEM = re.compile(r"AEM file name not set")
 
 # Complaints about a resource that is not complete, because GMAT refused a line of it before.
 _FOLLOWS_LACK = re.compile(
-    r'has no parameter defined with|The scripted force type |^The field name "External\.'
+    r"has no parameter defined with|The scripted force type "
+    r'|^The field name "(?:External\.|DerivativesFunction")'
 )
 # Complaints about the name of a resource that GMAT did not create.
 _FOLLOWS_CREATE = re.compile(
