@@ -191,6 +191,23 @@ Command Exception: Sqrt(x) x is less than 0.0.  x = -1             \x20
 """,
         'Sqrt(x) x is less than 0.0. x = -1 in "V = sqrt(-1);" (line 36)',
     ),
+    "an index out of bounds": (
+        """\
+Parameter exception: Cannot return Real value for array A with row 8 and column 0 - exception \
+thrown: TableTemplate error : index out-of-bounds.
+ in
+   "A(1,1) = A(V,1);"
+
+ This error occurred on line 38 of file: "/m/leo.script"
+
+
+ *** Mission run failed.
+""",
+        (
+            "Cannot return Real value for array A with row 8 and column 0 - exception thrown: "
+            'TableTemplate error : index out-of-bounds. in "A(1,1) = A(V,1);" (line 38)'
+        ),
+    ),
     "a Stop command": (
         "GMAT execution stopped by user.\n\n *** Mission run interrupted.\n",
         "GMAT execution stopped by user.",

@@ -21,7 +21,7 @@ _MARKED = re.compile(r"\*{2,} ?ERROR ?\*{2,}")
 # GMAT numbers its complaints and puts the script before them.
 _SCRIPT = re.compile(r"^\s*\d+: (?P<path>.+): $")
 # GMAT marks its errors in a script with asterisks, but not those of a mission that fails.
-_UNMARKED = re.compile(r"(?:\w+ ){0,3}Exception(?: Thrown)?: |GMAT execution stopped by user")
+_UNMARKED = re.compile(r"(?:\w+ ){0,3}[Ee]xception(?: [Tt]hrown)?: |GMAT execution stopped by user")
 _EXCEPTION_KIND = re.compile(r"^(?:(?:\w+ ){0,3}Exception(?: Thrown)?:\s*)+", re.IGNORECASE)
 # The message of gmat-run for a value that the engine refuses.
 _REJECTED = re.compile(r"^GMAT rejected write to '(?P<field>[^']*)': ?(?P<said>.*)$")
