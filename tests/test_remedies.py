@@ -87,7 +87,7 @@ SAID = {
     ),
     "Earth orientation": (
         "Error opening EopFile nope.eop (line 13)",
-        "there is no file nope.eop" + NO_FILE.format(place=" (line 13)"),
+        "there is no file nope.eop" + NO_FILE.format(place=" (needed on line 13)"),
     ),
     "plates of a spacecraft": (
         (
@@ -95,8 +95,8 @@ SAID = {
             "(line 15)"
         ),
         (
-            "the SPAD file of Sat is not there, or the script names none for Sat (line 15). Mend "
-            "the path (GMAT finds a file by its full path), or put the file there."
+            "the SPAD file of Sat is not there, or the script names none for Sat (needed on line "
+            "15). Mend the path (GMAT finds a file by its full path), or put the file there."
         ),
     ),
     "an ephemeris of a spacecraft": (

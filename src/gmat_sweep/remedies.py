@@ -181,8 +181,10 @@ def explained(said: str) -> str:
     lack = lack_in(said)
     if lack is None:
         return said
-    _, number, _ = quoted_line(said)
-    place = "" if number is None else f" (line {number})"
+    _, number, code = quoted_line(said)
+    # Without the text of the line, it is that of the command that GMAT flew.
+    word = "line" if code or lack.kind == "plugin" else "needed on line"
+    place = "" if number is None else f" ({word} {number})"
     because = ": the plugin is not part of it" if lack.kind == "plugin" else ""
     return f"{lack.what}{place}{because}. {remedy_of([lack])}"
 
