@@ -15,6 +15,7 @@ import pytest
 
 from gmat_sweep.backends.process.worker_process import WorkerProcess
 from gmat_sweep.causes import headline
+from gmat_sweep.mission.headless import headless_copy
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import ENGINE_LOG_MARK
 from repository import DATA
@@ -252,6 +253,55 @@ def test_a_mission_that_gmat_cannot_finish_fails_the_run_with_gmats_own_words(
     assert mark
     assert "Mission run interrupted." in engine_log
     assert (tmp_path / "run-0" / "RF.txt").is_file()
+
+
+@pytest.mark.parametrize("overrides", [{}, {"Sat.Cd": 2.0}, {"Sat.Cd": 2.0, "Sat.X": 7000.0}])
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_a_failed_run_names_the_line_of_the_users_script(
+    is_copy: bool, overrides: dict[str, Any], on_engine: Run, tmp_path: Path
+) -> None:
+    """Overrides add lines to the script that is flown, and so does the report of the end state.
+
+    GMAT refuses the index when it runs the command; the line is counted in the user's own text.
+    """
+    script = tmp_path / "own.script"
+    text = leo(
+        before="Create Array A[1,1];\nCreate Variable V;", after="V = 9;\nA(1,1) = A(V,1);\n"
+    )
+    if is_copy:
+        text = text[: text.index("Create ReportFile")] + text[text.index("Create Array") :]
+    script.write_text(text)
+    [line] = [n for n, code in enumerate(text.splitlines(), start=1) if "A(V,1)" in code]
+    flown = headless_copy(script, set(), end_state=True).write(tmp_path / "copy")
+    assert (flown != script) == is_copy
+
+    stderr = cause(on_engine(flown, overrides))
+
+    assert f"(line {line})" in headline(stderr)
+
+
+def test_a_failed_run_on_a_kept_mission_names_the_line_of_the_users_script(
+    on_engine: Run, tmp_path: Path
+) -> None:
+    """The runs before it are flown on a mission that was loaded with the first one's overrides."""
+    script = tmp_path / "own.script"
+    script.write_text(
+        leo(
+            before="Create Variable V;\nCreate Array A[1,1];",
+            after="If V > 4\n  A(1,1) = A(V,1);\nEndIf;\n",
+        )
+    )
+    lines = script.read_text().splitlines()
+    [line] = [n for n, text in enumerate(lines, start=1) if "A(V,1)" in text]
+    for number in range(4):
+        fine = on_engine(
+            script, {"V.Value": number, "Sat.Cd": 2.0}, output_dir=tmp_path / f"{number}"
+        )
+        assert fine.status == "ok"
+
+    stderr = cause(on_engine(script, {"V.Value": 9, "Sat.Cd": 2.0}))
+
+    assert f"line {line}" in headline(stderr)
 
 
 def test_a_report_whose_rows_have_varying_numbers_of_columns_is_one_table(on_engine: Run) -> None:

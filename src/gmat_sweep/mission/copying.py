@@ -29,12 +29,14 @@ __all__ = [
     "Change",
     "Rule",
     "ScriptCopy",
+    "added_lines_of",
     "included_copy_name",
     "input_files",
     "named_inputs",
     "origin_of",
     "quoted_path",
     "with_absolute_inputs",
+    "with_added_lines",
     "with_origin",
     "without_bare_lines",
 ]
@@ -177,6 +179,27 @@ def origin_of(script: Path) -> Path:
     """Return the folder in which a script was written: its own, or that of what it is a copy of."""
     found = _ORIGIN.search(script.read_bytes()[-4096:])
     return Path(found["folder"].decode()) if found else script.resolve().parent
+
+
+_ADDED = re.compile(
+    rb"\n% gmat-sweep put (?P<count>\d+) lines of its own before line (?P<first>\d+)\n"
+)
+
+
+def with_added_lines(content: bytes, first: int, count: int) -> bytes:
+    """Return a copy of a script with a line that says which of its lines the script lacks."""
+    if not count:
+        return content
+    return content + f"\n% gmat-sweep put {count} lines of its own before line {first}\n".encode()
+
+
+def added_lines_of(script: Path) -> tuple[int, int]:
+    """Return the number of the first line that a copy has and its script lacks, and their count.
+
+    The count is 0 for a script that is no copy, and for a copy with the lines of its script.
+    """
+    found = _ADDED.search(script.read_bytes()[-4096:])
+    return (int(found["first"]), int(found["count"])) if found else (1, 0)
 
 
 def included_copy_name(number: int, target: Path) -> str:

@@ -28,6 +28,7 @@ from gmat_sweep.mission.assignments import (
     value_text,
 )
 from gmat_sweep.mission.copying import (
+    added_lines_of,
     included_copy_name,
     named_inputs,
     origin_of,
@@ -81,6 +82,8 @@ class EditedScript:
         Where each output that the script names goes, by its target (``R.Filename``).
     added : tuple of Statement
         The statements that were added, all beside ``BeginMissionSequence``.
+    of_copy : tuple of (int, int)
+        If `source` is a headless copy: the first line that the user's script lacks, and how many.
     """
 
     source: Path
@@ -89,6 +92,7 @@ class EditedScript:
     assignments: dict[str, Statement]
     places: dict[str, OutputPlace]
     added: tuple[Statement, ...] = ()
+    of_copy: tuple[int, int] = (1, 0)
 
     @property
     def text(self) -> str:
@@ -98,6 +102,8 @@ class EditedScript:
     def told_of_source(self, text: str, written: Path) -> str:
         """Return GMAT's words about the edited script as words about the source.
 
+        Its line numbers are those of the user's script, also where the source is a headless copy.
+
         Parameters
         ----------
         text : str
@@ -106,13 +112,14 @@ class EditedScript:
             The edited script that it loaded.
         """
         text = text.replace(str(written), str(self.source))
-        if not self.added or self.added[0].path != self.source:
-            return text
-        first, count = self.added[0].line_number, len(self.added)
+        shifts = [self.of_copy]
+        if self.added and self.added[0].path == self.source:
+            shifts.insert(0, (self.added[0].line_number, len(self.added)))
 
         def shifted(found: re.Match[str]) -> str:
-            number = int(found["number"])
-            told = number if number < first else max(number - count, first)
+            told = int(found["number"])
+            for first, count in shifts:
+                told = told if told < first else max(told - count, first)
             # GMAT pads the number with blanks.
             return f"{found['before']}{told:>{len(found['number'])}}"
 
@@ -165,6 +172,7 @@ class EditableScript:
         self._reserved = reserved
         self._folder = source.resolve().parent
         self._origin = origin_of(source)
+        self._of_copy = added_lines_of(source)
         self._scripts: dict[str, ScriptText] = {}
         self._statements: list[tuple[str, Statement]] = []
         self._names: dict[Path, str] = {}
@@ -231,6 +239,7 @@ class EditableScript:
             assignments=assignments,
             places=places,
             added=(*put, *put_late),
+            of_copy=self._of_copy,
         )
 
     def late_fields_of(self, craft: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmat_sweep.errors import MissionScriptError
-from gmat_sweep.mission.copying import Change, ScriptCopy, with_origin
+from gmat_sweep.mission.copying import Change, ScriptCopy, with_added_lines, with_origin
 from gmat_sweep.mission.end_state import end_state_report, reports_something
 from gmat_sweep.mission.script import (
     DISPLAY_ONLY_TYPES,
@@ -66,6 +66,8 @@ class HeadlessScript:
         included files that had to change. Empty where no copy is needed.
     end_state : str or None
         The ReportFile of the end state, if the copy has one.
+    added_lines : tuple of (int, int)
+        The first line of the copy that the script lacks, and how many such lines stand there.
     """
 
     source: Path
@@ -74,6 +76,7 @@ class HeadlessScript:
     changes: tuple[Change, ...]
     files: dict[str, bytes]
     end_state: str | None = None
+    added_lines: tuple[int, int] = (1, 0)
 
     @property
     def is_needed(self) -> bool:
@@ -119,7 +122,8 @@ class HeadlessScript:
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
         copy = folder / self.source.name
-        copy.write_bytes(with_origin(self.text, self.source.resolve().parent))
+        text = with_added_lines(self.text, *self.added_lines)
+        copy.write_bytes(with_origin(text, self.source.resolve().parent))
         return copy
 
 
@@ -174,8 +178,11 @@ def headless_copy(
     if not is_needed and report is None:
         return HeadlessScript(main.path, main.with_lines({}), (), (), {})
     files = dict(copy.files)
+    added_lines = (1, 0)
     if report is not None:
-        files = _with_report(files, main.path.name, report.declarations, report.command)
+        files, added_lines = _with_report(
+            files, main.path.name, report.declarations, report.command
+        )
         text = files[main.path.name]
     return HeadlessScript(
         main.path,
@@ -184,6 +191,7 @@ def headless_copy(
         tuple(copy.changes),
         files,
         None if report is None else report.name,
+        added_lines,
     )
 
 
@@ -334,17 +342,22 @@ def _formations(
 
 def _with_report(
     files: dict[str, bytes], main: str, declarations: Sequence[str], command: str
-) -> dict[str, bytes]:
-    """Add a report's declarations before ``BeginMissionSequence`` and its command at the end."""
+) -> tuple[dict[str, bytes], tuple[int, int]]:
+    """Add a report's declarations before ``BeginMissionSequence`` and its command at the end.
+
+    Also return before which line of the script the declarations stand, and how many they are.
+    """
     ended = files[main].rstrip(b" \t\r\n") + b"\n" + command.encode() + b"\n"
     files = {**files, main: ended}
+    count = len(declarations)
     for name, content in files.items():
         script = ScriptText(Path(name), content)
         for statement in script.statements:
             if statement.word == "BeginMissionSequence":
-                line = script.lines[statement.line_number - 1]
-                inserted = "\n".join([*declarations, line])
-                return {**files, name: script.with_lines({statement.line_number: inserted})}
+                number = statement.line_number
+                inserted = "\n".join([*declarations, script.lines[number - 1]])
+                files = {**files, name: script.with_lines({number: inserted})}
+                return files, (number, count if name == main else 0)
     # It begins in an included file that stays as it is, or without that statement.
     head = "\n".join([*declarations, ScriptText(Path(main), ended).lines[0]])
-    return {**files, main: ScriptText(Path(main), ended).with_lines({1: head})}
+    return {**files, main: ScriptText(Path(main), ended).with_lines({1: head})}, (1, count)

@@ -94,6 +94,8 @@ class MissionKeeper:
         self._script: EditableScript | None = None
         self._identity: tuple[object, ...] | None = None
         self._mission: gmat_run.Mission | None = None
+        # The edited script whose load the mission is.
+        self._loaded: EditedScript | None = None
         # What is loaded differs from the script by these.
         self._overridden: dict[str, Any] = {}
         # The values that the script itself gives to fields, as far as they were needed.
@@ -134,7 +136,7 @@ class MissionKeeper:
         script = self.script(path)
         is_plain = not overrides and not script.needs_copy
         mission = self._load(script, edited, is_plain=is_plain)
-        self._mission = mission
+        self._mission, self._loaded = mission, edited
         self._overridden = dict(overrides)
         with self._lent():
             yield mission
@@ -191,6 +193,7 @@ class MissionKeeper:
     def forget(self) -> None:
         """Drop the mission, so that the next run loads its script."""
         self._mission = None
+        self._loaded = None
         self._overridden = {}
         self._edited = None
 
@@ -198,10 +201,19 @@ class MissionKeeper:
     def _lent(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            self._tell_of_source(error)
             # A failed run may leave the engine in any state.
             self.forget()
             raise
+
+    def _tell_of_source(self, error: BaseException) -> None:
+        """Make GMAT's log of a failed run speak of the lines of the user's script."""
+        if self._mission is None or self._loaded is None:
+            return
+        if log := getattr(error, "log", None):
+            written = self._mission.script_path
+            error.log = self._loaded.told_of_source(log, written)  # type: ignore[attr-defined]
 
     def _learn(self, overrides: Mapping[str, Any]) -> None:
         """Know the script's own value of every field that is or will be to undo."""
@@ -212,7 +224,8 @@ class MissionKeeper:
         if any(path not in self._own_values for path in to_undo if not _is_element(path)):
             assert self._script is not None
             overridden = list(self._overridden)
-            self._mission = self._load(self._script, self._script.plain, is_plain=False)
+            self._loaded = self._script.plain
+            self._mission = self._load(self._script, self._loaded, is_plain=False)
             self._overridden = {}
             self._note_own_values([*overridden, *overrides])
 
