@@ -493,7 +493,7 @@ class TestWideText:
     def test_from_python(self, wide: tuple[Path, str]) -> None:
         script, name = wide
 
-        with pytest.raises(MissionScriptError, match=f"is {name} text.*Save it as ASCII or UTF-8"):
+        with pytest.raises(MissionScriptError, match=f"is {name} text.*Save it as ASCII"):
             output_names(script)
 
     @pytest.mark.parametrize("frame", [(), ("--frame", "frame.csv")])
@@ -531,6 +531,26 @@ def test_an_included_file_in_utf_16_is_named(tmp_path: Path, worker: WorkerProce
     error = refused(script, worker)
 
     assert str(error).startswith(f"{part} is UTF-16 text")
+
+
+@pytest.mark.parametrize("is_included", [False, True])
+@pytest.mark.parametrize("first", ["", "% caf\xe9\n"])
+def test_a_byte_order_mark_of_utf_8_is_named_as_what_to_take_away(
+    first: str, is_included: bool, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    """GMAT speaks of characters that no editor shows."""
+    script = mission(tmp_path, resources="#Include 'part.script'" if is_included else "")
+    marked = tmp_path / "part.script" if is_included else script
+    text = "Create Variable other;\n" if is_included else script.read_text()
+    marked.write_text(f"{first}{text}", encoding="utf-8-sig")
+
+    error = refused(script, worker)
+
+    assert str(error) == (
+        f"{marked} begins with a byte order mark, which GMAT does not read. Save it as ASCII, or "
+        "as UTF-8 without a mark."
+    )
+    assert (error.path, error.line_number) == (marked, 1)
 
 
 @pytest.mark.parametrize(

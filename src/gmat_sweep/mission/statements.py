@@ -73,7 +73,9 @@ def refuse_wide_text(path: Path, content: bytes) -> None:
         encoding = next((name for kind, name in _WIDE_CHARACTER if kind.match(content)), None)
     if encoding:
         raise MissionScriptError(
-            f"{path} is {encoding} text, which GMAT does not read. Save it as ASCII or UTF-8.", path
+            f"{path} is {encoding} text, which GMAT does not read. Save it as ASCII, or as UTF-8 "
+            "without a byte order mark.",
+            path,
         )
 
 

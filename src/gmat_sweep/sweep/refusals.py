@@ -8,6 +8,7 @@ mended where GMAT says.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import difflib
 import re
@@ -37,6 +38,8 @@ _INITIALISING = re.compile(r"^GMAT raised \w+ initialising '[^']*': (?:[\w ]+ ?[
 # GMAT takes an unknown command for a call of a function, and runs its words together.
 _NOT_AVAILABLE = re.compile(r'^The function "[^"]*" is not available; if it is a GmatFunction.*$')
 _AEM = re.compile(r"AEM file name not set")
+# What GMAT says of the mark of UTF-8 at the beginning of a script.
+_BYTE_ORDER_MARK = re.compile(r"at column 1 \(non-ASCII value 239\)")
 
 # Complaints about a resource that is not complete, because GMAT refused a line of it before.
 _FOLLOWS_LACK = re.compile(
@@ -93,6 +96,15 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
     """
     said = complaints(facts.engine_log) or [Complaint(each) for each in facts.problems]
     statements = list(statements_of(script))
+    if any(_BYTE_ORDER_MARK.search(each.said) for each in said):
+        for path in dict.fromkeys([script, *(each.path for each in statements)]):
+            if path.read_bytes().startswith(codecs.BOM_UTF8):
+                return MissionScriptError(
+                    f"{path} begins with a byte order mark, which GMAT does not read. Save it as "
+                    "ASCII, or as UTF-8 without a mark.",
+                    path,
+                    1,
+                )
     known = {word for words in facts.words.values() for word in words}
     absent = _absent_includes(statements, script)
     findings = [_finding(each, script, loaded, statements, known) for each in said]
