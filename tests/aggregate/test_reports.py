@@ -182,6 +182,15 @@ def test_an_unknown_name_is_refused_with_what_there_is(sweep: SweepOnDisk) -> No
         lazy_multiindex(sweep.manifest, sweep.folder, name="Nope")
 
 
+def test_where_there_is_no_table_at_all_none_is_offered(sweep: SweepOnDisk) -> None:
+    sweep.ok(0, {"ephemeris__A": report()})
+
+    with pytest.raises(SweepConfigError, match="no run left a table of a report") as caught:
+        lazy_multiindex(sweep.manifest, sweep.folder, name="A")
+
+    assert "name=" not in str(caught.value)
+
+
 def test_an_unknown_engine_is_refused(sweep: SweepOnDisk) -> None:
     with pytest.raises(SweepConfigError, match="engine='bogus' is not supported"):
         lazy_multiindex(sweep.manifest, sweep.folder, engine="bogus")

@@ -387,9 +387,14 @@ def _chosen_name(entries: Sequence[EntryLike], kind: str, name: str | None) -> s
                 "Choose one with name=."
             )
         return names[0] if names else None
+    if ok and not names:
+        raise SweepConfigError(
+            f"no run left a table of a {kind}, neither of {name!r} nor of another. The files that "
+            f"GMAT wrote are in the run folders.{_said(entries, name)}"
+        )
     if ok and name not in names:
         raise SweepConfigError(
-            f"no {kind} output named {name!r}; there are: {', '.join(names) or '(none)'}. "
+            f"no {kind} output named {name!r}; there are: {', '.join(names)}. "
             f"Choose one of these with name=.{_said(entries, name)}"
         )
     return name
