@@ -22,11 +22,11 @@ PAGE = "reliability.md"
 PLACEHOLDER = "<!-- tests of the promises -->"
 
 # The parts of the table, in order, and the promises whose tests stand in each. The ten promises
-# have numbers on the page. The two that follow from them have the names of their sections.
+# have numbers on the page. The three that follow from them have the names of their sections.
 PARTS = {
     "the manifest": ("1", "3", "4"),
     "sealed run folders and the doctor": ("2", "5"),
-    "runs": ("7", "9", "short of disk"),
+    "runs": ("7", "9", "kept workers", "short of disk"),
     "the driver and the server": ("6", "8", "10"),
     "somebody else's folders": ("folders from somebody else",),
 }

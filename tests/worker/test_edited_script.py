@@ -43,6 +43,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainGmat]:
         yield gmat
 
 
+@pytest.mark.promise("kept workers", "runs of random missions, one after the other on one worker")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_run_of_a_random_mission_equals_the_edited_script(
     seed: int, worker: WorkerProcess, plain: PlainGmat, tmp_path: Path

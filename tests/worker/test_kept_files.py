@@ -80,6 +80,7 @@ EDITS: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.promise("kept workers", "an edit within a tick of the clock")
 @pytest.mark.parametrize("how", [edit, edit_within_a_tick])
 @pytest.mark.parametrize(("name", "old", "new"), EDITS, ids=[name for name, _, _ in EDITS])
 def test_a_file_that_was_edited_between_two_runs_is_read_again(
@@ -107,6 +108,7 @@ def test_a_file_that_was_edited_between_two_runs_is_read_again(
     assert after != before[0]
 
 
+@pytest.mark.promise("kept workers", "an include that appears between two runs")
 def test_an_include_that_is_put_in_its_place_later_is_read(
     mission: Path, worker: WorkerProcess, tmp_path: Path
 ) -> None:

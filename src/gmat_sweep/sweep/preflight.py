@@ -238,7 +238,7 @@ def prepare_mission(
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise SweepConfigError(
             f"{script} cannot take these overrides:\n{listed}\n"
-            "Name fields as GMAT does, such as 'Sat.SMA', with values of the field's type."
+            "Name fields as GMAT does, such as 'Sat.SMA', with values that GMAT takes in a script."
         )
     return PreparedMission(runnable, headless.end_state)
 
@@ -462,8 +462,8 @@ def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:
             for resource in headless.dropped
         )
         _log.warning(
-            "%s runs without resources that only draw or group, which this engine does not have or "
-            "which would leave its reports empty: %s. No number changes. The copy that runs is "
+            "%s flies without %s. What is left out only draws or groups, and this engine lacks it or "
+            "GMAT would leave a report empty after it. No number changes. The copy that flies is "
             "kept in the sweep folder.",
             script.name,
             listed,
