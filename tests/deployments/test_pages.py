@@ -106,7 +106,7 @@ def test_a_failed_runs_page_shows_gmats_cause(
     failed = next(task for task in server.task_runs(flow_run) if task["state_type"] == "FAILED")
     page.goto(f"{server.root}/runs/task-run/{failed['id']}")
     expect(page.get_by_text(failed["name"]).first).to_be_visible()
-    expect(page.get_by_text("GMAT refused Sat.DryMass").first).to_be_visible()
+    expect(page.get_by_text('for field "DryMass" on object "Sat"').first).to_be_visible()
     picture(page, "ui-failed-run", tmp_path)
 
 
@@ -126,7 +126,7 @@ def test_the_artifact_pages_show_the_summary_and_the_failures(
     page.goto(
         f"{server.root}/artifacts/artifact/{artifacts['injection-monte-carlo-failures']['id']}"
     )
-    expect(page.get_by_text("GMAT refused Sat.DryMass").first).to_be_visible()
+    expect(page.get_by_text('for field "DryMass" on object "Sat"').first).to_be_visible()
     picture(page, "ui-failures", tmp_path)
 
 
