@@ -22,7 +22,7 @@ from random_missions import Mission, random_mission
 
 SEEDS = range(30)
 RUNS = 5
-SOAK_SEEDS = range(1000, 1300)
+SOAK_SEEDS = range(1000, 1150)
 # Of GMAT's modified Julian dates.
 _FIRST_DAY = pd.Timestamp("1941-01-05 12:00")
 _NUMBER = re.compile(r"[+-]?(\d|\.\d).*")

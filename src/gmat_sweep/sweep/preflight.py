@@ -462,9 +462,9 @@ def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:
             for resource in headless.dropped
         )
         _log.warning(
-            "%s flies without %s. What is left out only draws or groups, and this engine lacks it or "
-            "GMAT would leave a report empty after it. No number changes. The copy that flies is "
-            "kept in the sweep folder.",
+            "%s flies without %s. What is left out only draws or groups, and this engine lacks it "
+            "or GMAT would leave a report empty after it. No number changes. The copy that flies "
+            "is kept in the sweep folder.",
             script.name,
             listed,
         )
