@@ -239,6 +239,19 @@ def test_an_index_without_the_level_is_refused(by: str) -> None:
         sweep_summary(frame, by=by)
 
 
+def test_a_frame_of_a_report_without_an_epoch_is_told_the_level_that_it_has() -> None:
+    """Such a frame is what sweep() returned, so no other frame is asked for."""
+    index = pd.MultiIndex.from_tuples([(0, 0), (0, 1)], names=["run_id", "row"])
+    frame = pd.DataFrame({"Sat.SMA": [7000.0, 7001.0]}, index=index)
+
+    with pytest.raises(
+        SweepConfigError, match=r"beside another one\. Choose by='run_id' or by='row'\."
+    ):
+        sweep_summary(frame)
+
+    assert sweep_summary(frame, by="row")["mean", "Sat.SMA"].tolist() == [7000.0, 7001.0]
+
+
 def test_something_else_than_a_flat_frame_is_refused() -> None:
     fused = pd.concat({"R1": _frame({0: [1.0]})}, axis="columns")
 

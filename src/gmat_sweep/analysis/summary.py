@@ -117,9 +117,15 @@ def sweep_summary(
     frame = sweep_frame(df, "sweep_summary")
     names = list(frame.index.names)
     if by not in names or len(names) < 2:
+        choices = [name for name in names if name in _LEVELS] if len(names) > 1 else []
+        remedy = (
+            f"Choose by={' or by='.join(map(repr, choices))}"
+            if choices
+            else "Pass a frame indexed as sweep() returns it"
+        )
         raise SweepConfigError(
             f"the index of df, ({', '.join(map(str, names))}), does not have a {by!r} level "
-            "beside another one. Pass a frame indexed as sweep() returns it."
+            f"beside another one. {remedy}."
         )
 
     ok = ok_mask(frame)
