@@ -5,7 +5,6 @@ The right numbers come from plain GMAT flying the mission with a report of the u
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from gmat_sweep.flows.parameters import RunSettings
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.sweep.preflight import prepare_mission
 from plain_gmat import PlainGmat
+from told import told
 
 COAST = """\
 Create Spacecraft Craft;
@@ -89,9 +89,9 @@ def plain_end(folder: Path, text: str, quantities: list[str], **overrides: float
 
 @pytest.mark.parametrize("text", [COAST, SILENT], ids=["no report", "a report of nothing"])
 def test_it_has_the_numbers_of_a_report_of_the_users_own(
-    text: str, pool: LocalJoblibPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    text: str, pool: LocalJoblibPool, tmp_path: Path
 ) -> None:
-    with caplog.at_level(logging.WARNING, "gmat_sweep"):
+    with told() as messages:
         frame = sweep(
             mission(tmp_path, text),
             grid={"Craft.INC": [51.6, 60]},
@@ -109,7 +109,9 @@ def test_it_has_the_numbers_of_a_report_of_the_users_own(
         assert row[QUANTITIES[1:]].tolist() == plain_end(
             folder, COAST, QUANTITIES[1:], Craft_INC=inclination
         )
-    assert "reports nothing, so each run reports its end state: ReportFile EndState" in caplog.text
+    assert "reports nothing, so each run reports its end state: ReportFile EndState" in "\n".join(
+        messages
+    )
     manifest = Manifest.load(tmp_path / "out" / "manifest.jsonl")
     assert manifest.extra["end_state_report"] == "EndState"
 

@@ -6,7 +6,6 @@ it without what hinders it. The bytes of the report must be the same.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from gmat_sweep import LocalJoblibPool, sweep
 from plain_gmat import PlainGmat
+from told import told
 
 HEAD = """\
 Create Spacecraft Sat Two;
@@ -178,13 +178,11 @@ def test_two_solvers_on_one_log_have_their_own_iterations(
     assert goals == pytest.approx([7050, 7080], abs=0.001)
 
 
-def test_what_is_left_out_is_said_with_its_line(
-    pool: LocalJoblibPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING, "gmat_sweep"):
+def test_what_is_left_out_is_said_with_its_line(pool: LocalJoblibPool, tmp_path: Path) -> None:
+    with told() as messages:
         flown(MISSIONS["a plot before a report"][0], tmp_path, pool)
         (tmp_path / "echo").mkdir()
         flown(MISSIONS["a command for the message window"][0], tmp_path / "echo", pool)
 
-    assert "Track (GroundTrackPlot, line 8)" in caplog.text
-    assert "runs without CommandEcho (line 12, 14)" in caplog.text
+    assert "Track (GroundTrackPlot, line 8)" in "\n".join(messages)
+    assert "runs without CommandEcho (line 12, 14)" in "\n".join(messages)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, SweepConfigError, sweep
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
+from told import told
 
 MISSION = """\
 Create Spacecraft Sat;
@@ -127,14 +127,14 @@ def test_a_manifest_that_records_no_files_is_resumed(
 
 
 def test_an_include_that_is_not_there_is_said(
-    mission: Path, pool: LocalJoblibPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    mission: Path, pool: LocalJoblibPool, tmp_path: Path
 ) -> None:
     mission.write_text(MISSION.replace("Create ForceModel", "#Include 'no.inc'\nCreate ForceModel"))
 
-    with caplog.at_level(logging.WARNING, "gmat_sweep"):
+    with told() as messages:
         flown(mission, pool, tmp_path / "out")
 
-    assert "line 3 of mission.script includes no.inc, which is not there" in caplog.text
+    assert "line 3 of mission.script includes no.inc, which is not there" in "\n".join(messages)
 
 
 def test_a_sweep_flies_from_any_folder(
@@ -159,11 +159,11 @@ EndIf;
 
 
 def test_a_field_that_the_sequence_sets_again_is_said_once_with_its_line(
-    mission: Path, pool: LocalJoblibPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    mission: Path, pool: LocalJoblibPool, tmp_path: Path
 ) -> None:
     mission.write_text(MISSION.replace("BeginMissionSequence;\n", SET_AGAIN))
 
-    with caplog.at_level(logging.WARNING, "gmat_sweep"):
+    with told() as messages:
         sweep(
             mission,
             grid={"Sat.SMA": [7000, 7100], "Sat.INC": [40, 50]},
@@ -172,7 +172,7 @@ def test_a_field_that_the_sequence_sets_again_is_said_once_with_its_line(
             progress=False,
         )
 
-    said = [each.getMessage() for each in caplog.records if "sets it again" in each.getMessage()]
+    said = [message for message in messages if "sets it again" in message]
     assert len(said) == 1
     assert said[0].startswith(
         "Sat.SMA is overridden, but line 12 of mission.script sets it again: Sat.SMA = 7000."
