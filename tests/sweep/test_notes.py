@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from gmat_sweep import LocalJoblibPool, sweep
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.manifest import Manifest
+from told import told
 
 MISSION = """\
 Create Spacecraft Sat;
@@ -29,28 +29,15 @@ BeginMissionSequence;
 Propagate P(Sat) {Sat.ElapsedSecs = 600};
 Write S {Style = Script, MessageWindow = false, ReportFile = Text};
 """
+FLIGHT = "BeginMissionSequence;\nPropagate P(Sat) {Sat.ElapsedSecs = 600};\n"
 NOTE = "ReportFile Text is no table: the script's Write (line 15) puts text in it"
-
-
-class _Listener(logging.Handler):
-    """A handler of its own: Prefect exchanges those of the root logger, pytest's too."""
-
-    def __init__(self, said: list[str]) -> None:
-        super().__init__()
-        self._said = said
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._said.append(record.getMessage())
 
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
     """What this package logs."""
-    messages: list[str] = []
-    listener = _Listener(messages)
-    logging.getLogger("gmat_sweep").addHandler(listener)
-    yield messages
-    logging.getLogger("gmat_sweep").removeHandler(listener)
+    with told() as messages:
+        yield messages
 
 
 def test_a_report_that_is_no_table_costs_no_other_and_is_said_once(
@@ -74,3 +61,20 @@ def test_a_report_that_is_no_table_costs_no_other_and_is_said_once(
         assert rows["Sat.Earth.SMA"].tolist() == [float(line.split()[1]) for line in lines]
     with pytest.raises(Exception, match=r"Run 0: ReportFile Text is no table"):
         lazy_multiindex(manifest, out, name="Text")
+
+
+def test_a_run_whose_only_report_is_off_is_ok_without_rows(
+    pool: LocalJoblibPool, tmp_path: Path, said: list[str]
+) -> None:
+    script, out = tmp_path / "mission.script", tmp_path / "sweep"
+    head = MISSION.partition("Text.Filename")[0]
+    script.write_text(head.replace("ReportFile R Text", "ReportFile R") + FLIGHT)
+
+    frame = sweep(
+        script, grid={"R.WriteReport": [True, False]}, backend=pool, out=out, progress=False
+    )
+
+    assert frame["__status"].tolist().count("ok") == len(frame)
+    assert len(frame.xs(1, level="run_id")) == 1
+    assert len(frame.xs(0, level="run_id")) > 1
+    assert said == ["1 run (1): no output has anything to read, for WriteReport is off"]

@@ -110,6 +110,8 @@ def write_outputs(
             written.outputs[f"contact__{name}"] = write(frame, "contact", name)
     for name, table in solvers.items():
         written.solvers[name] = write(table, "solver", name)
+    if results.reports and not (written.outputs or written.solvers or written.notes):
+        written.notes.append("no output has anything to read, for WriteReport is off")
     for note in written.notes:
         log.warning("%s", note)
     durable.fsync_folders(folders)
