@@ -84,3 +84,16 @@ def test_values_wider_than_their_columns_are_cut_where_only_one_way_fits() -> No
     assert cut(["1234.5-6.5"], shape) == [("1234.5", "-6.5")]
     assert len(cut(["1234.516.5"], shape)) == 2
     assert cut(["1234.5.6.5"], shape) == []
+
+
+def test_an_epoch_wider_than_its_column_leaves_all_others_at_their_places() -> None:
+    """Every Gregorian epoch has 24 characters: no text after one puts its place in doubt."""
+    quantities = (Quantity("Sat.UTCGregorian", "epoch"), Quantity("note", "text"), Quantity("x"))
+    shape = shape_of(
+        ReportBlock(quantities, 1, by_command=False),
+        ReportFormat(headers=False, column_width=23, left_justify=False),
+    )
+
+    line = f"{EPOCH}{'late more':>23}{'-0.25':>23}"
+
+    assert cut([line], shape) == [(EPOCH, "late more", "-0.25")]

@@ -91,7 +91,9 @@ def shape_of(block: ReportBlock, form: ReportFormat) -> Shape:
             width = max(width, len(quantity.name))
             if "Gregorian" in quantity.name:
                 width = max(width, _EPOCH_LENGTH)
-        widths.append(width + 3 if form.headers or block.by_command else width)
+        width = width + 3 if form.headers or block.by_command else width
+        # No Gregorian epoch is shorter, so a narrower column has this width in every line.
+        widths.append(max(width, _EPOCH_LENGTH) if quantity.kind == "epoch" else width)
     starts = [0]
     for width in widths:
         starts.append(starts[-1] + width)
