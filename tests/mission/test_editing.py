@@ -348,3 +348,13 @@ def test_a_field_that_the_sequence_leaves_alone_is_not_found(
     editable = EditableScript(script(tmp_path, text))
 
     assert set_again(editable.plain.statements, editable.types, [path]) == {}
+
+
+def test_no_assignment_is_lost_in_a_script_without_any_command(tmp_path: Path) -> None:
+    text = "Create Spacecraft Sat;\nSat.SMA = 7000;"
+
+    lines = (
+        EditableScript(script(tmp_path, text)).edited({"Sat.X": 1, "Sat.Cd": 2}).text.split("\n")
+    )
+
+    assert lines == [*text.split("\n"), "Sat.Cd = 2;", "Sat.X = 1;", ""]

@@ -168,7 +168,7 @@ def _string_text(path: str, value: str, type_name: str | None, standing: str | N
         standing = "'"
     if value.lower() in {"true", "false"} and path.rpartition(".")[2] in _ON_OFF_FIELDS:
         return "On" if value.lower() == "true" else "Off"
-    if type_name != "String" and (value.startswith(("{", "[")) or not value.isascii()):
+    if type_name != "String" and value.startswith(("{", "[")):
         return value
     is_bare = _NUMBER.fullmatch(value) or _WORD.fullmatch(value)
     was_quoted = standing is not None and standing.startswith("'")

@@ -36,7 +36,7 @@ from gmat_sweep.mission.copying import (
     without_bare_lines,
 )
 from gmat_sweep.mission.output_places import OutputPlace, output_places, writes_file
-from gmat_sweep.mission.script import created_resources, included_file
+from gmat_sweep.mission.script import included_file, resources_in
 from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, masked
 
 __all__ = ["EditableScript", "EditedScript", "set_again"]
@@ -168,7 +168,6 @@ class EditableScript:
 
     def __init__(self, source: Path, *, reserved: Collection[str] = ()) -> None:
         self.source = source
-        self.types = {item.name: item.type for item in created_resources(source)}
         self._reserved = reserved
         self._folder = source.resolve().parent
         self._origin = origin_of(source)
@@ -177,6 +176,8 @@ class EditableScript:
         self._statements: list[tuple[str, Statement]] = []
         self._names: dict[Path, str] = {}
         self._read(source, source.name)
+        read = (statement for _, statement in self._statements)
+        self.types = {item.name: item.type for item in resources_in(read)}
         self.watched_files = (*self._names, *dict.fromkeys(self._other_files()))
         self._standing = self._standing_assignments()
         self._of_resource: dict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -389,7 +390,7 @@ class EditableScript:
         else:
             name = self.source.name
             first = last = len(self._scripts[name].lines)
-            before, after = [], [*before, ""]
+            before, after = [], [*before, *after, ""]
         script = self._scripts[name]
         for number, parts in ((first, (before, [])), (last, ([], after))):
             kept = lines[name].get(number, script.lines[number - 1])

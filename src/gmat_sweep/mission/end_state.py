@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmat_sweep.mission.script import Resource, created_resources, statements_of
+from gmat_sweep.mission.script import Resource, resources_in, statements_of
 from gmat_sweep.mission.statements import Statement, bare_value
 
 __all__ = ["EndStateReport", "end_state_report", "report_names", "reports_something"]
@@ -62,12 +62,7 @@ def reports_something(statements: Sequence[Statement]) -> bool:
 
     A ReportFile counts if something is added to it or a command of the sequence names it.
     """
-    types = {
-        name: created[0]
-        for statement in statements
-        if (created := statement.created)
-        for name in created[1]
-    }
+    types = {item.name: item.type for item in resources_in(statements)}
     if {"EphemerisFile", "ContactLocator"} & set(types.values()):
         return True
     silent = {
@@ -106,13 +101,12 @@ def report_names(script: Path, *, end_state: bool) -> list[str]:
     OSError
         The script cannot be read.
     """
-    resources = created_resources(script)
-    if end_state:
-        statements = list(statements_of(script))
-        if not reports_something(statements):
-            added = end_state_report(resources, statements)
-            if added is not None:
-                return [added.name]
+    statements = list(statements_of(script))
+    resources = resources_in(statements)
+    if end_state and not reports_something(statements):
+        added = end_state_report(resources, statements)
+        if added is not None:
+            return [added.name]
     return list(dict.fromkeys(each.name for each in resources if each.type == "ReportFile"))
 
 

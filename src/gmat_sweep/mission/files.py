@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmat_sweep.mission.copying import input_files
-from gmat_sweep.mission.script import created_resources, included_file, statements_of
+from gmat_sweep.mission.script import included_file, resources_in, statements_of
 
 __all__ = ["MissionFiles", "content_stamp", "recorded_digests"]
 
@@ -57,9 +57,10 @@ class MissionFiles:
         """
         main = script.resolve()
         folder = main.resolve().parent
-        types = {resource.name: resource.type for resource in created_resources(main)}
+        statements = list(statements_of(main))
+        types = {resource.name: resource.type for resource in resources_in(statements)}
         texts, inputs, pinned = {str(main)}, set(), set()
-        for statement in statements_of(main):
+        for statement in statements:
             if (target := included_file(statement, main)) is not None:
                 texts.add(os.path.normpath(target))
                 if statement.included is not None and Path(statement.included).is_absolute():

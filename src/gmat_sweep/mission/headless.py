@@ -29,8 +29,8 @@ from gmat_sweep.mission.script import (
     FORMATION,
     OUTPUT_TYPES,
     Resource,
-    created_resources,
     is_member,
+    resources_in,
     statements_of,
 )
 from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, masked
@@ -119,12 +119,11 @@ class HeadlessScript:
                 "into another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self.files.items():
+        marked = with_added_lines(self.text, *self.added_lines)
+        main = with_origin(marked, self.source.resolve().parent)
+        for name, content in {**self.files, self.source.name: main}.items():
             (folder / name).write_bytes(content)
-        copy = folder / self.source.name
-        text = with_added_lines(self.text, *self.added_lines)
-        copy.write_bytes(with_origin(text, self.source.resolve().parent))
-        return copy
+        return folder / self.source.name
 
 
 def headless_copy(
@@ -162,8 +161,8 @@ def headless_copy(
         The script cannot be read.
     """
     main = ScriptText.read(source)
-    resources = created_resources(source)
     statements = list(statements_of(source))
+    resources = resources_in(statements)
     report = None
     if end_state and not reports_something(statements):
         report = end_state_report(resources, statements)

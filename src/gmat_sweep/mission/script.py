@@ -17,7 +17,7 @@ from gmat_sweep.full_gmat import RESOURCE_TYPES
 from gmat_sweep.mission.statements import ScriptText, Statement, refuse_wide_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 __all__ = [
     "DISPLAY_ONLY_TYPES",
@@ -33,6 +33,7 @@ __all__ = [
     "is_member",
     "lacking_resource_error",
     "output_names",
+    "resources_in",
     "script_digest",
     "statements_of",
 ]
@@ -217,9 +218,14 @@ def created_resources(path: Path | str) -> list[Resource]:
     OSError
         The script cannot be read.
     """
+    return resources_in(statements_of(path))
+
+
+def resources_in(statements: Iterable[Statement]) -> list[Resource]:
+    """List the resources that statements create, for a mission that has been read already."""
     return [
         Resource(name, created[0], statement.line_number, statement.path)
-        for statement in statements_of(path)
+        for statement in statements
         if (created := statement.created)
         for name in created[1]
     ]

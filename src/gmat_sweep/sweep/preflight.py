@@ -30,14 +30,15 @@ from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.report_layout import report_layouts
 from gmat_sweep.mission.script import (
     check_resources,
-    created_resources,
     included_file,
     output_names,
+    resources_in,
     statements_of,
 )
 from gmat_sweep.sweep.refusals import refusal
 
 if TYPE_CHECKING:
+    from gmat_sweep.mission.statements import Statement
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.worker import MissionFacts
 
@@ -279,16 +280,16 @@ def prepare_missions(
                 f"a ReportFile to it that reports an epoch and what you want to know, {other}or "
                 "pass a postprocess hook that writes a file."
             )
-        warn_of_fields_set_again(script, of_script)
-        warn_of_missing_includes(script)
-        warn_of_narrow_columns(script)
+        statements = list(statements_of(script))
+        _warn_of_fields_set_again(statements, of_script)
+        _warn_of_missing_includes(statements, script)
+        _warn_of_narrow_columns(statements, script)
     return prepared
 
 
-def warn_of_fields_set_again(script: Path, runs: Iterable[RunSpec]) -> None:
+def _warn_of_fields_set_again(statements: Sequence[Statement], runs: Iterable[RunSpec]) -> None:
     """Say which overridden fields the mission sequence itself sets again, and where."""
-    statements = list(statements_of(script))
-    types = {item.name: item.type for item in created_resources(script)}
+    types = {item.name: item.type for item in resources_in(statements)}
     paths = dict.fromkeys(path for run in runs for path in run.overrides)
     for path, statement in set_again(statements, types, paths).items():
         _log.warning(
@@ -301,9 +302,9 @@ def warn_of_fields_set_again(script: Path, runs: Iterable[RunSpec]) -> None:
         )
 
 
-def warn_of_missing_includes(script: Path) -> None:
+def _warn_of_missing_includes(statements: Sequence[Statement], script: Path) -> None:
     """Say which included files are not there: GMAT passes over them and flies."""
-    for statement in statements_of(script):
+    for statement in statements:
         if statement.included is not None and included_file(statement, script) is None:
             _log.warning(
                 "line %d of %s includes %s, which is not there: GMAT flies without it.",
@@ -313,9 +314,9 @@ def warn_of_missing_includes(script: Path) -> None:
             )
 
 
-def warn_of_narrow_columns(script: Path) -> None:
+def _warn_of_narrow_columns(statements: Sequence[Statement], script: Path) -> None:
     """Say which reports have columns that numbers may fill, so that values touch each other."""
-    for name, layout in report_layouts(statements_of(script)).items():
+    for name, layout in report_layouts(statements).items():
         form = layout.formats[0]
         if form.fixed_width and form.column_width < form.precision + _BESIDE_DIGITS:
             _log.warning(
