@@ -88,7 +88,7 @@ def test_a_run_that_meets_one_says_so_and_is_not_sealed(
     monkeypatch.setattr(worker, "write_outputs", _writing)
     monkeypatch.setattr(worker, "solver_tables", lambda results, log: SolverTables())
     monkeypatch.setattr(worker, "layouts_of", lambda script, overrides: {})
-    monkeypatch.setattr(loading.KEEPER, "script", lambda path: None)
+    monkeypatch.setattr(loading, "KEEPER", SimpleNamespace(current=None))
     with nth_call(call, 2 if call == "open" else 1, failing_with(code)):
         outcome = run_one(run_of(0, tmp_path))
 
@@ -125,7 +125,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
     monkeypatch.setattr(worker, "write_outputs", _writing)
     monkeypatch.setattr(worker, "solver_tables", lambda results, log: SolverTables())
     monkeypatch.setattr(worker, "layouts_of", lambda script, overrides: {})
-    monkeypatch.setattr(loading.KEEPER, "script", lambda path: None)
+    monkeypatch.setattr(loading, "KEEPER", SimpleNamespace(current=None))
 
     outcome = run_one(run_of(0, tmp_path))
 

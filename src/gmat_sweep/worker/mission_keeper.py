@@ -114,6 +114,12 @@ class MissionKeeper:
             self._own_values = {}
         return self._script
 
+    @property
+    def current(self) -> EditableScript:
+        """The script of the run under way; its files are not looked at again."""
+        assert self._script is not None
+        return self._script
+
     def edited(self, path: Path, overrides: Mapping[str, Any]) -> EditedScript:
         """Return the script with the assignments of a run.
 
@@ -133,7 +139,7 @@ class MissionKeeper:
         """Load the edited script and lend the mission while the block runs."""
         edited = self.edited(path, overrides)
         self._mission = None
-        script = self.script(path)
+        script = self.current
         is_plain = not overrides and not script.needs_copy
         mission = self._load(script, edited, is_plain=is_plain)
         self._mission, self._loaded = mission, edited
@@ -180,9 +186,8 @@ class MissionKeeper:
         """Note that a restored run equalled the freshly loaded one."""
         self._checked[self._identity, kind] += 1
 
-    def failed(self, path: Path) -> None:
+    def failed(self) -> None:
         """Note that a restored run differed: from now on every run loads the script."""
-        self.script(path)
         assert self._identity is not None
         self._distrusted.add(self._identity)
 

@@ -127,7 +127,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     results = _results(spec, log)
     check_room(spec.output_dir)
     solved = solver_tables(results, log)
-    layouts = layouts_of(loading.KEEPER.script(spec.script_path), spec.overrides)
+    layouts = layouts_of(loading.KEEPER.current, spec.overrides)
     written = write_outputs(results, spec.output_dir, log, layouts, solved.tables)
     if results.log:
         log.info("GMAT log\n%s", results.log)
@@ -179,7 +179,7 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
     if not keeper.can_restore(script, overrides):
         return _fresh_results(spec, log)
     kind = keeper.kind(overrides)
-    places = keeper.script(script).places
+    places = keeper.current.places
     if not keeper.is_on_probation(kind):
         try:
             with (
@@ -207,7 +207,7 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
         keeper.passed(kind)
     else:
         log.warning("a restored mission did not repeat a freshly loaded one; loading every time")
-        keeper.failed(script)
+        keeper.failed()
     return results
 
 
