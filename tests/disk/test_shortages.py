@@ -183,7 +183,7 @@ def test_a_manifest_that_cannot_be_written_stops_the_sweep_and_keeps_what_it_has
 
     def full(manifest: Manifest, entry: Any, *, hold: bool) -> None:
         if len(appended) >= 3:
-            with nth_call("write", 1, failing_with(errno.ENOSPC)):
+            with nth_call("write", 1, failing_with(errno.ENOSPC), in_any_thread=False):
                 append(manifest, entry, hold=hold)
         append(manifest, entry, hold=hold)
         appended.append(entry.run_id)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,16 +23,22 @@ def disk_error() -> NoReturn:
 
 
 @contextmanager
-def nth_call(name: str, nth: int, then: Callable[[], None]) -> Iterator[list[int]]:
+def nth_call(
+    name: str, nth: int, then: Callable[[], None], *, in_any_thread: bool = True
+) -> Iterator[list[int]]:
     """Call `then` at the `nth` call of ``os.<name>``; yield a list with the number of calls.
 
+    Calls of other threads than this one count as well, unless `in_any_thread` is false.
     If `then` raises, that call of ``os.<name>`` does nothing, except that ``close`` closes, as the
     real one does when it fails.
     """
     original: Callable[..., Any] = getattr(os, name)
     calls = [0]
+    here = threading.get_ident()
 
     def counted(*args: Any, **kwargs: Any) -> Any:
+        if not in_any_thread and threading.get_ident() != here:
+            return original(*args, **kwargs)
         calls[0] += 1
         if calls[0] == nth:
             if name == "close":

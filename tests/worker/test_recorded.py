@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fault_injection import disk_error, nth_call
 from gmat_sweep.folder.run_seal import read_seal
 from gmat_sweep.spec import RunOutcome, RunSpec
-from gmat_sweep.worker import load_hook, run_one
+from gmat_sweep.worker import load_hook, loading, run_one
 from gmat_sweep.worker import run as worker
+from gmat_sweep.worker.mission_keeper import MissionKeeper
 from repository import DATA
 from worker_runs import cause, log_of
 
@@ -39,7 +40,14 @@ def recorded_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     results = gmat_run.Results(
         output_dir=tmp_path, log="Mission run completed.", report_paths={"RF": report}
     )
-    monkeypatch.setattr(worker, "_results", lambda spec, log: results)
+
+    def played(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
+        keeper.script(spec.script_path)
+        return results
+
+    keeper = MissionKeeper(load=lambda *args, **kwargs: pytest.fail("nothing is to be loaded"))
+    monkeypatch.setattr(loading, "KEEPER", keeper)
+    monkeypatch.setattr(worker, "_results", played)
     script = tmp_path / "mission.script"
     script.write_text("Create ReportFile RF;\nRF.Add = {Sat.UTCGregorian, Sat.X, Sat.Earth.ECC};\n")
 
