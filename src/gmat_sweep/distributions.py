@@ -23,6 +23,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import check_run_count, number_text, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,25 +78,26 @@ def _integer(value: Any) -> int | None:
 
 
 def checked_count(value: Any, name: str, caller: str, minimum: int = 1) -> int:
-    """Return the count `value` as an int of at least `minimum`.
+    """Return the count of runs `value` as an int of at least `minimum`.
 
     Raises
     ------
     SweepConfigError
-        `value` is not an integer (a bool and a float are not), or is too small.
+        `value` is not an integer (a bool and a float are not), is too small, or is more than
+        `gmat_sweep.limits.MOST_RUNS`.
     """
     count = _integer(value)
     if count is None:
         raise SweepConfigError(
-            f"{caller} requires {name} to be an integer, got {type(value).__name__}: {value!r}. "
-            f"Pass {name} as an int."
+            f"{caller} requires {name} to be an integer, got {type(value).__name__}: "
+            f"{shown(value)}. Pass {name} as an int."
         )
     if count < minimum:
         raise SweepConfigError(
-            f"{caller} requires {name} >= {minimum}, got {count}. "
+            f"{caller} requires {name} >= {minimum}, got {number_text(count)}. "
             f"Pass {name} as an int of at least {minimum}."
         )
-    return count
+    return check_run_count(count, f"{caller} with this {name}")
 
 
 def checked_seed(seed: Any, name: str = "seed") -> int | None:
@@ -113,11 +115,13 @@ def checked_seed(seed: Any, name: str = "seed") -> int | None:
     value = _integer(seed)
     if value is None:
         raise SweepConfigError(
-            f"{name} must be an integer or None, got {type(seed).__name__}: {seed!r}. "
+            f"{name} must be an integer or None, got {type(seed).__name__}: {shown(seed)}. "
             "Pass a non-negative int."
         )
     if value < 0:
-        raise SweepConfigError(f"{name} must not be negative, got {value}. Pass an int >= 0.")
+        raise SweepConfigError(
+            f"{name} must not be negative, got {number_text(value)}. Pass an int >= 0."
+        )
     return value
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from gmat_sweep.distributions import (
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.lazy_runs import PlannedRuns
+from gmat_sweep.limits import MOST_RUNS, check_run_count, shown
 from gmat_sweep.manifest.values import jsonable
 
 if TYPE_CHECKING:
@@ -106,7 +108,8 @@ def materialise_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
     ------
     SweepConfigError
         A key is not a string or is reserved, or a value is empty, is a single value instead of
-        a list, or holds something that cannot be written as JSON.
+        a list, holds something that cannot be written as JSON, or has more values than a sweep may
+        have runs.
     """
     if not isinstance(grid, Mapping):
         raise SweepConfigError(
@@ -119,7 +122,7 @@ def materialise_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
 def _checked_grid_key(key: Any) -> str:
     if not isinstance(key, str):
         raise SweepConfigError(
-            f"grid keys must be strings, got {type(key).__name__}: {key!r}. "
+            f"grid keys must be strings, got {type(key).__name__}: {shown(key)}. "
             "Use GMAT's dotted names, such as 'Sat.SMA'."
         )
     if key == _RESERVED_GRID_KEY:
@@ -134,15 +137,28 @@ def _listed(key: str, values: Any) -> list[Any]:
     single = isinstance(values, str | bytes | bytearray | Mapping)
     if single or not isinstance(values, Iterable):
         raise SweepConfigError(
-            f"grid value for {key!r} must be a list of values, got {type(values).__name__}: "
-            f"{values!r}. Wrap a single value in a list: {{{key!r}: [{values!r}]}}."
+            f"grid value for {shown(key)} must be a list of values, got {type(values).__name__}: "
+            f"{shown(values)}. Wrap a single value in a list: {{{shown(key)}: [{shown(values)}]}}."
         )
-    plain = [plain_value(value, key, f"grid value {i}") for i, value in enumerate(values)]
+    # An iterable may have no end: one value more than a sweep may have tells.
+    some = itertools.islice(values, MOST_RUNS + 1)
+    if isinstance(values, Sized):
+        check_run_count(_length(values), f"grid value for {shown(key)}")
+    plain = [plain_value(value, key, f"grid value {i}") for i, value in enumerate(some)]
     if not plain:
         raise SweepConfigError(
-            f"grid value for {key!r} is empty. Give at least one value or leave the field out."
+            f"grid value for {shown(key)} is empty. Give at least one value or leave the field out."
         )
+    check_run_count(len(plain), f"grid value for {shown(key)}")
     return plain
+
+
+def _length(values: Sized) -> int:
+    """Return a length, which `len` refuses to do for a range of more than 2**63 numbers."""
+    try:
+        return len(values)
+    except OverflowError:
+        return sys.maxsize
 
 
 def full_factorial(grid: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
@@ -213,9 +229,11 @@ def grid_runs(
     Raises
     ------
     SweepConfigError
-        As `full_factorial`.
+        As `full_factorial`, or there are more combinations than a sweep may have runs.
     """
-    fields, combinations = _combinations(grid)
+    values = materialise_grid(grid)
+    check_run_count(math.prod(map(len, values.values())), "the grid")
+    fields, combinations = _combinations(values)
     return PlannedRuns(fields, list(combinations), Path(script_path), Path(output_dir))
 
 
@@ -227,7 +245,7 @@ def expand_grid_to_run_specs(
     Raises
     ------
     SweepConfigError
-        As `full_factorial`.
+        As `grid_runs`.
     """
     return list(grid_runs(grid, script_path, output_dir))
 
@@ -288,6 +306,7 @@ def _check_samples(samples: Any) -> None:
             f"samples must be a pandas.DataFrame, got {type(samples).__name__}. "
             "Wrap it: pandas.DataFrame(samples)."
         )
+    check_run_count(len(samples), "samples")
     unnamed = [column for column in samples.columns if not isinstance(column, str)]
     if unnamed:
         raise SweepConfigError(
@@ -387,6 +406,7 @@ def expand_monte_carlo_extension_to_run_specs(
     drawn = checked_perturb(perturb, "monte_carlo_extend")
     first = checked_count(old_n, "old_n", "monte_carlo_extend", minimum=0)
     count = checked_count(n, "n", "monte_carlo_extend")
+    check_run_count(first + count, "the sweep with this extension")
     runs = _monte_carlo_runs(drawn, first, count, seed, Path(script_path), Path(output_dir))
     return list(runs)
 

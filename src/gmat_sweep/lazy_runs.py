@@ -6,12 +6,14 @@ values. `ChangedRuns` applies a change to each run of another sequence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from itertools import islice
 from pathlib import Path
 from typing import Any, overload
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import run_folder
+from gmat_sweep.limits import check_run_count, number_text
 from gmat_sweep.spec import RunSpec
 
 __all__ = ["ChangedRuns", "LazyRuns", "PlannedRuns", "listed"]
@@ -117,6 +119,8 @@ def listed(
     SweepConfigError
         A needed argument is missing, or there are more or fewer runs than `expected`.
     """
+    if isinstance(runs, Sized):
+        check_run_count(len(runs), "runs")
     if isinstance(runs, LazyRuns):
         return runs
     if isinstance(runs, Sequence):
@@ -126,14 +130,20 @@ def listed(
             "runs is not a sequence, so its length is not known. Pass expected_run_count."
         )
     if expected < 0:
-        raise SweepConfigError(f"expected_run_count must be 0 or more, got {expected}.")
+        raise SweepConfigError(
+            f"expected_run_count must be 0 or more, got {number_text(expected)}."
+        )
+    check_run_count(expected, "expected_run_count")
     if parameter_spec is None:
         raise SweepConfigError(
             "runs is a streaming iterator, so parameter_spec cannot be made from it. Pass it."
         )
-    given = list(runs)
+    # One run more than expected tells that there are too many, also where they have no end.
+    given = list(islice(runs, expected + 1))
     if len(given) != expected:
+        more = " or more" * (len(given) > expected)
         raise SweepConfigError(
-            f"expected_run_count is {expected}, but runs gave {len(given)}. Correct the count."
+            f"expected_run_count is {expected}, but runs gave {len(given)}{more}. Correct the "
+            "count."
         )
     return given

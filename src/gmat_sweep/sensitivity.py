@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, sweep_frame
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import check_run_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,7 @@ def sobol_sample(
 
     drawn = checked_perturb(perturb, "sobol_sample")
     count = checked_count(n, "n", "sobol_sample")
+    check_run_count(count * (len(drawn) * (2 if calc_second_order else 1) + 2), "sobol_sample")
     start = checked_seed(seed)
     distributions = {name: to_rv_frozen(spec, name) for name, spec in drawn.items()}
     _require_salib()

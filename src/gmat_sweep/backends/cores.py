@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gmat_sweep.errors import BackendError
+from gmat_sweep.limits import checked_workers
 
 __all__ = ["available_cores", "worker_count"]
 
@@ -22,12 +22,9 @@ def worker_count(max_workers: int | None) -> int:
     Raises
     ------
     BackendError
-        `max_workers` is another number below 1.
+        `max_workers` is another number below 1, no integer, or more than
+        `gmat_sweep.limits.MOST_WORKERS`.
     """
-    if max_workers is None or max_workers == -1:
+    if max_workers is None or (max_workers == -1 and not isinstance(max_workers, float)):
         return available_cores()
-    if max_workers < 1:
-        raise BackendError(
-            f"max_workers is {max_workers}. Pass a positive count, or -1 for one per core."
-        )
-    return max_workers
+    return checked_workers(max_workers, "max_workers", ", or -1 for one per core")

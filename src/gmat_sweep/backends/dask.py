@@ -16,7 +16,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gmat_sweep.backends import missing_extra
@@ -25,6 +25,7 @@ from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool, refuse_together
 from gmat_sweep.backends.cores import available_cores
 from gmat_sweep.errors import BackendError
+from gmat_sweep.limits import checked_workers, shown
 
 if TYPE_CHECKING:
     import distributed
@@ -90,8 +91,13 @@ class DaskPool(ClusterPool):
         refuse_together("DaskPool", client=client, address=address, cluster_kwargs=cluster_kwargs)
         refuse_together("DaskPool", client=client, address=address, adapt_kwargs=adapt_kwargs)
         for name, count in (("n_workers", n_workers), ("threads_per_worker", threads_per_worker)):
-            if count is not None and count < 1:
-                raise BackendError(f"DaskPool({name}={count}) cannot work. Pass 1 or more.")
+            if count is not None:
+                checked_workers(count, f"DaskPool's {name}")
+        for name, keywords in (("cluster_kwargs", cluster_kwargs), ("adapt_kwargs", adapt_kwargs)):
+            if keywords is not None and not isinstance(keywords, Mapping):
+                raise BackendError(
+                    f"DaskPool's {name} is {shown(keywords)}. Pass a mapping of keywords to values."
+                )
         super().__init__()
         self._given = client
         self._address = address

@@ -24,6 +24,7 @@ from gmat_sweep.backends.cluster.ray_internals import connection
 from gmat_sweep.backends.cluster.ray_watch import RayWatch
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
+from gmat_sweep.limits import checked_workers
 
 __all__ = ["RayPool"]
 
@@ -68,8 +69,8 @@ class RayPool(ClusterPool):
     ) -> None:
         if (missing := missing_extra("RayPool")) is not None:
             raise BackendError(missing)
-        if num_cpus is not None and num_cpus < 1:
-            raise BackendError(f"RayPool(num_cpus={num_cpus}) cannot work. Pass 1 or more.")
+        if num_cpus is not None:
+            checked_workers(num_cpus, "RayPool's num_cpus")
         super().__init__()
         self._address = address
         self._num_cpus = num_cpus

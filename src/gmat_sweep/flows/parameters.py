@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.artifacts import slug
+from gmat_sweep.limits import MOST_RUNS, MOST_WORKERS
 from gmat_sweep.plans.notation import parse_grid
 from gmat_sweep.sweep.options import SweepOptions
 
@@ -36,13 +37,12 @@ __all__ = [
 HOME_VARIABLE = "GMAT_SWEEP_HOME"
 """Environment variable: the folder that relative paths in parameters start from."""
 
-_MOST_RUNS = 10_000_000
 _SEED_LIMIT = 2**63
 """Prefect keeps integers in 64 bits."""
 
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube"]
 
-type RunCount = Annotated[int, Field(ge=1, le=_MOST_RUNS)]
+type RunCount = Annotated[int, Field(ge=1, le=MOST_RUNS)]
 type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
 type MaxFailed = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%?$")]
 
@@ -83,7 +83,7 @@ class RunSettings(BaseModel):
         description="Worker processes, each with its own GMAT engine; one for each core when "
         "left empty.",
         ge=1,
-        le=4096,
+        le=MOST_WORKERS,
     )
     timeout_s: float | None = Field(
         default=None,
