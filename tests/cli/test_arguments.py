@@ -6,19 +6,38 @@ import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plans.notation import max_failed, parse_backend_args, parse_grid, parse_perturb
+from gmat_sweep.plans.notation import (
+    max_failed,
+    number_or_text,
+    parse_backend_args,
+    parse_grid,
+    parse_perturb,
+    read_samples,
+)
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.]{0,20}", fullmatch=True)
 NUMBERS = st.floats(-1e9, 1e9)
 HUGE = "1" + "0" * 400
+# What Python's int() and float() take, and people write as names, versions and accounts.
+NAMES_WITH_DIGITS = (
+    "007", "00123", "-007", "+01", "00.5", "1_000", "2024_07", "1_0.5", "1e1_0", "0x10", "1e",
+    "1.5.0", "\u0663", "\uff11\uff12", "1,5", "e5", ".", "+", "-", "+-5", "5 6",
+)  # fmt: skip
+WRITTEN_NUMBERS = {
+    "0": 0, "7": 7, "-7": -7, "+5": 5, "7000.0": 7000.0, "1.50": 1.5, ".5": 0.5, "5.": 5.0,
+    "0.5": 0.5, "1e3": 1000.0, "1E-05": 1e-05, "-.5e+2": -50.0, "0e0": 0.0, "-0": -0.0, "10": 10,
+    HUGE: int(HUGE),
+}  # fmt: skip
 
 
 def refusal(parse: Callable[..., object], *arguments: Any) -> str:
@@ -26,6 +45,121 @@ def refusal(parse: Callable[..., object], *arguments: Any) -> str:
     with pytest.raises(SweepConfigError) as caught:
         parse(*arguments)
     return str(caught.value)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("text", NAMES_WITH_DIGITS)
+    def test_text_that_is_no_written_number_stays_as_it_is(self, text: str, tmp_path: Path) -> None:
+        assert number_or_text(text) == text
+        assert parse_backend_args([f"account={text}"]) == {"account": text}
+        if "," not in text:
+            assert parse_grid([f"Sat.Id={text},{text}"]) == {"Sat.Id": [text, text]}
+        table = tmp_path / "rows.csv"
+        table.write_text(f'Sat.Id,Sat.SMA\n"{text}",7000\n"{text}",7001\n', encoding="utf-8")
+
+        assert read_samples(table).to_dict("list") == {
+            "Sat.Id": [text, text], "Sat.SMA": [7000, 7001],
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(("text", "number"), WRITTEN_NUMBERS.items())
+    def test_numbers_as_people_write_them_are_numbers(self, text: str, number: float) -> None:
+        for read in (
+            number_or_text(text),
+            parse_grid([f"a={text}"])["a"][0],
+            parse_backend_args([f"a={text}"])["a"],
+        ):
+            assert repr(read) == repr(number)
+
+    @given(st.integers() | NUMBERS)
+    def test_what_python_writes_comes_back(self, number: float) -> None:
+        assert repr(number_or_text(repr(number))) == repr(number)
+
+    @given(st.text("0123456789+-._eE \u0663", max_size=8))
+    def test_a_number_without_zeros_before_it_or_marks_in_it_is_pythons_own(
+        self, text: str
+    ) -> None:
+        read = number_or_text(text)
+
+        if not isinstance(read, str):
+            assert read == float(text)
+            assert "_" not in text
+            assert re.match(r"[+-]?0[0-9]", text) is None
+
+    @pytest.mark.parametrize("text", [*NAMES_WITH_DIGITS[:8], "\u0663"])
+    def test_where_only_a_number_can_stand_other_digits_are_refused(self, text: str) -> None:
+        for parse, spec in (
+            (parse_perturb, f"a=normal:{text}:1"),
+            (parse_perturb, f"a=uniform:-1:{text}"),
+            (parse_grid, f"a={text}:9:3"),
+            (parse_grid, f"a=0:1:{text}"),
+        ):
+            assert re.search("must be numeric|must be an integer", refusal(parse, [spec]))
+        assert "must be a count" in refusal(max_failed, text, 10)
+        assert "must be a count" in refusal(max_failed, f"{text}%", 10)
+
+    def test_quotes_keep_text(self) -> None:
+        assert parse_backend_args(
+            ["a='5'", 'b="1e3"', "c='true'", "d='[1]'", "e=''", "f=it's", "g='a','b'"]
+        ) == {
+            "a": "5", "b": "1e3", "c": "true", "d": "[1]", "e": "", "f": "it's", "g": "'a','b'",
+        }  # fmt: skip
+        assert parse_grid(["a='5',5,'1e3'"]) == {"a": ["'5'", 5, "'1e3'"]}
+
+    def test_long_text_is_quoted_in_short(self) -> None:
+        long = "9" * 100_000
+        for parse, spec in (
+            (parse_grid, long),
+            (parse_grid, f"a=0:1:{long}"),
+            (parse_grid, f"a={long}:1:2"),
+            (parse_perturb, f"a={long}:1:2"),
+            (parse_backend_args, long),
+        ):
+            assert len(refusal(parse, [spec])) < 500
+        assert len(refusal(max_failed, long + "x", 1)) < 500
+
+
+class TestTables:
+    def read(self, tmp_path: Path, text: str) -> list[dict[Any, Any]]:
+        (tmp_path / "rows.csv").write_text(text)
+        return read_samples(tmp_path / "rows.csv").to_dict("records")
+
+    def test_a_column_of_numbers_keeps_each_as_it_is_written(self, tmp_path: Path) -> None:
+        # pandas' own parser reads the first as 0.30000000000000004 and the last as a float.
+        rows = self.read(
+            tmp_path, "a,b\n0.3000000000000000166,1\n 1e-3 ,2.5\n-0,12345678901234567\n"
+        )
+
+        assert repr(rows) == repr(
+            [{"a": 0.3, "b": 1}, {"a": 0.001, "b": 2.5}, {"a": -0.0, "b": 12345678901234567}]
+        )
+
+    def test_one_cell_of_text_makes_a_column_of_text(self, tmp_path: Path) -> None:
+        rows = self.read(tmp_path, "a,b\n7,true\n1e3,3\n007,\n")
+
+        assert rows[:2] == [{"a": "7", "b": "true"}, {"a": "1e3", "b": "3"}]
+        assert rows[2]["a"] == "007"
+        assert math.isnan(rows[2]["b"])
+
+    def test_truths_are_truths(self, tmp_path: Path) -> None:
+        assert self.read(tmp_path, "a\nTrue\nfalse\n") == [{"a": True}, {"a": False}]
+
+    @pytest.mark.parametrize("word", ["NA", "N/A", "nan", "null", "None", "#N/A"])
+    def test_words_for_a_missing_number_are_text_elsewhere(self, tmp_path: Path, word: str) -> None:
+        rows = self.read(tmp_path, f"a,b\n{word},{word}\n7000,JacchiaRoberts\n")
+
+        assert math.isnan(rows[0]["a"])
+        assert [rows[1]["a"], rows[0]["b"], rows[1]["b"]] == [7000, word, "JacchiaRoberts"]
+        assert self.read(tmp_path, f"a\n{word}\n") == [{"a": word}]
+
+    @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+    def test_a_table_without_rows_is_refused(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        frame = pd.DataFrame({"a": [1.0]}).iloc[:0]
+        frame.to_csv(path, index=False) if "csv" in name else frame.to_parquet(path)
+
+        assert refusal(read_samples, path, "rows") == (
+            f"rows {path} has no rows, so there is nothing to run. Add some."
+        )
 
 
 class TestGrid:

@@ -2,10 +2,15 @@
 
 The command line and the parameters of the flow share it. A SweepConfigError of any function here
 names the flag or the parameter, and quotes the text.
+
+Only text that is written as a number becomes one: an optional sign, digits without leading zeros,
+point and exponent (``7000``, ``-.5``, ``1.50``, ``1e3``). So ``007``, ``1_000`` and ``2024_07``
+stay text, as do digits of other scripts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -14,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import check_run_count, number_text, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +41,16 @@ _UNDIVIDED = re.compile(
     r"|\{[^{}]*\}|\[[^\[\]]*\]"
     r"|\d{1,2} [A-Z][a-z]{2} \d{4} \d{1,2}:\d{2}:\d{2}(?:\.\d+)?"
 )
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:0|[1-9][0-9]*)(?P<point>\.[0-9]*)?|(?P<bare_point>\.[0-9]+))"
+    r"(?P<exponent>[eE][+-]?[0-9]+)?"
+)
+_NOT_FINITE = re.compile(r"[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+# What pandas and other programs write for a missing number.
+_NO_NUMBER = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none"})
+_QUOTED_OPTION = re.compile(r"(?P<quote>['\"])(?P<text>(?:(?!(?P=quote)).)*)(?P=quote)", re.DOTALL)
+_MISSING = object()
+_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 # Other quoted text keeps its quotes, which tell it from a number, a name or a list of GMAT's.
 _QUOTED_TEXT = re.compile(r"'(?P<text>(?![{\[])[^']*[ ,:][^']*)'")
 
@@ -58,10 +74,14 @@ def parse_perturb(
 def read_samples(path: Path, flag: str = "--samples") -> pd.DataFrame:
     """Read a table of one run per row.
 
+    A column of a .csv holds numbers or truths (``true``, ``False``) if all its cells do; an empty
+    cell, or in a column of numbers ``NA`` and its like, is missing. Otherwise every cell of it is
+    text as it is written: ``None`` is a value of GMAT's, and ``007`` a name.
+
     Raises
     ------
     SweepConfigError
-        The file is neither .csv nor .parquet, is not there, or cannot be read.
+        The file is neither .csv nor .parquet, is not there, cannot be read, or has no rows.
     """
     kind = path.suffix.lower()
     if kind not in (".csv", ".parquet"):
@@ -71,25 +91,59 @@ def read_samples(path: Path, flag: str = "--samples") -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path) if kind == ".csv" else pd.read_parquet(path)
+        if kind == ".csv":
+            # As text: pandas would make 7 of 007, and a number's last bits anew.
+            cells = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
+            frame = cells.apply(_typed_column) if len(cells) else cells
+        else:
+            frame = pd.read_parquet(path)
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise SweepConfigError(
             f"{flag} {path} cannot be read: {reason}. Give a table with one run per row."
         ) from error
+    if not len(frame):
+        raise SweepConfigError(f"{flag} {path} has no rows, so there is nothing to run. Add some.")
+    return frame
+
+
+def _typed_column(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of text as numbers or truths, if it holds nothing else."""
+    import pandas as pd
+
+    written = ["" if not isinstance(cell, str) else cell for cell in cells]
+    values: list[Any] = [_cell(cell.strip()) for cell in written]
+    present = [value for value in values if value is not _MISSING]
+    if not present and any(written):
+        # Words such as None, and no number.
+        return pd.Series([cell or math.nan for cell in written], cells.index, dtype=object)
+    truths = {isinstance(value, bool) for value in present}
+    if any(isinstance(value, str) for value in present) or len(truths) > 1:
+        return pd.Series([cell or math.nan for cell in written], cells.index, dtype=object)
+    values = [math.nan if value is _MISSING else value for value in values]
+    # Columns of one type as pandas has them; else each cell keeps its own.
+    is_mixed = len({type(value) for value in values}) > 1
+    return pd.Series(values, cells.index, dtype=object if is_mixed else None)
+
+
+def _cell(text: str) -> int | float | str | bool | object:
+    if text.lower() in _NO_NUMBER:
+        return _MISSING
+    return _TRUTHS[text] if text in _TRUTHS else number_or_text(text)
 
 
 def max_failed(text: str, total: int, what: str = "--max-failed") -> int:
     """Return how many of `total` runs may fail, from a count (``3``) or a share (``5%``)."""
     number, percent = text.removesuffix("%"), text.endswith("%")
-    try:
+    written = _NUMBER.fullmatch(number)
+    limit = Decimal(-1)
+    if written and (percent or not any(written.groups())):
         # Decimal, because in binary 18.4 % of 375 is a little less than 69.
-        limit = Decimal(number) if percent else Decimal(int(number))
-    except (ValueError, InvalidOperation):
-        limit = Decimal(-1)
+        with contextlib.suppress(InvalidOperation):
+            limit = Decimal(number)
     if not limit.is_finite() or limit < 0 or (percent and limit > 100):
         raise SweepConfigError(
-            f"{what} {text!r} must be a count such as 3 or a percentage such as 5%."
+            f"{what} {shown(text)} must be a count such as 3 or a percentage such as 5%."
         )
     return int(total * limit // 100) if percent else int(limit)
 
@@ -97,35 +151,43 @@ def max_failed(text: str, total: int, what: str = "--max-failed") -> int:
 def parse_backend_args(specs: Iterable[str], flag: str = "--backend-arg") -> dict[str, Any]:
     """Parse ``KEY=VALUE`` options of a back end.
 
-    Values are numbers, true/false, lists and mappings in JSON, or text.
+    Values are numbers, true/false, lists and mappings in JSON, or text. A value in quotes, single
+    or double, is the text between them.
     """
     parsed: dict[str, Any] = {}
     for text in specs:
         key, equals, value = text.partition("=")
         if not equals:
-            raise SweepConfigError(f"{flag} {text!r} must be 'KEY=VALUE'.")
+            raise SweepConfigError(f"{flag} {shown(text)} must be 'KEY=VALUE'.")
         if not key:
-            raise SweepConfigError(f"{flag} {text!r} is missing a key. Write KEY=VALUE.")
+            raise SweepConfigError(f"{flag} {shown(text)} is missing a key. Write KEY=VALUE.")
         if not value:
-            raise SweepConfigError(f"{flag} {text!r} has no value. Write KEY=VALUE.")
+            raise SweepConfigError(f"{flag} {shown(text)} has no value. Write KEY=VALUE.")
         if key in parsed:
-            raise SweepConfigError(f"{flag} {key!r} is given more than once. Give it once.")
+            raise SweepConfigError(f"{flag} {shown(key)} is given more than once. Give it once.")
         parsed[key] = _option(flag, text, value)
     return parsed
 
 
 def number_or_text(token: str) -> int | float | str:
-    """Return a token as an integer or float if it is one, or else the token itself."""
-    kinds: tuple[type[int], type[float]] = (int, float)
-    for kind in kinds:
-        try:
-            return kind(token)
-        except ValueError:
-            continue
-    return token
+    """Return a token as an integer or float if it is written as one, or else the token itself.
+
+    ``inf`` and ``nan`` are floats too, and so is an integer of more digits than Python reads.
+    """
+    written = _NUMBER.fullmatch(token)
+    if written is None:
+        return float(token) if _NOT_FINITE.fullmatch(token) else token
+    if any(written.groups()) or token == "-0":  # noqa: S105 - no password
+        return float(token)
+    try:
+        return int(token)
+    except ValueError:
+        return float(token)
 
 
 def _option(flag: str, text: str, value: str) -> Any:
+    if quoted := _QUOTED_OPTION.fullmatch(value):
+        return quoted["text"]
     if value.lower() in ("true", "false"):
         return value.lower() == "true"
     if value.startswith(("[", "{")):
@@ -133,13 +195,13 @@ def _option(flag: str, text: str, value: str) -> Any:
             return json.loads(value, parse_constant=_refused_constant)
         except ValueError as error:
             raise SweepConfigError(
-                f"{flag} {text!r} is not valid JSON: {error}. Write a list as "
+                f"{flag} {shown(text)} is not valid JSON: {error}. Write a list as "
                 '["--lifetime", "55m"] and a mapping as {"NAME": "VALUE"}.'
             ) from None
     option = number_or_text(value)
     if isinstance(option, float) and not math.isfinite(option):
         raise SweepConfigError(
-            f"{flag} {text!r} has a non-finite value. Give a finite number or text."
+            f"{flag} {shown(text)} has a non-finite value. Give a finite number or text."
         )
     return option
 
@@ -159,14 +221,14 @@ def _by_name[T](
     for text in specs:
         name, equals, value = text.partition("=")
         if not equals:
-            raise SweepConfigError(f"{flag} {text!r} must contain '='. Write {example}.")
+            raise SweepConfigError(f"{flag} {shown(text)} must contain '='. Write {example}.")
         if not name.strip():
-            raise SweepConfigError(f"{flag} {text!r} is missing a name. Write {example}.")
+            raise SweepConfigError(f"{flag} {shown(text)} is missing a name. Write {example}.")
         if not value.strip():
-            raise SweepConfigError(f"{flag} {text!r} has no {what}. Write {example}.")
+            raise SweepConfigError(f"{flag} {shown(text)} has no {what}. Write {example}.")
         if name.strip() in parsed:
             raise SweepConfigError(
-                f"{flag} {name.strip()!r} is given more than once. Give each name once."
+                f"{flag} {shown(name.strip())} is given more than once. Give each name once."
             )
         parsed[name.strip()] = parse(flag, text, value.strip())
     return parsed
@@ -183,18 +245,20 @@ def _axis(flag: str, text: str, value: str) -> list[Any]:
     parts = value.split(":")
     if len(parts) != 3:
         raise SweepConfigError(
-            f"{flag} {text!r} must have three colon-separated parts. Write name=lo:hi:count, "
+            f"{flag} {shown(text)} must have three colon-separated parts. Write name=lo:hi:count, "
             "and text with a colon in single quotes."
         )
-    low, high = (_number(f"{flag} {text!r}", bound, "bounds") for bound in parts[:2])
-    try:
-        count = int(parts[2])
-    except ValueError:
+    low, high = (_number(f"{flag} {shown(text)}", bound.strip(), "bounds") for bound in parts[:2])
+    count = number_or_text(parts[2].strip())
+    if not isinstance(count, int):
         raise SweepConfigError(
-            f"{flag} {text!r} has the count {parts[2]!r}, which must be an integer."
-        ) from None
+            f"{flag} {shown(text)} has the count {shown(parts[2])}, which must be an integer."
+        )
     if count < 2:
-        raise SweepConfigError(f"{flag} {text!r} has the count {count}, which must be >= 2.")
+        raise SweepConfigError(
+            f"{flag} {shown(text)} has the count {number_text(count)}, which must be >= 2."
+        )
+    check_run_count(count, f"{flag} {shown(text)}")
     import numpy as np
 
     return [float(value) for value in np.linspace(low, high, count)]
@@ -202,13 +266,14 @@ def _axis(flag: str, text: str, value: str) -> list[Any]:
 
 def _grid_value(flag: str, text: str, token: str) -> int | float | str:
     if not token:
-        raise SweepConfigError(f"{flag} {text!r} has an empty value. Remove the stray comma.")
+        raise SweepConfigError(f"{flag} {shown(text)} has an empty value. Remove the stray comma.")
     if quoted := _QUOTED_TEXT.fullmatch(token):
         return quoted["text"]
     value = number_or_text(token)
     if isinstance(value, float) and not math.isfinite(value):
         raise SweepConfigError(
-            f"{flag} {text!r} has the non-finite value {token!r}. Give finite numbers or text."
+            f"{flag} {shown(text)} has the non-finite value {shown(token)}. Give finite numbers or "
+            "text."
         )
     return value
 
@@ -217,25 +282,31 @@ def _distribution(flag: str, text: str, value: str) -> tuple[str, float, float]:
     parts = value.split(":")
     if len(parts) != 3:
         raise SweepConfigError(
-            f"{flag} {text!r} must have three colon-separated parts. Write name=normal:mean:sigma."
+            f"{flag} {shown(text)} must have three colon-separated parts. Write "
+            "name=normal:mean:sigma."
         )
     tag = parts[0]
     if tag not in _DISTRIBUTIONS:
         raise SweepConfigError(
-            f"{flag} {text!r} has an unknown perturb distribution tag {tag!r}. Choose one of "
-            f"{', '.join(_DISTRIBUTIONS)}."
+            f"{flag} {shown(text)} has an unknown perturb distribution tag {shown(tag)}. Choose "
+            f"one of {', '.join(_DISTRIBUTIONS)}."
         )
-    first, second = (_number(f"{flag} {text!r}", part, "parameters") for part in parts[1:])
+    first, second = (
+        _number(f"{flag} {shown(text)}", part.strip(), "parameters") for part in parts[1:]
+    )
     return tag, first, second
 
 
 def _number(where: str, token: str, what: str) -> float:
-    try:
-        number = float(token)
-    except ValueError:
+    number = number_or_text(token)
+    if isinstance(number, str):
         raise SweepConfigError(
-            f"{where} has {token!r} among its {what}, which must be numeric."
-        ) from None
+            f"{where} has {shown(token)} among its {what}, which must be numeric: digits without "
+            "leading zeros or underscores."
+        )
+    number = float(token)
     if not math.isfinite(number):
-        raise SweepConfigError(f"{where} has {token!r} among its {what}, which must be finite.")
+        raise SweepConfigError(
+            f"{where} has {shown(token)} among its {what}, which must be finite."
+        )
     return number
