@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.lazy_runs import ChangedRuns
 from gmat_sweep.mission.end_state import report_names
@@ -382,11 +383,12 @@ def monte_carlo_extend(
         allow_script_drift=allow_script_drift,
         trust_hook=trust_hook,
     )
-    mission = Path(script).expanduser().absolute()
+    mission = absolute_path(script, "script")
+    path = absolute_path(manifest, "manifest")
     pool = LocalJoblibPool() if backend is None else backend
     try:
         sweep = Sweep.from_manifest(
-            Path(manifest).expanduser(),
+            path,
             mission,
             backend=pool,
             output_dir=output_dir,
@@ -445,11 +447,12 @@ def _run(
 
     check_engine(engine)
     _check_run_options(run_options)
-    script = Path(mission).expanduser().absolute()
+    script = absolute_path(mission, "mission")
+    chosen = None if out is None else absolute_path(out, "out")
     temporary = None
-    if out is None:
+    if chosen is None:
         temporary = Path(tempfile.mkdtemp(prefix="gmat-sweep-"))
-    folder = (temporary or Path(str(out)).expanduser()).resolve()
+    folder = (temporary or chosen or Path()).resolve()
     try:
         plan = make_plan(script, folder)
         runs = _with_context(plan.runs, context)

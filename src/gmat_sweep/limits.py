@@ -16,6 +16,7 @@ __all__ = [
     "MOST_RUNS",
     "MOST_WORKERS",
     "check_run_count",
+    "checked_run_id",
     "checked_workers",
     "number_text",
     "shown",
@@ -57,6 +58,21 @@ def check_run_count(count: int, what: str) -> int:
             "Ask for fewer."
         )
     return count
+
+
+def checked_run_id(run_id: int) -> int:
+    """Return the id of a run, if frames can hold it: they keep ids in 64 bits.
+
+    Raises
+    ------
+    SweepConfigError
+        It has more bits.
+    """
+    if not -(2**63) <= run_id < 2**63:
+        raise SweepConfigError(
+            f"run_id {number_text(run_id)} does not fit into 64 bits. Number the runs from 0."
+        )
+    return run_id
 
 
 def checked_workers(count: Any, name: str, otherwise: str = "") -> int:
@@ -113,10 +129,10 @@ def shown(value: object) -> str:
         return number_text(value)
     # Cut before it is written out: repr takes its time with a long text.
     length = len(value) if isinstance(value, str | bytes) else 0
-    if isinstance(value, str | bytes) and length > 4 * _LONGEST_SHOWN:
+    if isinstance(value, str | bytes) and length > 2 * _LONGEST_SHOWN:
         half = _LONGEST_SHOWN // 2
         return f"{value[:half]!r}...{value[-half:]!r} ({length:,} long)"
     text = repr(value)
-    if len(text) > 4 * _LONGEST_SHOWN:
+    if len(text) > 2 * _LONGEST_SHOWN:
         text = f"{text[:_LONGEST_SHOWN]}... ({len(text):,} long)"
     return text

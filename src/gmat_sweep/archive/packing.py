@@ -33,6 +33,7 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.archive.readme import readme
 from gmat_sweep.disk.files import atomic_path
+from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
@@ -107,7 +108,7 @@ def archive_sweep(
     FileNotFoundError
         There is no script at `script_path`.
     """
-    target, script = Path(out), Path(script_path)
+    target, script = user_path(out, "out"), Path(script_path)
     has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
     runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
     entries = [runs.packed(entry) for entry in manifest.latest().values()]

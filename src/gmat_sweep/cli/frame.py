@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.folder.layout import RUN_FOLDER
 
@@ -106,7 +107,7 @@ def frame_file(
         if report is not None:
             raise SweepConfigError("--name says which report --frame writes. Add --frame PATH.")
         return None
-    target = Path(path)
+    target = user_path(path, "--frame")
     if target.suffix.lower() not in _KINDS:
         raise SweepConfigError(
             f"--frame {path} is not supported. Give a .parquet or a .csv file to write."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import ManifestProblemError
+from gmat_sweep.disk.paths import absolute_path, user_path
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def existing_script(name: str) -> Path:
     Raises
     ------
     SweepConfigError
-        There is no such file, or it cannot be read.
+        There is no such file, it cannot be read, or the current folder is gone.
     """
-    script = Path(name).expanduser()
+    script = absolute_path(name, "script")
     if not script.is_file():
         raise SweepConfigError(f"script not found: {name}")
     try:
@@ -30,7 +31,7 @@ def existing_script(name: str) -> Path:
             pass
     except OSError as error:
         raise SweepConfigError(f"script cannot be read: {name}: {error.strerror}") from error
-    return script.absolute()
+    return script
 
 
 def loaded_manifest(path: str) -> Manifest:
@@ -45,8 +46,9 @@ def loaded_manifest(path: str) -> Manifest:
     """
     from gmat_sweep.manifest import Manifest
 
+    absolute_path(path, "manifest")
     try:
-        return Manifest.load(Path(path))
+        return Manifest.load(user_path(path, "manifest"))
     except FileNotFoundError:
         raise ManifestProblemError(f"manifest not found: {path}") from None
     except OSError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
+from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def show(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     if arguments.detail:
         print(text.detail_table(entries, arguments.filter))
-    folder = text.sweep_folder(manifest, Path(arguments.manifest))
+    path = user_path(arguments.manifest, "manifest")
+    folder = text.sweep_folder(manifest, path)
     print(text.summary_line(entries, folder))
     # On standard error: a program that reads standard output gets the summary line alone.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)
-    if interruption := text.interruption_line(Path(arguments.manifest).parent):
+    if interruption := text.interruption_line(path.parent):
         say(interruption)
     if line := unconverged_line(entries):
         say(line)
@@ -70,7 +71,7 @@ def archive(arguments: argparse.Namespace) -> int:
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
-    folder = sweep_folder(manifest, Path(arguments.manifest))
+    folder = sweep_folder(manifest, user_path(arguments.manifest, "manifest"))
     written = archive_sweep(
         manifest,
         folder,

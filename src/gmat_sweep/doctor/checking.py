@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gmat_sweep.disk.lock import FolderLock, nobody_writes
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.doctor.examination import Examination, examined
 from gmat_sweep.doctor.findings import SweepHealth
 from gmat_sweep.doctor.repair import repaired
@@ -46,7 +47,7 @@ def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
     OSError
         A file can be neither read nor moved.
     """
-    manifest = _manifest_path(Path(folder).expanduser().absolute())
+    manifest = _manifest_path(absolute_path(folder, "folder"))
     if not repair:
         with nobody_writes(manifest.parent):
             return _health(examined(manifest))

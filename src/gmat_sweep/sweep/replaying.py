@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
 from gmat_sweep.manifest import Manifest
@@ -83,7 +84,8 @@ def replay_run(
     ManifestCorruptError
         The manifest cannot be read.
     """
-    path = Path(manifest).resolve()
+    path = absolute_path(manifest, "manifest").resolve()
+    target = absolute_path(out, "out")
     recorded = Manifest.load(path)
     folder = recorded.output_dir if recorded.output_dir is not None else path.parent
     mission = _mission(recorded, path, folder, script)
@@ -95,7 +97,6 @@ def replay_run(
             f"{path} has no run {run_id}; its runs are {runs[0].run_id} to {runs[-1].run_id}. "
             "Name one of them."
         )
-    target = Path(out).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise SweepConfigError(f"{target} holds something already. Give another folder.")
     number = list(dict.fromkeys(run.script_path for run in runs)).index(chosen.script_path)

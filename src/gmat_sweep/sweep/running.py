@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.disk.lock import locked
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import ChangedRuns, listed
+from gmat_sweep.limits import checked_run_id
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import jsonable, plain_int
 from gmat_sweep.mission.script import script_digest
@@ -166,9 +168,9 @@ class Sweep(SweepResults):
         check_debug(backend, runs)
         self.runs = listed(runs, expected_run_count, parameter_spec)
         self.backend = backend
-        self.manifest_path = Path(manifest_path).absolute()
-        self.output_dir = Path(output_dir).absolute()
-        self.script_path = Path(script_path).absolute()
+        self.manifest_path = absolute_path(manifest_path, "manifest_path")
+        self.output_dir = absolute_path(output_dir, "output_dir")
+        self.script_path = absolute_path(script_path, "script_path")
         self.parameter_spec = dict(
             parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self.runs)
         )
@@ -343,9 +345,11 @@ class Sweep(SweepResults):
         ManifestCorruptError
             The manifest cannot be read.
         """
-        path = Path(manifest_path).resolve()
-        script = Path(script_path).absolute()
-        folder = existing_folder(path.parent if output_dir is None else Path(output_dir).resolve())
+        path = absolute_path(manifest_path, "manifest_path").resolve()
+        script = absolute_path(script_path, "script_path")
+        folder = existing_folder(
+            path.parent if output_dir is None else absolute_path(output_dir, "output_dir").resolve()
+        )
         manifest = Manifest.load(path)
         if output_dir is None and manifest.output_dir is not None:
             folder = existing_folder(manifest.output_dir)
@@ -486,7 +490,7 @@ class Sweep(SweepResults):
         where, unconverged = f"run {run.run_id}", self.options.unconverged
         return replace(
             run,
-            run_id=plain_int(run.run_id, "run_id"),
+            run_id=checked_run_id(plain_int(run.run_id, "run_id")),
             seed=None if run.seed is None else plain_int(run.seed, f"{where} seed"),
             overrides=jsonable(run.overrides, f"{where} overrides"),
             context=jsonable(run.context, f"{where} context"),

@@ -350,8 +350,6 @@ def test_an_address_where_nothing_answers_is_said_before_any_run(
     [
         ({"address": "tcp://a:1", "cluster_class": "a.B"}, r"address= and cluster_class="),
         ({"address": "tcp://a:1", "n_workers": 2}, r"address= and n_workers="),
-        ({"n_workers": 0}, r"n_workers=0"),
-        ({"threads_per_worker": 0}, r"threads_per_worker=0"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, object], said: str) -> None:

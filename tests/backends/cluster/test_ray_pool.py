@@ -120,5 +120,5 @@ def test_ray_that_runs_already_is_used_and_left_running(actors: RayPool, tmp_pat
 
     assert ray.is_initialized()
     assert len(actor_pids()) == before
-    with pytest.raises(BackendError, match="num_cpus=0"):
+    with pytest.raises(BackendError, match="num_cpus is 0"):
         RayPool(num_cpus=0)
