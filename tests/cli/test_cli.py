@@ -169,7 +169,14 @@ class TestWords:
             ("--fsync-batch", "x"),
             ("--timeout", "soon"),
             ("--retries", "1.5"),
+            ("--retries", "1e23"),
+            ("--workers", "1_0"),
+            ("--workers", "\u0663"),
+            ("--workers", "9" * 5000),
+            ("--workers", "x" * 100_000),
+            ("--backend", "x" * 100_000),
         ],
+        ids=lambda value: value[:9],
     )
     def test_a_value_of_the_wrong_kind_is_a_usage_error_that_names_the_flag(
         self, capsys: pytest.CaptureFixture[str], flag: str, value: str
@@ -177,6 +184,7 @@ class TestWords:
         err = usage_error(capsys, "run", SCRIPT, *GRID, "--out", "x", flag, value)
 
         assert f"argument {flag}: invalid" in err
+        assert len(err) < 500
 
     @pytest.mark.parametrize("command", ["run", "monte-carlo", "latin-hypercube", "explicit"])
     def test_sweeps_run_on_all_cores_and_fsync_each_line_unless_told_otherwise(

@@ -21,6 +21,9 @@ from gmat_sweep.cli import main
 from gmat_sweep.flow import server
 from gmat_sweep.sweep import Sweep
 
+DASK = ("--backend", "dask", "--backend-arg")
+KEY = ("--backend-arg", "cluster_kwargs.queue=x")
+
 type Arrange = Callable[..., list[Sweep]]
 
 
@@ -79,6 +82,8 @@ class TestSweepsThatCannotStart:
             (("monte-carlo", SCRIPT, *PERTURB, "--seed", "-1"), "seed must not be negative"),
             (("latin-hypercube", SCRIPT, "--n", "-5", *PERTURB[2:]), "requires n >= 1"),
             (("latin-hypercube", SCRIPT, "--n", "2", "--perturb", "a=uniform:2:1"), "hi > lo"),
+            (("monte-carlo", SCRIPT, *PERTURB, "--n", "100000000000"), "100,000,000,000 runs"),
+            (("latin-hypercube", SCRIPT, *PERTURB, "--n", "1" + "0" * 30), "about 1e30 runs"),
         ],
         ids=lambda value: " ".join(map(str, value[2:])) if isinstance(value, tuple) else "",
     )
@@ -97,7 +102,38 @@ class TestSweepsThatCannotStart:
         [
             (("--backend-arg", "n=1"), 2, "not supported with --backend local"),
             (("--backend", "process", "--backend-arg", "n=1"), 2, "with --backend process"),
-            (("--backend", "process", "--workers", "0"), 4, "backend error: "),
+            (("--backend", "process", "--workers", "0"), 2, "--workers 0 is no number of workers"),
+            (("--backend", "dask", "--workers", "0"), 2, "--workers 0 is no number of workers"),
+            (("--backend", "dask", "--workers", "-7"), 2, "--workers -7 is no number of workers"),
+            (("--backend", "ray", "--workers", "-2"), 2, "--workers -2 is no number of workers"),
+            (("--workers", "9" * 20), 2, "--workers about 1e20 is no number of workers"),
+            ((*DASK, "n_workers=4", "--workers", "2"), 2, "n_workers are given, and mean the same"),
+            ((*DASK, "n_workers=0"), 4, "DaskPool's n_workers is 0. Pass a positive count"),
+            ((*DASK, "n_workers=many"), 4, "DaskPool's n_workers is 'many'"),
+            ((*DASK, "cluster_kwargs=5"), 4, "DaskPool's cluster_kwargs is 5. Pass a mapping"),
+            (
+                (*DASK, "cluster_kwargs=5", *KEY),
+                2,
+                "cluster_kwargs=5 is no mapping, and clus",
+            ),
+            ((*DASK, *KEY[1:], *DASK[2:], "cluster_kwargs=x"), 2, "cluster_kwargs=x is no mapping"),
+            (
+                (*DASK, 'cluster_kwargs={"queue": "a"}', *KEY),
+                2,
+                "'cluster_kwargs.queue' is given more than once",
+            ),
+            ((*DASK, "cluster_kwargs.=x"), 2, "'cluster_kwargs.' names no key"),
+            ((*DASK, ".queue=x"), 2, "'.queue' names no key"),
+            ((*DASK, "nope=1"), 4, "unexpected keyword argument 'nope'"),
+            (("--out", "~nosuchuser/"), 2, "the home of a user who is not known here"),
+            (("--out", "a" * 100_000), 2, "100,000 bytes, and 4,095 are the most"),
+            (("--frame", "a" * 300 + ".csv"), 2, "of 304 bytes, and 255 are the most"),
+            (("--grid", "Sat.INC=0:1:10000000000"), 2, "10,000,000,000 runs"),
+            (
+                ("--grid", "Sat.INC=0:1:9999", "--grid", "Sat.ECC=0:1:9999"),
+                2,
+                "the grid makes 199,960,002 runs, and a sweep may have 10,000,000 at most",
+            ),
             (("--postprocess", "nowhere"), 2, "malformed"),
             (("--postprocess", "nowhere:f"), 2, "'nowhere:f' is not importable"),
             (("--postprocess", "json:nope"), 2, "has no attribute 'nope'"),
@@ -109,10 +145,10 @@ class TestSweepsThatCannotStart:
             (("--timeout", "nan"), 2, "timeout must be a positive number"),
             (("--retries", "-1"), 2, "retries must be 0 or more"),
             (("--memory-limit", "2 parsecs"), 2, "'2 parsecs' is no amount of memory"),
-            (("--workers", "0"), 4, "backend error: "),
-            (("--workers", "-2"), 4, "backend error: "),
+            (("--workers", "0"), 2, "--workers 0 is no number of workers"),
+            (("--workers", "-2"), 2, "--workers -2 is no number of workers"),
         ],
-        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+        ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
     )
     def test_a_flag_out_of_range_is_refused_before_anything_is_written(
         self,
@@ -227,6 +263,16 @@ class TestSamples:
 
         assert said.startswith(f"--samples {tmp_path / name} cannot be read: ")
         assert said.endswith("Give a table with one run per row.")
+
+    def test_a_table_without_rows_is_2(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: Path
+    ) -> None:
+        (tmp_path / "s.csv").write_text("Sat.SMA,Sat.INC\n")
+
+        said = refused(capsys, 2, "explicit", SCRIPT, "--samples", tmp_path / "s.csv", "--out", out)
+
+        assert said.endswith("s.csv has no rows, so there is nothing to run. Add some.")
+        assert not out.exists()
 
     def test_a_table_that_is_no_design_is_2(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, out: Path

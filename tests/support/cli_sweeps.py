@@ -85,5 +85,6 @@ def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     assert main([str(word) for word in words]) == 2
     printed, err = capsys.readouterr()
     assert printed == ""
-    assert err.startswith("usage: gmat-sweep")
+    assert err.startswith("gmat-sweep")
+    assert err.count("\n") == 1
     return err

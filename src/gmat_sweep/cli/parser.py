@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
-from gmat_sweep.cli.endings import EXIT_CODES
+from gmat_sweep.cli.endings import EXIT_CODES, EXIT_CONFIG
+from gmat_sweep.limits import shown
+from gmat_sweep.plans.notation import number_or_text
 
 __all__ = ["make_parser"]
 
@@ -18,13 +21,30 @@ examples:
 
 exit codes:
 """
+_LONGEST_MESSAGE = 400
 _SEE_CODES = "Exit codes are listed in `gmat-sweep --help`."
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells a mistake in one line; argparse writes the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[: _LONGEST_MESSAGE // 2]}...{message[-_LONGEST_MESSAGE // 4 :]}"
+        self.exit(EXIT_CONFIG, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
+def _whole_number(text: str) -> int:
+    number = number_or_text(text.strip())
+    if type(number) is not int:
+        raise argparse.ArgumentTypeError(f"invalid whole number: {shown(text)}")
+    return number
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``gmat-sweep``."""
     codes = "".join(f"  {code}  {meaning}\n" for code, meaning in EXIT_CODES.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gmat-sweep",
         description="Parameter sweeps and Monte Carlo dispersions over NASA GMAT missions.",
         epilog=_EPILOG + codes,
@@ -38,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-type _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+type _Commands = argparse._SubParsersAction[_Parser]
 
 
 def _add_sweeps(commands: _Commands) -> None:
@@ -55,7 +75,7 @@ def _add_sweeps(commands: _Commands) -> None:
         ("latin-hypercube", "run a Latin hypercube of the perturbed fields"),
     ):
         command = _sweep_command(commands, name, summary)
-        command.add_argument("--n", type=int, required=True, help="how many runs")
+        command.add_argument("--n", type=_whole_number, required=True, help="how many runs")
         command.add_argument(
             "--perturb",
             action="append",
@@ -64,7 +84,7 @@ def _add_sweeps(commands: _Commands) -> None:
             help="name=normal:mean:sigma, name=uniform:low:high or name=lognormal:mu:sigma; "
             "repeat for more fields",
         )
-        command.add_argument("--seed", type=int, help="drawn and recorded when not given")
+        command.add_argument("--seed", type=_whole_number, help="drawn and recorded when not given")
     explicit = _sweep_command(commands, "explicit", "run the rows of a table")
     explicit.add_argument(
         "--samples",
@@ -77,7 +97,7 @@ def _add_sweeps(commands: _Commands) -> None:
 def _add_continuations(commands: _Commands) -> None:
     resume = _command(commands, "resume", "run what is missing, failed or damaged")
     extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
-    extend.add_argument("--n", type=int, required=True, help="how many runs to add")
+    extend.add_argument("--n", type=_whole_number, required=True, help="how many runs to add")
     for command in (resume, extend):
         _manifest_and_script(command)
         command.add_argument(
@@ -102,7 +122,7 @@ def _add_readers(commands: _Commands) -> None:
     show.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
     what = show.add_mutually_exclusive_group()
     what.add_argument("--detail", action="store_true", help="a line per run, failed first")
-    what.add_argument("--run", type=int, metavar="N", help="everything about one run")
+    what.add_argument("--run", type=_whole_number, metavar="N", help="everything about one run")
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
     )
@@ -122,7 +142,7 @@ def _add_readers(commands: _Commands) -> None:
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )
     replay.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
-    replay.add_argument("--run", type=int, metavar="N", required=True, help="the run")
+    replay.add_argument("--run", type=_whole_number, metavar="N", required=True, help="the run")
     replay.add_argument(
         "--out", metavar="PATH", help="the folder to write; replay-N here by default"
     )
@@ -174,7 +194,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     where = command.add_argument_group("where and how runs execute")
     where.add_argument(
         "--workers",
-        type=int,
+        type=_whole_number,
         default=-1,
         metavar="N",
         help="runs at once; -1 (default) is one per core",
@@ -202,7 +222,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--retries",
-        type=int,
+        type=_whole_number,
         default=1,
         metavar="N",
         help="further tries after a worker crashed or was killed (default 1)",
@@ -215,7 +235,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--fsync-batch",
-        type=int,
+        type=_whole_number,
         default=50,
         metavar="N",
         help="with --no-fsync-each: every N lines (default 50)",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
+from gmat_sweep.disk.paths import current_folder, user_path
 from gmat_sweep.errors import (
     BackendError,
     GmatSweepError,
@@ -23,6 +24,7 @@ from gmat_sweep.errors import (
     SweepStoppedError,
 )
 from gmat_sweep.folder.layout import MANIFEST_NAME
+from gmat_sweep.limits import MOST_WORKERS, number_text, shown
 from gmat_sweep.plans.notation import (
     max_failed,
     parse_backend_args,
@@ -93,11 +95,12 @@ def run_explicit(arguments: argparse.Namespace) -> int:
     """Run the rows of a table."""
     from gmat_sweep.plans import samples_plan
 
-    samples = read_samples(Path(arguments.samples))
+    path = user_path(arguments.samples, "--samples")
+    samples = read_samples(path)
     return _run_plan(
         arguments,
         lambda script, folder: samples_plan(samples, script, folder),
-        inputs=(Path(arguments.samples),),
+        inputs=(path,),
     )
 
 
@@ -119,7 +122,7 @@ def _run_plan(
     from gmat_sweep.sweep.preflight import check_hook
 
     script = existing_script(arguments.script)
-    folder = Path(arguments.out)
+    folder = user_path(arguments.out, "--out")
     plan = make(script, folder.absolute())
     if arguments.postprocess is not None:
         with _modules_of_this_folder():
@@ -150,8 +153,8 @@ def _continue(
 
     script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
-    path = Path(arguments.manifest)
-    named = None if arguments.out is None else Path(arguments.out).resolve()
+    path = user_path(arguments.manifest, "manifest")
+    named = None if arguments.out is None else user_path(arguments.out, "--out").resolve()
 
     def run_on(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
@@ -235,6 +238,11 @@ def _options(arguments: argparse.Namespace) -> SweepOptions:
 def _pool(arguments: argparse.Namespace) -> Pool:
     from gmat_sweep.backends import LocalJoblibPool, ProcessPoolExecutorPool
 
+    if arguments.workers != -1 and not 1 <= arguments.workers <= MOST_WORKERS:
+        raise SweepConfigError(
+            f"--workers {number_text(arguments.workers)} is no number of workers. Give one from 1 "
+            f"to {MOST_WORKERS}, or -1 for one per core."
+        )
     options = parse_backend_args(arguments.backend_arg)
     if arguments.backend in {"dask", "ray"}:
         return _cluster_pool(arguments.backend, arguments.workers, options)
@@ -247,19 +255,44 @@ def _pool(arguments: argparse.Namespace) -> Pool:
 
 
 def _cluster_pool(backend: str, workers: int, options: dict[str, Any]) -> Pool:
-    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` sets one key of that mapping."""
+    """Make a pool on a cluster; ``cluster_kwargs.queue=short`` sets one key of that mapping.
+
+    Raises
+    ------
+    BackendError
+        The pool takes no such option, or not with that value.
+    SweepConfigError
+        Two options set the same thing.
+    """
     from gmat_sweep.backends.dask import DaskPool
     from gmat_sweep.backends.ray import RayPool
 
-    keywords: dict[str, Any] = {}
-    if workers > 0:
-        keywords["n_workers" if backend == "dask" else "num_cpus"] = workers
+    keywords: dict[str, Any] = {name: value for name, value in options.items() if "." not in name}
     for name, value in options.items():
         mapping, dot, key = name.partition(".")
-        if dot:
-            keywords.setdefault(mapping, {})[key] = value
-        else:
-            keywords[name] = value
+        if not dot:
+            continue
+        if not mapping or not key:
+            raise SweepConfigError(
+                f"--backend-arg {shown(name)} names no key of a mapping. Write NAME.KEY=VALUE."
+            )
+        named = keywords.setdefault(mapping, {})
+        if not isinstance(named, dict):
+            raise SweepConfigError(
+                f"--backend-arg {mapping}={named} is no mapping, and {name} sets a key of one. "
+                "Leave one of them out."
+            )
+        if key in named:
+            raise SweepConfigError(f"--backend-arg {name!r} is given more than once. Give it once.")
+        named[key] = value
+    counted = "n_workers" if backend == "dask" else "num_cpus"
+    if workers > 0:
+        if counted in keywords:
+            raise SweepConfigError(
+                f"--workers and --backend-arg {counted} are given, and mean the same. Leave one of "
+                "them out."
+            )
+        keywords[counted] = workers
     try:
         return DaskPool(**keywords) if backend == "dask" else RayPool(**keywords)
     except TypeError as error:
@@ -345,7 +378,7 @@ def _modules_of_this_folder() -> Iterator[None]:
     The folder comes last on the path: a file of the mission must not hide an installed library.
     """
     before = list(sys.path)
-    sys.path.append(str(Path.cwd()))
+    sys.path.append(str(current_folder()))
     try:
         yield
     finally:
