@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
@@ -97,8 +98,17 @@ def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
     [
         ("fsync_batch", 0, "fsync_batch must be at least 1, got 0"),
         ("timeout", 0.0, "timeout must be a positive number of seconds, got 0.0"),
-        ("timeout", float("nan"), "timeout must be a positive number of seconds, got nan"),
+        ("timeout", math.nan, "timeout must be a positive number of seconds, got nan"),
+        ("fsync_batch", math.nan, "fsync_batch must be at least 1, got nan"),
+        ("fsync_batch", 1.5, "fsync_batch must be at least 1, got 1.5"),
+        ("timeout", "5", "timeout must be a positive number of seconds, got '5'"),
+        ("timeout", math.inf, "positive number of seconds, got inf. For no limit leave it out"),
+        ("timeout", 1e300, "timeout must be a positive number of seconds, got 1e"),
+        ("timeout", 10**400, "timeout must be a positive number of seconds, got about 1e400"),
         ("retries", -1, "retries must be 0 or more, got -1"),
+        ("retries", math.nan, "retries must be 0 or more, got nan"),
+        ("retries", math.inf, "retries must be 0 or more, got inf"),
+        ("memory_limit", math.nan, "nan is no amount of memory"),
         ("unconverged", "skipped", "unconverged must be one of ok, failed, got 'skipped'"),
         ("memory_limit", "2 parsecs", "'2 parsecs' is no amount of memory"),
     ],

@@ -6,11 +6,13 @@ deployment all make a `SweepOptions`, so that an option has one name, one defaul
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
 from gmat_sweep.backends.process.memory import memory_bytes
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import shown
 from gmat_sweep.spec import Unconverged
 
 __all__ = ["SweepOptions"]
@@ -73,14 +75,20 @@ class SweepOptions:
     trust_hook: bool = field(default=False, metadata=_TO_GO_ON)
 
     def __post_init__(self) -> None:
-        if self.fsync_batch < 1:
-            raise SweepConfigError(f"fsync_batch must be at least 1, got {self.fsync_batch}.")
-        if self.timeout is not None and not self.timeout > 0:
+        if not _is_whole(self.fsync_batch) or self.fsync_batch < 1:
             raise SweepConfigError(
-                f"timeout must be a positive number of seconds, got {self.timeout}."
+                f"fsync_batch must be at least 1, got {shown(self.fsync_batch)}. Give a whole "
+                "number of lines."
             )
-        if self.retries < 0:
-            raise SweepConfigError(f"retries must be 0 or more, got {self.retries}.")
+        if self.timeout is not None and not _is_time(self.timeout):
+            raise SweepConfigError(
+                f"timeout must be a positive number of seconds, got {shown(self.timeout)}. For no "
+                "limit leave it out."
+            )
+        if not _is_whole(self.retries) or self.retries < 0:
+            raise SweepConfigError(
+                f"retries must be 0 or more, got {shown(self.retries)}. Give a whole number."
+            )
         if self.unconverged not in get_args(Unconverged):
             raise SweepConfigError(
                 f"unconverged must be one of {', '.join(get_args(Unconverged))}, got "
@@ -113,3 +121,16 @@ class SweepOptions:
             for each in fields(self)
             if purpose in each.metadata.get("belongs_to", (purpose,))
         }
+
+
+def _is_whole(number: Any) -> bool:
+    """Whether it is an integer, of any library; NaN is neither below a bound nor above it."""
+    return hasattr(number, "__index__")
+
+
+def _is_time(seconds: Any) -> bool:
+    """Whether it is a time that can be waited for: Python waits for 292 years at most."""
+    try:
+        return hasattr(seconds, "__float__") and 0 < float(seconds) <= threading.TIMEOUT_MAX
+    except OverflowError:
+        return False
