@@ -53,7 +53,17 @@ LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layo
 # From the bottom up. A name stands for a module or for a whole package; the record of how to run
 # a sweep is part of the flow's job, too.
 LAYERS = (
-    {"causes", "errors", "full_gmat", "lazy_names", "limits", "notebook", "remedies", "spec"},
+    {
+        "causes",
+        "console",
+        "errors",
+        "full_gmat",
+        "lazy_names",
+        "limits",
+        "notebook",
+        "remedies",
+        "spec",
+    },
     {"disk", "mission", "engine"},
     {"manifest", "folder"},
     {"distributions", "grids", "lazy_runs", "plans"},

@@ -1,4 +1,4 @@
-"""The collector: one fsynced manifest line per outcome, in completion order, and the progress bar.
+"""The collector: one fsynced manifest line per outcome, in completion order, and the progress.
 
 The collector counts and shows an outcome only after its line is in the manifest.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from prefect.logging import get_run_logger
@@ -15,6 +14,7 @@ from prefect.logging import get_run_logger
 from gmat_sweep.analysis.outcomes import groups_of, run_list
 from gmat_sweep.errors import DurabilityError
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
+from gmat_sweep.flow.progress import Progress
 from gmat_sweep.folder.run_seal import entry_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _log = logging.getLogger("gmat_sweep")
 
 
 class Collector:
-    """Appends outcomes to a sweep's manifest and advances its progress bar.
+    """Appends outcomes to a sweep's manifest and advances its progress.
 
     Parameters
     ----------
@@ -38,8 +38,6 @@ class Collector:
     """
 
     def __init__(self, job: SweepJob) -> None:
-        from tqdm import tqdm
-
         self._job = job
         self._host = socket.gethostname()
         self.done = 0
@@ -48,14 +46,7 @@ class Collector:
         self._common_cause = CommonCause()
         self._notes: dict[str, list[int]] = {}
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
-        self._bar: tqdm[Any] = tqdm(
-            total=job.count,
-            desc=description,
-            unit="run",
-            disable=not job.options.progress,
-            dynamic_ncols=True,
-            file=sys.stderr,
-        )
+        self._progress = Progress(description, job.count, is_shown=job.options.progress)
 
     def add(self, spec: RunSpec, outcome: RunOutcome, attempts: list[dict[str, Any]]) -> None:
         """Append the outcome of one run to the manifest, then count and show it.
@@ -85,8 +76,7 @@ class Collector:
         self.failed += outcome.status == "failed"
         self._unconverged += outcome.status == "ok" and not all(outcome.converged.values())
         counts = {"unconverged": self._unconverged} if self._unconverged else {}
-        self._bar.set_postfix({"failed": self.failed, **counts}, refresh=False)
-        self._bar.update()
+        self._progress.advance({"failed": self.failed, **counts})
         for note in outcome.notes:
             self._notes.setdefault(note, []).append(spec.run_id)
         if cause := self._common_cause.seen_in(outcome):
@@ -99,10 +89,10 @@ class Collector:
             f"the first {FIRST_FAILURES} runs all failed of the same cause: {cause}. The others "
             "will most likely fail too: stop the sweep, mend the cause and resume it."
         )
-        self._bar.clear()
+        self._progress.make_room()
         _log.warning("%s", message)
         get_run_logger().warning("%s", message)
-        self._bar.set_description_str(f"{self._bar.desc.rstrip(': ')}, all runs fail alike")
+        self._progress.describe("all runs fail alike")
 
     def _say_notes(self) -> None:
         """Say each kind of note once, with its runs."""
@@ -125,7 +115,7 @@ class Collector:
         traceback: TracebackType | None,
     ) -> None:
         """Close the bar, say the runs' notes, and make the manifest durable."""
-        self._bar.close()
+        self._progress.close()
         self._say_notes()
         try:
             self._job.manifest.close()

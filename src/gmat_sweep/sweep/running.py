@@ -6,13 +6,13 @@ counted.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import unconverged_line
+from gmat_sweep.console import tell
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
@@ -566,10 +566,10 @@ class Sweep(SweepResults):
         if not self.options.progress:
             return
         if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
-            print(f"gmat-sweep: {line}", file=sys.stderr)
+            tell(line)
         if self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
-            print(f"gmat-sweep: flow run {job.title!r}: {place}", file=sys.stderr)
+            tell(f"flow run {job.title!r}: {place}")
 
     def _loaded(self) -> Manifest:
         manifest = Manifest.load(self.manifest_path)
