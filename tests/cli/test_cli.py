@@ -354,22 +354,6 @@ class TestExitCodes:
         assert ended.returncode == -signal.SIGINT
         assert ended.stderr == "gmat-sweep: interrupted\n"
 
-    def test_a_reader_that_has_seen_enough_ends_it_without_a_traceback(self, out: Path) -> None:
-        manifest("ok").save(out / "manifest.jsonl")
-        code = "from gmat_sweep.cli import entry_point; entry_point()"
-        reader, writer = os.pipe()
-        os.close(reader)
-
-        ended = subprocess.run(
-            [sys.executable, "-c", code, "show", str(out / "manifest.jsonl")],
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
-        os.close(writer)
-
-        assert (ended.returncode, ended.stderr) == (1, b"")
-
     def test_warnings_and_notes_are_lines_of_the_program(self) -> None:
         ended = python(
             "import logging, warnings\n"

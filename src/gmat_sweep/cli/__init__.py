@@ -7,7 +7,7 @@ the heavy libraries that it needs; other commands do not load them.
 from __future__ import annotations
 
 import logging
-import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,9 +27,11 @@ from gmat_sweep.cli.endings import (
     say,
 )
 from gmat_sweep.cli.parser import make_parser
+from gmat_sweep.console import fault_of_output, make_streams_tolerant
 
 if TYPE_CHECKING:
     import argparse
+    from types import TracebackType
 
 __all__ = [
     "EXIT_BACKEND",
@@ -56,28 +58,38 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "engine": reading.engine,
 }
 
+# These commands leave files. All others are for what they print.
+_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine"}
+
 
 def entry_point() -> None:
     """Run ``gmat-sweep`` as a program.
 
-    Ctrl-C ends the program by SIGINT. If a reader of its output goes away, it ends with code 1.
-    Neither prints a traceback. Warnings are lines of standard error under the program's name.
+    Ctrl-C ends the program by SIGINT, without a traceback; a second one while it ends does so at
+    once. The code is that of the command, whether anybody reads its output or not. Only if the
+    output is all that the command is for and cannot be written, the code is 1. Warnings are lines
+    of standard error under the program's name.
     """
+    make_streams_tolerant()
     _speak_plainly()
+    _end_quietly_by_interrupt()
     try:
         code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # A reader such as `head` has seen enough. Python would complain again when it exits, as it
-        # flushes standard output: send that to /dev/null.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_GENERIC
+        if fault := fault_of_output():
+            say(f"standard output cannot be written to: {fault}")
+            code = code or EXIT_GENERIC * _only_tells()
     except KeyboardInterrupt:
+        # From here on the next Ctrl-C ends the process, whatever Python still has to do.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         say("interrupted")
-        # Python then ends the process by SIGINT, as a shell expects; the hook prints no traceback.
-        sys.excepthook = lambda *_: None
+        # Python then ends the process by SIGINT, as a shell expects.
         raise
     sys.exit(code)
+
+
+def _only_tells() -> bool:
+    """Whether the command is for what it prints, and leaves no file."""
+    return not _MAKERS & set(sys.argv[1:2])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,13 +120,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CONFIG
     try:
         return _COMMANDS[arguments.command](arguments)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         ending = ending_of(error)
         if ending is None:
             raise
         return fail(*ending)
+
+
+def _end_quietly_by_interrupt() -> None:
+    """Print no traceback of a KeyboardInterrupt, wherever Ctrl-C meets the program as it ends."""
+    said, said_of_ignored = sys.excepthook, sys.unraisablehook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            said(kind, error, trace)
+
+    def hook_of_ignored(ignored: sys.UnraisableHookArgs) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            said_of_ignored(ignored)
+
+    sys.excepthook, sys.unraisablehook = hook, hook_of_ignored
 
 
 def _speak_plainly() -> None:
