@@ -11,6 +11,8 @@ nobody takes it for finished.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Container
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.manifest.lines import line_of
 
 __all__ = ["repaired"]
+
+_PATHS = ("output_paths", "extra_outputs", "solver_paths")
 
 
 def repaired(it: Examination) -> list[str]:
@@ -63,8 +67,9 @@ def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
     assert it.header is not None
     if not it.is_missing:
         quarantine.keep_copy(it.manifest_path)
+    shared = _shared_paths(it) if spoiled else frozenset()
     for run_id in spoiled:
-        _set_aside(it, run_id, quarantine)
+        _set_aside(it, run_id, quarantine, shared)
     failed = [_spoiled_record(it.latest[run_id], why) for run_id, why in spoiled.items()]
     records = [it.header, *it.log.entries, *found, *failed]
     write_file(it.manifest_path, (line_of(record, seq) for seq, record in enumerate(records)))
@@ -92,28 +97,32 @@ def _spoiled_record(record: dict[str, Any], why: list[str]) -> dict[str, Any]:
     }
 
 
-def _set_aside(it: Examination, run_id: int, quarantine: _Quarantine) -> None:
-    """Move a run's recorded files, as far as they are there, and its seal to quarantine."""
+def _set_aside(
+    it: Examination, run_id: int, quarantine: _Quarantine, shared: Container[str]
+) -> None:
+    """Move a run's recorded files, as far as they are there, and its seal to quarantine.
+
+    Files that are `shared` with another run stay.
+    """
     entry = ManifestEntry.from_dict(it.latest[run_id])
     folders = {run_folder(it.folder, run_id)}
     for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
         for recorded in paths.values():
             found = next((p for p in places(recorded, run_id, [it.folder]) if p.is_file()), None)
-            if found is not None and not _is_shared(it, run_id, recorded):
+            if found is not None and recorded.as_posix() not in shared:
                 folders.add(found.parent)
                 quarantine.move(found)
     for folder in folders:
         quarantine.move(folder / SEAL_NAME)
 
 
-def _is_shared(it: Examination, run_id: int, path: Path) -> bool:
-    """Whether another run lists the same file; then it stays."""
-    return any(
-        path.as_posix() in record.get(key, {}).values()
-        for other, record in it.latest.items()
-        if other != run_id
-        for key in ("output_paths", "extra_outputs", "solver_paths")
-    )
+def _shared_paths(it: Examination) -> frozenset[str]:
+    """Return the files that several runs list, gathered once for all runs that are spoiled."""
+    runs_with: Counter[str] = Counter()
+    for record in it.latest.values():
+        texts = (text for key in _PATHS for text in record.get(key, {}).values())
+        runs_with.update({Path(text).as_posix() for text in texts})
+    return frozenset(path for path, runs in runs_with.items() if runs > 1)
 
 
 class _Quarantine:
