@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,7 @@ class PreparedMission:
 
 def prepare_mission(
     script: Path,
-    runs: Iterable[RunSpec],
+    sets: Sequence[dict[str, Any]],
     folder: Path,
     pool: object,
     *,
@@ -185,9 +185,9 @@ def prepare_mission(
     ----------
     script : Path
         The user's script.
-    runs : iterable of RunSpec
-        The runs. The engine loads the scripts of a few of them, so that every field is tried with
-        values of every type.
+    sets : sequence of dict
+        Overrides of a few runs, by GMAT's dotted names, so that every field is tried with values
+        of every type. Without any, the script is loaded as it is.
     folder : Path
         The sweep folder, which gets the headless copy where one is needed.
     pool : object
@@ -208,7 +208,7 @@ def prepare_mission(
         An override names an unknown field or has a value of the wrong type, or GMAT takes none
         of a field's values, or loading alone goes over the memory limit.
     """
-    tried = _sets_to_try(runs)
+    tried = list(sets) or [{}]
     runnable = script
     with _inspector(pool, memory_limit) as inspect:
         try:
@@ -260,19 +260,21 @@ def prepare_missions(
         Also if a mission writes no output that a sweep reads, and no hook makes one.
     """
     prepared: dict[Path, PreparedMission] = {}
-    for number, script in enumerate(dict.fromkeys(run.script_path for run in runs)):
-        of_script = [run for run in runs if run.script_path == script]
+    demands: dict[Path, _Demands] = {}
+    # One pass for all scripts: the sequence may make each run anew whenever it is read.
+    for run in runs:
+        demands.setdefault(run.script_path, _Demands()).add(run)
+    for number, (script, demanded) in enumerate(demands.items()):
         prepared[script] = prepare_mission(
             script,
-            of_script,
+            demanded.sets,
             folder,
             pool,
             number=number,
             memory_limit=memory_limit,
             end_state=end_state,
         )
-        has_hooks = all(run.postprocess for run in of_script)
-        if not (has_hooks or prepared[script].end_state or output_names(script)):
+        if not (demanded.has_hooks or prepared[script].end_state or output_names(script)):
             # With it, only a mission without a Spacecraft has no end state.
             other = "" if end_state else "leave out --no-end-state (end_state=False), "
             raise SweepConfigError(
@@ -281,17 +283,16 @@ def prepare_missions(
                 "pass a postprocess hook that writes a file."
             )
         statements = list(statements_of(script))
-        _warn_of_fields_set_again(statements, of_script)
+        _warn_of_fields_set_again(statements, demanded.values)
         _warn_of_missing_includes(statements, script)
         _warn_of_narrow_columns(statements, script)
     return prepared
 
 
-def _warn_of_fields_set_again(statements: Sequence[Statement], runs: Iterable[RunSpec]) -> None:
+def _warn_of_fields_set_again(statements: Sequence[Statement], fields: Iterable[str]) -> None:
     """Say which overridden fields the mission sequence itself sets again, and where."""
     types = {item.name: item.type for item in resources_in(statements)}
-    paths = dict.fromkeys(path for run in runs for path in run.overrides)
-    for path, statement in set_again(statements, types, paths).items():
+    for path, statement in set_again(statements, types, fields).items():
         _log.warning(
             "%s is overridden, but line %d of %s sets it again: %s. From there on the run flies "
             "that value, not the override's.",
@@ -332,21 +333,36 @@ def _warn_of_narrow_columns(statements: Sequence[Statement], script: Path) -> No
             )
 
 
-def _sets_to_try(runs: Iterable[RunSpec]) -> list[dict[str, Any]]:
-    """Return overrides of a few runs: together a few values, and each type, of every field."""
-    values: dict[str, list[Any]] = {}
-    tried: list[dict[str, Any]] = []
-    for run in runs:
+@dataclass(slots=True)
+class _Demands:
+    """What the runs of one script ask of it.
+
+    Attributes
+    ----------
+    values : dict of str to list
+        By overridden field: a few of its values, and each type.
+    sets : list of dict
+        Overrides of the runs that those values come from.
+    has_hooks : bool
+        Whether every run has a hook.
+    """
+
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    sets: list[dict[str, Any]] = field(default_factory=list)
+    has_hooks: bool = True
+
+    def add(self, run: RunSpec) -> None:
+        """Note a further run."""
         is_new = False
         for name, value in run.overrides.items():
-            known = values.setdefault(name, [])
+            known = self.values.setdefault(name, [])
             types = {_kind(each) for each in known}
             if _kind(value) not in types or (len(known) < _MOST_VALUES and value not in known):
                 known.append(value)
                 is_new = True
         if is_new:
-            tried.append(dict(run.overrides))
-    return tried or [{}]
+            self.sets.append(dict(run.overrides))
+        self.has_hooks = self.has_hooks and bool(run.postprocess)
 
 
 def _looked_at(
