@@ -13,8 +13,9 @@ and host can write them into one.
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
 
 __all__ = ["check_named_hook", "check_trust", "show_hooks"]
+
+_MOST_NAMED = 5
 
 _log = logging.getLogger("gmat_sweep")
 
@@ -78,8 +81,7 @@ def check_trust(
         The manifest was written by another user or on another machine, or does not say by whom; and
         it names a hook, another script, or a folder outside of the sweep folder.
     """
-    asked = _asked_for(manifest, runs, script, folder, named)
-    if not asked or _is_own(manifest):
+    if _is_own(manifest) or not (asked := _asked_for(manifest, runs, script, folder, named)):
         return
     if trusted:
         _log.warning("trusted as the manifest names it: %s", "; ".join(asked))
@@ -104,14 +106,32 @@ def _asked_for(
     if hooks := _hooks(manifest, runs) - {named}:
         asked.append(_listed(hooks))
     if scripts := {str(run.script_path) for run in runs if run.script_path != script}:
-        asked.append(f"scripts {', '.join(sorted(scripts))}")
-    inside = folder.resolve()
-    outside = {
-        str(run.output_dir) for run in runs if not run.output_dir.resolve().is_relative_to(inside)
-    }
-    if outside:
-        asked.append(f"folders outside of the sweep's: {', '.join(sorted(outside))}")
+        asked.append(f"scripts {_first_of(scripts)}")
+    if outside := _outside(runs, folder):
+        asked.append(f"folders outside of the sweep's: {_first_of(outside)}")
     return asked
+
+
+def _outside(runs: Iterable[RunSpec], folder: Path) -> set[str]:
+    """Return the folders of runs that do not lie in the sweep folder, links followed."""
+    inside = folder.resolve()
+    with os.scandir(folder) as members:
+        links = {member.name for member in members if member.is_symlink()}
+    outside = set()
+    for run in runs:
+        place = run.output_dir
+        # Most runs have their folder there. To resolve each of them would take long.
+        if place.parent == folder and place.name != ".." and place.name not in links:
+            continue
+        if not place.resolve().is_relative_to(inside):
+            outside.add(str(place))
+    return outside
+
+
+def _first_of(names: set[str]) -> str:
+    listed = ", ".join(sorted(names)[:_MOST_NAMED])
+    more = len(names) - _MOST_NAMED
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def _hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> set[str]:
@@ -123,7 +143,7 @@ def _hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> set[str]:
 
 
 def _listed(hooks: set[str]) -> str:
-    return f"the postprocess hook {', '.join(map(repr, sorted(hooks)))}"
+    return f"the postprocess hook {_first_of({repr(hook) for hook in hooks})}"
 
 
 def _is_own(manifest: Manifest) -> bool:
