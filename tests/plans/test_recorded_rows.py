@@ -100,3 +100,23 @@ def test_a_finished_sweep_has_exactly_its_entries_runs(
     runs = as_recorded(rows(*({"a": value} for _, value in flown)), entries, FOLDER)
 
     assert sorted((run.run_id, run.overrides["a"]) for run in runs) == sorted(flown)
+
+
+def test_the_work_grows_as_the_number_of_runs() -> None:
+    """The ids that are recorded are the numbers of rows whose own ids are lost."""
+    compared = 0
+
+    class Id(int):
+        def __gt__(self, other: int) -> bool:
+            nonlocal compared
+            compared += 1
+            return int(self) > other
+
+    runs = rows(*({"Sat.SMA": float(n)} for n in range(400)))
+    entries = [entry(Id(n), **{"Sat.SMA": float(n + 200)}) for n in range(200)]
+
+    with pytest.warns(RuntimeWarning, match="does not record the ids"):
+        found = as_recorded(runs, entries, FOLDER)
+
+    assert len({run.run_id for run in found}) == 400
+    assert compared < 5 * 400

@@ -53,12 +53,14 @@ def as_recorded(
     by_row = {row: entry for entry, row in zip(entries, matched, strict=True)}
     taken = {entry.run_id for entry in entries}
     own_ids = any(entry.run_id != row for row, entry in by_row.items())
+    highest = max([len(runs) - 1, *taken])
     recorded, unknown = [], []
     for row, run in enumerate(runs):
         entry = by_row.get(row)
         run_id = row if entry is None else entry.run_id
         if entry is None and row in taken:
-            run_id = max(*taken, len(runs) - 1) + 1
+            highest += 1
+            run_id = highest
         if entry is None:
             taken.add(run_id)
             unknown.append(run_id)
