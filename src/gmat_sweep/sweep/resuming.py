@@ -220,7 +220,8 @@ def planned_extension(
     failed = manifest.find_failed()
     missing = manifest.find_missing([run.run_id for run in runs])
     unfinished = runs_to_repeat(manifest, runs, folder)
-    damaged = [run_id for run_id in unfinished if run_id not in {*failed, *missing}]
+    known = {*failed, *missing}
+    damaged = [run_id for run_id in unfinished if run_id not in known]
     if unfinished:
         raise SweepConfigError(
             f"incomplete base sweep: runs {failed} failed, runs {missing} are missing and runs "
