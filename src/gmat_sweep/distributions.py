@@ -150,6 +150,14 @@ def derive_run_seeds(parent: int | None, n: int) -> list[int]:
     return [int(child.generate_state(1)[0]) for child in children]
 
 
+def derive_run_seed(parent: int | None, number: int) -> int:
+    """Return the seed of one run: ``derive_run_seeds(parent, n)[number]`` for any larger n."""
+    import numpy as np
+
+    child = np.random.SeedSequence(parent, spawn_key=(number,))
+    return int(child.generate_state(1)[0])
+
+
 @cache
 def _name_hash(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:4], "big")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_runs
 from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
-from gmat_sweep.plans import planned_count
+from gmat_sweep.plans import implausible_size, planned_count
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -50,7 +50,12 @@ def sweep_folder(manifest: Manifest, path: Path) -> Path:
 
 
 def missing_line(manifest: Manifest, path: str) -> str:
-    """Return ``N of M runs are recorded`` and how to run the rest; empty when none is missing."""
+    """Return ``N of M runs are recorded`` and how to run the rest; empty when none is missing.
+
+    A number of runs that no sweep has is told instead.
+    """
+    if problem := implausible_size(manifest):
+        return f"{path}: {problem}"
     recorded, planned = len(manifest.entries), planned_count(manifest)
     if recorded >= planned:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from collections import Counter
@@ -27,9 +28,8 @@ from gmat_sweep.folder.run_seal import RunSeal, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.mission.script import canonical_script_sha256
-from gmat_sweep.plans import EXPLICIT_RUNS_KEY, rebuild_runs
+from gmat_sweep.plans import EXPLICIT_RUNS_KEY, RecordedPlan, planned_count, recorded_plan
 from gmat_sweep.plans.header import kind_of
-from gmat_sweep.spec import RunSpec
 
 __all__ = ["Examination", "examined"]
 
@@ -52,7 +52,7 @@ class Examination:
         Whether the copy of the header is there and is that of this manifest.
     latest : dict of int to dict
         The last record of each recorded run, which counts.
-    planned : dict of int to RunSpec, or None
+    planned : RecordedPlan or None
         The runs of the plan; None if the header does not bring them back.
     damaged : dict of int to list of str
         Recorded ``ok`` runs whose files are not as they were recorded, and why.
@@ -74,7 +74,7 @@ class Examination:
     header: dict[str, Any] | None = None
     copy_is_good: bool = False
     latest: dict[int, dict[str, Any]] = field(default_factory=dict)
-    planned: dict[int, RunSpec] | None = None
+    planned: RecordedPlan | None = None
     damaged: dict[int, list[str]] = field(default_factory=dict)
     unrecorded: dict[int, RunSeal] = field(default_factory=dict)
     bad_seals: list[Path] = field(default_factory=list)
@@ -185,15 +185,20 @@ def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> 
         known = {entry.run_id for entry in manifest.entries}
         sealed = (seal.entry for seal in seals)
         manifest.entries += [entry for entry in sealed if entry.run_id not in known]
+    mission = manifest.extra.get("mission", "")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            runs = rebuild_runs(manifest, Path(manifest.extra.get("mission", "")), it.folder)
+            it.planned = recorded_plan(manifest, Path(str(mission)), it.folder)
     except SweepConfigError as error:
         it.damage(f"the header does not say which runs there are: {error}")
         return
-    it.planned = {run.run_id: run for run in runs}
-    if strange := sorted(it.latest.keys() - it.planned.keys()):
+    if len(it.planned) != planned_count(manifest):
+        it.note(
+            f"the header's run_count is {manifest.run_count}, and its plan has {len(it.planned)} "
+            "runs"
+        )
+    if strange := sorted(run_id for run_id in it.latest if run_id not in it.planned):
         it.note(
             f"the manifest has entries of runs that the sweep does not have: {_listed(strange)}"
         )
@@ -305,7 +310,7 @@ def _text(overrides: dict[str, Any]) -> str:
 def _known_scripts(it: Examination, manifest: Manifest) -> set[str]:
     """Return the hashes of the scripts that runs of this sweep fly."""
     files = list((it.folder / HEADLESS_FOLDER).rglob("*"))
-    files += [run.script_path for run in (it.planned or {}).values()]
+    files += [] if it.planned is None else it.planned.scripts()
     hashes = {canonical_script_sha256(path) for path in dict.fromkeys(files) if path.is_file()}
     return {manifest.script_sha256, *hashes}
 
@@ -332,15 +337,19 @@ def _look_at_rest(it: Examination) -> None:
         it.note(f"failed runs: {_listed(failed)}")
     if it.planned is None:
         return
-    missing = sorted(it.planned.keys() - it.latest.keys() - it.unrecorded.keys())
-    if missing:
-        it.note(f"runs without an entry: {_listed(missing)}")
-    planned = {run.output_dir.name for run in it.planned.values()}
-    stray = [path.name for path in run_folders(it.folder) if path.name not in planned]
+    count, missing = it.planned.without([*it.latest, *it.unrecorded])
+    if count:
+        it.note(f"runs without an entry: {_listed(missing, count)}")
+    is_planned = it.planned.folder_names()
+    stray = [path.name for path in run_folders(it.folder) if not is_planned(path.name)]
     if stray:
         it.note(f"folders of runs that the sweep does not have: {', '.join(sorted(stray)[:8])}")
 
 
-def _listed(run_ids: Iterable[int], most: int = 12) -> str:
-    ids = [str(run_id) for run_id in run_ids]
-    return f"{', '.join(ids[:most])}, ... ({len(ids)})" if len(ids) > most else ", ".join(ids)
+def _listed(run_ids: Iterable[int], count: int | None = None, most: int = 12) -> str:
+    """Return run ids as text: the first few, and how many there are if these are not all."""
+    if count is None:
+        run_ids = list(run_ids)
+        count = len(run_ids)
+    ids = [str(run_id) for run_id in itertools.islice(run_ids, most)]
+    return f"{', '.join(ids)}, ... ({count})" if count > most else ", ".join(ids)

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from gmat_sweep.plans.rebuilding import (
         extension_facts,
         header_facts,
-        planned_count,
         rebuild_runs,
+        recorded_plan,
     )
+    from gmat_sweep.plans.runs_by_id import RecordedPlan
+    from gmat_sweep.plans.size import implausible_size, planned_count
 
 __all__ = [
     "CONTEXTS_KEY",
@@ -37,16 +39,19 @@ __all__ = [
     "KINDS",
     "PLANNED_KEY",
     "Plan",
+    "RecordedPlan",
     "explicit_record",
     "extension_facts",
     "grid_plan",
     "header_facts",
+    "implausible_size",
     "kind_of",
     "latin_hypercube_plan",
     "monte_carlo_plan",
     "parameter_spec_from_runs",
     "planned_count",
     "rebuild_runs",
+    "recorded_plan",
     "samples_plan",
 ]
 
@@ -67,7 +72,10 @@ __getattr__ = lazy_names(
         "samples_plan": "plan",
         "extension_facts": "rebuilding",
         "header_facts": "rebuilding",
-        "planned_count": "rebuilding",
         "rebuild_runs": "rebuilding",
+        "recorded_plan": "rebuilding",
+        "RecordedPlan": "runs_by_id",
+        "implausible_size": "size",
+        "planned_count": "size",
     },
 )

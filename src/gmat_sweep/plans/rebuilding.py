@@ -14,19 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.distributions import (
+    checked_count,
     fresh_seed,
     perturb_from_json,
 )
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import run_folder
-from gmat_sweep.grids import (
-    expand_latin_hypercube_to_run_specs,
-    expand_monte_carlo_extension_to_run_specs,
-    expand_monte_carlo_to_run_specs,
-    grid_runs,
-)
+from gmat_sweep.grids import grid_runs
 from gmat_sweep.lazy_runs import LazyRuns
-from gmat_sweep.manifest.values import NULL, take
+from gmat_sweep.manifest.values import NULL, take, take_members
 from gmat_sweep.plans.header import (
     CONTEXTS_KEY,
     EVERY_CELL_IS_SET,
@@ -37,6 +33,14 @@ from gmat_sweep.plans.header import (
     kind_of,
 )
 from gmat_sweep.plans.recorded_rows import as_recorded, is_missing
+from gmat_sweep.plans.runs_by_id import (
+    RecordedPlan,
+    Values,
+    drawn_values,
+    grid_values,
+    hypercube_values,
+)
+from gmat_sweep.plans.size import check_size, planned_count
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "extension_facts",
     "header_facts",
-    "planned_count",
     "rebuild_runs",
+    "recorded_plan",
 ]
 
 
@@ -132,7 +136,8 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     Raises
     ------
     SweepConfigError
-        The header's ``parameter_spec`` is of an unknown kind or damaged.
+        The header's ``parameter_spec`` is of an unknown kind, damaged, or plans more runs than a
+        sweep can have.
 
     Notes
     -----
@@ -140,24 +145,45 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     the run does not set. The rebuilt run leaves such a field as the script has it. The id of the
     run and the types of its values come from its entry, if it has one.
     """
+    return list(recorded_plan(manifest, script, folder).runs())
+
+
+def recorded_plan(manifest: Manifest, script: Path, folder: Path) -> RecordedPlan:
+    """Return the runs of `rebuild_runs` by their ids; those of a rule are made on demand.
+
+    The parameters are those of `rebuild_runs`.
+
+    Raises
+    ------
+    SweepConfigError
+        As `rebuild_runs`.
+    """
+    check_size(manifest)
     record = manifest.parameter_spec
     kind = _known_kind(record)
     try:
+        contexts = take_members(manifest.extra, CONTEXTS_KEY, dict, {})
         kept = _kept_runs(manifest, script, folder)
-        runs: Sequence[RunSpec] | None = kept
-        if kind in ("grid", "explicit"):
-            if runs is None:
-                runs = _rebuild_listed(kind, record, script, folder)
-                if kind == "explicit" and record.get(EVERY_CELL_IS_SET) is not True:
-                    runs = as_recorded(runs, manifest.entries, folder)
-        else:
-            runs = _rebuild_random(kind, manifest, script, folder, kept)
-        contexts = take(manifest.extra, CONTEXTS_KEY, dict, default={})
-        return [
-            replace(run, context=take(contexts, str(run.run_id), dict, default=run.context))
-            for run in runs
-        ]
-    except (KeyError, TypeError, ValueError) as error:
+        listed: Sequence[RunSpec] = kept or []
+        ids, values = range(0), None
+        if kind in ("monte_carlo", "latin_hypercube"):
+            ids, values = _by_chance(kind, manifest, kept)
+        elif kept is None and kind == "grid":
+            count, values = grid_values({k: v for k, v in record.items() if k != "_kind"})
+            ids = range(count)
+        elif kept is None:
+            listed = _rows(record, script, folder)
+            if record.get(EVERY_CELL_IS_SET) is not True:
+                listed = as_recorded(listed, manifest.entries, folder)
+        return RecordedPlan(
+            [replace(run, context=contexts.get(str(run.run_id), run.context)) for run in listed],
+            ids,
+            values,
+            script=script,
+            folder=folder,
+            contexts=contexts,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SweepConfigError(
             f"The manifest's parameter_spec of kind {kind!r} is damaged: {error!r}. Restore the "
             "manifest from a copy."
@@ -187,6 +213,10 @@ def _rebuild_listed(
     if kind == "grid":
         grid = {name: values for name, values in parameter_spec.items() if name != "_kind"}
         return grid_runs(grid, script, folder)
+    return _rows(parameter_spec, script, folder)
+
+
+def _rows(parameter_spec: Mapping[str, Any], script: Path, folder: Path) -> list[RunSpec]:
     columns = take(parameter_spec, "columns", list)
     all_set = parameter_spec.get(EVERY_CELL_IS_SET) is True
     return [
@@ -206,43 +236,28 @@ def _rebuild_listed(
     ]
 
 
-def _rebuild_random(
-    kind: str, manifest: Manifest, script: Path, folder: Path, kept: list[RunSpec] | None
-) -> list[RunSpec]:
+def _by_chance(
+    kind: str, manifest: Manifest, kept: list[RunSpec] | None
+) -> tuple[range, Values | None]:
+    """Return the ids of the runs of a random sweep that are drawn, and the rule that draws them."""
     record = manifest.parameter_spec
     perturb = perturb_from_json(take(record, "perturb", dict))
     n, seed = take(record, "n", int), take(record, "seed", int, NULL)
     if kept is not None and (seed is None or kind == "latin_hypercube"):
-        return kept
+        return range(0), None
     if seed is None:
         warnings.warn(
             "The manifest does not record the seed its sweep drew, so missing and failed runs are "
             "drawn anew and differ from what the first attempt would have drawn.",
             RuntimeWarning,
-            stacklevel=4,
+            skip_file_prefixes=(str(Path(__file__).parents[1]),),
         )
         seed = fresh_seed()
     if kind == "latin_hypercube":
-        return expand_latin_hypercube_to_run_specs(perturb, n, seed, script, folder)
-    runs = kept
-    if runs is None:
-        runs = expand_monte_carlo_to_run_specs(perturb, n, seed, script, folder)
-    added = planned_count(manifest) - n
-    if added > 0:
-        runs += expand_monte_carlo_extension_to_run_specs(perturb, n, added, seed, script, folder)
-    return runs
-
-
-def planned_count(manifest: Manifest) -> int:
-    """Return the number of runs that a sweep will have, extensions included as far as known.
-
-    Each entry of an extension has that number, so that a resume can finish a killed extension. Run
-    ids of a sweep of explicit runs are the user's own and do not tell the number.
-    """
-    if manifest.parameter_spec.get("_kind") != "monte_carlo":
-        return manifest.run_count
-    planned = [entry.extra.get(PLANNED_KEY) for entry in manifest.entries]
-    return max([manifest.total_run_count, *(each for each in planned if isinstance(each, int))])
+        return range(n), hypercube_values(perturb, n, seed)
+    checked_count(n, "n", kind)
+    first = 0 if kept is None else n
+    return range(first, max(n, planned_count(manifest))), drawn_values(perturb, seed)
 
 
 def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:

@@ -10,13 +10,13 @@ import json
 import warnings
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.folder.layout import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from gmat_sweep.manifest.entry import ManifestEntry
     from gmat_sweep.spec import RunSpec
@@ -78,7 +78,7 @@ def as_recorded(
             f"The manifest does not record the ids of runs that have no entry. Here they are runs "
             f"{', '.join(map(str, unknown))}; compare their overrides to tell which is which.",
             RuntimeWarning,
-            stacklevel=4,
+            skip_file_prefixes=(str(Path(__file__).parents[1]),),
         )
     return recorded
 

@@ -13,7 +13,7 @@ from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.editing import EditableScript
 from gmat_sweep.mission.headless import headless_copy
 from gmat_sweep.mission.replaying import write_replay
-from gmat_sweep.plans import rebuild_runs
+from gmat_sweep.plans import recorded_plan
 from gmat_sweep.spec import RunSpec
 from gmat_sweep.sweep.resuming import END_STATE_KEY, MISSION_PATH_KEY, check_drift
 
@@ -90,16 +90,15 @@ def replay_run(
     folder = recorded.output_dir if recorded.output_dir is not None else path.parent
     mission = _mission(recorded, path, folder, script)
     check_drift(mission, recorded, allow=allow_script_drift)
-    runs = list(rebuild_runs(recorded, mission, folder))
-    chosen = next((run for run in runs if run.run_id == run_id), None)
+    plan = recorded_plan(recorded, mission, folder)
+    chosen = plan.get(run_id)
     if chosen is None:
         raise SweepConfigError(
-            f"{path} has no run {run_id}; its runs are {runs[0].run_id} to {runs[-1].run_id}. "
-            "Name one of them."
+            f"{path} has no run {run_id}; its runs are {plan.ends() or 'none'}. Name one of them."
         )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise SweepConfigError(f"{target} holds something already. Give another folder.")
-    number = list(dict.fromkeys(run.script_path for run in runs)).index(chosen.script_path)
+    number = plan.scripts().index(chosen.script_path)
     copies = folder / HEADLESS_FOLDER
     copy = (copies / str(number) if number else copies) / chosen.script_path.name
     if copy.is_file():
