@@ -19,7 +19,7 @@ import math
 import operator
 import secrets
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gmat_sweep.errors import SweepConfigError
@@ -56,6 +56,7 @@ _SHORTHANDS = {
     "lognormal": "('lognormal', mu, sigma)",
 }
 _TRIAL_SEEDS = (0, 1, 2)
+_SEEDS_AT_ONCE = 64
 
 
 def fresh_seed() -> int:
@@ -150,12 +151,18 @@ def derive_run_seeds(parent: int | None, n: int) -> list[int]:
     return [int(child.generate_state(1)[0]) for child in children]
 
 
-def derive_run_seed(parent: int | None, number: int) -> int:
-    """Return the seed of one run: ``derive_run_seeds(parent, n)[number]`` for any larger n."""
+def run_seed_function(parent: int | None) -> Callable[[int], int]:
+    """Return the function from a run's number to its seed, as `derive_run_seeds` has it."""
     import numpy as np
 
-    child = np.random.SeedSequence(parent, spawn_key=(number,))
-    return int(child.generate_state(1)[0])
+    @lru_cache(maxsize=2)
+    def seeds(block: int) -> list[int]:
+        # Several at once cost less: runs are mostly asked for in their order.
+        sequence = np.random.SeedSequence(parent, n_children_spawned=block * _SEEDS_AT_ONCE)
+        children = sequence.spawn(_SEEDS_AT_ONCE)
+        return [int(child.generate_state(1)[0]) for child in children]
+
+    return lambda number: seeds(number // _SEEDS_AT_ONCE)[number % _SEEDS_AT_ONCE]
 
 
 @cache

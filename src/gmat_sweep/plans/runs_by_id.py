@@ -17,8 +17,8 @@ from gmat_sweep.distributions import (
     checked_perturb,
     checked_seed,
     derive_param_seed,
-    derive_run_seed,
     draw_function,
+    run_seed_function,
     to_rv_frozen,
 )
 from gmat_sweep.folder.layout import run_folder, run_folder_name
@@ -67,10 +67,10 @@ def drawn_values(perturb: Mapping[str, DistSpec], seed: int) -> Values:
     """
     drawn = checked_perturb(perturb, "monte_carlo")
     draws = {name: draw_function(spec, name) for name, spec in drawn.items()}
-    parent = checked_seed(seed)
+    seed_of = run_seed_function(checked_seed(seed))
 
     def values(run_id: int) -> tuple[dict[str, Any], int]:
-        own = derive_run_seed(parent, run_id)
+        own = seed_of(run_id)
         return {name: draw(derive_param_seed(own, name)) for name, draw in draws.items()}, own
 
     return values
