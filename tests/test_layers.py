@@ -61,6 +61,7 @@ LAYERS = (
         "lazy_names",
         "limits",
         "notebook",
+        "printable",
         "remedies",
         "spec",
     },

@@ -110,7 +110,7 @@ class TestNames:
         names = fresh("import gmat_sweep\nanswer = dir(gmat_sweep)")
 
         assert {name for name in names if not name.startswith("_")} == {
-            *gmat_sweep.__all__, "errors"
+            *gmat_sweep.__all__, "errors", "printable"
         } - {"__version__"}  # fmt: skip
 
     def test_an_unknown_name_is_an_attribute_error_that_names_it(self) -> None:
@@ -140,13 +140,13 @@ class TestColdStart:
             f"import sys, {module}\nanswer = [name for name in {HEAVY!r} if name in sys.modules]"
         ) == []  # fmt: skip
 
-    def test_the_errors_are_the_only_module_loaded_at_once(self) -> None:
+    def test_the_errors_and_their_text_are_all_that_is_loaded_at_once(self) -> None:
         loaded = fresh(
             "import sys, gmat_sweep\n"
             "answer = [name for name in sys.modules if name.startswith('gmat_sweep.')]"
         )
 
-        assert loaded == ["gmat_sweep.errors"]
+        assert loaded == ["gmat_sweep.printable", "gmat_sweep.errors"]
 
     def test_the_command_line_loads_what_reads_its_words_and_no_more(self) -> None:
         loaded = fresh(

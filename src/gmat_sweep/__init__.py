@@ -13,6 +13,7 @@ from gmat_sweep.errors import (
     RunFailed,
     SweepConfigError,
 )
+from gmat_sweep.printable import printable_record as _printable_record
 
 if _typing.TYPE_CHECKING:
     from gmat_sweep.aggregate import (
@@ -148,6 +149,7 @@ __all__ = [
 
 if _logging.getLogger(__name__).level == _logging.NOTSET:
     _logging.getLogger(__name__).setLevel(_logging.WARNING)
+_logging.getLogger(__name__).addFilter(_printable_record)
 
 
 def __getattr__(name: str) -> object:

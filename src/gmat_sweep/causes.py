@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gmat_sweep.printable import one_line
 from gmat_sweep.remedies import explained
 
 __all__ = ["OUTPUT_MARK", "Complaint", "complaints", "engine_errors", "headline", "plain_refusal"]
@@ -89,7 +90,7 @@ def headline(stderr: str | None) -> str:
 
     GMAT's own error comes first; otherwise the last line of the Python traceback, without the
     traceback. If the engine lacked a plugin or a file, the line says so and what helps. Empty when
-    there is nothing to say.
+    there is nothing to say. Control characters in it are written as escapes.
     """
     if not stderr or not stderr.strip():
         return ""
@@ -99,8 +100,8 @@ def headline(stderr: str | None) -> str:
     if raised is None or _GENERIC.search(raised):
         from_engine = engine_errors(stderr[len(story) :] if raised else story)
         if from_engine:
-            return explained(from_engine[0])
-    return raised or stderr.strip().splitlines()[0].strip()
+            return one_line(explained(from_engine[0]))
+    return one_line(raised or stderr.strip().splitlines()[0].strip())
 
 
 def plain_refusal(said: str) -> str:

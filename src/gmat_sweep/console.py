@@ -16,7 +16,9 @@ from collections.abc import Buffer
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
-__all__ = ["Tolerant", "fault_of_output", "make_streams_tolerant", "tell"]
+from gmat_sweep.printable import printable
+
+__all__ = ["Tolerant", "fault_of_output", "make_streams_tolerant", "say"]
 
 _PLAIN_ERRORS = "gmat_sweep.plain"
 _PLAIN = {"—": "-", "…": "...", "×": "x", "σ": "sigma", "±": "+-"}  # noqa: RUF001 - the sign itself
@@ -54,11 +56,14 @@ class Tolerant:
         return getattr(self._stream, name)
 
 
-def tell(line: str) -> None:
-    """Write a line to standard error under the program's name, if there is one to write to."""
+def say(message: str) -> None:
+    """Write a line to standard error under the program's name, without control characters.
+
+    Nothing happens if there is no standard error to write to.
+    """
     if sys.stderr is not None:
         stream = Tolerant(sys.stderr)
-        stream.write(f"gmat-sweep: {line}\n")
+        stream.write(f"gmat-sweep: {printable(message)}\n")
         stream.flush()
 
 

@@ -19,6 +19,8 @@ and an entry of the manifest.
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.printable import printable
+
 __all__ = [
     "BackendError",
     "DurabilityError",
@@ -35,7 +37,14 @@ __all__ = [
 
 
 class GmatSweepError(Exception):
-    """Base class of every error raised by this package; all of them can be pickled."""
+    """Base class of every error raised by this package; all of them can be pickled.
+
+    Its text has no control characters but newlines and tabs, wherever its parts came from.
+    """
+
+    def __str__(self) -> str:
+        """Return the message, safe to print."""
+        return printable(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from message and attributes, without the constructor's parameters."""

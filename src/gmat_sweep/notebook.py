@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gmat_sweep.causes import headline
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,4 +178,4 @@ def _cell(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(one_line(value))

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from gmat_sweep.printable import one_line
+
 __all__ = ["number", "percent", "plain", "table"]
 
 _LONGEST = 300
@@ -13,7 +15,7 @@ _LONGEST = 300
 
 def plain(text: str) -> str:
     """Return `text` on one line, so that Markdown shows its characters as they are."""
-    line = " ".join(text.split())
+    line = one_line(" ".join(text.split()))
     if len(line) > _LONGEST:
         line = line[: _LONGEST - 3] + "..."
     line = line.replace("&", "&amp;").replace("<", "&lt;")

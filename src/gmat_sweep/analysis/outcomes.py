@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmat_sweep.causes import headline
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -125,7 +126,7 @@ def unconverged_line(entries: Iterable[ManifestEntry]) -> str:
     count = len({run_id for run_ids in solvers.values() for run_id in run_ids})
     have = "has" if count == 1 else "have"
     named = [
-        f"{solver} (run {run_list(run_ids)})"
+        f"{one_line(solver)} (run {run_list(run_ids)})"
         for solver, run_ids in itertools.islice(solvers.items(), _MOST_SOLVERS)
     ]
     if len(solvers) > _MOST_SOLVERS:

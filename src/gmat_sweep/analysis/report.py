@@ -25,6 +25,7 @@ from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.plans import planned_count
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,7 +153,7 @@ class FinalReport:
         if self.missing:
             parts.append(f"{self.missing} not run yet")
         mission = f"{self.mission}, " if self.mission else ""
-        return f"{mission}{self.kind.replace('_', ' ')}: {', '.join(parts)}."
+        return one_line(f"{mission}{self.kind.replace('_', ' ')}: {', '.join(parts)}.")
 
     def to_markdown(self) -> str:
         """Return the report as Markdown: a headline, the facts, failures, quantities."""
@@ -211,8 +212,8 @@ class FinalReport:
             [
                 f"- failure rate: {rate}",
                 f"- duration: {self.duration_s:.1f} s{pace}",
-                f"- manifest: `{self.manifest_path}`",
-                f"- what is missing or failed is run by `{self.resume_command}`",
+                f"- manifest: `{one_line(self.manifest_path)}`",
+                f"- what is missing or failed is run by `{one_line(self.resume_command)}`",
             ]
         )
 

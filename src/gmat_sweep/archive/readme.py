@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,9 @@ def readme(
         "- data that the script reads by name, such as gravity fields and input ephemerides",
     ]
     if manifest.postprocess is not None:
-        lines.append(f"- the postprocess hook `{manifest.postprocess}`, which resuming imports")
+        lines.append(
+            f"- the postprocess hook `{one_line(manifest.postprocess)}`, which resuming imports"
+        )
     if not has_logs:
         lines.append("- the logs of the runs")
     return "\n".join([*lines, ""])
@@ -112,7 +115,7 @@ def _facts(manifest: Manifest, has_drifted: bool) -> list[str]:
         "System": manifest.os_platform,
         "Back end": manifest.backend,
     }
-    lines = [f"- {name}: {fact}" for name, fact in facts.items()]
+    lines = [f"- {name}: {one_line(fact)}" for name, fact in facts.items()]
     lines += [
         "",
         "The hash is that of `gmat_sweep.canonical_script_sha256`: of the main script, with LF",

@@ -28,6 +28,7 @@ from gmat_sweep.cli.endings import (
 )
 from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.console import fault_of_output, make_streams_tolerant
+from gmat_sweep.printable import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -146,7 +147,7 @@ def _speak_plainly() -> None:
     """Print warnings and log lines of this package as messages of the program."""
 
     def plainly(message: Warning | str, *_: object, **__: object) -> str:
-        return f"gmat-sweep: warning: {message}\n"
+        return f"gmat-sweep: warning: {printable(message)}\n"
 
     warnings.formatwarning = plainly
     console = logging.StreamHandler()

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import sys
-
+from gmat_sweep.console import say
 from gmat_sweep.errors import (
     BackendError,
     GmatSweepError,
     ManifestCorruptError,
     SweepConfigError,
 )
+from gmat_sweep.printable import printable
 
 __all__ = [
     "EXIT_BACKEND",
@@ -27,6 +27,7 @@ __all__ = [
     "ending_of",
     "fail",
     "say",
+    "tell",
 ]
 
 EXIT_OK = 0
@@ -94,9 +95,12 @@ def _wrong_setting(error: ValueError) -> str:
     )
 
 
-def say(message: str) -> None:
-    """Write a line to standard error, under the program's name."""
-    print(f"gmat-sweep: {message}", file=sys.stderr)
+def tell(text: object) -> None:
+    """Write a result to standard output, flushed, without control characters.
+
+    In a log of both streams, what `say` writes comes after it.
+    """
+    print(printable(text), flush=True)
 
 
 def fail(message: str, code: int) -> int:

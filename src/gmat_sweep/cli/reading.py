@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say
+from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say, tell
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
@@ -35,13 +35,12 @@ def show(arguments: argparse.Namespace) -> int:
         chosen = [entry for entry in entries if entry.run_id == arguments.run]
         if not chosen:
             raise ManifestProblemError(f"{arguments.manifest} has no entry for run {arguments.run}")
-        print(text.run_page(chosen[0]))
+        tell(text.run_page(chosen[0]))
         return EXIT_OK
     if arguments.detail:
-        print(text.detail_table(entries, arguments.filter))
-    path = user_path(arguments.manifest, "manifest")
-    folder = text.sweep_folder(manifest, path)
-    print(text.summary_line(entries, folder))
+        tell(text.detail_table(entries, arguments.filter))
+    folder = text.sweep_folder(manifest, user_path(arguments.manifest, "manifest"))
+    tell(text.summary_line(entries, folder))
     # On standard error: a program that reads standard output gets the summary line alone.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)
@@ -60,7 +59,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     from gmat_sweep.doctor import check_sweep
 
     health = check_sweep(arguments.folder, repair=arguments.repair)
-    print(health)
+    tell(health)
     return EXIT_OK if health.is_healthy else EXIT_DAMAGED
 
 
@@ -80,8 +79,8 @@ def archive(arguments: argparse.Namespace) -> int:
         include_logs=arguments.include_logs,
         allow_script_drift=arguments.allow_script_drift,
     )
-    print(summary_line(manifest.entries, folder))
-    print(f"archive: {written}")
+    tell(summary_line(manifest.entries, folder))
+    tell(f"archive: {written}")
     return EXIT_OK
 
 
@@ -97,7 +96,7 @@ def replay(arguments: argparse.Namespace) -> int:
         script=arguments.script,
         allow_script_drift=arguments.allow_script_drift,
     )
-    print(f"script: {script}")
+    tell(f"script: {script}")
     return EXIT_OK
 
 
@@ -113,19 +112,19 @@ def engine(arguments: argparse.Namespace) -> int:
         facts = worker.inspect(None, {})
     finally:
         worker.close()
-    print(f"engine:  {engine.describe()}")
-    print(f"version: {engine.version}")
-    print(f"root:    {engine.root}")
-    print(
+    tell(f"engine:  {engine.describe()}")
+    tell(f"version: {engine.version}")
+    tell(f"root:    {engine.root}")
+    tell(
         f"data:    {engine.data_folder or 'as the engine came; add a folder with GMAT_SWEEP_DATA'}"
     )
     lacking = {kind: names for kind, names in _lacking(engine, facts).items() if names}
-    print("lacks:   " + (_LACKS if lacking else "nothing of note"))
+    tell("lacks:   " + (_LACKS if lacking else "nothing of note"))
     for kind, names in lacking.items():
         listed = textwrap.fill(
             ", ".join(names), width=99, break_on_hyphens=False, break_long_words=False
         )
-        print(textwrap.indent(f"{kind}:\n{textwrap.indent(listed, '  ')}", "  "))
+        tell(textwrap.indent(f"{kind}:\n{textwrap.indent(listed, '  ')}", "  "))
     return EXIT_OK
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say
+from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say, tell
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest
 from gmat_sweep.disk.paths import current_folder, user_path
@@ -202,8 +202,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         _say_how_to_go_on(arguments, execution)
         raise
     entries = sweep.to_manifest().entries
-    # Flush: in a log of both streams, the failures on standard error must come after this line.
-    print(summary_line(entries, execution.folder), flush=True)
+    tell(summary_line(entries, execution.folder))
     # Otherwise the sweep has said it, below its progress bar.
     if arguments.quiet and (line := unconverged_line(entries)):
         say(line)
@@ -309,7 +308,7 @@ def _write(frame: FrameFile, sweep: Sweep) -> bool:
     except FrameNotWrittenError as error:
         say(str(error))
         return False
-    print(f"frame: {frame.path}")
+    tell(f"frame: {frame.path}")
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_r
 from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.plans import implausible_size, planned_count
+from gmat_sweep.printable import one_line, printable
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -40,7 +42,8 @@ def summary_line(entries: Sequence[ManifestEntry], folder: Path) -> str:
     listed = [f"{counts[status]} {status}" for status in _SUMMARY_ORDER if counts[status]]
     seconds = sum(entry.duration_s for entry in entries)
     return (
-        f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: {folder}"
+        f"{len(entries)} runs ({', '.join(listed) or '0 ok'}) in {seconds:.2f} s — output: "
+        f"{one_line(folder)}"
     )
 
 
@@ -55,11 +58,11 @@ def missing_line(manifest: Manifest, path: str) -> str:
     A number of runs that no sweep has is told instead.
     """
     if problem := implausible_size(manifest):
-        return f"{path}: {problem}"
+        return one_line(f"{path}: {problem}")
     recorded, planned = len(manifest.entries), planned_count(manifest)
     if recorded >= planned:
         return ""
-    return (
+    return one_line(
         f"{recorded} of {planned} runs are recorded; run the rest with `gmat-sweep resume "
         f"{shlex.quote(path)} --script SCRIPT`"
     )
@@ -72,7 +75,7 @@ def interruption_line(folder: Path) -> str:
         return ""
     at = datetime.fromisoformat(last.at).astimezone(UTC)
     reason = " ".join(last.reason.split())
-    return f"the last {last.action} was interrupted {at:%Y-%m-%d %H:%M} UTC: {reason}"
+    return one_line(f"the last {last.action} was interrupted {at:%Y-%m-%d %H:%M} UTC: {reason}")
 
 
 def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
@@ -97,7 +100,7 @@ def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) ->
             entry.status,
             f"{entry.duration_s:.2f}",
             _cut(headline(entry.stderr) or _unconverged(entry)) or _NOTHING,
-            str(entry.log_path) if entry.log_path else _NOTHING,
+            one_line(entry.log_path) if entry.log_path else _NOTHING,
         )
         for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id))
     ]
@@ -125,7 +128,7 @@ def run_page(entry: ManifestEntry) -> str:
     shown = [(name, value) for name, value in facts if value is not None]
     width = max(len(name) for name, _ in shown) + 1
     lines = [f"run_id: {entry.run_id}"]
-    lines += [f"{name + ':':<{width}} {value}" for name, value in shown]
+    lines += [f"{name + ':':<{width}} {one_line(value)}" for name, value in shown]
     lines += ["", "overrides:"]
     lines += _mapping_lines({name: repr(value) for name, value in entry.overrides.items()})
     for title, paths in (
@@ -136,15 +139,16 @@ def run_page(entry: ManifestEntry) -> str:
         if paths:
             lines += ["", f"{title}:", *_mapping_lines(paths)]
     if entry.notes:
-        lines += ["", "notes:", *(f"  {note}" for note in entry.notes)]
+        lines += ["", "notes:", *(f"  {one_line(note)}" for note in entry.notes)]
     if entry.converged:
         lines += ["", "converged:", *_mapping_lines(entry.converged)]
     if entry.context:
         context = {name: repr(value) for name, value in entry.context.items()}
         lines += ["", "context:", *_mapping_lines(context)]
     for number, attempt in enumerate(entry.attempts, 1):
-        lines += ["", f"attempt {number}:", f"  {attempt.get('cause', 'no cause recorded')}"]
-    lines += ["", "stderr:", entry.stderr.rstrip() if entry.stderr else "(no stderr)"]
+        cause = attempt.get("cause", "no cause recorded")
+        lines += ["", f"attempt {number}:", textwrap.indent(printable(cause), "  ")]
+    lines += ["", "stderr:", printable(entry.stderr).rstrip() if entry.stderr else "(no stderr)"]
     return "\n".join(lines)
 
 
@@ -153,12 +157,13 @@ def _unconverged(entry: ManifestEntry) -> str:
     solvers = list(unconverged_runs([entry]))
     if not solvers:
         return ""
-    return f"solver{'s' * (len(solvers) > 1)} {', '.join(solvers)} did not converge"
+    return f"solver{'s' * (len(solvers) > 1)} {one_line(', '.join(solvers))} did not converge"
 
 
 def _mapping_lines(mapping: object) -> list[str]:
     assert isinstance(mapping, dict)
-    return [f"  {name} = {mapping[name]}" for name in sorted(mapping)] or ["  (none)"]
+    listed = [f"  {one_line(name)} = {one_line(mapping[name])}" for name in sorted(mapping)]
+    return listed or ["  (none)"]
 
 
 def _cut(text: str) -> str:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Self
 
 from gmat_sweep.disk.owner import current_user
 from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +216,7 @@ def _described(descriptor: int) -> str:
     try:
         found = json.loads(os.pread(descriptor, 1 << 16, 0))
         own = " (this process)" if found["pid"] == os.getpid() else ""
-        return (
+        return one_line(
             f"process {found['pid']}{own} on {found['host']}, user {found['user']}, "
             f"since {found['since']}, command: {found['command']}"
         )

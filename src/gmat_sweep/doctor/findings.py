@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gmat_sweep.printable import one_line
+
 __all__ = ["Finding", "SweepHealth"]
 
 
@@ -30,7 +32,7 @@ class Finding:
 
     def __str__(self) -> str:
         where = "" if self.run_id is None else f"run {self.run_id}: "
-        return f"{self.kind + ':':<8}{where}{self.text}"
+        return f"{self.kind + ':':<8}{where}{one_line(self.text)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,13 @@ class SweepHealth:
     def __str__(self) -> str:
         of = "" if self.runs is None else f" of {self.runs}"
         unfit = f", {self.failed} failed" if self.failed else ""
-        lines = [f"{self.manifest.parent}: {self.ok}{of} runs ok{unfit}"]
-        lines += [f"  repaired: {action}" for action in self.repaired]
+        lines = [f"{one_line(self.manifest.parent)}: {self.ok}{of} runs ok{unfit}"]
+        lines += [f"  repaired: {one_line(action)}" for action in self.repaired]
         lines += [f"  {finding}" for finding in self.findings]
         lines.append("  healthy" if self.is_healthy else f"  damaged: {len(self.damage)} findings")
-        folder, manifest = (shlex.quote(str(p)) for p in (self.manifest.parent, self.manifest))
+        folder, manifest = (
+            one_line(shlex.quote(str(path))) for path in (self.manifest.parent, self.manifest)
+        )
         if not self.is_healthy and not self.repaired:
             lines.append(f"  save what can be saved with `gmat-sweep doctor {folder} --repair`")
         elif self.is_healthy and self.runs is not None and self.ok < self.runs:

@@ -16,6 +16,7 @@ from gmat_sweep.errors import DurabilityError
 from gmat_sweep.flow.common_cause import FIRST_FAILURES, CommonCause
 from gmat_sweep.flow.progress import Progress
 from gmat_sweep.folder.run_seal import entry_of
+from gmat_sweep.printable import printable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,7 +92,7 @@ class Collector:
         )
         self._progress.make_room()
         _log.warning("%s", message)
-        get_run_logger().warning("%s", message)
+        get_run_logger().warning("%s", printable(message))
         self._progress.describe("all runs fail alike")
 
     def _say_notes(self) -> None:
@@ -102,7 +103,7 @@ class Collector:
             count = len(group.run_ids)
             runs = f"{count} {'run' if count == 1 else 'runs'} ({run_list(group.run_ids)})"
             _log.warning("%s: %s", runs, group.cause)
-            get_run_logger().warning("%s: %s", runs, group.cause)
+            get_run_logger().warning("%s: %s", runs, printable(group.cause))
 
     def __enter__(self) -> Self:
         """Return the collector."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.printable import one_line
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.sweep.options import SweepOptions
 
@@ -77,4 +78,5 @@ class SweepJob:
     @property
     def title(self) -> str:
         """Name of the flow run: mission, action, kind and number of runs."""
-        return f"{self.mission.stem} {self.action} {self.kind.replace('_', '-')} n={self.count}"
+        mission = one_line(self.mission.stem)
+        return f"{mission} {self.action} {self.kind.replace('_', '-')} n={self.count}"

@@ -35,6 +35,7 @@ from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.flow.prefect_internals import TASK_RUN_LOGGER
 from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.folder.attempts import make_way
+from gmat_sweep.printable import one_line
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -292,14 +293,16 @@ class TaskRuns:
         progress.outcome = outcome
         if outcome.status == "failed":
             return self._failed(RUN_FAILED, outcome)
-        missed = [name for name, reached in sorted(outcome.converged.items()) if not reached]
+        missed = [
+            one_line(name) for name, reached in sorted(outcome.converged.items()) if not reached
+        ]
         warning = f"; {', '.join(missed)} did not converge" if missed else ""
         return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s{warning}")
 
     def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
         cause = headline(outcome.stderr)
         if next(self._failures) < _MOST_CAUSES_LOGGED:
-            _causes.error(cause)
+            _causes.error("%s", cause)
         return Failed(name=name, message=cause)
 
 

@@ -17,6 +17,7 @@ from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
 from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count
+from gmat_sweep.printable import printable
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -161,7 +162,7 @@ def mission_facts(script: Path, folder: Path, prepared: PreparedMission | None) 
 def _refuse_or_warn(message: str, *, allow: bool) -> None:
     if not allow:
         raise SweepConfigError(message)
-    warnings.warn(message, RuntimeWarning, stacklevel=5)
+    warnings.warn(printable(message), RuntimeWarning, stacklevel=5)
 
 
 def with_context(

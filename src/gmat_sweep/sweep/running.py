@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import unconverged_line
-from gmat_sweep.console import tell
+from gmat_sweep.console import say
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
@@ -30,6 +30,7 @@ from gmat_sweep.plans import (
     parameter_spec_from_runs,
     rebuild_runs,
 )
+from gmat_sweep.printable import one_line
 from gmat_sweep.sweep.header import new_header
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.sweep.options import SweepOptions
@@ -566,10 +567,10 @@ class Sweep(SweepResults):
         if not self.options.progress:
             return
         if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
-            tell(line)
+            say(one_line(line))
         if self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
-            tell(f"flow run {job.title!r}: {place}")
+            say(one_line(f"flow run {job.title!r}: {place}"))
 
     def _loaded(self) -> Manifest:
         manifest = Manifest.load(self.manifest_path)

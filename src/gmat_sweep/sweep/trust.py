@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -96,7 +97,8 @@ def check_trust(
 def show_hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> None:
     """Print on standard error which hooks of the manifest will be called."""
     if hooks := _hooks(manifest, runs):
-        print(f"gmat-sweep: calls what the manifest names: {_listed(hooks)}", file=sys.stderr)
+        said = f"gmat-sweep: calls what the manifest names: {_listed(hooks)}"
+        print(one_line(said), file=sys.stderr)
 
 
 def _asked_for(
