@@ -13,7 +13,7 @@ import termios
 
 import pytest
 
-from gmat_sweep.console import tell
+from gmat_sweep.console import say
 from gmat_sweep.flow import progress
 from gmat_sweep.flow.progress import Progress
 
@@ -148,6 +148,6 @@ def test_a_stream_that_takes_nothing_ends_no_sweep(
     monkeypatch.setattr(sys, "stderr", stream)
 
     told(3)
-    tell("done")
+    say("done")
 
     assert capsys.readouterr().out == ""

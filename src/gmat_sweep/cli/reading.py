@@ -39,7 +39,8 @@ def show(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     if arguments.detail:
         tell(text.detail_table(entries, arguments.filter))
-    folder = text.sweep_folder(manifest, user_path(arguments.manifest, "manifest"))
+    path = user_path(arguments.manifest, "manifest")
+    folder = text.sweep_folder(manifest, path)
     tell(text.summary_line(entries, folder))
     # On standard error: a program that reads standard output gets the summary line alone.
     if missing := text.missing_line(manifest, arguments.manifest):
