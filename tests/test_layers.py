@@ -51,7 +51,7 @@ LIBRARIES = {"dask", "distributed", "prefect", "prefect_dask", "prefect_ray", "r
 LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layout, name), str)}
 
 # From the bottom up. A name stands for a module or for a whole package; the record of how to run
-# a sweep is part of the flow's job, too.
+# a sweep is part of the flow's job, too, and reports name the command that resumes one.
 LAYERS = (
     {
         "causes",
@@ -67,7 +67,7 @@ LAYERS = (
     },
     {"disk", "mission", "engine"},
     {"manifest", "folder"},
-    {"distributions", "grids", "lazy_runs", "plans"},
+    {"distributions", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
     {"worker"},
     {"aggregate", "analysis", "archive", "plotting", "sensitivity"},
     {"backends"},

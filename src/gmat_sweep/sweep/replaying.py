@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from gmat_sweep.mission.headless import headless_copy
 from gmat_sweep.mission.replaying import write_replay
 from gmat_sweep.plans import recorded_plan
 from gmat_sweep.spec import RunSpec
-from gmat_sweep.sweep.resuming import END_STATE_KEY, MISSION_PATH_KEY, check_drift
+from gmat_sweep.sweep.recorded_script import recorded_script
+from gmat_sweep.sweep.resuming import END_STATE_KEY, check_drift
 
 __all__ = ["flown_script", "replay_run"]
 
@@ -88,7 +88,10 @@ def replay_run(
     target = absolute_path(out, "out")
     recorded = Manifest.load(path)
     folder = recorded.output_dir if recorded.output_dir is not None else path.parent
-    mission = _mission(recorded, path, folder, script)
+    if script is None:
+        mission = recorded_script(recorded, folder, allow_drift=allow_script_drift)
+    else:
+        mission = _existing(Path(script).absolute())
     check_drift(mission, recorded, allow=allow_script_drift)
     plan = recorded_plan(recorded, mission, folder)
     chosen = plan.get(run_id)
@@ -113,21 +116,10 @@ def replay_run(
         return write_replay(headless.write(Path(scratch)), chosen.overrides, target)
 
 
-def _mission(manifest: Manifest, path: Path, folder: Path, given: str | Path | None) -> Path:
-    if given is not None:
-        script = Path(given).absolute()
-        if not script.is_file():
-            raise SweepConfigError(f"There is no script {script}. Correct its path.")
-        return script
-    name = manifest.extra.get(MISSION_PATH_KEY)
-    if isinstance(name, str):
-        for start in (folder, path.parent):
-            script = Path(os.path.normpath(start / name))
-            if script.is_file():
-                return script
-    raise SweepConfigError(
-        f"The mission script of {path} is not where it was. Name it with --script (script=)."
-    )
+def _existing(script: Path) -> Path:
+    if not script.is_file():
+        raise SweepConfigError(f"There is no script {script}. Correct its path.")
+    return script
 
 
 def _resource_types() -> frozenset[str]:

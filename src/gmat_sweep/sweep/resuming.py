@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count
 from gmat_sweep.printable import printable
+from gmat_sweep.sweep.recorded_script import script_paths
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "END_STATE_KEY",
     "MISSION_FILES_KEY",
-    "MISSION_PATH_KEY",
     "UNCONVERGED_KEY",
     "check_drift",
     "existing_folder",
@@ -40,9 +39,6 @@ __all__ = [
 
 END_STATE_KEY = "end_state_report"
 """Header key: the ReportFile of the end state that was added to the mission."""
-
-MISSION_PATH_KEY = "mission_path"
-"""Header key: path of the mission script as it leads from the sweep folder."""
 
 MISSION_FILES_KEY = "mission_files"
 """Header key: SHA-256 of the files that the mission includes and reads, by relative path."""
@@ -151,7 +147,7 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
 
 def mission_facts(script: Path, folder: Path, prepared: PreparedMission | None) -> dict[str, Any]:
     """Return what the manifest's header says about the mission besides its script's hash."""
-    facts: dict[str, Any] = {MISSION_PATH_KEY: Path(os.path.relpath(script, folder)).as_posix()}
+    facts = script_paths(script, folder)
     if files := recorded_digests(script):
         facts[MISSION_FILES_KEY] = files
     if prepared is not None and prepared.end_state is not None:
