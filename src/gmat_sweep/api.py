@@ -315,7 +315,7 @@ def latin_hypercube(
 
 def monte_carlo_extend(
     manifest: str | Path,
-    script: str | Path,
+    script: str | Path | None = None,
     *,
     n: int,
     backend: Pool | None = None,
@@ -342,8 +342,9 @@ def monte_carlo_extend(
     ----------
     manifest : str or Path
         The sweep's manifest.
-    script : str or Path
-        The sweep's mission script.
+    script : str or Path, optional
+        The sweep's mission script; by default the one that the manifest names, as for
+        `Sweep.from_manifest`.
     n : int
         How many runs to add.
     backend, progress, fsync_each, fsync_batch, engine, name, timeout, retries, memory_limit
@@ -383,19 +384,17 @@ def monte_carlo_extend(
         allow_script_drift=allow_script_drift,
         trust_hook=trust_hook,
     )
-    mission = absolute_path(script, "script")
-    path = absolute_path(manifest, "manifest")
     pool = LocalJoblibPool() if backend is None else backend
     try:
         sweep = Sweep.from_manifest(
-            path,
-            mission,
+            absolute_path(manifest, "manifest"),
+            None if script is None else absolute_path(script, "script"),
             backend=pool,
             output_dir=output_dir,
             context_provider=context_provider,
             **options.to_go_on(),
         )
-        _check_report(mission, name, end_state=sweep.options.end_state)
+        _check_report(sweep.script_path, name, end_state=sweep.options.end_state)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)
     finally:
         if backend is None:

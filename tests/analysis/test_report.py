@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,10 @@ class TestRealSweep:
             f"**two_reports.script, monte carlo: {found.ok} of 8 runs ok, {found.failed} failed.**"
         )
         assert f"manifest: `{swept / 'manifest.jsonl'}`" in text
-        assert f"`gmat-sweep resume {swept / 'manifest.jsonl'} --script two_rep" in text
+        script = swept.parent / "two_reports.script"
+        command = f"gmat-sweep resume {swept / 'manifest.jsonl'} --script {script}"
+        assert f"what is missing or failed is run by `{command}`" in text
+        assert "run by" not in replace(found, failed=0).to_markdown()
         assert len(table_rows(text, "## At the end of the run")) == 8
         assert "nan" not in text.lower()
 

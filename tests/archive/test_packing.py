@@ -28,6 +28,7 @@ from gmat_sweep.errors import DurabilityError, SweepConfigError
 from gmat_sweep.grids import expand_grid_to_run_specs
 from gmat_sweep.manifest import ManifestEntry
 from gmat_sweep.plans import rebuild_runs
+from gmat_sweep.sweep.recorded_script import recorded_script
 from repository import DATA
 from sweep_on_disk import SweepOnDisk, report
 
@@ -168,14 +169,22 @@ class TestRoundTrip:
             solver_paths={"DC": folder / "solver__DC.parquet"},
         )
 
-    def test_the_header_comes_back_with_all_its_keys(self, full: Mission) -> None:
+    def test_the_header_comes_back_with_all_its_keys_and_names_the_packed_script(
+        self, full: Mission
+    ) -> None:
         full.changes = {
             "sweep_seed": 42, "postprocess": "a.b:c", "backend": "DaskPool",
-            "extra": {"created_by": {"user": "u"}, "mission": "leo.script"},
+            "extra": {
+                "created_by": {"user": "u"}, "mission": "leo.script",
+                "mission_path": "../leo.script", "mission_absolute_path": "/home/u/leo.script",
+            },
         }  # fmt: skip
         loaded = Manifest.load(full.unpacked() / "manifest.jsonl")
 
-        assert replace(loaded, entries=[]) == replace(full.manifest, entries=[])
+        kept = {key: full.changes["extra"][key] for key in ("created_by", "mission")}
+        extra = {**kept, "mission_path": "script/leo.script"}
+        assert replace(loaded, entries=[]) == replace(full.manifest, entries=[], extra=extra)
+        assert recorded_script(loaded).is_relative_to(full.folder / "unpacked")
 
     def test_a_run_that_was_tried_again_is_there_once_with_its_last_entry(
         self, mission: Mission

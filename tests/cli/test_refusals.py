@@ -164,7 +164,7 @@ class TestSweepsThatCannotStart:
     def test_a_folder_that_holds_a_sweep_is_2_and_keeps_it(
         self, capsys: pytest.CaptureFixture[str], out: Path
     ) -> None:
-        manifest("ok").save(out / "manifest.jsonl")
+        manifest("ok", run_count=2).save(out / "manifest.jsonl")
         before = (out / "manifest.jsonl").read_bytes()
 
         said = refused(capsys, 2, "run", SCRIPT, *GRID, "--out", out)

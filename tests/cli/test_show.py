@@ -294,8 +294,7 @@ class TestMissingRuns:
 
         assert summary.startswith("2 runs (1 ok, 1 skipped) in ")
         assert missing == (
-            "2 of 5 runs are recorded; run the rest with "
-            f"`gmat-sweep resume '{path}' --script SCRIPT`"
+            f"2 of 5 runs are recorded; run the rest with `gmat-sweep resume '{path}'`"
         )
 
     @pytest.mark.parametrize(
@@ -588,9 +587,20 @@ class TestUnreadableManifests:
         assert capsys.readouterr() == ("", f"gmat-sweep: manifest not found: {path}\n")
 
     def test_a_folder_is_exit_3(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = tmp_path / "manifest.jsonl"
+        path.mkdir()
+
         assert main(["show", str(tmp_path)]) == EXIT_MANIFEST
         assert capsys.readouterr().err == (
-            f"gmat-sweep: manifest cannot be read: {tmp_path}: Is a directory\n"
+            f"gmat-sweep: manifest cannot be read: {path}: Is a directory\n"
+        )
+
+    def test_a_folder_without_a_manifest_is_exit_3(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["show", str(tmp_path)]) == EXIT_MANIFEST
+        assert capsys.readouterr().err == (
+            f"gmat-sweep: manifest not found: {tmp_path / 'manifest.jsonl'}\n"
         )
 
     @pytest.mark.parametrize(

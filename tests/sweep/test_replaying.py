@@ -155,6 +155,6 @@ def test_a_mission_that_has_changed_or_moved_is_not_replayed_unasked(
     with pytest.raises(SweepConfigError, match=r"parts/orbit\.inc has changed"):
         replay_run(manifest, 0, tmp_path / "again")
     mission.rename(mission.with_name("moved.script"))
-    with pytest.raises(SweepConfigError, match=r"is not where it was\. Name it with --script"):
+    with pytest.raises(SweepConfigError, match=r"not where it was \(.*\)\. Name it with --script"):
         replay_run(manifest, 0, tmp_path / "again")
     assert not (tmp_path / "again").exists()

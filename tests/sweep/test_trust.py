@@ -23,7 +23,7 @@ STRANGER = {**origin(), "user": "mallory"}
 
 def checked(writer: dict[str, Any], runs: list[RunSpec], folder: Path) -> None:
     manifest = header(run_count=len(runs), extra={"created_by": writer})
-    check_trust(manifest, runs, SHORT, folder, named=None, trusted=False)
+    check_trust(manifest, runs, SHORT, folder, named=None, script_named=True, trusted=False)
 
 
 @pytest.mark.parametrize(("writer", "most"), [(origin(), 0), (STRANGER, 1)])

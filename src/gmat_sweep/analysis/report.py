@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.plans import planned_count
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.printable import one_line
+from gmat_sweep.sweep.recorded_script import resume_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,6 +99,8 @@ class FinalReport:
         For each solver, the runs that are ``ok`` although the solver did not reach its goal.
     unreadable : mapping of int to str
         Runs whose report files could not be read, and why. Their values are missing.
+    resume_command : str
+        The shell command that runs what is missing, failed or damaged.
     """
 
     manifest_path: Path
@@ -114,6 +116,7 @@ class FinalReport:
     failures: tuple[FailureGroup, ...]
     not_converged: Mapping[str, tuple[int, ...]]
     unreadable: Mapping[int, str]
+    resume_command: str
 
     @property
     def recorded(self) -> int:
@@ -134,12 +137,6 @@ class FinalReport:
     def runs_per_s(self) -> float | None:
         """Recorded runs per second of `duration_s`; None if that is zero."""
         return self.recorded / self.duration_s if self.duration_s > 0 else None
-
-    @property
-    def resume_command(self) -> str:
-        """The shell command that runs what is missing, failed or damaged."""
-        words = ["gmat-sweep", "resume", str(self.manifest_path), "--script"]
-        return f"{shlex.join(words)} {shlex.quote(self.mission or 'SCRIPT')}"
 
     def headline(self) -> str:
         """Return one sentence that says how the sweep ended, as plain text."""
@@ -208,14 +205,14 @@ class FinalReport:
         if self.rate.low is not None:
             rate += f" (95 % interval {percent(self.rate.low)} to {percent(self.rate.high)})"
         pace = f", {self.runs_per_s:.3g} runs/s" if self.runs_per_s is not None else ""
-        return "\n".join(
-            [
-                f"- failure rate: {rate}",
-                f"- duration: {self.duration_s:.1f} s{pace}",
-                f"- manifest: `{one_line(self.manifest_path)}`",
-                f"- what is missing or failed is run by `{one_line(self.resume_command)}`",
-            ]
-        )
+        facts = [
+            f"- failure rate: {rate}",
+            f"- duration: {self.duration_s:.1f} s{pace}",
+            f"- manifest: `{one_line(self.manifest_path)}`",
+        ]
+        if self.missing or self.failed:
+            facts.append(f"- what is missing or failed is run by `{one_line(self.resume_command)}`")
+        return "\n".join(facts)
 
     def _failure_table(self) -> str:
         rows = [
@@ -288,6 +285,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
         failures=tuple(failure_groups(entries)),
         not_converged=unconverged_runs(entries),
         unreadable=ends.attrs[UNREADABLE],
+        resume_command=resume_command(manifest, sweep.path),
     )
 
 

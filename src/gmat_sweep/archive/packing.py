@@ -38,6 +38,7 @@ from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfig
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
+from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,7 +120,7 @@ def archive_sweep(
         packed = replace(
             manifest,
             entries=entries,
-            extra=_with_runs_inside(manifest.extra),
+            extra=_with_script_inside(_with_runs_inside(manifest.extra), mission.name),
             output_dir=None,
         )
         packed.save(Path(scratch) / MANIFEST_NAME)
@@ -175,6 +176,12 @@ def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
         return {**record, "output_dir": f"runs/{run_folder_name(record['run_id'])}"}
 
     return {**extra, EXPLICIT_RUNS_KEY: [inside(record) for record in kept]}
+
+
+def _with_script_inside(extra: dict[str, Any], script: str) -> dict[str, Any]:
+    """Return the header's further keys with the path of the script that is packed."""
+    kept = {key: value for key, value in extra.items() if key != MISSION_ABSOLUTE_KEY}
+    return {**kept, MISSION_PATH_KEY: script}
 
 
 # --- what goes in --------------------------------------------------------------------------------

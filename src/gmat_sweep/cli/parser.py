@@ -6,6 +6,7 @@ import argparse
 from typing import NoReturn
 
 from gmat_sweep.cli.endings import EXIT_CODES, EXIT_CONFIG
+from gmat_sweep.cli.inputs import manifest_in
 from gmat_sweep.limits import shown
 from gmat_sweep.plans.notation import number_or_text
 
@@ -16,8 +17,8 @@ examples:
   gmat-sweep run leo.script --grid Sat.SMA=7000:7100:5 --grid Sat.INC=28.5,51.6 --out grid
   gmat-sweep monte-carlo leo.script --n 200 --seed 42 \\
       --perturb Sat.SMA=normal:7000:5 --out mc --frame mc.parquet
-  gmat-sweep resume mc/manifest.jsonl --script leo.script
-  gmat-sweep show mc/manifest.jsonl --detail --filter failed
+  gmat-sweep resume mc
+  gmat-sweep show mc --detail --filter failed
 
 exit codes:
 """
@@ -99,7 +100,8 @@ def _add_continuations(commands: _Commands) -> None:
     extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
     extend.add_argument("--n", type=_whole_number, required=True, help="how many runs to add")
     for command in (resume, extend):
-        _manifest_and_script(command)
+        _manifest(command)
+        _script(command)
         command.add_argument(
             "--out", metavar="PATH", help="the sweep folder; the manifest's own by default"
         )
@@ -119,7 +121,7 @@ def _add_continuations(commands: _Commands) -> None:
 
 def _add_readers(commands: _Commands) -> None:
     show = _command(commands, "show", "say what a manifest holds, and why runs failed")
-    show.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
+    _manifest(show)
     what = show.add_mutually_exclusive_group()
     what.add_argument("--detail", action="store_true", help="a line per run, failed first")
     what.add_argument("--run", type=_whole_number, metavar="N", help="everything about one run")
@@ -135,23 +137,19 @@ def _add_readers(commands: _Commands) -> None:
         "resume flies what was lost",
     )
     archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
-    _manifest_and_script(archive)
+    _manifest(archive)
+    _script(archive)
     archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
     archive.add_argument("--include-logs", action="store_true", help="pack the runs' logs too")
     replay = _command(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )
-    replay.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
+    _manifest(replay)
     replay.add_argument("--run", type=_whole_number, metavar="N", required=True, help="the run")
     replay.add_argument(
         "--out", metavar="PATH", help="the folder to write; replay-N here by default"
     )
-    replay.add_argument(
-        "--script", metavar="SCRIPT", help="the mission script, where it is not where it was"
-    )
-    replay.add_argument(
-        "--allow-script-drift", action="store_true", help="accept a mission that has changed"
-    )
+    _script(replay)
     _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
 
 
@@ -180,13 +178,23 @@ def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.Arg
     return command
 
 
-def _manifest_and_script(command: argparse.ArgumentParser) -> None:
-    command.add_argument("manifest", metavar="MANIFEST", help="the sweep's manifest.jsonl")
+def _manifest(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--script", required=True, metavar="SCRIPT", help="the mission script of the sweep"
+        "manifest",
+        type=manifest_in,
+        metavar="MANIFEST",
+        help="the sweep's manifest.jsonl, or the folder that it is in",
+    )
+
+
+def _script(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--script",
+        metavar="SCRIPT",
+        help="the mission script, where it is no longer where the manifest says",
     )
     command.add_argument(
-        "--allow-script-drift", action="store_true", help="accept a script that has changed"
+        "--allow-script-drift", action="store_true", help="accept a mission that has changed"
     )
 
 

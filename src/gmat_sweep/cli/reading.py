@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say, tell
-from gmat_sweep.cli.inputs import existing_script, loaded_manifest
+from gmat_sweep.cli.inputs import loaded_manifest, script_of
 from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
 
@@ -69,16 +69,17 @@ def archive(arguments: argparse.Namespace) -> int:
     from gmat_sweep.archive import archive_sweep
     from gmat_sweep.cli.show import summary_line, sweep_folder
 
-    script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
     folder = sweep_folder(manifest, user_path(arguments.manifest, "manifest"))
+    drift = arguments.allow_script_drift
+    script = script_of(arguments.script, manifest, None, allow_drift=drift)
     written = archive_sweep(
         manifest,
         folder,
         script,
         arguments.out,
         include_logs=arguments.include_logs,
-        allow_script_drift=arguments.allow_script_drift,
+        allow_script_drift=drift,
     )
     tell(summary_line(manifest.entries, folder))
     tell(f"archive: {written}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say, tell
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
-from gmat_sweep.cli.inputs import existing_script, loaded_manifest
+from gmat_sweep.cli.inputs import existing_script, loaded_manifest, script_of
 from gmat_sweep.disk.paths import current_folder, user_path
 from gmat_sweep.errors import (
     BackendError,
@@ -151,17 +151,19 @@ def _continue(
     from gmat_sweep.cli.show import sweep_folder
     from gmat_sweep.plans import planned_count
 
-    script = existing_script(arguments.script)
     manifest = loaded_manifest(arguments.manifest)
     path = user_path(arguments.manifest, "manifest")
     named = None if arguments.out is None else user_path(arguments.out, "--out").resolve()
+    drift = arguments.allow_script_drift
+    script = script_of(arguments.script, manifest, named, allow_drift=drift)
 
     def run_on(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
 
         sweep = Sweep.from_manifest(
             path,
-            script,
+            # A recorded script has to be trusted where somebody else recorded it.
+            None if arguments.script is None else script,
             backend=pool,
             output_dir=named,
             **options.to_go_on(),
@@ -350,15 +352,19 @@ def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> N
 
 def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
     """Return the command that resumes a manifest, or the extension once more."""
+    from gmat_sweep.sweep.recorded_script import no_option
+
     words = ["gmat-sweep"]
     if to_resume is not None:
-        words += ["resume", str(to_resume)]
+        words += ["resume", no_option(to_resume)]
     else:
-        words += ["extend", arguments.manifest, "--n", str(arguments.n)]
-    words += ["--script", arguments.script]
+        words += ["extend", no_option(arguments.manifest), "--n", str(arguments.n)]
+    # Without a script the manifest names it.
+    if arguments.script is not None:
+        words += ["--script", no_option(arguments.script)]
     if arguments.command in {"resume", "extend"}:
         if arguments.out is not None:
-            words += ["--out", arguments.out]
+            words += ["--out", no_option(arguments.out)]
         if arguments.allow_script_drift:
             words.append("--allow-script-drift")
         if arguments.postprocess is not None:

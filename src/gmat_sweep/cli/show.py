@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.plans import implausible_size, planned_count
 from gmat_sweep.printable import one_line, printable
+from gmat_sweep.sweep.recorded_script import resume_command
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -62,10 +62,8 @@ def missing_line(manifest: Manifest, path: str) -> str:
     recorded, planned = len(manifest.entries), planned_count(manifest)
     if recorded >= planned:
         return ""
-    return one_line(
-        f"{recorded} of {planned} runs are recorded; run the rest with `gmat-sweep resume "
-        f"{shlex.quote(path)} --script SCRIPT`"
-    )
+    command = resume_command(manifest, path)
+    return one_line(f"{recorded} of {planned} runs are recorded; run the rest with `{command}`")
 
 
 def interruption_line(folder: Path) -> str:

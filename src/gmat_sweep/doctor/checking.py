@@ -69,11 +69,15 @@ def _manifest_path(place: Path) -> Path:
 
 def _health(it: Examination, done: tuple[str, ...] = ()) -> SweepHealth:
     statuses = [record["status"] for record in it.latest.values()]
+    ok = statuses.count("ok") - len(it.damaged)
+    # A resume leaves skipped runs alone.
+    left = 0 if it.planned is None else len(it.planned) - ok - statuses.count("skipped")
     return SweepHealth(
         manifest=it.manifest_path,
         findings=tuple(it.findings),
         runs=None if it.planned is None else len(it.planned),
-        ok=statuses.count("ok") - len(it.damaged),
+        ok=ok,
         failed=statuses.count("failed"),
         repaired=done,
+        resume_command=it.resume_command if left > 0 else "",
     )

@@ -30,6 +30,7 @@ from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, RecordedPlan, planned_count, recorded_plan
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.sweep.recorded_script import MISSION_PATH_KEY, recorded_script, resume_command
 
 __all__ = ["Examination", "examined"]
 
@@ -65,6 +66,8 @@ class Examination:
         Temporary files of killed processes.
     findings : list of Finding
         Damage and notes in words.
+    resume_command : str
+        The shell command that would resume the sweep; empty if there is no header.
     """
 
     manifest_path: Path
@@ -80,6 +83,7 @@ class Examination:
     bad_seals: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    resume_command: str = ""
 
     def damage(self, text: str, run_id: int | None = None) -> None:
         """Note that something was lost or changed."""
@@ -120,7 +124,8 @@ def examined(manifest_path: Path) -> Examination:
             "rebuilt from. Name the folder of one."
         )
     if manifest is not None:
-        _look_at_plan(it, manifest, seals)
+        script = _look_at_script(it, manifest)
+        _look_at_plan(it, manifest, seals, script)
     _look_at_files(it)
     _look_at_seals(it, manifest, seals)
     _look_at_rest(it)
@@ -179,17 +184,27 @@ def _manifest_of(it: Examination) -> Manifest | None:
     return manifest
 
 
-def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal]) -> None:
+def _look_at_script(it: Examination, manifest: Manifest) -> Path:
+    """Return the mission script, or a path where there is none if it is not as it was."""
+    it.resume_command = resume_command(manifest, it.manifest_path, it.folder)
+    try:
+        return recorded_script(manifest, it.folder)
+    except SweepConfigError as error:
+        if MISSION_PATH_KEY in manifest.extra:
+            it.note(f"a resume needs the mission script: {error}")
+        return it.folder / HEADLESS_FOLDER / "mission script"
+
+
+def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal], script: Path) -> None:
     if not it.log_is_whole:
         # Only the entries of its runs tell of an extension: take the lost ones from the seals.
         known = {entry.run_id for entry in manifest.entries}
         sealed = (seal.entry for seal in seals)
         manifest.entries += [entry for entry in sealed if entry.run_id not in known]
-    mission = manifest.extra.get("mission", "")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            it.planned = recorded_plan(manifest, Path(str(mission)), it.folder)
+            it.planned = recorded_plan(manifest, script, it.folder)
     except SweepConfigError as error:
         it.damage(f"the header does not say which runs there are: {error}")
         return

@@ -51,6 +51,8 @@ class SweepHealth:
         Recorded runs whose files are as they were recorded, and recorded failures.
     repaired : tuple of str
         The things that a repair did.
+    resume_command : str
+        The shell command that flies the rest; empty if nothing is left to fly.
     """
 
     manifest: Path
@@ -59,6 +61,7 @@ class SweepHealth:
     ok: int
     failed: int
     repaired: tuple[str, ...] = ()
+    resume_command: str = ""
 
     @property
     def is_healthy(self) -> bool:
@@ -77,11 +80,9 @@ class SweepHealth:
         lines += [f"  repaired: {one_line(action)}" for action in self.repaired]
         lines += [f"  {finding}" for finding in self.findings]
         lines.append("  healthy" if self.is_healthy else f"  damaged: {len(self.damage)} findings")
-        folder, manifest = (
-            one_line(shlex.quote(str(path))) for path in (self.manifest.parent, self.manifest)
-        )
         if not self.is_healthy and not self.repaired:
+            folder = one_line(shlex.quote(str(self.manifest.parent)))
             lines.append(f"  save what can be saved with `gmat-sweep doctor {folder} --repair`")
-        elif self.is_healthy and self.runs is not None and self.ok < self.runs:
-            lines.append(f"  fly the rest with `gmat-sweep resume {manifest} --script SCRIPT`")
+        elif self.is_healthy and self.resume_command:
+            lines.append(f"  fly the rest with `{one_line(self.resume_command)}`")
         return "\n".join(lines)

@@ -35,6 +35,7 @@ from gmat_sweep.mission.script import (
     resources_in,
     statements_of,
 )
+from gmat_sweep.sweep.recorded_script import how_to_finish
 from gmat_sweep.sweep.refusals import refusal
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
     """
     if manifest_path.exists():
         raise SweepConfigError(
-            f"{manifest_path} already holds a sweep. Resume it with `gmat-sweep resume "
-            f"{manifest_path} --script SCRIPT` or Sweep.from_manifest(...).resume(), or write to "
-            "another folder."
+            f"{manifest_path} already holds a sweep. {how_to_finish(manifest_path)}"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,17 +14,19 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.errors import MissionScriptError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
+from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.script import script_digest
+from gmat_sweep.plans import planned_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gmat_sweep.manifest import Manifest
-
 __all__ = [
     "MISSION_ABSOLUTE_KEY",
     "MISSION_PATH_KEY",
+    "how_to_finish",
+    "no_option",
     "recorded_script",
     "resume_command",
     "script_paths",
@@ -79,9 +81,10 @@ def recorded_script(
         another one.
     """
     places = list(dict.fromkeys(_places(manifest, folder)))
+    name = manifest.path or "the manifest"
     if not places:
         raise SweepConfigError(
-            f"{manifest.path} does not record the path of its mission script. Name the script with "
+            f"{name} does not record the path of its mission script. Name the script with "
             "--script (script_path=)."
         )
     digests = {place: digest for place in places if (digest := _digest_of(place)) is not None}
@@ -90,7 +93,7 @@ def recorded_script(
             return place
     if not digests:
         raise SweepConfigError(
-            f"The mission script of {manifest.path} is not where it was "
+            f"The mission script of {name} is not where it was "
             f"({' or '.join(map(str, places))}). Name it with --script (script_path=)."
         )
     place, digest = next(iter(digests.items()))
@@ -104,23 +107,47 @@ def recorded_script(
     )
 
 
-def resume_command(manifest: Manifest, path: Path, folder: Path | None = None) -> str:
+def resume_command(manifest: Manifest, path: str | Path, folder: Path | None = None) -> str:
     """Return the shell command that resumes a sweep, with the script where that is found.
+
+    It can be copied as it is: what is no word of a shell is quoted, and a path that looks like an
+    option begins with ``./``.
 
     Parameters
     ----------
     manifest : Manifest
         The manifest of the sweep.
-    path : Path
+    path : str or Path
         The manifest's path as the command is to name it.
     folder : Path, optional
         As for `recorded_script`.
     """
-    words = ["gmat-sweep", "resume", str(path)]
+    words = ["gmat-sweep", "resume", no_option(path)]
     # Without a script the command says itself what is wrong with it, and how to name one.
     with contextlib.suppress(SweepConfigError):
         words += ["--script", str(recorded_script(manifest, folder))]
     return shlex.join(words)
+
+
+def how_to_finish(path: Path) -> str:
+    """Return what to do about a folder that holds a sweep already, and where to begin another."""
+    try:
+        manifest = Manifest.outline(path)
+    except (OSError, GmatSweepError):
+        doctor = shlex.join(["gmat-sweep", "doctor", no_option(path)])
+        return f"See with `{doctor}` what is in it, or write to another folder."
+    entries = manifest.latest().values()
+    if len(entries) >= planned_count(manifest) and all(e.status != "failed" for e in entries):
+        return "Write to another folder."
+    return (
+        f"Resume it with `{resume_command(manifest, path)}` or "
+        "Sweep.from_manifest(...).resume(), or write to another folder."
+    )
+
+
+def no_option(path: str | Path) -> str:
+    """Return a path as a word of a command line, which must not begin as an option does."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _places(manifest: Manifest, folder: Path | None) -> Iterator[Path]:

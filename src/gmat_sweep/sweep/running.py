@@ -41,6 +41,7 @@ from gmat_sweep.sweep.preflight import (
     nothing_left_if_refused,
     prepare_missions,
 )
+from gmat_sweep.sweep.recorded_script import recorded_script
 from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
@@ -184,6 +185,7 @@ class Sweep(SweepResults):
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
         # The hook that the caller of a resume names: it may be called, whoever wrote the manifest.
         self._named_hook: str | None = None
+        self._named_script = True
 
     @classmethod
     def of_plan(
@@ -291,7 +293,7 @@ class Sweep(SweepResults):
     def from_manifest(
         cls,
         manifest_path: str | Path,
-        script_path: str | Path,
+        script_path: str | Path | None = None,
         *,
         backend: Pool,
         output_dir: str | Path | None = None,
@@ -313,8 +315,9 @@ class Sweep(SweepResults):
         ----------
         manifest_path : str or Path
             The manifest.
-        script_path : str or Path
-            The mission script; its hash must be the one recorded.
+        script_path : str or Path, optional
+            The mission script; its hash must be the one recorded. By default the script that the
+            manifest names, which has to be trusted where somebody else wrote the manifest.
         backend : Pool
             Where to run.
         output_dir : str or Path, optional
@@ -341,13 +344,12 @@ class Sweep(SweepResults):
         Raises
         ------
         SweepConfigError
-            The folder does not exist, the script has changed, the header cannot be understood, or
-            `postprocess` is not the manifest's.
+            The folder does not exist, the script is not found or has changed, the header cannot
+            be understood, or `postprocess` is not the manifest's.
         ManifestCorruptError
             The manifest cannot be read.
         """
         path = absolute_path(manifest_path, "manifest_path").resolve()
-        script = absolute_path(script_path, "script_path")
         folder = existing_folder(
             path.parent if output_dir is None else absolute_path(output_dir, "output_dir").resolve()
         )
@@ -355,6 +357,11 @@ class Sweep(SweepResults):
         if output_dir is None and manifest.output_dir is not None:
             folder = existing_folder(manifest.output_dir)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
+        script = (
+            recorded_script(manifest, folder, allow_drift=allow_script_drift)
+            if script_path is None
+            else absolute_path(script_path, "script_path")
+        )
         check_drift(script, manifest, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         check_named_hook(postprocess, manifest, runs)
@@ -385,6 +392,7 @@ class Sweep(SweepResults):
         sweep._from_manifest = True
         sweep._context_provider = context_provider
         sweep._named_hook = postprocess
+        sweep._named_script = script_path is not None
         return sweep
 
     def resume(self) -> Sweep:
@@ -464,6 +472,7 @@ class Sweep(SweepResults):
             self.script_path,
             self.output_dir,
             named=self._named_hook,
+            script_named=self._named_script,
             trusted=self.options.trust_hook,
         )
         if self.options.progress:

@@ -1,6 +1,6 @@
 """Trust: whose code a resume runs.
 
-A manifest names the hook of its sweep, and the scripts and folders of hand-made runs. A resume uses
+A manifest names the hook and the script of its sweep, and those of hand-made runs. A resume uses
 all of them, which is right for one's own sweep. A manifest from somebody else, or from another
 machine, could name any code of this machine. `check_trust` refuses it until the caller says that it
 is trusted: before that, no such hook is called, no such script flown, and nothing written outside
@@ -59,6 +59,7 @@ def check_trust(
     folder: Path,
     *,
     named: str | None,
+    script_named: bool,
     trusted: bool,
 ) -> None:
     """Refuse what a manifest from elsewhere names, unless the caller trusts it.
@@ -70,9 +71,11 @@ def check_trust(
     runs : sequence of RunSpec
         Its runs.
     script, folder : Path
-        The script and the sweep folder that the caller named.
+        The mission script and the sweep folder.
     named : str or None
         A hook that the caller named again.
+    script_named : bool
+        Whether the caller named the script; otherwise the manifest did.
     trusted : bool
         Whether the caller trusts all that the manifest names.
 
@@ -80,17 +83,28 @@ def check_trust(
     ------
     SweepConfigError
         The manifest was written by another user or on another machine, or does not say by whom; and
-        it names a hook, another script, or a folder outside of the sweep folder.
+        it names a hook, a script that the caller did not name, or a folder outside of the sweep
+        folder.
     """
-    if _is_own(manifest) or not (asked := _asked_for(manifest, runs, script, folder, named)):
+    if _is_own(manifest):
+        return
+    asked = _asked_for(manifest, runs, script, folder, named)
+    ways = []
+    if not script_named:
+        asked.insert(0, f"the mission script {script}")
+        ways.append("name the script (script_path=, --script)")
+    if _hooks(manifest, runs) - {named}:
+        ways.append("name the hook again (postprocess=, --postprocess)")
+    if not asked:
         return
     if trusted:
         _log.warning("trusted as the manifest names it: %s", "; ".join(asked))
         return
     raise SweepConfigError(
         f"{manifest.path} was written {_by_whom(manifest)}, and names what a resume would run or "
-        f"write here: {'; '.join(asked)}. If you know that code, name the hook again "
-        "(postprocess=, --postprocess), or trust all of it (trust_hook=True, --trust-hook)."
+        f"write here: {'; '.join(asked)}. If you know that code, "
+        f"{' and '.join(ways)}{', or ' * bool(ways)}trust all of it (trust_hook=True, "
+        "--trust-hook)."
     )
 
 
