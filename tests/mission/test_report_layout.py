@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from gmat_sweep.mission.report_layout import Quantity, ReportFormat, ReportLayout, report_layouts
+from gmat_sweep.mission.editing import EditableScript
+from gmat_sweep.mission.report_layout import (
+    Quantity,
+    ReportFormat,
+    ReportLayout,
+    outputs_off,
+    report_layouts,
+)
 from gmat_sweep.mission.statements import ScriptText
+from gmat_sweep.worker.report_tables import off_in
 
 
 def layout(script: str) -> ReportLayout:
@@ -109,6 +117,38 @@ def test_a_report_that_is_off_is_expected_to_have_rows_of_commands_only() -> Non
     assert layout(off + "Report R Sat.Y;").expects_rows
     assert layout(off + "R.WriteReport = true;").expects_rows
     assert not layout("BeginMissionSequence;").expects_rows
+
+
+@pytest.mark.parametrize(
+    ("script", "off"),
+    [
+        ("E.WriteEphemeris = false;", {"E"}),
+        ("GMAT E.WriteEphemeris = Off", {"E"}),
+        ("E.WriteEphemeris = 'false' ; % not now", {"E"}),
+        ("C.WriteReport = false;\nE.WriteEphemeris = false;", {"C", "E"}),
+        ("E.WriteEphemeris = false;\nE.WriteEphemeris = true;", set()),
+        ("E.WriteEphemeris = false;\nBeginMissionSequence;\nToggle E On;", set()),
+        ("E.WriteEphemeris = false;\nBeginMissionSequence;\nToggle F E On;", set()),
+        ("E.WriteEphemeris = false;\nBeginMissionSequence;\nToggle E Off;", {"E"}),
+        ("BeginMissionSequence;\nE.WriteEphemeris = false;", set()),
+        ("E.WriteReport = false;\nR.WriteReport = false;\nC.WriteEphemeris = false;", set()),
+    ],
+)
+def test_outputs_that_the_script_keeps_gmat_from_writing_are_known(
+    script: str, off: set[str]
+) -> None:
+    made = "Create EphemerisFile E F;\nCreate ContactLocator C;\nCreate ReportFile R;\n"
+
+    assert outputs_off(ScriptText(Path("m.script"), (made + script).encode()).statements) == off
+
+
+def test_an_override_switches_an_output_off_or_on(tmp_path: Path) -> None:
+    path = tmp_path / "mission.script"
+    path.write_text("Create EphemerisFile E;\nE.WriteEphemeris = true;\nBeginMissionSequence;\n")
+    script = EditableScript(path)
+
+    assert off_in(script, {"Sat.SMA": 7000}) == set()
+    assert off_in(script, {"E.WriteEphemeris": False}) == {"E"}
 
 
 def test_write_commands_and_global_reports_are_seen() -> None:

@@ -403,6 +403,7 @@ def test_numbers_of_any_size_keep_all_bits(fly: Fly, fields: str) -> None:
 
 def test_a_report_that_is_not_to_be_written_is_not_read(fly: Fly) -> None:
     off = "Create ReportFile Off;\nOff.Add = {Sat.X};\nOff.WriteReport = false;\n"
+    off += "Create EphemerisFile E;\nE.Spacecraft = Sat;\nE.WriteEphemeris = false;\n"
     flown = fly(off + ADD + THREE + BEGIN + FLY)
 
     assert list(flown.outcome.output_paths) == ["report__R"]

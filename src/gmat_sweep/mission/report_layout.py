@@ -19,12 +19,14 @@ from typing import Any, Literal
 from gmat_sweep.mission.statements import Statement, masked
 
 __all__ = [
+    "SWITCHES",
     "FlowStep",
     "Quantity",
     "QuantityKind",
     "ReportBlock",
     "ReportFormat",
     "ReportLayout",
+    "outputs_off",
     "report_layouts",
 ]
 
@@ -70,6 +72,9 @@ _REPORT = re.compile(r"Report[ \t]*(?:'+[ \t]*|[ \t])([A-Za-z_]\w*)", re.ASCII)
 _QUANTITY = re.compile(r"[A-Za-z_][\w.]*(?:[ \t]*\([^()]*\))?", re.ASCII)
 _WRITTEN_TO = re.compile(r"ReportFile[ \t]*=[ \t]*([A-Za-z_]\w*)", re.ASCII)
 _MOST_FORMATS = 16
+
+SWITCHES = {"EphemerisFile": "WriteEphemeris", "ContactLocator": "WriteReport"}
+"""The field with which a script keeps GMAT from writing an output of a type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +250,38 @@ def report_layouts(statements: Iterable[Statement]) -> dict[str, ReportLayout]:
         else:
             _read_command(statement, drafts)
     return {name: _layout(name, draft, kinds, sizes) for name, draft in drafts.items()}
+
+
+def outputs_off(statements: Iterable[Statement]) -> frozenset[str]:
+    """Return the ephemeris files and contact locators that a mission never lets GMAT write.
+
+    Parameters
+    ----------
+    statements : iterable of Statement
+        As for `report_layouts`.
+    """
+    kinds: dict[str, str] = {}
+    off: set[str] = set()
+    in_sequence = False
+    for statement in statements:
+        if statement.created is not None:
+            kind, names = statement.created
+            kinds.update(dict.fromkeys(names, kind))
+        elif statement.word == "BeginMissionSequence":
+            in_sequence = True
+        elif statement.word == "Toggle":
+            words = statement.code.split()
+            if words[-1] == "On":
+                off -= set(words)
+        elif (assigned := statement.assigned) is not None:
+            name, field_name = assigned
+            if SWITCHES.get(kinds.get(name, "")) == field_name:
+                value = statement.code[statement.value_start - statement.start :]
+                if _is_true(value.strip(" \t")):
+                    off.discard(name)
+                elif not in_sequence:
+                    off.add(name)
+    return frozenset(off)
 
 
 def _sizes(statement: Statement) -> Iterator[tuple[str, tuple[int, int]]]:

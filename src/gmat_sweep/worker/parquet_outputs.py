@@ -20,7 +20,7 @@ from gmat_sweep.worker.report_tables import read_report
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import gmat_run
     import pandas as pd
@@ -59,6 +59,7 @@ def write_outputs(
     log: logging.Logger,
     layouts: Mapping[str, ReportLayout] | None = None,
     solvers: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    off: Callable[[], Collection[str]] = frozenset,
 ) -> WrittenOutputs:
     """Write every report, ephemeris and contact of `results`, and the solver tables, as Parquet.
 
@@ -81,6 +82,8 @@ def write_outputs(
         What the script declares of its reports. gmat-run's parser reads a report without a layout.
     solvers : mapping of str to pandas.DataFrame
         The iterations of each solver, as `gmat_sweep.worker.solver_tables` reads them.
+    off : callable
+        Returns the ephemeris files and contact locators that the script keeps GMAT from writing.
     """
     written = WrittenOutputs()
     folders: set[Path] = set()
@@ -98,11 +101,15 @@ def write_outputs(
             written.outputs[f"report__{name}"] = write(_with_time(frame), "report", name)
     for name in results.ephemerides:
         path = results.ephemeris_paths.get(name)
+        if _is_missing(path) and name in off():
+            continue
         frame = _parsed(results.ephemerides, name, "EphemerisFile", path, written.notes)
         if frame is not None:
             written.outputs[f"ephemeris__{name}"] = write(_with_time(frame), "ephemeris", name)
     for name in results.contacts:
         path = results.contact_paths.get(name)
+        if _is_missing(path) and name in off():
+            continue
         frame = _parsed(results.contacts, name, "ContactLocator", path, written.notes)
         if frame is not None:
             frame = frame.reset_index(drop=True)
@@ -116,6 +123,10 @@ def write_outputs(
         log.warning("%s", note)
     durable.fsync_folders(folders)
     return written
+
+
+def _is_missing(path: Path | None) -> bool:
+    return path is not None and not path.exists()
 
 
 def _report(
@@ -141,7 +152,7 @@ def _parsed(
     notes: list[str],
 ) -> pd.DataFrame | None:
     """Return a table that gmat-run parses, None with a note if it cannot."""
-    if path is not None and not path.exists():
+    if path is not None and _is_missing(path):
         notes.append(f"{resource} {name} has no table: GMAT did not write {path.name}")
         return None
     try:

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.mission.assignments import root_of
 from gmat_sweep.mission.report_layout import (
+    SWITCHES,
     Quantity,
     QuantityKind,
     ReportBlock,
     ReportFormat,
     ReportLayout,
+    outputs_off,
     report_layouts,
 )
 from gmat_sweep.worker.report_order import Candidate, NoReadingError, OrderedRows, ordered_rows
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.mission.editing import EditableScript
 
-__all__ = ["ReportTable", "layouts_of", "read_report"]
+__all__ = ["ReportTable", "layouts_of", "off_in", "read_report"]
 
 _SEPARATOR = re.compile(r"\s{2,}")
 
@@ -90,6 +92,18 @@ def layouts_of(script: EditableScript, overrides: Mapping[str, Any]) -> dict[str
     if any(script.types.get(root_of(path)) == "ReportFile" for path in overrides):
         return report_layouts(script.edited(overrides).statements)
     return _plain_layouts(script)
+
+
+def off_in(script: EditableScript, overrides: Mapping[str, Any]) -> frozenset[str]:
+    """Return `outputs_off` of a script with these overrides in it."""
+    if any(script.types.get(root_of(path)) in SWITCHES for path in overrides):
+        return outputs_off(script.edited(overrides).statements)
+    return _plain_off(script)
+
+
+@functools.lru_cache(maxsize=2)
+def _plain_off(script: EditableScript) -> frozenset[str]:
+    return outputs_off(script.plain.statements)
 
 
 @functools.lru_cache(maxsize=2)

@@ -17,6 +17,7 @@ import time
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from gmat_sweep.worker.confinement import confined
 from gmat_sweep.worker.hook import HookFailedError, call_hook
 from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
-from gmat_sweep.worker.report_tables import layouts_of
+from gmat_sweep.worker.report_tables import layouts_of, off_in
 from gmat_sweep.worker.solver_tables import solver_tables
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     check_room(spec.output_dir)
     solved = solver_tables(results, log)
     layouts = layouts_of(loading.KEEPER.current, spec.overrides)
-    written = write_outputs(results, spec.output_dir, log, layouts, solved.tables)
+    off = partial(off_in, loading.KEEPER.current, spec.overrides)
+    written = write_outputs(results, spec.output_dir, log, layouts, solved.tables, off)
     if results.log:
         log.info("GMAT log\n%s", results.log)
 
