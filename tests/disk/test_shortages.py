@@ -30,6 +30,7 @@ from gmat_sweep.worker import loading, run_one
 from gmat_sweep.worker.solver_tables import SolverTables
 from repository import SUPPORT
 from resumed_sweeps import SHORT, forget, hand_made, ran, reopened, run_of
+from told import told
 
 SHORT_OF = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE]
 
@@ -50,11 +51,11 @@ def test_it_is_found_behind_whatever_it_was_turned_into_and_says_what_to_do(code
     error.__cause__ = DurabilityError(1, "first")
     error.__cause__.__context__ = OSError(code, "as the system says", "run-7/RF.txt")
 
-    told = shortage(error)
+    found = shortage(error)
 
-    assert told is not None
-    assert told.startswith(f"{os.strerror(code)}: 'run-7/RF.txt'; ")
-    assert any(word in told for word in ("free space", "writable", "ulimit", "close other"))
+    assert found is not None
+    assert found.startswith(f"{os.strerror(code)}: 'run-7/RF.txt'; ")
+    assert any(word in found for word in ("free space", "writable", "ulimit", "close other"))
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOENT, None])
@@ -162,15 +163,15 @@ def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
     )
 
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert "The sweep was stopped at run" in told["error"]
-    assert "No space left on device" in told["error"]
-    assert "free space on that disk" in told["error"]
-    assert 0 < len(told["recorded"]) < 40, "it went on, or never began"
-    assert set(told["recorded"]) == {"ok"}, "a run was blamed for the disk"
-    assert told["files"] == []
-    assert told["resumed"] == list(range(40))
-    assert told["is_whole"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert "The sweep was stopped at run" in report["error"]
+    assert "No space left on device" in report["error"]
+    assert "free space on that disk" in report["error"]
+    assert 0 < len(report["recorded"]) < 40, "it went on, or never began"
+    assert set(report["recorded"]) == {"ok"}, "a run was blamed for the disk"
+    assert report["files"] == []
+    assert report["resumed"] == list(range(40))
+    assert report["is_whole"]
 
 
 @pytest.mark.promise("3", "no space for a line (ENOSPC)")
@@ -243,6 +244,9 @@ def test_the_command_line_says_how_to_go_on(
     assert code == EXIT_GENERIC
     assert f"of 30 runs are recorded; go on with `gmat-sweep resume {out}/manifest.jsonl" in said
     assert "gmat-sweep: The sweep was stopped at run " in said
+    refused = (tmp_path / "room").read_text().split()
+    assert refused
+    assert len(refused) == len(set(refused)), "a run was tried again on the full disk"
 
 
 # --- runs that fail alike ------------------------------------------------------------------------
@@ -287,23 +291,23 @@ class TestCommonCause:
 def test_runs_that_all_fail_of_a_missing_file_are_pointed_out_and_go_on(
     pool: LocalJoblibPool,
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(common_cause, "FIRST_FAILURES", 3)
     out = tmp_path / "out"
-    sweep(
-        SHORT,
-        grid={"Sat.SMA": [7000.0 + n for n in range(5)]},
-        postprocess="sweep_hooks:need_a_file",
-        backend=pool,
-        out=out,
-    )
+    with told() as said, told("prefect.flow_runs") as by_the_flow_run:
+        sweep(
+            SHORT,
+            grid={"Sat.SMA": [7000.0 + n for n in range(5)]},
+            postprocess="sweep_hooks:need_a_file",
+            backend=pool,
+            out=out,
+        )
 
-    told = [r.getMessage() for r in caplog.records if "of the same cause" in r.getMessage()]
-    assert len(told) == 2, "once in this package's log and once in the flow run's"
-    assert f"No such file or directory: '{out}/model.dat'" in told[0]
+    for messages in (said, by_the_flow_run):
+        (message,) = [each for each in messages if "of the same cause" in each]
+        assert f"No such file or directory: '{out}/model.dat'" in message
     assert "all runs fail alike" in capsys.readouterr().err
     assert len(Manifest.load(out / "manifest.jsonl").entries) == 5
 

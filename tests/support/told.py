@@ -1,4 +1,4 @@
-"""What this package's logger says while a block runs.
+"""What a logger says while a block runs, by default this package's.
 
 `caplog` is of no use around a flow run: Prefect sets up logging at the first one, and takes away
 the handler that `caplog` has put on the root logger.
@@ -14,17 +14,18 @@ __all__ = ["told"]
 
 
 @contextmanager
-def told() -> Iterator[list[str]]:
-    """Collect the messages of the logger ``gmat_sweep``."""
+def told(name: str = "gmat_sweep") -> Iterator[list[str]]:
+    """Collect the messages of a logger, children not included."""
     messages: list[str] = []
 
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
+    def listen(record: logging.LogRecord) -> bool:
+        messages.append(record.getMessage())
+        return True
 
-    logger, listener = logging.getLogger("gmat_sweep"), Listener()
-    logger.addHandler(listener)
+    logger = logging.getLogger(name)
+    # No handler: those of Prefect's loggers go at the first flow run, too.
+    logger.addFilter(listen)
     try:
         yield messages
     finally:
-        logger.removeHandler(listener)
+        logger.removeFilter(listen)
