@@ -18,7 +18,9 @@ import pytest  # noqa: E402
 
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
+from gmat_sweep.backends.process.worker_process import WorkerProcess  # noqa: E402
 from gmat_sweep.flow.server import start_local_server  # noqa: E402
+from plain_gmat import PlainGmat  # noqa: E402
 from prefect_records import write_down_every_run  # noqa: E402
 from repository import DATA, EXAMPLES, PROJECT  # noqa: E402
 from soak_figures import figures  # noqa: E402, F401
@@ -57,6 +59,21 @@ def pool() -> Iterator[LocalJoblibPool]:
     """Two workers, shared by every test that does not break them."""
     with LocalJoblibPool(2) as workers:
         yield workers
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[WorkerProcess]:
+    """The product's engine: one for all missions of a module, as in a pool that is kept."""
+    own = WorkerProcess()
+    yield own
+    own.close()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainGmat]:
+    """GMAT itself, one for a module."""
+    with PlainGmat(tmp_path_factory.mktemp("plain")) as gmat:
+        yield gmat
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ than without the override where that moves a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,19 +136,6 @@ REFUSED: list[tuple[dict[str, Any], str, int]] = [
     ({"Sat.Nope": 1}, "The field name 'Nope' on object 'Sat' is not permitted", 46),
     ({"v.Value": "w"}, "Setting 'v' to 'w' is not allowed", 37),
 ]
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[WorkerProcess]:
-    own = WorkerProcess()
-    yield own
-    own.close()
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainGmat]:
-    with PlainGmat(tmp_path_factory.mktemp("plain")) as gmat:
-        yield gmat
 
 
 @pytest.fixture(scope="module")

@@ -28,21 +28,6 @@ _FIRST_DAY = pd.Timestamp("1941-01-05 12:00")
 _NUMBER = re.compile(r"[+-]?(\d|\.\d).*")
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[WorkerProcess]:
-    """The product's engine: one for all missions, as in a pool that is kept."""
-    own = WorkerProcess()
-    yield own
-    own.close()
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainGmat]:
-    """GMAT itself."""
-    with PlainGmat(tmp_path_factory.mktemp("plain")) as gmat:
-        yield gmat
-
-
 @pytest.mark.promise("kept workers", "runs of random missions, one after the other on one worker")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_run_of_a_random_mission_equals_the_edited_script(

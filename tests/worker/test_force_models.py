@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from gmat_sweep.spec import RunSpec
 from repository import DATA
 
 LOW_ORBIT = DATA / "low_orbit.script"
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[WorkerProcess]:
-    """One engine for all of them."""
-    own = WorkerProcess()
-    yield own
-    own.close()
 
 
 class Runs:
