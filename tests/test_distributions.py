@@ -146,7 +146,7 @@ def test_a_negative_seed_is_refused(call: Callable[[], object]) -> None:
     ],
 )
 def test_a_draw_needs_a_seed(call: Callable[[], object]) -> None:
-    with pytest.raises(SweepConfigError, match="_seed must be an integer, got None"):
+    with pytest.raises(SweepConfigError, match="seed must be an integer, got None"):
         call()
 
 

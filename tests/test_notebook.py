@@ -164,7 +164,8 @@ def test_empty_maps_and_a_missing_log_are_none() -> None:
         (None, "(no stderr)"),
         (" \n", "(no stderr)"),
         ("disk full\nsecond line", "disk full"),
-        ("x" * 100, "x" * 80),
+        ("x" * 80, "x" * 80),
+        ("x" * 81, "x" * 77 + "..."),
         (
             'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: too low\n',
             "ValueError: too low",

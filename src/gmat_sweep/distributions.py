@@ -126,15 +126,15 @@ def checked_seed(seed: Any, name: str = "seed") -> int | None:
     return value
 
 
-def derive_run_seeds(parent: int | None, n: int) -> list[int]:
-    """Return the seeds of runs 0 to n-1 of a sweep seeded with `parent`.
+def derive_run_seeds(parent_seed: int | None, n: int) -> list[int]:
+    """Return the seeds of runs 0 to n-1 of a sweep seeded with `parent_seed`.
 
-    Seed `i` is the first 32-bit word of child `i` of ``numpy.random.SeedSequence(parent)`` and
-    does not depend on `n`.
+    Seed `i` is the first 32-bit word of child `i` of ``numpy.random.SeedSequence(parent_seed)``
+    and does not depend on `n`.
 
     Parameters
     ----------
-    parent : int or None
+    parent_seed : int or None
         The sweep's seed; None takes entropy from the operating system.
     n : int
         How many.
@@ -142,12 +142,12 @@ def derive_run_seeds(parent: int | None, n: int) -> list[int]:
     Raises
     ------
     SweepConfigError
-        `n` is negative or no integer, or `parent` is no valid seed.
+        `n` is negative or no integer, or `parent_seed` is no valid seed.
     """
     import numpy as np
 
     count = checked_count(n, "n", "derive_run_seeds", minimum=0)
-    children = np.random.SeedSequence(checked_seed(parent)).spawn(count)
+    children = np.random.SeedSequence(checked_seed(parent_seed)).spawn(count)
     return [int(child.generate_state(1)[0]) for child in children]
 
 
@@ -170,8 +170,8 @@ def _name_hash(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8")).digest()[:4], "big")
 
 
-def derive_param_seed(run_seed: int, name: str) -> int:
-    """Return the seed for drawing parameter `name` in the run seeded with `run_seed`.
+def derive_param_seed(run_seed: int, param_name: str) -> int:
+    """Return the seed for drawing parameter `param_name` in the run seeded with `run_seed`.
 
     It is the first 32-bit word of ``SeedSequence([run_seed, h])``, where `h` is the first four
     bytes of the SHA-256 of the name, big-endian.
@@ -186,7 +186,7 @@ def derive_param_seed(run_seed: int, name: str) -> int:
     seed = checked_seed(run_seed, "run_seed")
     if seed is None:
         raise SweepConfigError("run_seed must be an integer, got None. Pass the seed of the run.")
-    return int(np.random.SeedSequence([seed, _name_hash(name)]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, _name_hash(param_name)]).generate_state(1)[0])
 
 
 def to_rv_frozen(spec: DistSpec, name: str | None = None) -> rv_frozen[Any, Any]:
@@ -358,20 +358,20 @@ def draw_function(spec: DistSpec, name: str | None = None) -> Callable[[int], fl
     return lambda sub_seed: float(np.exp(second * generator(sub_seed).standard_normal())) * scale
 
 
-def sample(spec: DistSpec, sub_seed: int) -> float:
-    """Return the draw of `spec` under the parameter seed `sub_seed`.
+def sample(spec: DistSpec, seed: int) -> float:
+    """Return the draw of `spec` under the seed of its parameter, as `derive_param_seed` gives it.
 
     For many draws from one distribution, `draw_function` checks it once.
 
     Raises
     ------
     SweepConfigError
-        As `to_rv_frozen`, or `sub_seed` is no valid seed.
+        As `to_rv_frozen`, or `seed` is no valid seed.
     """
-    seed = checked_seed(sub_seed, "sub_seed")
-    if seed is None:
-        raise SweepConfigError("sub_seed must be an integer, got None. Pass derive_param_seed's.")
-    return draw_function(spec)(seed)
+    checked = checked_seed(seed)
+    if checked is None:
+        raise SweepConfigError("seed must be an integer, got None. Pass derive_param_seed's.")
+    return draw_function(spec)(checked)
 
 
 def latin_hypercube_unit(n: int, d: int, seed: int | None) -> NDArray[np.float64]:

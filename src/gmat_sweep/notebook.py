@@ -161,7 +161,8 @@ def _outcomes(statuses: Iterable[str]) -> str:
 
 
 def _cause(stderr: str | None) -> str:
-    return headline(stderr)[:_CAUSE_WIDTH] or "(no stderr)"
+    cause = headline(stderr) or "(no stderr)"
+    return cause if len(cause) <= _CAUSE_WIDTH else cause[: _CAUSE_WIDTH - 3] + "..."
 
 
 def _table(caption: str, rows: Iterable[tuple[str, object]]) -> str:

@@ -109,7 +109,7 @@ class RunSpec:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> RunSpec:
+    def from_dict(cls, data: Mapping[str, Any]) -> RunSpec:
         """Rebuild a spec from `to_dict`'s mapping.
 
         Raises
@@ -121,31 +121,31 @@ class RunSpec:
         """
 
         def text(key: str) -> str:
-            return cast("str", _checked(record, key, "a string", lambda v: isinstance(v, str)))
+            return cast("str", _checked(data, key, "a string", lambda v: isinstance(v, str)))
 
         def mapping(key: str) -> dict[str, Any]:
-            value = _checked(record, key, "an object", lambda v: isinstance(v, dict))
+            value = _checked(data, key, "an object", lambda v: isinstance(v, dict))
             return cast("dict[str, Any]", value)
 
         return cls(
             script_path=Path(text("script_path")),
             overrides=mapping("overrides"),
             output_dir=Path(text("output_dir")),
-            run_id=_checked(record, "run_id", "an integer", _is_int),
-            seed=_checked(record, "seed", "an integer or null", lambda v: v is None or _is_int(v)),
+            run_id=_checked(data, "run_id", "an integer", _is_int),
+            seed=_checked(data, "seed", "an integer or null", lambda v: v is None or _is_int(v)),
             run_options=mapping("run_options"),
             postprocess=(
                 _checked(
-                    record,
+                    data,
                     "postprocess",
                     "a string or null",
                     lambda v: v is None or isinstance(v, str),
                 )
-                if "postprocess" in record
+                if "postprocess" in data
                 else None
             ),
-            context=mapping("context") if "context" in record else {},
-            unconverged=checked_choice("unconverged", record.get("unconverged", "ok"), Unconverged),
+            context=mapping("context") if "context" in data else {},
+            unconverged=checked_choice("unconverged", data.get("unconverged", "ok"), Unconverged),
         )
 
 
@@ -192,16 +192,16 @@ class SweepSpec:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> SweepSpec:
+    def from_dict(cls, data: Mapping[str, Any]) -> SweepSpec:
         """Rebuild a sweep from `to_dict`'s mapping."""
         return cls(
-            mission_script_path=Path(record["mission_script_path"]),
-            runs=tuple(RunSpec.from_dict(run) for run in record["runs"]),
-            backend=record["backend"],
-            backend_kwargs=record["backend_kwargs"],
-            output_dir=Path(record["output_dir"]),
-            manifest_path=Path(record["manifest_path"]),
-            sweep_seed=record.get("sweep_seed"),
+            mission_script_path=Path(data["mission_script_path"]),
+            runs=tuple(RunSpec.from_dict(run) for run in data["runs"]),
+            backend=data["backend"],
+            backend_kwargs=data["backend_kwargs"],
+            output_dir=Path(data["output_dir"]),
+            manifest_path=Path(data["manifest_path"]),
+            sweep_seed=data.get("sweep_seed"),
         )
 
 
@@ -349,7 +349,7 @@ class RunOutcome:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> RunOutcome:
+    def from_dict(cls, data: Mapping[str, Any]) -> RunOutcome:
         """Rebuild an outcome from `to_dict`'s mapping.
 
         Raises
@@ -359,26 +359,26 @@ class RunOutcome:
         """
 
         def paths(key: str) -> dict[str, Path]:
-            return {name: Path(path) for name, path in record.get(key, {}).items()}
+            return {name: Path(path) for name, path in data.get(key, {}).items()}
 
         return cls(
-            run_id=record["run_id"],
-            status=checked_choice("status", record["status"], RunStatus),
-            output_paths={name: Path(path) for name, path in record["output_paths"].items()},
+            run_id=data["run_id"],
+            status=checked_choice("status", data["status"], RunStatus),
+            output_paths={name: Path(path) for name, path in data["output_paths"].items()},
             extra_outputs=paths("extra_outputs"),
             solver_paths=paths("solver_paths"),
-            converged=dict(record.get("converged", {})),
+            converged=dict(data.get("converged", {})),
             postprocess_status=checked_choice(
-                "postprocess_status", record.get("postprocess_status", "none"), PostprocessStatus
+                "postprocess_status", data.get("postprocess_status", "none"), PostprocessStatus
             ),
-            duration_s=record["duration_s"],
-            stderr=record["stderr"],
-            started_at=datetime.fromisoformat(record["started_at"]),
-            ended_at=datetime.fromisoformat(record["ended_at"]),
-            files=dict(record.get("files", {})),
-            shortage=record.get("shortage"),
-            host=record.get("host"),
-            notes=tuple(record.get("notes", ())),
+            duration_s=data["duration_s"],
+            stderr=data["stderr"],
+            started_at=datetime.fromisoformat(data["started_at"]),
+            ended_at=datetime.fromisoformat(data["ended_at"]),
+            files=dict(data.get("files", {})),
+            shortage=data.get("shortage"),
+            host=data.get("host"),
+            notes=tuple(data.get("notes", ())),
         )
 
     def _repr_html_(self) -> str:

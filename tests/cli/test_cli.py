@@ -77,6 +77,13 @@ def python(
     )
 
 
+def helped(*words: str) -> None:
+    """Ask for help, after which argparse ends the program."""
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 0
+
+
 class TestWords:
     def test_the_version_is_that_of_the_distribution(
         self, capsys: pytest.CaptureFixture[str]
@@ -105,7 +112,7 @@ class TestWords:
     ) -> None:
         codes = {getattr(cli, name) for name in cli.__all__ if name.startswith("EXIT_")}
 
-        assert main(["--help"]) == 0
+        helped("--help")
         shown = capsys.readouterr().out
         for command in commands():
             assert re.search(rf"^    {command}\b", shown, re.MULTILINE)
@@ -115,7 +122,7 @@ class TestWords:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for command in commands():
-            assert main([command, "--help"]) == 0
+            helped(command, "--help")
             assert "Exit codes are listed in `gmat-sweep --help`." in capsys.readouterr().out
 
     def test_every_command_of_the_parser_can_be_carried_out(self) -> None:
@@ -123,7 +130,7 @@ class TestWords:
 
     def test_every_command_has_help(self, capsys: pytest.CaptureFixture[str]) -> None:
         for command in commands():
-            assert main([command, "--help"]) == 0
+            helped(command, "--help")
             assert capsys.readouterr().out.startswith(f"usage: gmat-sweep {command}")
 
     def test_an_unknown_command_is_a_usage_error(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -492,7 +499,10 @@ class TestColdStart:
         ended = python(
             "import json, sys\n"
             "from gmat_sweep.cli import main\n"
-            "code = main(sys.argv[1:])\n"
+            "try:\n"
+            "    code = main(sys.argv[1:])\n"
+            "except SystemExit as stop:\n"
+            "    code = stop.code\n"
             f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
             "print()\n"
             "print(json.dumps([code, loaded]))\n",

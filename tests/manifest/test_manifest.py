@@ -62,8 +62,8 @@ class TestFormat:
         assert (positional.fsync_each, positional.fsync_batch) == (False, 7)
         assert names[:14] == [
             "run_id", "overrides", "status", "output_paths", "started_at", "ended_at",
-            "duration_s", "stderr", "log_path", "extra_outputs", "solver_paths", "converged",
-            "postprocess_status", "context",
+            "duration_s", "stderr", "log_path", "extra_outputs",
+            "postprocess_status", "solver_paths", "converged", "context",
         ]  # fmt: skip
 
     def test_the_script_hash_can_be_imported_from_here(self) -> None:
@@ -215,7 +215,7 @@ class TestFormat:
 
         assert made == ManifestEntry(
             3, {"Sat.SMA": 1}, "ok", {"report__Eph": Path("a")}, START, START, 0.5, None, Path("d"),
-            {"fit": Path("c")}, {"DC": Path("b")}, {"DC": True}, "ok", {}, seed=4, host="node1",
+            {"fit": Path("c")}, "ok", {"DC": Path("b")}, {"DC": True}, {}, seed=4, host="node1",
         )  # fmt: skip
         assert ManifestEntry.from_dict(made.to_dict()) == made
 

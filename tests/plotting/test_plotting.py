@@ -409,7 +409,7 @@ def test_a_polars_frame_can_be_drawn() -> None:
         ({"params": ["a"], "metric": "z"}, "at least 2 different parameters"),
         ({"params": ["a", "a"], "metric": "z"}, "at least 2 different parameters"),
         ({"params": ["a", "c"], "metric": "z"}, "'c' is neither a numeric column"),
-        ({"params": ["a", "b"], "metric": "y"}, "metric 'y' is not a numeric column"),
+        ({"params": ["a", "b"], "metric": "y"}, "metric='y' is not a numeric column"),
         (
             {"params": ["a", "b"], "metric": "z", "axes": np.empty((3, 3), dtype=object)},
             r"shape \(2, 2\).*got \(3, 3\)",
@@ -485,3 +485,72 @@ def test_a_label_has_the_unit_of_a_gmat_field_and_none_where_it_is_not_known(
     name: str, expected: str
 ) -> None:
     assert label(name) == expected
+
+
+# -- metrics that are functions -------------------------------------------------------------------
+
+
+def _span(frame: pd.DataFrame) -> pd.Series[Any]:
+    """The metric of the whole frame that no column has: the span within each run."""
+    runs = frame["Sat.Earth.RMAG"].groupby(level="run_id")
+    return runs.max() - runs.min()
+
+
+def test_a_function_of_the_whole_frame_gives_the_colour_of_a_heatmap(
+    tmp_path: Path, ax: Axes
+) -> None:
+    manifest = _grid(tmp_path, [7000, 7100], [0.0, 0.1])
+    frame = over_epochs({0: [0.0, 1.0], 2: [1.0, 3.0], 3: [4.0, 4.0]}, failed=(1,))
+
+    sweep_heatmap(frame, _X, _Y, z=_span, manifest=manifest, ax=ax)
+
+    assert _mesh(ax).get_array().tolist() == [[1.0, None], [2.0, 0.0]]
+    # The Series has the name of its column.
+    assert "Sat.Earth.RMAG (km)" in texts_of(ax)
+    draw(ax)
+
+
+def test_a_function_of_the_whole_frame_gives_the_colour_of_a_corner() -> None:
+    frame = _runs(a=[1.0, 2.0, 3.0], b=[3.0, 1.0, 2.0], c=[5.0, 6.0, 7.0])
+
+    def twice(whole: pd.DataFrame) -> pd.Series[Any]:
+        assert list(whole) == ["a", "b", "c", "__status"]
+        # In another order, and with a run that the frame lacks.
+        return pd.Series({2: 14.0, 0: 10.0, 9: 1.0, 1: 12.0})
+
+    grid = sweep_corner(frame, ["a", "b"], metric=twice)
+    by_column = sweep_corner(frame.assign(c=2 * frame["c"]), ["a", "b"], "c")
+
+    for axes in (grid, by_column):
+        assert sorted(axes[1, 0].collections[0].get_array().tolist()) == [10.0, 12.0, 14.0]
+    assert "twice" in texts_of(grid[0, 0])
+
+
+def test_polars_frames_reach_the_function_as_pandas_ones(ax: Axes) -> None:
+    frame = pl.from_pandas(_runs(a=[1.0, 2.0], b=[3.0, 3.0], c=[5.0, 6.0]).reset_index())
+
+    sweep_heatmap(frame, "a", "b", lambda whole: whole["c"] + 1, ax=ax)
+
+    assert _mesh(ax).get_array().tolist() == [[6.0, 7.0]]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (5.0, "must return a pandas.Series by run_id, got float"),
+        ([1.0, 2.0], "must return a pandas.Series by run_id, got list"),
+        (pd.Series([1.0, 2.0], index=[0, 0]), "one value per run_id"),
+        (pd.Series([1.0], index=pd.MultiIndex.from_tuples([(0, 1)])), "one value per run_id"),
+        (pd.Series([1.0, 2.0], index=["a", "b"]), "none of the runs of df"),
+        (pd.Series(["x", "y"]), "needs a numeric .*dtype"),
+    ],
+)
+def test_a_function_that_returns_no_value_per_run_is_refused(
+    result: Any, said: str, ax: Axes
+) -> None:
+    frame = _runs(a=[1.0, 2.0], b=[3.0, 3.0], c=[5.0, 6.0])
+
+    with pytest.raises(SweepConfigError, match=said):
+        sweep_heatmap(frame, "a", "b", lambda _: result, ax=ax)
+    with pytest.raises(SweepConfigError, match=said):
+        sweep_corner(frame, ["a", "b"], lambda _: result)

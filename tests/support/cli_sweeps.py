@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gmat_sweep.cli import main
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.mission.script import canonical_script_sha256
@@ -12,8 +14,6 @@ from gmat_sweep.sweep import Sweep
 from repository import DATA
 
 if TYPE_CHECKING:
-    import pytest
-
     from gmat_sweep.spec import RunStatus
 
 SCRIPT = DATA / "leo_short.script"
@@ -82,7 +82,9 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, *words: object) -> st
 
 def usage_error(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     """Return the message of argparse on words that it refuses."""
-    assert main([str(word) for word in words]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    assert stopped.value.code == 2
     printed, err = capsys.readouterr()
     assert printed == ""
     assert err.startswith("gmat-sweep")

@@ -5,12 +5,17 @@ Importing this package loads no library of a back end; a pool imports its own wh
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.errors import BackendError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.backends.dask import DaskPool
     from gmat_sweep.backends.debug import DebugPool
@@ -50,6 +55,42 @@ def missing_extra(name: str) -> str | None:
     if all(importlib.util.find_spec(package) is not None for package in packages):
         return None
     return f"{name} requires the [{extra}] extra: pip install gmat-sweep[{extra}]"
+
+
+def require_extra(name: str) -> None:
+    """Import the library of a pool's back end, or say which extra the pool lacks.
+
+    Raises
+    ------
+    BackendError
+        The library or Prefect's part for it is not installed, or cannot be imported; the
+        ImportError is its cause.
+    """
+    _, packages = _EXTRAS[name]
+    with needs_extra(name):
+        for package in packages:
+            _import(package, only_look=package != packages[0])
+
+
+@contextlib.contextmanager
+def needs_extra(name: str) -> Iterator[None]:
+    """Turn an ImportError of a block into the BackendError that names the extra of a pool."""
+    try:
+        yield
+    except ImportError as error:
+        extra, _ = _EXTRAS[name]
+        why = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
+        raise BackendError(
+            f"{name} requires the [{extra}] extra: pip install gmat-sweep[{extra}]{why}"
+        ) from error
+
+
+def _import(package: str, *, only_look: bool) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    # Prefect's part needs seconds, and the flow imports it anyway.
+    if not only_look:
+        importlib.import_module(package)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gmat_sweep.backends import missing_extra
+from gmat_sweep.backends import require_extra
 from gmat_sweep.backends.cluster.dask_batches import KEY, DaskBatches
 from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool, refuse_together
@@ -84,8 +84,7 @@ class DaskPool(ClusterPool):
         cluster_kwargs: dict[str, Any] | None = None,
         adapt_kwargs: dict[str, Any] | None = None,
     ) -> None:
-        if (missing := missing_extra("DaskPool")) is not None:
-            raise BackendError(missing)
+        require_extra("DaskPool")
         refuse_together("DaskPool", client=client, address=address, cluster_class=cluster_class)
         refuse_together("DaskPool", client=client, address=address, n_workers=n_workers)
         refuse_together("DaskPool", client=client, address=address, cluster_kwargs=cluster_kwargs)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from typing import Any, ClassVar
 
-from gmat_sweep.backends import missing_extra
+from gmat_sweep.backends import require_extra
 from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool
 from gmat_sweep.backends.cluster.ray_internals import connection
@@ -67,8 +67,7 @@ class RayPool(ClusterPool):
         reuse_gmat_context: bool = True,
         **ray_init_kwargs: Any,
     ) -> None:
-        if (missing := missing_extra("RayPool")) is not None:
-            raise BackendError(missing)
+        require_extra("RayPool")
         if num_cpus is not None:
             checked_workers(num_cpus, "RayPool's num_cpus")
         super().__init__()

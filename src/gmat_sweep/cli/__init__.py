@@ -75,7 +75,7 @@ def entry_point() -> None:
     _speak_plainly()
     _end_quietly_by_interrupt()
     try:
-        code = main()
+        code = _code_of_main()
         if fault := fault_of_output():
             say(f"standard output cannot be written to: {fault}")
             code = code or EXIT_GENERIC * _only_tells()
@@ -93,6 +93,16 @@ def _only_tells() -> bool:
     return not _MAKERS & set(sys.argv[1:2])
 
 
+def _code_of_main() -> int:
+    """Return the code of `main`, argparse's included: standard output is still to be flushed."""
+    try:
+        return main()
+    except SystemExit as stop:
+        if not isinstance(stop.code, int):
+            raise
+        return stop.code
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -105,12 +115,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         One of the module's ``EXIT_`` codes.
+
+    Raises
+    ------
+    SystemExit
+        As argparse raises it: with code 0 after ``--help``, with `EXIT_CONFIG` for words that are
+        no command.
     """
     parser = make_parser()
-    try:
-        arguments = parser.parse_args(argv)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_CONFIG
+    arguments = parser.parse_args(argv)
     if arguments.version:
         from gmat_sweep import __version__
 

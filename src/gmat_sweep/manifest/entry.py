@@ -119,12 +119,12 @@ class ManifestEntry:
         The run's log.
     extra_outputs : dict of str to Path
         Files that the postprocess hook returned, by its keys.
+    postprocess_status : {"none", "ok", "failed"}
+        How the hook ended.
     solver_paths : dict of str to Path
         Iteration histories by solver name.
     converged : dict of str to bool
         Whether each solver reached its goal.
-    postprocess_status : {"none", "ok", "failed"}
-        How the hook ended.
     context : dict
         The run's JSON data for the hook.
     seed : int or None
@@ -155,9 +155,9 @@ class ManifestEntry:
     stderr: str | None
     log_path: Path | None
     extra_outputs: dict[str, Path] = field(default_factory=dict)
+    postprocess_status: PostprocessStatus = "none"
     solver_paths: dict[str, Path] = field(default_factory=dict)
     converged: dict[str, bool] = field(default_factory=dict)
-    postprocess_status: PostprocessStatus = "none"
     context: dict[str, Any] = field(default_factory=dict)
     seed: int | None = field(default=None, kw_only=True)
     run_options: dict[str, Any] = field(default_factory=dict, kw_only=True)
@@ -260,12 +260,12 @@ class ManifestEntry:
         return {**self.extra, **record}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any], *, anchor: str = "") -> Self:
+    def from_dict(cls, data: Mapping[str, Any], *, anchor: str = "") -> Self:
         """Return the entry that `to_dict` gave; unknown keys go to `extra`.
 
         Parameters
         ----------
-        record : mapping
+        data : mapping
             The entry as a JSON object.
         anchor : str
             Goes before relative paths: a folder, ending in ``/``. By default they stay relative.
@@ -276,43 +276,43 @@ class ManifestEntry:
             A required key is missing, or a value is of a wrong type or form; the message names
             the key.
         """
-        # One pass over the record, for speed: a manifest may have very many lines.
+        # One pass over the data, for speed: a manifest may have very many lines.
         extra = {}
-        for key, value in record.items():
+        for key, value in data.items():
             types = _ENTRY_TYPES.get(key)
             if types is None:
                 extra[key] = value
             elif type(value) not in types:
-                take(record, key, *types)
-        if missing := _REQUIRED_KEYS - record.keys():
+                take(data, key, *types)
+        if missing := _REQUIRED_KEYS - data.keys():
             raise ValueError(f"{', '.join(sorted(missing))} is missing")
-        status, log_path, folder = record["status"], record["log_path"], record.get("output_dir")
-        files = take_members(record, "files", dict, {})
-        postprocess_status = record.get("postprocess_status", "none")
+        status, log_path, folder = data["status"], data["log_path"], data.get("output_dir")
+        files = take_members(data, "files", dict, {})
+        postprocess_status = data.get("postprocess_status", "none")
         if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
             checked_choice("status", status, RunStatus)
             checked_choice("postprocess_status", postprocess_status, PostprocessStatus)
         return cls(
-            run_id=record["run_id"],
-            overrides=record["overrides"],
+            run_id=data["run_id"],
+            overrides=data["overrides"],
             status=status,
-            output_paths=_paths(record, "output_paths", anchor),
-            started_at=_time(record, "started_at"),
-            ended_at=_time(record, "ended_at"),
-            duration_s=record["duration_s"],
-            stderr=record["stderr"],
+            output_paths=_paths(data, "output_paths", anchor),
+            started_at=_time(data, "started_at"),
+            ended_at=_time(data, "ended_at"),
+            duration_s=data["duration_s"],
+            stderr=data["stderr"],
             log_path=None if log_path is None else Path(_anchored(log_path, anchor)),
-            extra_outputs=_paths(record, "extra_outputs", anchor),
-            solver_paths=_paths(record, "solver_paths", anchor),
-            converged=take_members(record, "converged", bool, {}),
+            extra_outputs=_paths(data, "extra_outputs", anchor),
+            solver_paths=_paths(data, "solver_paths", anchor),
+            converged=take_members(data, "converged", bool, {}),
             postprocess_status=postprocess_status,
-            context=record.get("context", {}),
-            seed=record.get("seed"),
-            run_options=record.get("run_options", {}),
-            attempts=take_members(record, "attempts", dict, []),
-            host=record.get("host"),
+            context=data.get("context", {}),
+            seed=data.get("seed"),
+            run_options=data.get("run_options", {}),
+            attempts=take_members(data, "attempts", dict, []),
+            host=data.get("host"),
             files={_anchored(path, anchor): facts for path, facts in files.items()},
-            postprocess=record.get("postprocess"),
+            postprocess=data.get("postprocess"),
             output_dir=None if folder is None else _folder(folder, anchor),
             extra=extra,
         )

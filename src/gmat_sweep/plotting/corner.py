@@ -9,7 +9,13 @@ from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting.canvas import axes_grid_or_new
 from gmat_sweep.plotting.labels import label, left_out_note
-from gmat_sweep.plotting.runs import design_of, numbers_of, one_row_per_run, parameters_of
+from gmat_sweep.plotting.runs import (
+    design_of,
+    measured,
+    numbers_of,
+    one_row_per_run,
+    parameters_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.plotting.runs import Metric
 
 __all__ = ["sweep_corner"]
 
@@ -34,7 +41,7 @@ _PRINTING_ERROR = 1e-9
 def sweep_corner(
     df: Any,
     params: Sequence[str] | None = None,
-    metric: str | None = None,
+    metric: Metric | None = None,
     *,
     manifest: Manifest | None = None,
     axes: Any = None,
@@ -49,8 +56,9 @@ def sweep_corner(
         Frame of a sweep. With epochs, the last value of each column in each run is drawn.
     params : sequence of str, optional
         At least two parameters; by default the fields that vary, as `manifest` has them.
-    metric : str
-        A column of numbers that gives the colour.
+    metric : str or callable
+        What gives the colour: a column of numbers, or a function that gets the whole `df` and
+        returns a Series of numbers by ``run_id``.
     manifest : Manifest, optional
         Of the same sweep. If it has the value of a parameter for a run, that is drawn, and not the
         column of `df` of the same name, which may have changed by the end of the run.
@@ -99,13 +107,8 @@ def sweep_corner(
             "Pass metric='Sat.Earth.SMA', for example."
         )
     names = _checked_names(params, manifest)
-    if metric not in runs.columns:
-        raise SweepConfigError(
-            f"metric {metric!r} is not a numeric column of df. "
-            f"Choose one of {', '.join(str(name) for name in runs.columns if name != '__status')}."
-        )
+    colour = measured(metric, df, runs, "metric", "sweep_corner needs a numeric metric")
     values = _parameter_values(runs, names, manifest)
-    colour = numbers_of(runs[metric], "sweep_corner needs a numeric metric")
     note = _drop(runs, values, colour)
     kept = ok_mask(runs) & values.notna().all(axis="columns").to_numpy() & colour.notna().to_numpy()
     if not kept.any():
@@ -121,7 +124,7 @@ def sweep_corner(
             f"parameter, got {grid.shape}. Make them with plt.subplots({len(names)}, {len(names)})."
         )
     hexagons = kind == "hexbin" or (kind == "auto" and int(kept.sum()) > _MOST_POINTS)
-    _draw(grid, values[kept], np.asarray(colour[kept]), metric, hexagons=hexagons, kw=kw)
+    _draw(grid, values[kept], np.asarray(colour[kept]), str(colour.name), hexagons=hexagons, kw=kw)
     if note:
         corner = grid[0, -1]
         corner.get_figure().text(

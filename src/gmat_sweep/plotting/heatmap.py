@@ -9,7 +9,13 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.plotting.canvas import axes_or_new
 from gmat_sweep.plotting.labels import label
-from gmat_sweep.plotting.runs import design_of, numbers_of, one_row_per_run, parameters_of
+from gmat_sweep.plotting.runs import (
+    design_of,
+    measured,
+    numbers_of,
+    one_row_per_run,
+    parameters_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.plotting.runs import Metric
 
 __all__ = ["sweep_heatmap"]
 
@@ -32,7 +39,7 @@ def sweep_heatmap(
     df: Any,
     x: str,
     y: str,
-    z: str,
+    z: Metric,
     *,
     manifest: Manifest | None = None,
     ax: Axes | None = None,
@@ -46,8 +53,9 @@ def sweep_heatmap(
         Frame of a grid sweep. With epochs, the last value of `z` in each run is drawn.
     x, y : str
         The two grid axes. Their values are numbers.
-    z : str
-        A column of numbers.
+    z : str or callable
+        A column of numbers, or a function that gets the whole `df` and returns a Series of numbers
+        by ``run_id``.
     manifest : Manifest, optional
         Of the same sweep, a full factorial of two axes. It gives failed runs their cells. Without
         it, `x` and `y` are columns of `df`.
@@ -74,11 +82,7 @@ def sweep_heatmap(
     import numpy as np
 
     runs = one_row_per_run(df, "sweep_heatmap")
-    if z not in runs.columns:
-        raise SweepConfigError(
-            f"z={z!r} is not a numeric column of df. "
-            f"Choose one of {', '.join(map(str, _data_columns(runs)))}."
-        )
+    values = measured(z, df, runs, "z", "sweep_heatmap needs a numeric z")
     xs, ys, x_values, y_values = _grid(runs, x, y, manifest)
     if not len(x_values) or not len(y_values):
         raise SweepConfigError("df has no run to draw. Pass a frame with at least one run.")
@@ -94,7 +98,7 @@ def sweep_heatmap(
             f"{taken.max()} runs share the cell {x}={x_values[column]:g}, {y}={y_values[row]:g}. "
             "Select one run per cell, or draw all parameters with sweep_corner."
         )
-    numbers = np.where(ok_mask(runs), runs[z].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
+    numbers = np.where(ok_mask(runs), values.to_numpy(), np.nan)
     cells[rows, columns] = numbers[placed]
 
     axes = axes_or_new(ax)
@@ -102,13 +106,9 @@ def sweep_heatmap(
     axes.set(xlabel=label(x), ylabel=label(y))
     figure = axes.get_figure()
     if figure is not None:
-        figure.colorbar(mesh, ax=axes, label=label(z))
+        figure.colorbar(mesh, ax=axes, label=label(str(values.name)))
     _key(axes, int(np.isnan(cells).sum()), left_out_runs(runs))
     return axes
-
-
-def _data_columns(runs: pd.DataFrame) -> list[Any]:
-    return [name for name in runs.columns if name != "__status"]
 
 
 def _grid(

@@ -10,13 +10,24 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.header import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
 
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["design_of", "numbers_of", "one_row_per_run", "parameters_of"]
+__all__ = [
+    "Metric",
+    "design_of",
+    "measured",
+    "name_of",
+    "numbers_of",
+    "one_row_per_run",
+    "parameters_of",
+]
+
+type Metric = str | Callable[[Any], pd.Series[Any]]
+"""A column of the frame, or a function of the whole frame that returns a Series by ``run_id``."""
 
 
 def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
@@ -35,6 +46,65 @@ def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
         )
     kept = [name for name, column in frame.items() if is_numeric(column) or name == STATUS]
     return last_of_each_run(frame[kept])
+
+
+def name_of(metric: Metric, result: object = None) -> str:
+    """Return what a picture calls a metric: the column, or the result's or the function's name."""
+    if isinstance(metric, str):
+        return metric
+    names = (getattr(result, "name", None), getattr(metric, "__name__", None))
+    given = next((str(name) for name in names if name is not None), "metric")
+    return "metric" if given == "<lambda>" else given
+
+
+def measured(
+    metric: Metric, df: Any, runs: pd.DataFrame, argument: str, complaint: str
+) -> pd.Series[float]:
+    """Return the value of a metric for each run of `runs`, NaN for a run without one.
+
+    Parameters
+    ----------
+    metric : str or callable
+        A numeric column of `runs`, or a function that gets `df` whole, as a pandas frame.
+    df : pandas.DataFrame or polars.DataFrame
+        The frame of the sweep.
+    runs : pandas.DataFrame
+        One row per run.
+    argument, complaint : str
+        The name of the argument, and how the error of a column that is not numeric begins.
+
+    Raises
+    ------
+    SweepConfigError
+        There is no such column, the function returns no Series of numbers by ``run_id``, or several
+        values for a run.
+    """
+    import pandas as pd
+
+    if isinstance(metric, str):
+        if metric not in runs.columns:
+            known = ", ".join(str(name) for name in runs.columns if name != STATUS)
+            raise SweepConfigError(
+                f"{argument}={metric!r} is not a numeric column of df. Choose one of {known}."
+            )
+        return numbers_of(runs[metric], complaint)
+    result = metric(sweep_frame(df, argument))
+    if not isinstance(result, pd.Series):
+        raise SweepConfigError(
+            f"{argument} must return a pandas.Series by run_id, got {type(result).__name__}. "
+            "Return one value per run, such as df.groupby(level='run_id')['Sat.X'].max()."
+        )
+    if result.index.nlevels != 1 or not result.index.is_unique:
+        raise SweepConfigError(
+            f"{argument} must return one value per run_id; its Series is indexed by "
+            f"{list(result.index.names)} with repeated runs or further levels. Reduce it, as "
+            "df.groupby(level='run_id')['Sat.X'].max() does."
+        )
+    if len(runs) and not result.index.isin(runs.index).any():
+        raise SweepConfigError(
+            f"{argument} returned a Series that has none of the runs of df. Index it by run_id."
+        )
+    return numbers_of(result.reindex(runs.index).rename(name_of(metric, result)), complaint)
 
 
 def parameters_of(manifest: Manifest) -> list[str]:

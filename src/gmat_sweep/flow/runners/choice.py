@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.backends import needs_extra
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.backends.cluster.pool import ClusterPool
 from gmat_sweep.flow.runners.threads import SweepThreads
@@ -31,9 +32,11 @@ def runner_for(pool: Pool, threads: int) -> TaskRunner[Any]:
     if not isinstance(pool, ClusterPool):
         return SweepThreads(threads)
     if pool.flow_runner == "dask":
-        from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
+        with needs_extra("DaskPool"):
+            from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
 
         return SweepDaskTaskRunner(pool)  # type: ignore[arg-type]
-    from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
+    with needs_extra("RayPool"):
+        from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
 
     return SweepRayTaskRunner(pool)  # type: ignore[arg-type]
