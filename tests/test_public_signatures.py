@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gmat_sweep import ManifestEntry, RunOutcome, RunSpec, SweepSpec
+from gmat_sweep import ManifestEntry, RunOutcome, RunSpec, SweepSpec, api
 from gmat_sweep.distributions import derive_param_seed, derive_run_seeds, sample
+from gmat_sweep.sweep.keywords import ExtendKeywords, RunKeywords
 
 # What comes before "*" can be given by position, in this order.
 SIGNATURES = """
@@ -149,6 +151,23 @@ def test_a_call_by_position_or_keyword_means_what_it_meant(line: str) -> None:
     assert all(
         p.default is not p.empty or p.kind in {p.VAR_KEYWORD, p.VAR_POSITIONAL} for p in further
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "own", "keywords"),
+    [
+        (api.sweep, {"mission", "grid", "samples"}, RunKeywords),
+        (api.monte_carlo, {"mission", "n", "perturb"}, RunKeywords),
+        (api.latin_hypercube, {"mission", "n", "perturb"}, RunKeywords),
+        (api.monte_carlo_extend, {"manifest", "script", "n"}, ExtendKeywords),
+    ],
+)
+def test_type_checkers_know_every_keyword(
+    entry: Callable[..., Any], own: set[str], keywords: type[RunKeywords | ExtendKeywords]
+) -> None:
+    named = {*own, "engine", *keywords.__annotations__}
+
+    assert named == set(inspect.signature(entry).parameters)
 
 
 def test_draws_and_seeds_by_keyword_are_those_of_the_contract() -> None:

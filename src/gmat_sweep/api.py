@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
@@ -28,10 +28,12 @@ from gmat_sweep.sweep.preflight import check_hook
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.distributions import DistSpec
     from gmat_sweep.spec import RunSpec, Unconverged
+    from gmat_sweep.sweep.keywords import ExtendKeywords, RunKeywords
 
 __all__ = ["latin_hypercube", "monte_carlo", "monte_carlo_extend", "sweep"]
 
@@ -39,6 +41,24 @@ FrameEngine = Literal["pandas", "polars"]
 Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
 
 
+@overload
+def sweep(
+    mission: str | Path,
+    *,
+    grid: Mapping[str, Iterable[Any]] | None = None,
+    samples: pd.DataFrame | None = None,
+    engine: Literal["pandas"] = "pandas",
+    **keywords: Unpack[RunKeywords],
+) -> pd.DataFrame: ...
+@overload
+def sweep(
+    mission: str | Path,
+    *,
+    grid: Mapping[str, Iterable[Any]] | None = None,
+    samples: pd.DataFrame | None = None,
+    engine: Literal["polars"],
+    **keywords: Unpack[RunKeywords],
+) -> pl.DataFrame: ...
 def sweep(
     mission: str | Path,
     *,
@@ -60,7 +80,7 @@ def sweep(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
-) -> pd.DataFrame:
+) -> Any:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
     Parameters
@@ -158,6 +178,24 @@ def sweep(
     )
 
 
+@overload
+def monte_carlo(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    engine: Literal["pandas"] = "pandas",
+    **keywords: Unpack[RunKeywords],
+) -> pd.DataFrame: ...
+@overload
+def monte_carlo(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    engine: Literal["polars"],
+    **keywords: Unpack[RunKeywords],
+) -> pl.DataFrame: ...
 def monte_carlo(
     mission: str | Path,
     *,
@@ -179,7 +217,7 @@ def monte_carlo(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
-) -> pd.DataFrame:
+) -> Any:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
     A field's draws depend on the seed, the run and the field's own name only: adding another field
@@ -244,6 +282,24 @@ def monte_carlo(
     )
 
 
+@overload
+def latin_hypercube(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    engine: Literal["pandas"] = "pandas",
+    **keywords: Unpack[RunKeywords],
+) -> pd.DataFrame: ...
+@overload
+def latin_hypercube(
+    mission: str | Path,
+    *,
+    n: int,
+    perturb: Mapping[str, DistSpec],
+    engine: Literal["polars"],
+    **keywords: Unpack[RunKeywords],
+) -> pl.DataFrame: ...
 def latin_hypercube(
     mission: str | Path,
     *,
@@ -265,7 +321,7 @@ def latin_hypercube(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
-) -> pd.DataFrame:
+) -> Any:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
     Each field's distribution is cut into `n` strata of equal probability and every stratum is
@@ -313,6 +369,24 @@ def latin_hypercube(
     )
 
 
+@overload
+def monte_carlo_extend(
+    manifest: str | Path,
+    script: str | Path | None = None,
+    *,
+    n: int,
+    engine: Literal["pandas"] = "pandas",
+    **keywords: Unpack[ExtendKeywords],
+) -> pd.DataFrame: ...
+@overload
+def monte_carlo_extend(
+    manifest: str | Path,
+    script: str | Path | None = None,
+    *,
+    n: int,
+    engine: Literal["polars"],
+    **keywords: Unpack[ExtendKeywords],
+) -> pl.DataFrame: ...
 def monte_carlo_extend(
     manifest: str | Path,
     script: str | Path | None = None,
@@ -333,7 +407,7 @@ def monte_carlo_extend(
     postprocess: str | None = None,
     unconverged: Unconverged = "ok",
     trust_hook: bool = False,
-) -> pd.DataFrame:
+) -> Any:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
 
     The result equals that of a fresh sweep of the larger size with the same seed, bit for bit.
@@ -435,7 +509,7 @@ def _run(
     context: Context | None,
     run_options: Mapping[str, Any] | None,
     options: SweepOptions,
-) -> pd.DataFrame:
+) -> Any:
     """Plan, run and aggregate.
 
     A fault in the arguments is an error before the script is read, and a fault in the script before

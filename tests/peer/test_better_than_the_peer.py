@@ -456,7 +456,7 @@ def test_17_so_is_what_is_wrong_with_hand_made_runs(
 
 def test_17_numbers_of_numpy_are_numbers(pool: LocalJoblibPool, tmp_path: Path) -> None:
     grid = {"Sat.SMA": np.array([7000, 7100]), "Sat.ECC": [np.float32(0.5)]}
-    sweep(SHORT, grid=grid, seed=np.int64(3), backend=pool, out=tmp_path, progress=False)  # type: ignore[arg-type]
+    sweep(SHORT, grid=grid, seed=np.int64(3), backend=pool, out=tmp_path, progress=False)  # type: ignore[call-overload]
     manifest = Manifest.load(tmp_path / "manifest.jsonl")
 
     assert manifest.sweep_seed == 3

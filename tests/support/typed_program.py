@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
+import polars as pl
 
 from gmat_sweep import (
     LocalJoblibPool,
@@ -13,7 +15,11 @@ from gmat_sweep import (
     RunSpec,
     Sweep,
     expand_grid_to_run_specs,
+    latin_hypercube,
+    lazy_contacts,
+    lazy_ephemerides,
     lazy_extra_outputs,
+    lazy_fused_reports,
     lazy_multiindex,
     lazy_solver_convergence,
     lazy_solver_runs,
@@ -27,7 +33,7 @@ from gmat_sweep import (
     sweep_summary,
 )
 from gmat_sweep.backends.joblib import LocalJoblibPool as SamePool
-from gmat_sweep.plotting import sweep_corner
+from gmat_sweep.plotting import sweep_corner, sweep_heatmap
 
 
 def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
@@ -87,3 +93,40 @@ def program(script: Path, out: Path) -> pd.DataFrame:
             mc_convergence(drawn, "Sat.X", terminal_only=True),
         ]
     )
+
+
+def in_polars(script: Path, out: Path, engine: Literal["pandas", "polars"]) -> pl.DataFrame:
+    """Ask for frames of polars wherever there is a choice."""
+    frame: pl.DataFrame = sweep(script, grid={"Sat.SMA": [7000]}, engine="polars", out=out)
+    drawn = monte_carlo(script, n=2, perturb={"Sat.SMA": ("normal", 7, 1)}, engine="polars")
+    cube = latin_hypercube(script, n=2, perturb={"Sat.SMA": ("uniform", 7, 8)}, engine="polars")
+    more = monte_carlo_extend(out, script, n=2, engine="polars", trust_hook=True)
+    manifest, path = Manifest.load(out / "manifest.jsonl"), out / "manifest.jsonl"
+    read: list[pl.DataFrame] = [
+        lazy_multiindex(manifest, out, engine="polars"),
+        lazy_ephemerides(manifest, out, engine="polars"),
+        lazy_contacts(manifest, out, engine="polars"),
+        lazy_extra_outputs(path, "fit", engine="polars"),
+        lazy_solver_runs(path, engine="polars"),
+        lazy_solver_convergence(path, engine="polars"),
+        lazy_fused_reports(manifest, out, ["A", "B"], tolerance="exact", engine="polars"),
+        mc_convergence(frame, "Sat.X", engine="polars"),
+        sweep_diff(frame, drawn, engine="polars"),
+    ]
+    with LocalJoblibPool(1) as pool:
+        again = Sweep.from_manifest(path, backend=pool)
+        read += [
+            again.to_polars(),
+            again.to_dataframe(engine="polars"),
+            again.to_ephemerides(engine="polars"),
+            again.to_contacts(engine="polars"),
+            again.to_extra_outputs("fit", engine="polars"),
+            again.to_solver_runs(engine="polars"),
+            again.to_solver_convergence(engine="polars"),
+            again.to_fused_reports(["A", "B"], tolerance="exact", engine="polars"),
+        ]
+        pandas: list[pd.DataFrame] = [again.to_dataframe(), again.to_solver_runs(engine="pandas")]
+    either: pd.DataFrame | pl.DataFrame = sweep(script, grid={}, engine=engine)
+    sweep_heatmap(frame, "Sat.SMA", "Sat.INC", lambda whole: whole["Sat.X"] * 2)
+    print(pandas, either)
+    return pl.concat([frame, drawn, cube, more, *read])

@@ -220,7 +220,7 @@ class TestRefusedBeforeAnyRun:
         self, pool: LocalJoblibPool, leo_short: Path, out: Path
     ) -> None:
         with pytest.raises(SweepConfigError, match="engine='bogus' is not supported"):
-            sweep(leo_short, grid={}, engine="bogus", backend=pool, out=out)  # type: ignore[arg-type]
+            sweep(leo_short, grid={}, engine="bogus", backend=pool, out=out)  # type: ignore[call-overload]
 
     def test_several_reports_without_a_name(
         self, pool: LocalJoblibPool, leo_short: Path, out: Path, tmp_path: Path

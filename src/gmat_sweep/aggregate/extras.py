@@ -17,6 +17,7 @@ from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 __all__ = ["extra_outputs", "lazy_extra_outputs"]
 
@@ -29,6 +30,14 @@ def lazy_extra_outputs(
     engine: Literal["pandas"] = "pandas",
     output_dir: Path | str | None = None,
 ) -> pd.DataFrame: ...
+@overload
+def lazy_extra_outputs(
+    manifest_path: Path | str,
+    name: str,
+    *,
+    engine: Literal["polars"],
+    output_dir: Path | str | None = None,
+) -> pl.DataFrame: ...
 @overload
 def lazy_extra_outputs(
     manifest_path: Path | str, name: str, *, engine: str, output_dir: Path | str | None = None

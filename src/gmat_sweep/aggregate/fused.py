@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
 __all__ = ["lazy_fused_reports"]
@@ -44,6 +45,16 @@ def lazy_fused_reports(
     spool: bool = True,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def lazy_fused_reports(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    names: Sequence[str],
+    *,
+    tolerance: str | timedelta | np.timedelta64,
+    spool: bool = True,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def lazy_fused_reports(
     manifest: ManifestLike,

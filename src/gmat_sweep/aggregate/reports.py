@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -63,6 +64,15 @@ def lazy_multiindex(
     spool: bool = True,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def lazy_multiindex(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def lazy_multiindex(
     manifest: ManifestLike,
@@ -142,6 +152,15 @@ def lazy_ephemerides(
     *,
     name: str | None = None,
     spool: bool = True,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
+@overload
+def lazy_ephemerides(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    spool: bool = True,
     engine: str,
 ) -> Any: ...
 def lazy_ephemerides(
@@ -169,6 +188,14 @@ def lazy_contacts(
     name: str | None = None,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def lazy_contacts(
+    manifest: ManifestLike,
+    output_dir: Path | str,
+    *,
+    name: str | None = None,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def lazy_contacts(
     manifest: ManifestLike, output_dir: Path | str, *, name: str | None = None, engine: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import polars as pl
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -34,6 +35,10 @@ def lazy_solver_runs(
     engine: Literal["pandas"] = "pandas",
     output_dir: Path | str | None = None,
 ) -> pd.DataFrame: ...
+@overload
+def lazy_solver_runs(
+    manifest_path: Path | str, *, engine: Literal["polars"], output_dir: Path | str | None = None
+) -> pl.DataFrame: ...
 @overload
 def lazy_solver_runs(
     manifest_path: Path | str, *, engine: str, output_dir: Path | str | None = None
@@ -77,6 +82,10 @@ def lazy_solver_runs(
 def lazy_solver_convergence(
     manifest_path: Path | str, *, engine: Literal["pandas"] = "pandas"
 ) -> pd.DataFrame: ...
+@overload
+def lazy_solver_convergence(
+    manifest_path: Path | str, *, engine: Literal["polars"]
+) -> pl.DataFrame: ...
 @overload
 def lazy_solver_convergence(manifest_path: Path | str, *, engine: str) -> Any: ...
 def lazy_solver_convergence(manifest_path: Path | str, *, engine: str = "pandas") -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
 __all__ = ["METRIC", "mc_convergence"]
@@ -36,6 +37,14 @@ def mc_convergence(
     terminal_only: bool = False,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def mc_convergence(
+    df: Any,
+    metric: str | Callable[[pd.DataFrame], Any],
+    *,
+    terminal_only: bool = False,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def mc_convergence(
     df: Any,

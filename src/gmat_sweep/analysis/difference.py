@@ -14,6 +14,7 @@ from gmat_sweep.errors import SweepConfigError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
 __all__ = ["sweep_diff"]
@@ -33,6 +34,16 @@ def sweep_diff(
     tolerance: Tolerance | None = None,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def sweep_diff(
+    df_a: Any,
+    df_b: Any,
+    *,
+    on: str | None = None,
+    how: str = "both",
+    tolerance: Tolerance | None = None,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def sweep_diff(
     df_a: Any,

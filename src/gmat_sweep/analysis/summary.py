@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+    import polars as pl
     from numpy.typing import NDArray
 
 __all__ = ["sweep_summary"]
@@ -39,6 +40,16 @@ def sweep_summary(
     dropna: bool = True,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
+@overload
+def sweep_summary(
+    df: Any,
+    *,
+    by: str = "time",
+    q: Iterable[float] = (0.05, 0.5, 0.95),
+    include: Iterable[str] = ("mean", "std"),
+    dropna: bool = True,
+    engine: Literal["polars"],
+) -> pl.DataFrame: ...
 @overload
 def sweep_summary(
     df: Any,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.mission.script import canonical_script_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.sweep.options import SweepOptions
@@ -43,9 +44,17 @@ class SweepResults:
         """Return the manifest as its file has it."""
         raise NotImplementedError
 
+    @overload
+    def to_dataframe(
+        self, name: str | None = None, *, engine: Literal["pandas"] = "pandas"
+    ) -> pd.DataFrame: ...
+    @overload
+    def to_dataframe(
+        self, name: str | None = None, *, engine: Literal["polars"]
+    ) -> pl.DataFrame: ...
     def to_dataframe(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Return all runs' reports as one frame indexed by ``(run_id, time)``.
 
         Parameters
@@ -65,9 +74,17 @@ class SweepResults:
 
         return lazy_multiindex(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
+    @overload
+    def to_ephemerides(
+        self, name: str | None = None, *, engine: Literal["pandas"] = "pandas"
+    ) -> pd.DataFrame: ...
+    @overload
+    def to_ephemerides(
+        self, name: str | None = None, *, engine: Literal["polars"]
+    ) -> pl.DataFrame: ...
     def to_ephemerides(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Return all runs' ephemerides as one frame indexed by ``(run_id, time)``.
 
         `name` says which EphemerisFile, where the mission has several; see `lazy_ephemerides`.
@@ -76,9 +93,17 @@ class SweepResults:
 
         return lazy_ephemerides(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
+    @overload
+    def to_contacts(
+        self, name: str | None = None, *, engine: Literal["pandas"] = "pandas"
+    ) -> pd.DataFrame: ...
+    @overload
+    def to_contacts(
+        self, name: str | None = None, *, engine: Literal["polars"]
+    ) -> pl.DataFrame: ...
     def to_contacts(
         self, name: str | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Return all runs' contacts as one frame indexed by ``(run_id, interval_id)``.
 
         `name` says which ContactLocator, where the mission has several; see `lazy_contacts`.
@@ -87,46 +112,64 @@ class SweepResults:
 
         return lazy_contacts(self.to_manifest(), self.output_dir, name=name, engine=engine)
 
+    @overload
     def to_extra_outputs(
-        self, name: str, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
+        self, name: str, *, engine: Literal["pandas"] = "pandas"
+    ) -> pd.DataFrame: ...
+    @overload
+    def to_extra_outputs(self, name: str, *, engine: Literal["polars"]) -> pl.DataFrame: ...
+    def to_extra_outputs(self, name: str, *, engine: Literal["pandas", "polars"] = "pandas") -> Any:
         """Return the hook's output `name`, indexed by ``(run_id, time)`` or ``run_id``.
 
         See `lazy_extra_outputs`.
         """
         from gmat_sweep.aggregate import extra_outputs
 
-        frame: pd.DataFrame = extra_outputs(
-            self.to_manifest(), self.output_dir, name, engine=engine
-        )
-        return frame
+        return extra_outputs(self.to_manifest(), self.output_dir, name, engine=engine)
 
-    def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> pd.DataFrame:
+    @overload
+    def to_solver_runs(self, *, engine: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+    @overload
+    def to_solver_runs(self, *, engine: Literal["polars"]) -> pl.DataFrame: ...
+    def to_solver_runs(self, *, engine: Literal["pandas", "polars"] = "pandas") -> Any:
         """Return every solver's iterations, indexed by ``(run_id, solver, iteration)``.
 
         See `lazy_solver_runs`.
         """
         from gmat_sweep.aggregate import solver_runs
 
-        frame: pd.DataFrame = solver_runs(self.to_manifest(), self.output_dir, engine=engine)
-        return frame
+        return solver_runs(self.to_manifest(), self.output_dir, engine=engine)
 
-    def to_solver_convergence(
-        self, *, engine: Literal["pandas", "polars"] = "pandas"
-    ) -> pd.DataFrame:
+    @overload
+    def to_solver_convergence(self, *, engine: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+    @overload
+    def to_solver_convergence(self, *, engine: Literal["polars"]) -> pl.DataFrame: ...
+    def to_solver_convergence(self, *, engine: Literal["pandas", "polars"] = "pandas") -> Any:
         """Return whether each solver reached its goal, indexed by ``(run_id, solver)``.
 
         See `lazy_solver_convergence`.
         """
         from gmat_sweep.aggregate import solver_convergence
 
-        frame: pd.DataFrame = solver_convergence(self.to_manifest(), engine=engine)
-        return frame
+        return solver_convergence(self.to_manifest(), engine=engine)
 
-    def to_polars(self, name: str | None = None) -> Any:
+    def to_polars(self, name: str | None = None) -> pl.DataFrame:
         """Return all runs' reports as a polars frame, as `to_dataframe` with that engine."""
         return self.to_dataframe(name, engine="polars")
 
+    @overload
+    def to_fused_reports(
+        self,
+        names: Sequence[str],
+        *,
+        tolerance: Any,
+        spool: bool = True,
+        engine: Literal["pandas"] = "pandas",
+    ) -> pd.DataFrame: ...
+    @overload
+    def to_fused_reports(
+        self, names: Sequence[str], *, tolerance: Any, spool: bool = True, engine: Literal["polars"]
+    ) -> pl.DataFrame: ...
     def to_fused_reports(
         self,
         names: Sequence[str],
@@ -134,7 +177,7 @@ class SweepResults:
         tolerance: Any,
         spool: bool = True,
         engine: Literal["pandas", "polars"] = "pandas",
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Return several reports side by side on the first one's times.
 
         See `lazy_fused_reports`.
