@@ -211,6 +211,26 @@ REAPER.discard_folder(Path(sys.argv[1]))
     assert kept_folder.exists()
 
 
+def test_a_program_is_started_only_when_the_driver_is_gone_and_not_when_it_was_discarded(
+    drive: StartDriver, tmp_path: Path
+) -> None:
+    odd, discarded = tmp_path / "two words\nand a line", tmp_path / "discarded"
+    programs = f"""
+REAPER.add_program(["touch", {str(odd)!r}])
+REAPER.add_program(["touch", {str(discarded)!r}])
+REAPER.add_program(["no such program"])
+REAPER.discard_program(["touch", {str(discarded)!r}])
+"""
+    (folder := tmp_path / "folder").mkdir()
+    driver = ready(drive(GROUPS + programs + THEN_WAIT, folder))
+    assert not odd.exists()
+
+    driver.kill()
+    wait_until_reaped(folder)
+    wait_until(odd.exists, "the program to run", 10)
+    assert not discarded.exists()
+
+
 def test_a_group_that_has_ended_does_not_keep_the_others_alive(
     drive: StartDriver, sleeper: StartSleeper, tmp_path: Path
 ) -> None:

@@ -1,37 +1,47 @@
 """`Reaper`: no worker process outlives the sweep.
 
 The reaper is a small process that holds the reading end of a pipe from the driver. However the
-driver ends, SIGKILL included, the pipe closes. The reaper then kills every registered process group
-and removes every registered scratch folder. A worker process cannot do this for itself, because
-GMAT may hold the interpreter lock for hours. A parent-death signal would not do: it is bound to a
-thread, not to the driver, and does not reach grandchildren.
+driver ends, SIGKILL included, the pipe closes. The reaper then kills every registered process
+group, starts every registered program and removes every registered scratch folder. A worker
+process cannot do this for itself, because GMAT may hold the interpreter lock for hours. A
+parent-death signal would not do: it is bound to a thread, not to the driver, and does not reach
+grandchildren.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = ["Reaper"]
 
 _PROGRAM = """\
-import os, shutil, signal, sys, time
-groups, folders = set(), set()
+import json, os, shutil, signal, subprocess, sys, time
+books = {"group": set(), "program": set(), "folder": set()}
 for line in sys.stdin:
     if not line.endswith("\\n"):
         break  # The driver ended while it was writing: half a number is another group.
     action, kind, value = line[:-1].split(" ", 2)
-    book = groups if kind == "group" else folders
-    (book.add if action == "add" else book.discard)(value)
-for group in groups:
+    (books[kind].add if action == "add" else books[kind].discard)(value)
+for group in books["group"]:
     try:
         os.killpg(int(group), signal.SIGKILL)
     except OSError:
         continue  # It has ended, or is no longer ours to kill.
+for program in books["program"]:
+    try:
+        subprocess.Popen(
+            json.loads(program), cwd="/", stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        continue  # Its Python is no longer there.
+folders = books["folder"]
 for attempt in range(50):
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -42,7 +52,7 @@ for attempt in range(50):
 
 
 class Reaper:
-    """Kills registered process groups, and removes registered folders, once this process is gone.
+    """Kills process groups, starts programs and removes folders once this process is gone.
 
     One reaper serves the whole process. It starts with the first registration. If the reaper has
     died, the next call starts another one, with all that is registered. A forked child of this
@@ -66,6 +76,14 @@ class Reaper:
     def discard_group(self, pid: int) -> None:
         """Forget a process group that has ended."""
         self._tell("discard", "group", str(pid))
+
+    def add_program(self, command: Sequence[str]) -> None:
+        """Have a program started when this process is gone, with this process's environment."""
+        self._tell("add", "program", json.dumps(list(command)))
+
+    def discard_program(self, command: Sequence[str]) -> None:
+        """Forget a program that is no longer needed."""
+        self._tell("discard", "program", json.dumps(list(command)))
 
     def add_folder(self, folder: Path) -> None:
         """Have a folder removed when this process is gone."""
