@@ -16,11 +16,13 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from faulty_runs import SCRIPTS
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep, SweepConfigError, sweep
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
+from gmat_sweep.flow.server import start_local_server
 from prefect_records import rows_of
 from repository import DATA
 
@@ -318,6 +320,18 @@ def test_a_sweep_on_a_server_that_does_not_answer_is_refused_before_any_run(
     assert "No Prefect server answers at PREFECT_API_URL=http://127.0.0.1:9/api" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_an_address_without_api_is_named_and_completed(prefect_url: str) -> None:
+    without = prefect_url.removesuffix("/api")
+    for address in (without, f"{without}/"):
+        with (
+            temporary_settings({PREFECT_API_URL: address}),
+            pytest.raises(
+                BackendError, match=rf"ends without /api\. Set PREFECT_API_URL={prefect_url}"
+            ),
+        ):
+            start_local_server()
 
 
 class TestExitCodes:

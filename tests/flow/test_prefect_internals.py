@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import inspect
 import queue
+import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 from uuid import uuid4
@@ -32,6 +34,7 @@ from prefect.logging.loggers import flow_run_logger, task_run_logger
 from prefect.runtime import flow_run as this_flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.workers.process import ProcessJobConfiguration
 from prefect_dask import DaskTaskRunner
 from prefect_ray import RayTaskRunner
 
@@ -190,6 +193,20 @@ class TestTheFlowRun:
 
         assert internals.flow_run_under_way() is None
         assert this_flow_run.id == flow_run_id
+
+    def test_only_the_process_of_prefects_engine_is_the_flow_run_it_was_started_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(flow_run_id := uuid4()))
+        assert internals.flow_run_of_this_process() is None
+
+        command = ProcessJobConfiguration._base_flow_run_command()
+        spec = find_spec(command.removeprefix("python -m "))
+        monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+        assert internals.flow_run_of_this_process() == flow_run_id
+
+        monkeypatch.delenv("PREFECT__FLOW_RUN_ID")
+        assert internals.flow_run_of_this_process() is None
 
     def test_prefect_still_raises_a_termination_signal_that_is_no_exception(self) -> None:
         signal = TerminationSignal(signal=15)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ __all__ = [
     "console_handlers",
     "count_of_task_runs",
     "drop_unsent",
+    "flow_run_of_this_process",
     "flow_run_under_way",
     "forget_task_run",
     "is_termination",
@@ -141,6 +143,19 @@ def flow_run_under_way() -> tuple[UUID, str] | None:
     if context is None or context.flow is None or context.flow_run is None:
         return None
     return context.flow_run.id, context.flow.name
+
+
+def flow_run_of_this_process() -> UUID | None:
+    """Return the flow run that a Prefect worker or runner started this process for, if any.
+
+    ``PREFECT__FLOW_RUN_ID`` names it, for the children of such a process, too: only the process of
+    Prefect's engine is the flow run.
+    """
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    named = os.environ.get("PREFECT__FLOW_RUN_ID")
+    if named is None or main is None or main.name not in ("prefect.engine", "prefect.flow_engine"):
+        return None
+    return UUID(named)
 
 
 def console_handlers() -> list[logging.Handler]:

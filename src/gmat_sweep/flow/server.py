@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.errors import BackendError
@@ -38,6 +39,7 @@ __all__ = [
     "LocalServer",
     "flow_run_place",
     "forget_unsent_events",
+    "lasting_api_url",
     "let_events_be_sent",
     "recorded_on",
 ]
@@ -182,15 +184,56 @@ def recorded_on() -> Iterator[str]:
 
 
 def _check_answers(api_url: str) -> None:
+    """Raise `BackendError` unless Prefect's API answers there and lets this process in."""
+    problem = _problem_of_api()
+    if problem is None:
+        return
+    status = getattr(getattr(problem, "response", None), "status_code", None)
+    if status in (401, 403):
+        raise BackendError(
+            f"The Prefect server at PREFECT_API_URL={api_url} refuses access ({status}). Set "
+            "PREFECT_API_AUTH_STRING to the server's PREFECT_SERVER_API_AUTH_STRING, or "
+            "PREFECT_API_KEY for Prefect Cloud."
+        )
+    if "/api" not in urlsplit(api_url).path:
+        raise BackendError(
+            f"No Prefect API answers at PREFECT_API_URL={api_url}: the address ends without /api. "
+            f"Set PREFECT_API_URL={api_url.rstrip('/')}/api."
+        )
+    raise BackendError(
+        f"No Prefect server answers at PREFECT_API_URL={api_url}: {problem}. Start it with "
+        "`prefect server start`, or unset PREFECT_API_URL to run with a local one."
+    )
+
+
+def _problem_of_api() -> Exception | None:
+    """Return what goes wrong with a first request; the health check alone asks for no password."""
+    import httpx
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
 
     with get_client(sync_client=True) as client:
         problem = client.api_healthcheck()
-    if problem is not None:
-        raise BackendError(
-            f"No Prefect server answers at PREFECT_API_URL={api_url}: {problem}. Start it with "
-            "`prefect server start`, or unset PREFECT_API_URL to run with a local one."
-        )
+        if problem is None:
+            try:
+                client.read_flows(limit=1)
+            except (httpx.HTTPError, PrefectException, ValueError) as error:
+                # ValueError: a page of the UI in place of the API's answer.
+                problem = error
+    return problem
+
+
+def lasting_api_url() -> str | None:
+    """Return the address of the server that records this flow run, unless it ends with the sweep.
+
+    None for a `LocalServer`, with which nobody's later flow runs could wait for this one.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    configured = PREFECT_API_URL.value()
+    if not configured or (_server is not None and configured == _server.api_url):
+        return None
+    return str(configured)
 
 
 def forget_unsent_events() -> None:

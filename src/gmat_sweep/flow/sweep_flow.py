@@ -29,12 +29,12 @@ from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
 from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.final_state import SweepOutcome, final_state
+from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
 from gmat_sweep.flow.prefect_internals import (
     RUN_LOGGERS,
     TASK_RUN_LOGGER,
     console_handlers,
     flow_run_under_way,
-    is_termination,
 )
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
@@ -136,7 +136,11 @@ def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome
             raise
 
     return flow(
-        name=FLOW_NAME, flow_run_name=job.title, persist_result=False, validate_parameters=False
+        name=FLOW_NAME,
+        flow_run_name=job.title,
+        persist_result=False,
+        validate_parameters=False,
+        on_crashed=[say_interrupted],
     )(run_this_job)
 
 
@@ -207,6 +211,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     )
     backlog = Backlog(report.flow_run_id)
     with (
+        with_last_words(report.flow_run_id, job.manifest_path.parent),
         _noted(job, report.flow_run_id),
         progress,
         runner_for(job.pool, threads_of(job)) as runner,
@@ -245,17 +250,9 @@ def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        note("interrupted", _why(error))
+        note("interrupted", why(error))
         raise
     note("finished")
-
-
-def _why(error: BaseException) -> str:
-    if is_termination(error):
-        return "ended by a signal: cancelled, or its machine was shut down"
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted from the keyboard"
-    return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow.artifacts import publish, slug
 from gmat_sweep.flow.final_state import SweepOutcome
+from gmat_sweep.flow.interruption import say_interrupted, with_last_words
 from gmat_sweep.flows import parameters as of
 from gmat_sweep.flows.sweep import gmat_sweep_flow
 from gmat_sweep.folder.layout import (
@@ -83,7 +84,9 @@ class NightOutcome:
     moved: bool
 
 
-@flow(name=NIGHTLY_FLOW_NAME, flow_run_name=_title, persist_result=False)
+@flow(
+    name=NIGHTLY_FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted]
+)
 def nightly_dispersion(
     mission: Path,
     vary: list[str],
@@ -122,8 +125,10 @@ def nightly_dispersion(
         "settings": settings,
         "max_failed": max_failed,
     }
+    with with_last_words(UUID(str(this_flow_run.id))):
+        state = _run(sweep, place)
     # Prefect returns the data of the state to the caller, or raises it.
-    return cast("NightOutcome", _run(sweep, place))
+    return cast("NightOutcome", state)
 
 
 def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:

@@ -19,6 +19,7 @@ from prefect.states import Failed
 
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow.final_state import SweepOutcome
+from gmat_sweep.flow.interruption import say_interrupted, with_last_words
 from gmat_sweep.flow.sweep_flow import FLOW_NAME, published_end
 from gmat_sweep.flows import parameters as of
 from gmat_sweep.flows.requested import run_requested
@@ -31,7 +32,7 @@ def _title() -> str:
     return of.title_of(this_flow_run.parameters)
 
 
-@flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False)
+@flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted])
 def gmat_sweep_flow(
     mission: Path,
     kind: of.Kind = "monte_carlo",
@@ -90,8 +91,10 @@ def gmat_sweep_flow(
         settings=settings,
         max_failed=max_failed,
     )
+    with with_last_words(UUID(flow_run)):
+        state = _run(parameters, flow_run)
     # Prefect returns the data of the state to the caller, or raises it.
-    return cast("SweepOutcome", _run(parameters, flow_run))
+    return cast("SweepOutcome", state)
 
 
 def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:

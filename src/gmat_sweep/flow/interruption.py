@@ -1,0 +1,100 @@
+"""A flow run whose process is told to end, or killed, says so and reaches a final state.
+
+A Prefect worker that gets SIGTERM kills the processes of its flow runs at once, without a word to
+the server: without more, such a flow run stays Running, and fills the concurrency limit of its
+deployment. So there are two ways to the end:
+
+* SIGTERM or Ctrl-C reaches the flow: Prefect marks the flow run Crashed, and then calls the hook
+  `say_interrupted`, which names the state Interrupted and says what to do.
+* The flow is killed: the reaper, which outlives it, starts `gmat_sweep.flow.last_words`, for as
+  long as the block `with_last_words` is under way or an interruption leaves it.
+
+``gmat-sweep worker`` is a Prefect worker that lets its flow runs take the first way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.states import Crashed
+
+from gmat_sweep.backends.process.reaper import REAPER
+from gmat_sweep.flow.prefect_internals import flow_run_of_this_process, is_termination
+from gmat_sweep.flow.server import lasting_api_url
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun, State
+
+__all__ = ["interrupted_state", "say_interrupted", "why", "with_last_words"]
+
+
+def why(error: BaseException) -> str:
+    """Return why an exception ended a pass over a sweep, as ``last-pass.json`` records it."""
+    if is_termination(error):
+        return "ended by a signal: cancelled, or its machine was shut down"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted from the keyboard"
+    return f"{type(error).__name__}: {error}"
+
+
+def interrupted_state(reason: str) -> State[Any]:
+    """Return the final state of a flow run that was interrupted."""
+    return Crashed(
+        name="Interrupted",
+        message=f"interrupted: {reason}. Runs that were recorded stay recorded: retry the flow "
+        "run, or resume its sweep.",
+    )
+
+
+def say_interrupted(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Name the state of a flow run that a signal ended Interrupted; Prefect's hook on a crash.
+
+    Prefect calls it where it handles the exception. In a Prefect worker, which calls it for a flow
+    run whose process was killed, there is none: the state then has the exit code already.
+    """
+    del flow, state
+    error = sys.exception()
+    if error is not None and (is_termination(error) or isinstance(error, KeyboardInterrupt)):
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(flow_run.id, interrupted_state(why(error)), force=True)
+
+
+@contextlib.contextmanager
+def with_last_words(flow_run_id: UUID, sweep_folder: Path | None = None) -> Iterator[None]:
+    """Have a flow run marked Interrupted if this process is killed during the block.
+
+    The same goes for the flow run of the whole process, which may have called this one. After an
+    exception that ends the process it goes on until the process ends, as Prefect may be killed
+    before it has told the server. The program does nothing for a flow run in a final state.
+
+    Parameters
+    ----------
+    flow_run_id : UUID
+        The flow run.
+    sweep_folder : Path or None
+        Where ``last-pass.json`` is, which then says that the pass was interrupted.
+    """
+    api_url = lasting_api_url()
+    if api_url is None:
+        yield
+        return
+    flow_runs = dict.fromkeys(filter(None, (flow_run_id, flow_run_of_this_process())))
+    command = [
+        *(sys.executable, "-P", "-m", "gmat_sweep.flow.last_words", api_url),
+        "" if sweep_folder is None else str(sweep_folder),
+        *map(str, flow_runs),
+    ]
+    REAPER.add_program(command)
+    try:
+        yield
+    except Exception:
+        REAPER.discard_program(command)
+        raise
+    REAPER.discard_program(command)

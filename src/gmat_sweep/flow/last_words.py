@@ -1,0 +1,74 @@
+"""The last words of a flow run whose process was killed, spoken by the reaper.
+
+``python -m gmat_sweep.flow.last_words API-URL SWEEP-FOLDER FLOW-RUN...``
+
+marks each flow run that is not in a final state Interrupted, and has ``last-pass.json`` say so. The
+sweep folder may be empty. `gmat_sweep.flow.interruption` orders this program from the reaper.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from uuid import UUID
+
+from gmat_sweep.folder.last_pass import LastPass, now
+
+__all__ = ["main"]
+
+KILLED = "its process was killed"
+
+_TRIES = 5
+_PAUSE_S = 2.0
+
+_log = logging.getLogger("gmat_sweep")
+
+
+def main(api_url: str, sweep_folder: str, *flow_runs: str) -> None:
+    """Write ``last-pass.json`` first, then tell the server, a few times if it does not answer."""
+    if sweep_folder:
+        _note(Path(sweep_folder), flow_runs)
+    os.environ["PREFECT_API_URL"] = api_url
+    os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "2"
+    import httpx
+    from prefect.exceptions import PrefectException
+
+    for left in reversed(range(_TRIES)):
+        try:
+            for flow_run in flow_runs:
+                _tell(UUID(flow_run))
+        except (httpx.HTTPError, PrefectException) as error:
+            _log.debug("the server did not take the end of a flow run: %s", error)
+            if left:
+                time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _note(folder: Path, flow_runs: tuple[str, ...]) -> None:
+    last = LastPass.of(folder)
+    if last is None or last.state != "running" or last.flow_run not in flow_runs:
+        return
+    try:
+        dataclasses.replace(last, state="interrupted", reason=KILLED, at=now()).write(folder)
+    except OSError as error:
+        _log.debug("last-pass.json was not written: %s", error)
+
+
+def _tell(flow_run_id: UUID) -> None:
+    from prefect.client.orchestration import get_client
+
+    from gmat_sweep.flow.interruption import interrupted_state
+
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(flow_run_id).state
+        if state is None or not state.is_final():
+            client.set_flow_run_state(flow_run_id, interrupted_state(KILLED))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

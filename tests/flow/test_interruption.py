@@ -1,0 +1,120 @@
+"""What a flow run whose process is interrupted or killed leaves behind. No server is started.
+
+`tests/deployments/test_running.py` has flow runs of a Prefect worker that is stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.exceptions import TerminationSignal
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from gmat_sweep.backends.process.reaper import REAPER
+from gmat_sweep.flow import interruption, last_words, server
+from gmat_sweep.folder.last_pass import LastPass, now
+
+NOBODY = "http://127.0.0.1:1/api"
+RUNNING = LastPass(
+    action="run",
+    state="running",
+    reason="",
+    flow_run=str(uuid4()),
+    host="here",
+    process=os.getpid(),
+    at=now(),
+)
+
+
+def programs() -> list[str]:
+    return [value for kind, value in REAPER._registered if kind == "program"]
+
+
+class TestLastPass:
+    """What the last words write into ``last-pass.json``."""
+
+    def test_a_pass_under_way_was_interrupted(self, tmp_path: Path) -> None:
+        RUNNING.write(tmp_path)
+
+        last_words._note(tmp_path, (str(uuid4()), RUNNING.flow_run))
+
+        last = LastPass.of(tmp_path)
+        assert last is not None
+        assert (last.state, last.reason) == ("interrupted", last_words.KILLED)
+        assert last.flow_run == RUNNING.flow_run
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"state": "finished"}, {"state": "interrupted", "reason": "cancelled"}, {}],
+        ids=["finished", "said already", "of another flow run"],
+    )
+    def test_any_other_pass_stays_as_it_is(self, changes: dict[str, str], tmp_path: Path) -> None:
+        last = dataclasses.replace(RUNNING, **changes)  # type: ignore[arg-type]
+        last.write(tmp_path)
+
+        last_words._note(tmp_path, (last.flow_run if changes else str(uuid4()),))
+
+        assert LastPass.of(tmp_path) == last
+
+    def test_a_folder_that_is_gone_is_no_error(self, tmp_path: Path) -> None:
+        last_words._note(tmp_path / "gone", (RUNNING.flow_run,))
+
+
+class TestOrders:
+    """When the reaper has the last words to speak."""
+
+    @pytest.fixture(autouse=True)
+    def lasting_server(self) -> object:
+        with temporary_settings({PREFECT_API_URL: NOBODY}):
+            yield
+
+    def test_they_are_ordered_for_the_block_and_taken_back_at_its_end(self, tmp_path: Path) -> None:
+        before = programs()
+        with interruption.with_last_words(flow_run := uuid4(), tmp_path):
+            [ordered] = set(programs()) - set(before)
+            assert all(part in ordered for part in (NOBODY, str(flow_run), str(tmp_path)))
+        assert programs() == before
+
+        with pytest.raises(ValueError, match="bad"), interruption.with_last_words(flow_run):
+            raise ValueError("bad")
+        assert programs() == before
+
+    def test_a_signal_leaves_them_in_force_until_the_process_ends(self) -> None:
+        before = set(programs())
+        with (
+            pytest.raises(TerminationSignal),
+            interruption.with_last_words(flow_run := uuid4()),
+        ):
+            raise TerminationSignal(15)
+
+        [ordered] = set(programs()) - before
+        assert str(flow_run) in ordered
+        REAPER._tell("discard", "program", ordered)
+
+    def test_a_server_that_ends_with_the_sweep_is_not_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Own:
+            api_url = NOBODY
+
+        monkeypatch.setattr(server, "_server", Own())
+        before = programs()
+        with interruption.with_last_words(uuid4()):
+            assert programs() == before
+
+
+class TestStates:
+    """What the state of the flow run says."""
+
+    def test_an_interrupted_flow_run_is_in_a_final_state_that_says_so(self) -> None:
+        state = interruption.interrupted_state(interruption.why(TerminationSignal(15)))
+
+        assert state.is_final()
+        assert state.is_crashed()
+        assert state.name == "Interrupted"
+        assert state.message is not None
+        assert state.message.startswith("interrupted: ended by a signal")
