@@ -77,13 +77,15 @@ class LocalPrefect:
                     f"port {self._port} is taken by another program. Stop it, or choose another "
                     "with PORT=..."
                 )
-            self._start("server", "server", "start", "--host", "127.0.0.1", "--port", self._port)
+            command = ("server", "start", "--host", "127.0.0.1", "--port", self._port)
+            self._start("server", sys.executable, "-m", "prefect", *command)
             self._wait("server", self._answers)
         self._prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         if self._running("worker") is None:
             # Often, so that a flow run begins at once; a team's Prefect worker can do with less.
             self._environment["PREFECT_WORKER_QUERY_SECONDS"] = "2"
-            self._start("worker", "worker", "start", "--pool", POOL)
+            # Unlike Prefect's own command, it lets flow runs end well when it is stopped.
+            self._start("worker", Path(sys.executable).with_name("gmat-sweep"), "worker", POOL)
             self._wait("worker", self._has_worker)
         print(f"Prefect UI: {self._root}")
         print(f"commands:   export PREFECT_API_URL={self._root}/api")
@@ -105,7 +107,7 @@ class LocalPrefect:
         return 0
 
     def down(self) -> int:
-        """End the Prefect worker with its flow runs, then the server."""
+        """End the Prefect worker, which ends its flow runs first, then the server."""
         for name in ("worker", "server"):
             process = self._running(name)
             if process is not None:
@@ -122,10 +124,10 @@ class LocalPrefect:
             check=True,
         )
 
-    def _start(self, name: str, *arguments: object) -> None:
+    def _start(self, name: str, *command: object) -> None:
         with (self._state / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", *map(str, arguments)],
+                [str(word) for word in command],
                 env=self._environment,
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,

@@ -45,6 +45,13 @@ __all__ = [
     "main",
 ]
 
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.prefect_worker import run_worker
+
+    return run_worker(["--pool", arguments.pool, *arguments.prefect_arguments])
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": running.run_grid,
     "monte-carlo": running.run_random,
@@ -57,6 +64,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "archive": reading.archive,
     "replay": reading.replay,
     "engine": reading.engine,
+    "worker": _worker,
 }
 
 # These commands leave files. All others are for what they print.

@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_sweeps(commands)
     _add_continuations(commands)
     _add_readers(commands)
+    _add_upkeep(commands)
     return parser
 
 
@@ -151,6 +152,19 @@ def _add_readers(commands: _Commands) -> None:
     )
     _script(replay)
     _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
+
+
+def _add_upkeep(commands: _Commands) -> None:
+    worker = _command(
+        commands, "worker", "run a Prefect worker that lets its flow runs end well when stopped"
+    )
+    worker.add_argument("pool", metavar="POOL", help="the Prefect work pool")
+    worker.add_argument(
+        "prefect_arguments",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="what else to give to `prefect worker start`, such as --with-healthcheck",
+    )
 
 
 def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
