@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import cloudpickle
@@ -14,10 +16,14 @@ import yaml
 from prefect.automations import AutomationCore
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.server.events.schemas.automations import EventTrigger
+from prefect.server.events.schemas.events import RelatedResource, Resource
 from prefect.settings.models.flows import FlowsSettings
 from prefect.utilities.callables import parameter_schema
 
-from gmat_sweep.flow import final_state
+from gmat_sweep.cli import prefect_worker
+from gmat_sweep.cli.parser import make_parser
+from gmat_sweep.flow import final_state, interruption
 from gmat_sweep.flows import gmat_sweep_flow, nightly, nightly_dispersion
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from repository import PROJECT
@@ -157,15 +163,21 @@ class TestAutomations:
 
     def test_a_flow_run_that_has_ended_is_no_zombie_whatever_its_state_is_called(self) -> None:
         expected = set(AUTOMATIONS["gmat-sweep zombie"]["trigger"]["expect"])
-        sources = [Path(module.__file__ or "") for module in (final_state, nightly)]
+        sources = [Path(module.__file__ or "") for module in (final_state, interruption, nightly)]
         named = {
             name
             for source in sources
             for name in re.findall(
-                r'(?:Completed|Failed)\(\s*name="(\w+)"', source.read_text(encoding="utf-8")
+                r'(?:Completed|Crashed|Failed)\(\s*name="(\w+)"', source.read_text(encoding="utf-8")
             )
         }
-        assert named >= {"CompletedWithFailures", "TooManyFailedRuns", "Incomplete", "Moved"}
+        assert named >= {
+            "CompletedWithFailures",
+            "TooManyFailedRuns",
+            "Incomplete",
+            "Interrupted",
+            "Moved",
+        }
 
         of_prefect = {"Completed", "Failed", "TimedOut", "Cancelled", "Crashed"}
         assert expected >= {f"prefect.flow-run.{name}" for name in named | of_prefect}
@@ -176,6 +188,20 @@ class TestAutomations:
         every_s = FlowsSettings.model_fields["heartbeat_frequency"].default
 
         assert AUTOMATIONS["gmat-sweep zombie"]["trigger"]["within"] >= 3 * every_s
+
+    @pytest.mark.parametrize("name", AUTOMATIONS)
+    def test_other_teams_flow_runs_are_none_of_its_business(self, name: str) -> None:
+        trigger = EventTrigger.model_validate(AUTOMATIONS[name]["trigger"])
+        resource = Resource({"prefect.resource.id": f"prefect.flow-run.{uuid4()}"})
+
+        if trigger.covers_resources(Resource({"prefect.resource.id": "gmat-sweep.nightly.m"}), []):
+            assert not trigger.covers_resources(resource, [])
+            return
+        for flow in FLOWS:
+            assert trigger.covers_resources(resource, related_to(flow.name, deployed_as="theirs"))
+            assert trigger.covers_resources(resource, related_to(flow.name))
+        for other in ("etl", "my-gmat-sweep", "gmat-sweep-report"):
+            assert not trigger.covers_resources(resource, related_to(other, deployed_as="nightly"))
 
     def test_the_events_waited_for_are_those_that_nights_send(self) -> None:
         expected = {
@@ -190,8 +216,42 @@ class TestAutomations:
 
 class TestCompose:
     @pytest.mark.parametrize("service", SERVICES)
-    def test_every_service_has_a_health_check(self, service: str) -> None:
-        assert SERVICES[service]["healthcheck"]["test"]
+    def test_every_service_that_stays_has_a_health_check(self, service: str) -> None:
+        if SERVICES[service]["restart"] == "unless-stopped":
+            assert SERVICES[service]["healthcheck"]["test"]
+        else:
+            assert service == "deployments"
+
+    def test_the_deployments_and_the_automations_are_registered_from_files_in_the_image(
+        self,
+    ) -> None:
+        *_, command = SERVICES["deployments"]["command"]
+        image = (PROJECT / "deployments" / "Dockerfile").read_text(encoding="utf-8")
+
+        named = re.findall(r"deployments/\S+\.(?:yaml|py)", command)
+        assert named == ["deployments/prefect.yaml", "deployments/automations.py"]
+        assert all((PROJECT / each).is_file() for each in named)
+        assert "COPY deployments deployments" in image
+        assert f"WORKDIR {SERVICES['deployments']['working_dir']}" in image
+        syntax = subprocess.run(["sh", "-n", "-c", command], check=False)
+        assert syntax.returncode == 0
+
+    def test_who_asks_the_server_has_the_password_that_it_wants(self) -> None:
+        wanted = SERVICES["server"]["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
+        environments = {name: SERVICES[name].get("environment", {}) for name in SERVICES}
+
+        asking = {name for name, each in environments.items() if "PREFECT_API_URL" in each}
+        assert asking == {"deployments", "worker"}
+        assert {environments[name]["PREFECT_API_AUTH_STRING"] for name in asking} == {wanted}
+
+    def test_the_worker_lets_its_flow_runs_end_before_docker_kills_them(self) -> None:
+        worker = SERVICES["worker"]
+
+        assert worker["command"][:2] == ["gmat-sweep", "worker"]
+        arguments = make_parser().parse_args(worker["command"][1:])
+        assert arguments.pool == DEPLOYMENTS["nightly"]["work_pool"]["name"]
+        grace_s = float(worker["stop_grace_period"].removesuffix("s"))
+        assert grace_s >= 1.5 * prefect_worker.LONGEST_STOP_S
 
     def test_what_is_reachable_is_reachable_from_this_machine_only(self) -> None:
         ports = [port for each in SERVICES.values() for port in each.get("ports", [])]
@@ -199,8 +259,9 @@ class TestCompose:
         assert ports
         assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
-    def test_the_password_has_no_default(self) -> None:
+    def test_passwords_have_no_default(self) -> None:
         assert _variables(SERVICES, "PASSWORD") == {"${POSTGRES_PASSWORD:?choose a password}"}
+        assert _variables(SERVICES, "AUTH") == {"${PREFECT_AUTH_STRING:?choose user:password}"}
 
     def test_a_service_starts_when_what_it_needs_is_healthy(self) -> None:
         waits = {
@@ -211,8 +272,27 @@ class TestCompose:
 
         assert waits == {
             "server": {"database": "service_healthy"},
+            "deployments": {"server": "service_healthy"},
             "worker": {"server": "service_healthy"},
         }
+
+
+def related_to(flow: str, deployed_as: str | None = None) -> list[RelatedResource]:
+    """Return what the events of a flow run name besides it, as the server writes that."""
+    named = {"flow": flow, "work-pool": "gmat-pool", "deployment": deployed_as}
+    related = [
+        RelatedResource(
+            {
+                "prefect.resource.id": f"prefect.{kind}.{uuid4()}",
+                "prefect.resource.role": kind,
+                "prefect.resource.name": name,
+            }
+        )
+        for kind, name in named.items()
+        if name is not None
+    ]
+    tag = {"prefect.resource.id": "prefect.tag.nightly", "prefect.resource.role": "tag"}
+    return [*related, RelatedResource(tag)]
 
 
 def _variables(value: object, part: str) -> set[str]:
