@@ -15,8 +15,10 @@ deployment. So there are two ways to the end:
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -85,16 +87,40 @@ def with_last_words(flow_run_id: UUID, sweep_folder: Path | None = None) -> Iter
     if api_url is None:
         yield
         return
-    flow_runs = dict.fromkeys(filter(None, (flow_run_id, flow_run_of_this_process())))
-    command = [
-        *(sys.executable, "-P", "-m", "gmat_sweep.flow.last_words", api_url),
-        "" if sweep_folder is None else str(sweep_folder),
-        *map(str, flow_runs),
-    ]
-    REAPER.add_program(command)
+    ordered = [(str(flow_run_id), "" if sweep_folder is None else str(sweep_folder))]
+    if (whole := flow_run_of_this_process()) not in (None, flow_run_id):
+        ordered.append((str(whole), ""))
+    _order(api_url, more=ordered)
     try:
         yield
     except Exception:
-        REAPER.discard_program(command)
+        _order(api_url, less=ordered)
         raise
-    REAPER.discard_program(command)
+    _order(api_url, less=ordered)
+
+
+_LAST_WORDS = (sys.executable, "-P", "-m", "gmat_sweep.flow.last_words")
+
+# What is ordered at present, and the program that the reaper has for it: one for all flow runs.
+_ordered: list[tuple[str, str]] = []
+_program: list[str] = []
+_lock = threading.RLock()
+
+
+def _order(
+    api_url: str, *, more: Sequence[tuple[str, str]] = (), less: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Have the reaper start one program for all that is ordered, instead of the one it had."""
+    with _lock:
+        before = list(_program)
+        _ordered.extend(more)
+        for each in less:
+            _ordered.remove(each)
+        folders: dict[str, str] = {}
+        for flow_run, folder in _ordered:
+            folders[flow_run] = folder or folders.get(flow_run, "")
+        _program[:] = [*_LAST_WORDS, api_url, json.dumps(folders)] if folders else []
+        if _program and _program != before:
+            REAPER.add_program(_program)
+        if before and _program != before:
+            REAPER.discard_program(before)

@@ -1,14 +1,16 @@
 """The last words of a flow run whose process was killed, spoken by the reaper.
 
-``python -m gmat_sweep.flow.last_words API-URL SWEEP-FOLDER FLOW-RUN...``
+``python -m gmat_sweep.flow.last_words API-URL FLOW-RUNS``
 
-marks each flow run that is not in a final state Interrupted, and has ``last-pass.json`` say so. The
-sweep folder may be empty. `gmat_sweep.flow.interruption` orders this program from the reaper.
+marks each flow run that is not in a final state Interrupted, and has ``last-pass.json`` say so.
+FLOW-RUNS is a JSON object: sweep folders by flow run, empty where there is none. The reaper starts
+this program as `gmat_sweep.flow.interruption` has ordered.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import os
 import sys
@@ -28,10 +30,12 @@ _PAUSE_S = 2.0
 _log = logging.getLogger("gmat_sweep")
 
 
-def main(api_url: str, sweep_folder: str, *flow_runs: str) -> None:
+def main(api_url: str, flow_runs: str) -> None:
     """Write ``last-pass.json`` first, then tell the server, a few times if it does not answer."""
-    if sweep_folder:
-        _note(Path(sweep_folder), flow_runs)
+    folders: dict[str, str] = json.loads(flow_runs)
+    for flow_run, folder in folders.items():
+        if folder:
+            _note(Path(folder), flow_run)
     os.environ["PREFECT_API_URL"] = api_url
     os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     import httpx
@@ -39,7 +43,7 @@ def main(api_url: str, sweep_folder: str, *flow_runs: str) -> None:
 
     for left in reversed(range(_TRIES)):
         try:
-            for flow_run in flow_runs:
+            for flow_run in folders:
                 _tell(UUID(flow_run))
         except (httpx.HTTPError, PrefectException) as error:
             _log.debug("the server did not take the end of a flow run: %s", error)
@@ -49,9 +53,9 @@ def main(api_url: str, sweep_folder: str, *flow_runs: str) -> None:
             return
 
 
-def _note(folder: Path, flow_runs: tuple[str, ...]) -> None:
+def _note(folder: Path, flow_run: str) -> None:
     last = LastPass.of(folder)
-    if last is None or last.state != "running" or last.flow_run not in flow_runs:
+    if last is None or last.state != "running" or last.flow_run != flow_run:
         return
     try:
         dataclasses.replace(last, state="interrupted", reason=KILLED, at=now()).write(folder)
