@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli import reading, running
+from gmat_sweep.cli import pruning, reading, running
 from gmat_sweep.cli.endings import (
     EXIT_BACKEND,
     EXIT_CONFIG,
@@ -64,6 +64,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "archive": reading.archive,
     "replay": reading.replay,
     "engine": reading.engine,
+    "nights": pruning.prune,
+    "sweeps": pruning.prune,
     "worker": _worker,
 }
 

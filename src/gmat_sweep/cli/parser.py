@@ -165,6 +165,27 @@ def _add_upkeep(commands: _Commands) -> None:
         metavar="...",
         help="what else to give to `prefect worker start`, such as --with-healthcheck",
     )
+    for name, summary in (
+        ("nights", "remove old nights of a mission, never the last complete one"),
+        ("sweeps", "remove old sweeps of deployments, never the last complete one of its kind"),
+    ):
+        _retention_command(commands, name, summary)
+
+
+def _retention_command(commands: _Commands, name: str, summary: str) -> None:
+    actions = _command(commands, name, summary).add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
+    folder = "nights/MISSION" if name == "nights" else "sweeps"
+    prune.add_argument(
+        "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
+    )
+    of_each = "" if name == "nights" else " of each mission and kind"
+    prune.add_argument(
+        "--keep", type=int, required=True, metavar="N", help=f"how many of the newest{of_each} stay"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only list what would go, and why")
 
 
 def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:

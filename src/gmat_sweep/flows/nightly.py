@@ -8,7 +8,6 @@ no text, so that the flow can be served.
 """
 
 import json
-import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
 from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
+from gmat_sweep.analysis.nightly.retention import NIGHT_FORMAT, is_complete
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError
@@ -36,18 +36,12 @@ from gmat_sweep.folder.layout import (
     INPUT_HASHES_NAME,
     MANIFEST_NAME,
 )
-from gmat_sweep.manifest import Manifest
-from gmat_sweep.plans import planned_count
 
 __all__ = ["NIGHTLY_FLOW_NAME", "NightOutcome", "nightly_dispersion"]
 
 NIGHTLY_FLOW_NAME = "nightly-dispersion"
 FINISHED_EVENT = "gmat-sweep.nightly.finished"
 MOVED_EVENT = "gmat-sweep.nightly.moved"
-
-_NIGHT_FORMAT = "%Y-%m-%dT%H%M%SZ"
-
-_log = logging.getLogger("gmat_sweep")
 
 
 def _title() -> str:
@@ -135,7 +129,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
     """Run the flow of tonight's sweep, a Monte Carlo with these parameters, and compare it."""
     mission: Path = sweep["mission"]
     name = slug(mission.stem)
-    tonight = place / _scheduled_for().strftime(_NIGHT_FORMAT)
+    tonight = place / _scheduled_for().strftime(NIGHT_FORMAT)
     try:
         # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
@@ -147,7 +141,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
                 resume=(tonight / MANIFEST_NAME).is_file(),
                 return_state=True,
             )
-            if not _is_complete(tonight):
+            if not is_complete(tonight):
                 return Failed(
                     message=f"tonight's sweep did not end: {state.message}", data=_error_of(state)
                 )
@@ -178,20 +172,11 @@ def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
         input_hashes(mission, postprocess=postprocess).write(tonight)
 
 
-def _is_complete(folder: Path) -> bool:
-    try:
-        manifest = Manifest.load(folder / MANIFEST_NAME)
-    except (OSError, GmatSweepError) as error:
-        _log.info("%s holds no whole sweep: %s", folder, error)
-        return False
-    return len(manifest.entries) >= planned_count(manifest)
-
-
 def _last_complete_before(tonight: Path) -> Path | None:
     """Return the latest earlier night whose every run is recorded."""
     kept = (manifest.parent for manifest in tonight.parent.glob(f"*/{MANIFEST_NAME}"))
     earlier = sorted(night for night in kept if night.name < tonight.name)
-    return next((night for night in reversed(earlier) if _is_complete(night)), None)
+    return next((night for night in reversed(earlier) if is_complete(night)), None)
 
 
 def _keep(tonight: Path, comparison: NightComparison) -> None:
