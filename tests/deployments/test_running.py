@@ -11,11 +11,15 @@ from typing import Any
 
 import psutil
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from doc_pages import BESIDE_A_WORKER, page_program
 from gmat_sweep import Manifest
+from gmat_sweep.errors import BackendError
+from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.folder.last_pass import LastPass
 from local_server import LocalServer, entry_lines, wait_for
+from prefect_records import rows_of
 from repository import DATA, PROJECT
 
 pytestmark = pytest.mark.services
@@ -222,6 +226,15 @@ def test_values_out_of_bounds_are_refused_before_a_flow_run_exists(server: Local
     assert "minimum" in (ran.stdout + ran.stderr).lower()
 
 
+def test_an_address_of_the_ui_is_no_api(server: LocalServer) -> None:
+    """The UI answers every path with its page: the message says what is missing."""
+    with (
+        temporary_settings({PREFECT_API_URL: server.root}),
+        pytest.raises(BackendError, match=rf"Set PREFECT_API_URL={server.root}/api\."),
+    ):
+        start_local_server()
+
+
 @pytest.mark.promise("6", "cancelled in the UI")
 def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
     server: LocalServer, slow_mission: Path
@@ -333,3 +346,54 @@ def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
     assert server.ended(flow_run_id, 180)["state_type"] == "COMPLETED"
     assert Counter(line["run_id"] for line in entry_lines(folder)) == dict.fromkeys(range(200), 1)
     assert {line["status"] for line in entry_lines(folder)} == {"ok"}
+
+
+@pytest.mark.promise("8", "a Prefect worker, or all of it, stopped during a night")
+def test_a_night_that_is_stopped_says_so_and_does_not_keep_the_next_one_from_flying(
+    server: LocalServer, slow_mission: Path
+) -> None:
+    """Killed by Prefect's own worker on SIGTERM, then ended by `make down`: final both times."""
+    place = server.home / "nights" / slow_mission.stem
+    parameters = {
+        "mission": str(slow_mission),
+        "vary": SMA,
+        "n": 100,
+        "settings": {"workers": 1},
+    }
+
+    def night_under_way(number: int) -> tuple[str, Path]:
+        flow_run = server.start("nightly", "nightly-dispersion", **parameters)
+        wait_for(lambda: len(list(place.glob("2*"))) == number, 60)
+        folder = max(place.glob("2*"))
+        wait_for(lambda: len(entry_lines(folder)) >= 2, 60)
+        return flow_run, folder
+
+    killed, first = night_under_way(1)
+    children = psutil.Process(server.process_of("worker")).children()
+    [prefects_own] = [each for each in children if "prefect" in each.cmdline()]
+    prefects_own.terminate()
+    state = server.ended(killed, 60)["state"]
+    assert (state["type"], state["name"]) == ("CRASHED", "Interrupted")
+    assert state["message"].startswith("interrupted: its process was killed")
+    last = LastPass.of(first)
+    assert last is not None
+    assert (last.state, last.reason) == ("interrupted", "its process was killed")
+    assert server.ended(last.flow_run, 60)["state_name"] == "Interrupted"
+
+    server.make("up")
+    stopped, second = night_under_way(2)
+    under_way = LastPass.of(second)
+    assert under_way is not None
+    server.make("down")
+    ends = rows_of(
+        Path(server.environment["PREFECT_HOME"]), "SELECT id, state_type, state_name FROM flow_run"
+    )
+    assert [end for end in ends if end[1] in ("RUNNING", "PENDING", "CANCELLING")] == []
+    named = {end[0].replace("-", ""): end[2] for end in ends}
+    for flow_run in (stopped, under_way.flow_run):
+        assert named[flow_run.replace("-", "")] == "Interrupted"
+    last = LastPass.of(second)
+    assert last is not None
+    assert last.state == "interrupted"
+    assert "signal" in last.reason
+    server.make("up")
