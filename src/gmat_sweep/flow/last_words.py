@@ -2,7 +2,7 @@
 
 ``python -m gmat_sweep.flow.last_words API-URL FLOW-RUNS``
 
-marks each flow run that is not in a final state Interrupted, and has ``last-pass.json`` say so.
+marks each flow run that is Running since before Interrupted, and has ``last-pass.json`` say so.
 FLOW-RUNS is a JSON object: sweep folders by flow run, empty where there is none. The reaper starts
 this program as `gmat_sweep.flow.interruption` has ordered.
 """
@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -32,6 +33,7 @@ _log = logging.getLogger("gmat_sweep")
 
 def main(api_url: str, flow_runs: str) -> None:
     """Write ``last-pass.json`` first, then tell the server, a few times if it does not answer."""
+    began = datetime.now(UTC)
     folders: dict[str, str] = json.loads(flow_runs)
     for flow_run, folder in folders.items():
         if folder:
@@ -44,7 +46,7 @@ def main(api_url: str, flow_runs: str) -> None:
     for left in reversed(range(_TRIES)):
         try:
             for flow_run in folders:
-                _tell(UUID(flow_run))
+                _tell(UUID(flow_run), began)
         except (httpx.HTTPError, PrefectException) as error:
             _log.debug("the server did not take the end of a flow run: %s", error)
             if left:
@@ -63,14 +65,16 @@ def _note(folder: Path, flow_run: str) -> None:
         _log.debug("last-pass.json was not written: %s", error)
 
 
-def _tell(flow_run_id: UUID) -> None:
+def _tell(flow_run_id: UUID, began: datetime) -> None:
     from prefect.client.orchestration import get_client
 
     from gmat_sweep.flow.interruption import interrupted_state
 
     with get_client(sync_client=True) as client:
         state = client.read_flow_run(flow_run_id).state
-        if state is None or not state.is_final():
+        # Another state was given by who stopped the process, such as Cancelling or AwaitingRetry;
+        # one that is Running since then runs in another process.
+        if state is not None and state.is_running() and state.timestamp <= began:
             client.set_flow_run_state(flow_run_id, interrupted_state(KILLED))
 
 
