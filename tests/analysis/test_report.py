@@ -132,6 +132,22 @@ class TestRealSweep:
         assert len(table_rows(text, "## At the end of the run")) == 8
         assert "nan" not in text.lower()
 
+    def test_for_a_narrow_page_causes_are_whole_and_quantities_in_tables_that_fit(
+        self, tmp_path: Path
+    ) -> None:
+        long = "Propagation failed: " + "a long cause | of GMAT's " * 40 + "at its end"
+        found = sweep_report(saved(tmp_path, entry(0, "failed", stderr=long), entry(1)))
+
+        text = found.to_markdown(narrow=True)
+
+        [line] = [each for each in text.splitlines() if each.startswith("- 1 x")]
+        assert line.startswith(
+            "- 1 x (100 %; run 0): Propagation failed: a long cause \\| of GMAT's"
+        )
+        assert line.endswith("at its end")
+        assert found.failure_list() in text
+        assert "at its end" not in found.to_markdown()
+
 
 class TestCounts:
     def test_runs_without_an_entry_are_not_run_yet(self, tmp_path: Path) -> None:

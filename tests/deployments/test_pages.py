@@ -6,6 +6,7 @@ those of the documentation are made by
 there yet, that shows in them as GMAT_SWEEP_HOME.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,10 @@ _FLAGS = [
     "--disable-sync",
 ]
 _LOOK_MS = 30_000
+
+_TABLES_CUT_OFF = """() => [...document.querySelectorAll("table")].filter(table =>
+    table.getBoundingClientRect().right > table.parentElement.getBoundingClientRect().right + 1
+).map(table => table.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,30 @@ def test_the_artifact_pages_show_the_summary_and_the_failures(
     )
     expect(page.get_by_text('for field "DryMass" on object "Sat"').first).to_be_visible()
     picture(page, "ui-failures", tmp_path)
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
+def test_at_1400_px_no_table_of_the_summary_is_cut_off_and_causes_can_be_read_whole(
+    server: LocalServer, flow_run: str, page: Page, ui: str, tmp_path: Path
+) -> None:
+    """In both UIs, of which the first puts no line break into a table, and the second scrolls."""
+    artifacts = server.artifacts(flow_run)
+    [failures] = json.loads(artifacts["injection-monte-carlo-failures"]["data"])
+    page.set_viewport_size({"width": 1400, "height": 1300})
+    for kind in ("summary", "failures"):
+        artifact = artifacts[f"injection-monte-carlo-{kind}"]["id"]
+        page.goto(f"{server.root}{ui}/artifacts/artifact/{artifact}")
+        whole = page.locator("li").filter(has_text=failures["cause"]).first
+        expect(whole).to_be_visible()
+        box = whole.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 1400
+        # Several lines: it is wrapped, not cut off.
+        assert box["height"] > 30
+        picture(page, f"{kind}{ui.replace('/', '-')}-at-1400", tmp_path)
+        if kind == "summary":
+            expect(page.get_by_role("columnheader", name="95 %")).to_be_visible()
+            assert page.evaluate(_TABLES_CUT_OFF) == []
 
 
 def test_the_deployments_form_shows_the_parameters_with_their_descriptions(

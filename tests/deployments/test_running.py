@@ -303,8 +303,9 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
     assert "Sat.Earth.SMA" in moved
     assert [change["name"] for change in comparison["inputs"]] == ["leo.script"]
     markdown = server.artifacts(second_id)["leo-nightly"]["data"]
-    assert markdown == (nights[1] / "comparison.md").read_text()
-    assert "Moved" in markdown
+    first_line = (nights[1] / "comparison.md").read_text().splitlines()[0]
+    assert markdown.splitlines()[0] == first_line
+    assert "Moved" in first_line
     events = wait_for(
         lambda: server.post(
             "/events/filter",

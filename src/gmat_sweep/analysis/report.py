@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.final_values import UNREADABLE, final_values
-from gmat_sweep.analysis.markdown import number, percent, plain, table
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, percent, plain, table
 from gmat_sweep.analysis.outcomes import (
     FailureGroup,
     FailureRate,
@@ -152,15 +152,24 @@ class FinalReport:
         mission = f"{self.mission}, " if self.mission else ""
         return one_line(f"{mission}{self.kind.replace('_', ' ')}: {', '.join(parts)}.")
 
-    def to_markdown(self) -> str:
-        """Return the report as Markdown: a headline, the facts, failures, quantities."""
+    def to_markdown(self, *, narrow: bool = False) -> str:
+        """Return the report as Markdown: a headline, the facts, failures, quantities.
+
+        Parameters
+        ----------
+        narrow : bool
+            For a page that cuts wide tables off, as Prefect's UI does: causes of failure as a list,
+            with their whole text, and quantities in several tables where one would be too
+            wide.
+        """
         parts = [f"**{plain(self.headline())}**", self._facts()]
         if self.failures:
-            parts += ["## Failures", self._failure_table()]
+            parts += ["## Failures", self.failure_list() if narrow else self._failure_table()]
         if self.not_converged:
             parts += ["## Solvers that did not converge", self._solver_table()]
         if self.quantities:
-            parts += [f"## At the end of the run, over {self.ok} runs", self._quantity_table()]
+            heading = f"## At the end of the run, over {self.ok} runs"
+            parts += [heading, self._quantity_table(narrow=narrow)]
         if self.unreadable:
             run_id, reason = next(iter(self.unreadable.items()))
             parts.append(
@@ -190,6 +199,20 @@ class FinalReport:
         if rest:
             rows.append(self._failure_row(f"{len(self.failures) - most} further causes", rest))
         return rows
+
+    def failure_list(self, most: int = _CAUSES_SHOWN) -> str:
+        """Return the causes of failure as a list in Markdown, each with its whole text.
+
+        Parameters
+        ----------
+        most : int
+            As for `failure_rows`.
+        """
+        return "\n".join(
+            f"- {row['runs']} x ({row['share']}; run {row['examples']}): "
+            f"{plain(str(row['cause']), LONGEST_CAUSE)}"
+            for row in self.failure_rows(most)
+        )
 
     def _failure_row(self, cause: str, run_ids: Iterable[int]) -> dict[str, str | int]:
         ids = tuple(run_ids)
@@ -228,7 +251,7 @@ class FinalReport:
         ]
         return table(["solver", "runs", "run ids"], rows, {"runs"})
 
-    def _quantity_table(self) -> str:
+    def _quantity_table(self, *, narrow: bool) -> str:
         heads = ["report", "quantity", "unit", "runs", "mean", "sigma", "5 %", "50 %", "95 %"]
         rows = []
         for each in self.quantities:
@@ -238,6 +261,10 @@ class FinalReport:
             rows.append([*names, mean, number(each.sigma), *percentiles])
         if len({each.report for each in self.quantities}) == 1:
             heads, rows = heads[1:], [row[1:] for row in rows]
+        if narrow:
+            percentiles = [head for head in heads if head.endswith("%")]
+            groups = [("unit", "runs", "mean", "sigma"), percentiles]
+            return narrow_tables(heads, rows, heads[-6:], groups)
         return table(heads, rows, heads[-6:])
 
 

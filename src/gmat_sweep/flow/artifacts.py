@@ -144,11 +144,14 @@ def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:
     except (OSError, ValueError, GmatSweepError) as error:
         _log.warning("no summary for the Prefect UI: %s", error)
         return
-    pieces = {f"{key}-summary": ("markdown", report.to_markdown(), "What came of the sweep")}
+    summary = report.to_markdown(narrow=True)
+    pieces = {f"{key}-summary": ("markdown", summary, "What came of the sweep")}
     failures = report.failure_rows()
     if failures:
         rows = json.dumps(failures)
-        pieces[f"{key}-failures"] = ("table", rows, "Failed runs, grouped by cause")
+        # The UI shows the beginning of a long cause in the table, and the description whole.
+        description = f"Failed runs, grouped by cause:\n\n{report.failure_list()}"
+        pieces[f"{key}-failures"] = ("table", rows, description)
     publish(flow_run_id, pieces)
 
 

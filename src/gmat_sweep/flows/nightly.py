@@ -156,8 +156,9 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
     payload: dict[str, Any] = {"folder": str(tonight), "state": state.name}
     if comparison is not None:
         _keep(tonight, comparison)
-        markdown = ("markdown", comparison.to_markdown(), "Tonight against last night")
-        publish(UUID(str(this_flow_run.id)), {f"{name}-nightly": markdown})
+        markdown = comparison.to_markdown(narrow=True)
+        artifact = ("markdown", markdown, "Tonight against last night")
+        publish(UUID(str(this_flow_run.id)), {f"{name}-nightly": artifact})
         payload |= {"headline": comparison.headline(), "moved": comparison.moved}
         if comparison.moved:
             emit_event(MOVED_EVENT, resource, payload=payload)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.markdown import number, percent, plain, table
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, percent, plain, table
 from gmat_sweep.analysis.nightly.failures import FailureChange
 from gmat_sweep.analysis.nightly.inputs import InputChange
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
@@ -86,15 +86,22 @@ class NightComparison:
         """Return one or two sentences that say whether something moved, as plain text."""
         return f"{self._what_moved()} {self._what_changed()}"
 
-    def to_markdown(self) -> str:
-        """Return the comparison as Markdown: the headline, then inputs, failures, quantities."""
+    def to_markdown(self, *, narrow: bool = False) -> str:
+        """Return the comparison as Markdown: the headline, then inputs, failures, quantities.
+
+        Parameters
+        ----------
+        narrow : bool
+            For a page that cuts wide tables off, as for `FinalReport.to_markdown`.
+        """
         parts = [f"**{plain(self.headline())}**", _facts(self)]
         if self.inputs:
             parts += ["## Inputs that changed", _input_table(self.inputs)]
-        if failures := _failure_table(self.failures):
+        if failures := _failure_table(self.failures, narrow=narrow):
             parts += ["## Failures", failures]
         if self.quantities:
-            parts += ["## At the end of the run, tonight minus last night", _quantity_table(self)]
+            heading = "## At the end of the run, tonight minus last night"
+            parts += [heading, _quantity_table(self, narrow=narrow)]
             parts.append(_rule(self.rule, paired=self.paired))
         parts += _unreadable("tonight", self.unreadable_tonight)
         parts += _unreadable("last night", self.unreadable_last_night)
@@ -211,12 +218,19 @@ def _value(value: str | None) -> str:
     return plain(value[:_HASH_SHOWN] if is_hash else value)
 
 
-def _failure_table(failures: FailureChange) -> str:
+def _failure_table(failures: FailureChange, *, narrow: bool) -> str:
     kinds: tuple[tuple[str, tuple[FailureGroup, ...]], ...] = (
         ("newly failing", failures.newly_failing),
         ("newly passing", failures.newly_passing),
         ("failing in both", failures.failing_in_both),
     )
+    if narrow:
+        return "\n".join(
+            f"- {kind}, {len(group.run_ids)} x (run {run_list(group.run_ids)}): "
+            f"{plain(group.cause, LONGEST_CAUSE)}"
+            for kind, groups in kinds
+            for group in groups[:_MOST_ROWS]
+        )
     rows = [
         [kind, plain(group.cause), str(len(group.run_ids)), run_list(group.run_ids)]
         for kind, groups in kinds
@@ -225,7 +239,7 @@ def _failure_table(failures: FailureChange) -> str:
     return table(["", "cause", "runs", "run ids"], rows, {"runs"}) if rows else ""
 
 
-def _quantity_table(nights: NightComparison) -> str:
+def _quantity_table(nights: NightComparison, *, narrow: bool) -> str:
     ranked = sorted(nights.quantities, key=lambda each: _VERDICTS.index(each.verdict))
     if nights.paired:
         heads = ["pairs", "equal", "mean shift", "standard error", "largest shift", "of run"]
@@ -246,6 +260,10 @@ def _quantity_table(nights: NightComparison) -> str:
     ]
     if len({each.report for each in ranked}) == 1:
         heads, rows = heads[1:], [row[1:] for row in rows]
+    if narrow:
+        of_numbers = heads[-8:]
+        groups = [("unit", "verdict"), *(of_numbers[at : at + 2] for at in range(0, 8, 2))]
+        return narrow_tables(heads, rows, of_numbers, groups)
     return table(heads, rows, heads[-8:])
 
 
