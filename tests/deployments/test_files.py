@@ -64,9 +64,10 @@ class TestDeployments:
         kinds = {each["parameters"].get("kind") for each in DEPLOYMENTS.values()}
 
         assert kinds >= {"grid", "monte_carlo", "latin_hypercube"}
-        assert DEPLOYMENTS["resume"]["parameters"].keys() == {"mission", "resume"}
+        # The mission is that of the sweep folder, whichever it is.
+        assert DEPLOYMENTS["resume"]["parameters"].keys() == {"resume"}
 
-    @pytest.mark.parametrize("name", DEPLOYMENTS)
+    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name != "resume"])
     def test_its_mission_is_there_and_its_path_relative(self, name: str) -> None:
         mission = Path(DEPLOYMENTS[name]["parameters"]["mission"])
 

@@ -25,10 +25,14 @@ from gmat_sweep.flows.parameters import (
     SweepParameters,
     absolute,
     fresh_folder,
+    in_parameters,
     title_of,
 )
 from gmat_sweep.flows.requested import pool_of, run_requested
 from gmat_sweep.spec import RunStatus
+from gmat_sweep.sweep.recorded_script import recorded_script
+from gmat_sweep.sweep.resuming import check_drift
+from gmat_sweep.sweep.trust import check_trust
 
 _ONE_HOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 _NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
@@ -123,7 +127,7 @@ class TestPaths:
 
 def parameters(**given: Any) -> dict[str, Any]:
     """Return the parameters of a flow run as Prefect has them."""
-    unset: dict[str, Any] = {"vary": [], "n": None, "rows": None, "resume": False}
+    unset: dict[str, Any] = {"vary": [], "n": None, "rows": None, "out": None, "resume": False}
     return {"mission": "missions/leo.script", "kind": "monte_carlo", **unset, **given}
 
 
@@ -136,6 +140,8 @@ class TestTitle:
             ({"kind": "grid", "vary": ["Sat.SMA=1:2:3", "Sat.INC=1,2"]}, "leo grid n=6"),
             ({"kind": "explicit", "rows": "tables/cases.csv"}, "leo explicit rows=cases.csv"),
             ({"resume": True, "n": 20}, "leo resume"),
+            ({"resume": True, "mission": None, "out": "sweeps/mc.2"}, "mc.2 resume"),
+            ({"resume": True, "mission": None}, "sweep resume"),
             # What is wrong with these is said later, in the state.
             ({}, "leo monte-carlo"),
             ({"kind": "grid", "vary": ["Sat.SMA"]}, "leo grid"),
@@ -176,6 +182,46 @@ class TestBounds:
 
 SLURM = "dask_jobqueue.SLURMCluster"
 ADDRESS = "tcp://10.0.0.1:8786"
+
+
+class TestMission:
+    def test_a_new_sweep_needs_one(self, tmp_path: Path) -> None:
+        without = replace(asked(tmp_path, tmp_path / "out", RunSettings()), mission=None)
+
+        with pytest.raises(SweepConfigError, match=r"^mission: a new sweep needs one"):
+            run_requested(without, "flow-run")
+        assert not (tmp_path / "out").exists()
+
+    def test_what_a_resume_advises_is_named_as_the_parameter_that_sets_it(
+        self, leo_short: Path, tmp_path: Path
+    ) -> None:
+        drifted = manifest("ok", script_sha256="0" * 64)
+        drifted.extra["mission_path"] = str(leo_short)
+        drifted.save(tmp_path / "manifest.jsonl")
+        hooked = replace(drifted, postprocess="theirs:hook")
+
+        def trust() -> None:
+            check_trust(
+                *(hooked, [], leo_short, tmp_path), named=None, script_named=False, trusted=False
+            )
+
+        said = []
+        for asks in (
+            lambda: recorded_script(Manifest.load(tmp_path / "manifest.jsonl")),
+            lambda: recorded_script(manifest("ok")),
+            lambda: check_drift(leo_short, drifted, allow=False),
+            trust,
+        ):
+            with pytest.raises(SweepConfigError) as refused:
+                asks()
+            said.append(in_parameters(str(refused.value)))
+
+        assert [message for message in said if "--" in message or "=True" in message] == []
+        told = " ".join(said)
+        for name in ("allow_script_drift", "postprocess", "trust_hook"):
+            assert f"settings.{name}" in told
+            assert name in RunSettings.model_fields
+        assert "name the unchanged one with mission" in told
 
 
 def asked(mission: Path, out: Path, run_settings: RunSettings) -> SweepParameters:

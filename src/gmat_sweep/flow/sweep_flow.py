@@ -175,7 +175,7 @@ def _answer_for_the_manifest(
 
 
 def published_end(
-    flow_run_id: UUID, mission: Path, manifest_path: Path, max_failed: str | None = None
+    flow_run_id: UUID, mission: Path | None, manifest_path: Path, max_failed: str | None = None
 ) -> State[SweepOutcome]:
     """Publish the summary of a sweep whose flow run ends, and return the state of that flow run.
 
@@ -183,16 +183,17 @@ def published_end(
     ----------
     flow_run_id : UUID
         The flow run.
-    mission : Path
-        The mission script as the user named it.
+    mission : Path or None
+        The mission script as the user named it; None if only the manifest names it.
     manifest_path : Path
         The sweep.
     max_failed : str or None
         As for `final_state`.
     """
     manifest = Manifest.outline(manifest_path)
+    named = Path(str(manifest.extra.get("mission") or "sweep")) if mission is None else mission
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
-    key = _key_of(mission, kind_of(manifest.parameter_spec))
+    key = _key_of(named, kind_of(manifest.parameter_spec))
     publish_summary(flow_run_id, key, manifest_path)
     return final_state(manifest, max_failed)
 

@@ -31,6 +31,7 @@ __all__ = [
     "SweepParameters",
     "absolute",
     "fresh_folder",
+    "in_parameters",
     "title_of",
 ]
 
@@ -45,6 +46,16 @@ type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube"]
 type RunCount = Annotated[int, Field(ge=1, le=MOST_RUNS)]
 type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
 type MaxFailed = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%?$")]
+
+
+# What messages of a sweep call an option, and which parameter sets it.
+_OPTIONS = {
+    "allow_script_drift=True (--allow-script-drift)": "settings.allow_script_drift",
+    "--script (script_path=)": "mission",
+    "script_path=, --script": "mission",
+    "postprocess=, --postprocess": "settings.postprocess",
+    "trust_hook=True, --trust-hook": "settings.trust_hook",
+}
 
 
 class RunSettings(BaseModel):
@@ -174,8 +185,8 @@ class SweepParameters:
 
     Attributes
     ----------
-    mission : Path
-        The mission script.
+    mission : Path or None
+        The mission script; None to resume with the one that the manifest names.
     kind : str
         ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
     vary : list of str
@@ -194,7 +205,7 @@ class SweepParameters:
         The flow run fails if more runs than this have failed: a number or a percentage.
     """
 
-    mission: Path
+    mission: Path | None
     kind: Kind
     vary: list[str]
     n: int | None
@@ -224,16 +235,27 @@ def _expanded(path: Path) -> Path:
         return path
 
 
-def fresh_folder(mission: Path, kind: str, run_name: str) -> Path:
+def in_parameters(message: str) -> str:
+    """Return a message with options of Python and the command line named as parameters."""
+    for option, parameter in _OPTIONS.items():
+        message = message.replace(option, parameter)
+    return message
+
+
+def fresh_folder(mission: Path | None, kind: str, run_name: str) -> Path:
     """Return the sweep folder of a flow run that was given none; a retry gets the same one."""
     home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
-    return _expanded(Path(home)).absolute() / "sweeps" / f"{slug(mission.stem)}-{kind}-{run_name}"
+    name = "sweep" if mission is None else slug(mission.stem)
+    return _expanded(Path(home)).absolute() / "sweeps" / f"{name}-{kind}-{run_name}"
 
 
 def title_of(parameters: dict[str, Any]) -> str:
     """Return the name of a flow run with these parameters: mission, kind, number of runs."""
-    mission = Path(str(parameters["mission"])).stem
     kind = str(parameters["kind"])
+    if parameters["mission"] is None:
+        mission = Path(str(parameters["out"] or "sweep")).name
+    else:
+        mission = Path(str(parameters["mission"])).stem
     if parameters["resume"]:
         return f"{mission} resume"
     return " ".join(filter(None, [mission, kind.replace("_", "-"), _size(kind, parameters)]))

@@ -46,7 +46,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
         The parameters cannot make a sweep; the message names the parameter. No run has been
         started.
     """
-    if not parameters.mission.is_file():
+    if parameters.mission is not None and not parameters.mission.is_file():
         raise SweepConfigError(
             f"mission: {parameters.mission} was not found on this machine. Correct the path; a "
             "relative one starts from GMAT_SWEEP_HOME."
@@ -66,8 +66,8 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
                 manifest_path, parameters.mission, backend=pool, **options.to_go_on()
             ).resume()
         else:
-            plan = _plan(parameters)
-            place = (parameters.mission, parameters.out)
+            place = _place(parameters)
+            plan = _plan(parameters, place)
             Sweep.of_plan(plan, *place, backend=pool, options=options).run()
     return manifest_path
 
@@ -133,8 +133,13 @@ def _is_retried(parameters: SweepParameters, flow_run: str) -> bool:
     return last is not None and last.flow_run == flow_run
 
 
-def _plan(parameters: SweepParameters) -> Plan:
-    place = (parameters.mission, parameters.out)
+def _place(parameters: SweepParameters) -> tuple[Path, Path]:
+    if parameters.mission is None:
+        raise SweepConfigError("mission: a new sweep needs one. Name the GMAT script.")
+    return parameters.mission, parameters.out
+
+
+def _plan(parameters: SweepParameters, place: tuple[Path, Path]) -> Plan:
     if parameters.kind == "explicit":
         if parameters.rows is None:
             raise SweepConfigError("rows: an explicit sweep needs a table of runs. Name its file.")

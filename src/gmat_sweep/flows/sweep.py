@@ -34,7 +34,7 @@ def _title() -> str:
 
 @flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted])
 def gmat_sweep_flow(
-    mission: Path,
+    mission: Path | None = None,
     kind: of.Kind = "monte_carlo",
     vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
     n: of.RunCount | None = None,
@@ -52,7 +52,8 @@ def gmat_sweep_flow(
 
     Args:
         mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
-            from GMAT_SWEEP_HOME.
+            from GMAT_SWEEP_HOME. To resume, leave it empty: the manifest names the script. Give it
+            only where the script is no longer there.
         kind: What is varied how: every combination of a grid, the rows of a table (explicit),
             random draws, or a Latin hypercube.
         vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
@@ -78,7 +79,7 @@ def gmat_sweep_flow(
         outcome, or `SweepConfigError` for parameters that make no sweep.
     """
     flow_run = str(this_flow_run.id)
-    mission = of.absolute(mission)
+    mission = None if mission is None else of.absolute(mission)
     parameters = of.SweepParameters(
         mission=mission,
         kind=kind,
@@ -107,4 +108,5 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
         )
     except (GmatSweepError, OSError) as error:
         # The UI shows the state's message first; a traceback would say no more.
-        return Failed(message=f"{type(error).__name__}: {error}", data=error)
+        said = of.in_parameters(str(error))
+        return Failed(message=f"{type(error).__name__}: {said}", data=error)
