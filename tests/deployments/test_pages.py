@@ -148,12 +148,13 @@ def test_at_1400_px_no_table_of_the_summary_is_cut_off_and_causes_can_be_read_wh
         page.goto(f"{server.root}{ui}/artifacts/artifact/{artifact}")
         whole = page.locator("li").filter(has_text=failures["cause"]).first
         expect(whole).to_be_visible()
+        # Meanwhile the page comes to rest: an element of a page that is drawn anew has no place.
+        picture(page, f"{kind}{ui.replace('/', '-')}-at-1400", tmp_path)
         box = whole.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 1400
         # Several lines: it is wrapped, not cut off.
         assert box["height"] > 30
-        picture(page, f"{kind}{ui.replace('/', '-')}-at-1400", tmp_path)
         if kind == "summary":
             expect(page.get_by_role("columnheader", name="95 %")).to_be_visible()
             assert page.evaluate(_TABLES_CUT_OFF) == []
