@@ -233,7 +233,8 @@ class RunOutcome:
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
     files : dict of str to dict
-        ``size`` and ``sha256`` of each listed file, by its path as text, if the worker took them.
+        ``size`` and ``sha256`` of each listed file, by its path from the run folder, if the worker
+        took them; by its absolute path if it lies elsewhere.
     shortage : str or None
         What the machine was short of, if the run failed for that reason.
     host : str or None

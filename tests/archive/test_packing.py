@@ -269,8 +269,8 @@ class TestRoundTrip:
 
         assert entry.output_dir == str(folder)
         assert entry.files == {
-            str(folder / "report__R.parquet"): facts["report__R"],
-            str(folder / "m.parquet"): facts["m"],
+            "report__R.parquet": facts["report__R"],
+            "m.parquet": facts["m"],
         }
 
 

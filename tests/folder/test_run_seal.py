@@ -39,7 +39,7 @@ def ended(spec: RunSpec, **changes: Any) -> RunOutcome:
         started_at=_NOW,
         ended_at=_NOW,
         duration_s=0.5,
-        files={str(inside): {"size": 3, "sha256": "ab"}},
+        files={inside.name: {"size": 3, "sha256": "ab"}},
     )
     return replace(outcome, **changes)
 
@@ -72,8 +72,8 @@ def test_a_seal_says_all_that_the_entry_says_wherever_the_folder_is_now(
     assert (entry.status, entry.started_at, entry.duration_s) == ("ok", _NOW, 0.5)
     assert entry.output_paths == {"report__RF": Path("run-7/report__RF.parquet")}
     assert entry.solver_paths == {"DC": Path("run-7/solver__DC.parquet")}
-    assert entry.extra_outputs == {"shared": tmp_path / "shared.txt"}
-    assert entry.files == {"run-7/report__RF.parquet": {"size": 3, "sha256": "ab"}}
+    assert entry.extra_outputs == {"shared": Path("shared.txt")}
+    assert entry.files == {"report__RF.parquet": {"size": 3, "sha256": "ab"}}
     assert entry.log_path == Path("run-7/worker.log")
     assert entry.converged == {"DC": True}
     assert entry.host

@@ -88,7 +88,7 @@ class TestFormat:
         assert retried.run_options == {"overwrite": True}
         report = DATA / "run-0" / "report__RF.parquet"
         assert first.output_paths == {"report__RF": report}
-        assert first.files == {report.as_posix(): {"size": 1234, "sha256": "ab" * 32}}
+        assert first.files == {"report__RF.parquet": {"size": 1234, "sha256": "ab" * 32}}
         assert first.solver_paths == {"DC": DATA / "run-0" / "solver__DC.parquet"}
         assert first.extra_outputs == {"fit": DATA / "run-0" / "fit.parquet"}
         assert first.log_path == DATA / "run-0" / "worker.log"
@@ -164,7 +164,7 @@ class TestFormat:
             run_options={"overwrite": True},
             attempts=[{"cause": "signal 9", "started_at": "a", "ended_at": "b"}],
             host="node1",
-            files={f"{folder}/run-0/report__Eph.parquet": {"size": 10, "sha256": "ab"}},
+            files={"report__Eph.parquet": {"size": 10, "sha256": "ab"}},
             postprocess="m:f",
             output_dir=str(folder / "run-0"),
             extra={"later": [1]},
@@ -338,10 +338,13 @@ class TestPaths:
         assert written["extra_outputs"] == {"fit": "fit"}
         assert written["solver_paths"] == {"DC": f"{folder}/../dc"}
         assert written["log_path"] == "run-0/worker.log"
-        assert written["files"] == {"run-0/a.parquet": {"size": 1, "sha256": "a"}}
+        assert written["files"] == {"a.parquet": {"size": 1, "sha256": "a"}}
         assert written["output_dir"] == "run-0"
         assert Manifest.load(path).output_dir is None
-        assert manifest.entries == [loaded]
+        assert loaded.files == written["files"]
+        assert [dataclasses.replace(each, files=loaded.files) for each in manifest.entries] == [
+            loaded
+        ]
 
     def test_paths_that_were_read_are_absolute_wherever_the_reader_stands(
         self, path: Path, monkeypatch: pytest.MonkeyPatch

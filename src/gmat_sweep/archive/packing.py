@@ -36,6 +36,7 @@ from gmat_sweep.disk.files import atomic_path
 from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
+from gmat_sweep.folder.run_files import facts_of
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
@@ -251,6 +252,11 @@ class _RunFiles:
         def all_of(kind: str, paths: Mapping[str, Path]) -> dict[str, Path]:
             return {key: member(kind, key, paths[key]) for key in sorted(paths)}
 
+        listed = [
+            *entry.output_paths.values(),
+            *entry.extra_outputs.values(),
+            *entry.solver_paths.values(),
+        ]
         moved = replace(
             entry,
             output_paths=all_of("output", entry.output_paths),
@@ -262,10 +268,11 @@ class _RunFiles:
             output_dir=None if entry.output_dir is None else folder,
         )
         facts = {}
-        for text, recorded in entry.files.items():
-            source = self._found(Fragment(entry.run_id, "file", text, Path(text)))
-            if source in members:
-                facts[members[source]] = recorded
+        for path in listed:
+            source = self._found(Fragment(entry.run_id, "file", path.name, path))
+            recorded = facts_of(entry, path, self.anchors)
+            if source in members and recorded is not None:
+                facts[PurePosixPath(members[source]).name] = recorded
                 self.recorded[members[source]] = str(recorded.get("sha256", ""))
         return replace(moved, files=facts)
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk import files as durable
 from gmat_sweep.folder.layout import run_folder
+from gmat_sweep.manifest.file_keys import file_key
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["content_facts", "damage", "fsynced_facts", "places"]
+__all__ = ["content_facts", "damage", "facts_of", "fsynced_facts", "places"]
 
 _CHUNK = 1 << 20
 
@@ -85,7 +86,7 @@ def damage(entry: ManifestEntry, folders: Sequence[Path]) -> list[str]:
         if path is None:
             problems.append(f"{recorded} is missing")
             continue
-        facts = _recorded_facts(entry, recorded, folders)
+        facts = facts_of(entry, recorded, folders)
         if facts is not None:
             if path.stat().st_size != facts["size"]:
                 problems.append(
@@ -98,18 +99,44 @@ def damage(entry: ManifestEntry, folders: Sequence[Path]) -> list[str]:
     return problems
 
 
+def facts_of(entry: ManifestEntry, path: Path, folders: Sequence[Path]) -> dict[str, Any] | None:
+    """Return what `entry` has recorded of the file that it lists as `path`; None for nothing.
+
+    Parameters
+    ----------
+    entry : ManifestEntry
+        The entry.
+    path : Path
+        One of the paths that it lists, absolute or relative to the sweep folder.
+    folders : sequence of Path
+        The sweep's folders as absolute paths.
+    """
+    return next(
+        (entry.files[key] for key in _keys(entry, path, folders) if key in entry.files), None
+    )
+
+
+def _keys(entry: ManifestEntry, path: Path, folders: Sequence[Path]) -> Iterator[str]:
+    name = f"run-{entry.run_id}"
+    for folder in folders:
+        if entry.output_dir is not None:
+            yield file_key(folder / path, folder / entry.output_dir)
+        yield file_key(folder / path, folder / name)
+    # The sweep has been moved, or packed: its run folders kept their names.
+    for position, part in enumerate(path.parts):
+        if part == name:
+            yield "/".join(path.parts[position + 1 :])
+    # As earlier versions have it.
+    yield path.as_posix()
+    for folder in folders:
+        yield (folder / path).as_posix()
+        if path.is_relative_to(folder):
+            yield path.relative_to(folder).as_posix()
+
+
 def _listed(entry: ManifestEntry) -> Iterator[Path]:
     for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
         yield from paths.values()
-
-
-def _recorded_facts(
-    entry: ManifestEntry, path: Path, folders: Sequence[Path]
-) -> dict[str, Any] | None:
-    for text in (path.as_posix(), *((folder / path).as_posix() for folder in folders)):
-        if text in entry.files:
-            return entry.files[text]
-    return None
 
 
 def _facts(path: Path) -> dict[str, Any]:

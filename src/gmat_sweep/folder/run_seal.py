@@ -12,13 +12,19 @@ claim: whoever uses one checks the listed files against their sizes and hashes.
 from __future__ import annotations
 
 import functools
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.files import write_file
-from gmat_sweep.folder.layout import SEAL_NAME, WORKER_LOG_NAME, header_copy
+from gmat_sweep.folder.layout import (
+    SEAL_NAME,
+    WORKER_LOG_NAME,
+    header_copy,
+    run_folder_name,
+)
 from gmat_sweep.manifest.entry import (
     NOTES_KEY,
     ManifestEntry,
@@ -26,6 +32,7 @@ from gmat_sweep.manifest.entry import (
     path_prefixes,
     portable,
 )
+from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.manifest.lines import checked_record, line_of
 from gmat_sweep.manifest.values import NULL, take
 from gmat_sweep.mission.script import canonical_script_sha256
@@ -80,15 +87,18 @@ class RunSeal:
         prefixes = path_prefixes(sweep_folder)
 
         def moved(text: str) -> str:
-            return portable((self.folder / text).as_posix(), prefixes)
+            return portable(os.path.normpath(self.folder / text), prefixes)
 
         record = dict(self.record)
         for key in _PATHS:
             record[key] = {name: moved(text) for name, text in record.get(key, {}).items()}
         if record.get("log_path") is not None:
             record["log_path"] = moved(record["log_path"])
-        if "files" in record:
-            record["files"] = {moved(text): facts for text, facts in record["files"].items()}
+        if (place := portable(self.folder.as_posix(), prefixes)) != run_folder_name(
+            record["run_id"]
+        ):
+            # The keys of its files start there.
+            record["output_dir"] = place
         return record
 
 
@@ -142,10 +152,12 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
     SweepConfigError
         The spec holds a value that cannot be written as JSON.
     """
-    record = {
-        "entry": line_record(entry_of(spec, outcome, host=_host()), path_prefixes(spec.output_dir)),
-        "script_sha256": _script_hash(spec.script_path),
-    }
+    folder = spec.output_dir.absolute()
+    entry = line_record(entry_of(spec, outcome, host=_host()), path_prefixes(spec.output_dir))
+    for key in _PATHS:
+        # What lies beside the run folder moves with the sweep, too.
+        entry[key] = {name: file_key(Path(text), folder) for name, text in entry[key].items()}
+    record = {"entry": entry, "script_sha256": _script_hash(spec.script_path)}
     write_file(spec.output_dir / SEAL_NAME, line_of(record, 0))
 
 

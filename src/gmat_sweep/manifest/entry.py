@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.manifest.file_keys import from_the_run_folder
 from gmat_sweep.manifest.lines import RESERVED_KEYS
 from gmat_sweep.manifest.values import NULL, jsonable, take, take_members
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunStatus, checked_choice
@@ -136,7 +137,8 @@ class ManifestEntry:
     host : str or None
         The machine that flew the run.
     files : dict of str to dict
-        ``size`` in bytes and ``sha256`` of each listed file, by the text of its path.
+        ``size`` in bytes and ``sha256`` of each listed file, by its path from the run folder; by
+        its absolute path if it lies elsewhere.
     postprocess : str or None
         The run's hook, as ``"package.module:function"``.
     output_dir : str or None
@@ -311,7 +313,7 @@ class ManifestEntry:
             run_options=data.get("run_options", {}),
             attempts=take_members(data, "attempts", dict, []),
             host=data.get("host"),
-            files={_anchored(path, anchor): facts for path, facts in files.items()},
+            files=dict(from_the_run_folder(files, data)),
             postprocess=data.get("postprocess"),
             output_dir=None if folder is None else _folder(folder, anchor),
             extra=extra,
@@ -383,7 +385,13 @@ def line_record(entry: ManifestEntry, prefixes: tuple[str, ...]) -> dict[str, An
         if record.get(key) is not None:
             record[key] = portable(record[key], prefixes)
     if "files" in record:
-        record["files"] = {portable(text, prefixes): v for text, v in record["files"].items()}
+        run = record.get("output_dir") or f"run-{entry.run_id}"
+        inside = tuple(f"{prefix}{run}/" for prefix in prefixes)
+        inside += (f"{run}/",) if run.startswith("/") else ()
+        record["files"] = {
+            portable(portable(text, inside), prefixes): facts
+            for text, facts in record["files"].items()
+        }
     return record
 
 

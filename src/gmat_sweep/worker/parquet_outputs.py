@@ -92,7 +92,7 @@ def write_outputs(
         path = folder / output_file_name(f"{kind}__{name}")
         content = _as_parquet(_with_unique_labels(frame, kind, name, log))
         durable.write_file(path, content, later=folders)
-        written.files[str(path)] = content_facts(content)
+        written.files[path.name] = content_facts(content)
         return path
 
     for name in results.reports:

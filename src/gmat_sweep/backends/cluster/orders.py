@@ -244,7 +244,7 @@ class OrderDesk:
 def _write_back(folder: Path, files: dict[str, bytes], outcome: RunOutcome) -> None:
     for name, content in files.items():
         path = folder / name
-        recorded = outcome.files.get(str(path))
+        recorded = outcome.files.get(name)
         if recorded is not None and content_facts(content) != recorded:
             raise OSError(
                 f"{path} came back from {outcome.host} with another content than was recorded "
