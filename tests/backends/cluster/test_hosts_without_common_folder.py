@@ -18,7 +18,10 @@ from gmat_sweep import LocalJoblibPool, Manifest, Pool, RunOutcome, RunSpec, Swe
 from gmat_sweep.backends import DaskPool
 from gmat_sweep.backends.cluster.orders import Order, OrderDesk, Reply, RunMark, Sign
 from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
-from gmat_sweep.folder.run_files import damage
+from gmat_sweep.folder.run_files import damage, fsynced_facts
+from gmat_sweep.folder.run_seal import read_seal, seal_run
+from gmat_sweep.manifest.entry import ManifestEntry
+from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.mission.files import MissionFiles
 from portable_records import in_any_folder
 
@@ -255,7 +258,7 @@ def test_what_comes_back_changed_is_refused(tmp_path: Path) -> None:
         started_at=datetime.now(UTC),
         ended_at=datetime.now(UTC),
         duration_s=1.0,
-        files={str(path): {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
+        files={path.name: {"size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}},
     )
     fine = Reply(outcome=outcome.to_dict(), files={path.name: b"abc"})
     changed = Reply(outcome=outcome.to_dict(), files={path.name: b"abd"})
@@ -287,3 +290,53 @@ def test_a_mirrored_mission_leads_to_its_own_copies(tmp_path: Path) -> None:
     assert Path(pinned).read_text() == (home / "sequence.script").read_text()
     (home / "sequence.script").write_text("BeginMissionSequence;\n")
     assert not files.are_here()
+
+
+def test_files_of_one_name_from_elsewhere_on_that_host_come_back_apart(
+    worker: RemoteWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook may return files from any folders of its host; none replaces another or a table."""
+    desk, spec = OrderDesk(), spec_of(tmp_path)
+    order = replace(
+        desk.order(spec, None, None), sign=Sign(str(tmp_path / "absent"), "not seen there")
+    )
+    far = {key: tmp_path / key / name for key, name in
+           {"a": "fit.csv", "b": "fit.csv", "c": "fit.csv", "d": "worker.log"}.items()}  # fmt: skip
+    for key, path in far.items():
+        path.parent.mkdir()
+        path.write_text(key)
+
+    def run(here: RunSpec, _: Order) -> RunOutcome:
+        here.output_dir.mkdir()
+        for name in ("fit.csv", "worker.log"):
+            (here.output_dir / name).write_text("its own")
+        listed = {**far, "again": far["a"], "own": here.output_dir / "fit.csv"}
+        outcome = RunOutcome.ok(
+            run_id=0,
+            output_paths={},
+            extra_outputs=listed,
+            started_at=datetime.now(UTC),
+            ended_at=datetime.now(UTC),
+            duration_s=1.0,
+            files={
+                file_key(path, here.output_dir): fsynced_facts(path) for path in listed.values()
+            },
+        )
+        seal_run(here, outcome)
+        return outcome
+
+    monkeypatch.setattr(worker, "_run", run)
+    outcome = desk.outcome(spec, order, worker.carry_out(order))
+    home = spec.output_dir
+
+    read = {key: path.read_text() for key, path in outcome.extra_outputs.items()}
+    assert read == {"a": "a", "b": "b", "c": "c", "d": "d", "again": "a", "own": "its own"}
+    assert {path.parent for path in outcome.extra_outputs.values()} == {home}
+    assert (home / "worker.log").read_text() == "its own"
+    for entry in (
+        ManifestEntry.from_outcome(outcome, overrides={}, files=outcome.files),
+        read_seal(home).entry,
+    ):
+        assert damage(entry, [home]) == []
+        assert len(entry.files) == 5
+    desk.close()

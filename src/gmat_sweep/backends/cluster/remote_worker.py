@@ -8,11 +8,13 @@ disk. Everything it started ends with the process it lives in, however that ends
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +29,8 @@ from gmat_sweep.backends.process.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.errors import BackendError
+from gmat_sweep.folder.run_seal import seal_run
+from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["RemoteWorker"]
@@ -136,16 +140,14 @@ class RemoteWorker:
     def _in_scratch(self, spec: RunSpec, order: Order) -> Reply:
         with tempfile.TemporaryDirectory(prefix="run-", dir=self._folder()) as scratch:
             folder = Path(scratch).resolve() / spec.output_dir.name
-            outcome = self._run(replace(spec, output_dir=folder), order)
-            given = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-            for listed in (outcome.output_paths, outcome.extra_outputs, outcome.solver_paths):
-                for path in listed.values():
-                    if not path.is_relative_to(folder):
-                        given[Path(path.name)] = path
-            files = {name.as_posix(): path.read_bytes() for name, path in given.items()}
-        home = {str(path): str(spec.output_dir / name) for name, path in given.items()}
-        told = _told_at_home(outcome.to_dict(), home, str(folder), str(spec.output_dir))
-        return Reply(outcome=told, files=files)
+            here = replace(spec, output_dir=folder)
+            outcome = _brought_in(self._run(here, order), here)
+            files = {
+                path.relative_to(folder).as_posix(): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.is_file()
+            }
+        return Reply(outcome=_told_at_home(outcome, folder, spec.output_dir), files=files)
 
     def _run(self, spec: RunSpec, order: Order) -> RunOutcome:
         with self._process(order.ticket) as pool:
@@ -191,14 +193,53 @@ class RemoteWorker:
             return self._scratch
 
 
-def _told_at_home(
-    outcome: dict[str, Any], home: dict[str, str], scratch: str, folder: str
-) -> dict[str, Any]:
-    """Return an outcome with the paths that its files have in the sweep folder."""
-    for key in ("output_paths", "extra_outputs", "solver_paths"):
-        outcome[key] = {name: home[path] for name, path in outcome[key].items()}
-    if "files" in outcome:
-        outcome["files"] = {home[path]: facts for path, facts in outcome["files"].items()}
-    if outcome["stderr"]:
-        outcome["stderr"] = outcome["stderr"].replace(scratch, folder)
-    return outcome
+def _brought_in(outcome: RunOutcome, spec: RunSpec) -> RunOutcome:
+    """Copy the listed files that are elsewhere into the run folder, each under a name of its own.
+
+    The run is sealed again, because its seal names them where only this host has them.
+    """
+    folder = spec.output_dir
+    inside: dict[Path, Path] = {}
+    for path in _listed(outcome):
+        if not path.is_relative_to(folder) and path not in inside:
+            inside[path] = shutil.copyfile(path, _unused(folder, path))
+    if not inside:
+        return outcome
+    keys = {file_key(path, folder): copy.name for path, copy in inside.items()}
+    moved = replace(
+        _moved(outcome, lambda path: inside.get(path, path)),
+        files={keys.get(key, key): facts for key, facts in outcome.files.items()},
+    )
+    seal_run(spec, moved)
+    return moved
+
+
+def _unused(folder: Path, path: Path) -> Path:
+    numbered = (folder / f"{path.stem}-{number}{path.suffix}" for number in itertools.count(2))
+    candidates = itertools.chain([folder / path.name], numbered)
+    return next(each for each in candidates if not os.path.lexists(each))
+
+
+def _told_at_home(outcome: RunOutcome, scratch: Path, folder: Path) -> dict[str, Any]:
+    """Return the record of an outcome with the paths that its files have in the sweep folder."""
+    told = _moved(outcome, lambda path: folder / path.relative_to(scratch)).to_dict()
+    if told["stderr"]:
+        told["stderr"] = told["stderr"].replace(str(scratch), str(folder))
+    return told
+
+
+def _listed(outcome: RunOutcome) -> Iterator[Path]:
+    for paths in (outcome.output_paths, outcome.extra_outputs, outcome.solver_paths):
+        yield from paths.values()
+
+
+def _moved(outcome: RunOutcome, to: Callable[[Path], Path]) -> RunOutcome:
+    def all_of(paths: dict[str, Path]) -> dict[str, Path]:
+        return {name: to(path) for name, path in paths.items()}
+
+    return replace(
+        outcome,
+        output_paths=all_of(outcome.output_paths),
+        extra_outputs=all_of(outcome.extra_outputs),
+        solver_paths=all_of(outcome.solver_paths),
+    )
