@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.folder.run_files import fsynced_facts
+from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 if TYPE_CHECKING:
@@ -61,8 +62,12 @@ def call_hook(
     log.info("postprocess hook=%s", spec.postprocess)
     try:
         returned = load_hook(spec.postprocess)(spec, outcome)
-        extra_outputs = _checked_extra_outputs(spec.postprocess, returned)
-        files = {str(path): fsynced_facts(path) for path in extra_outputs.values()}
+        extra_outputs = _checked_extra_outputs(spec.postprocess, returned, spec.output_dir)
+        run_folder = spec.output_dir.absolute()
+        files = {
+            file_key(path.absolute(), run_folder): fsynced_facts(path)
+            for path in extra_outputs.values()
+        }
     except (Exception, SystemExit) as error:
         raise HookFailedError from error
     for key, path in extra_outputs.items():
@@ -70,7 +75,7 @@ def call_hook(
     return extra_outputs, files
 
 
-def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:
+def _checked_extra_outputs(hook: str, returned: object, run_folder: Path) -> dict[str, Path]:
     if not isinstance(returned, Mapping):
         raise TypeError(
             f"postprocess hook {hook!r} must return a mapping of names to the files it wrote, "
@@ -80,10 +85,29 @@ def _checked_extra_outputs(hook: str, returned: object) -> dict[str, Path]:
     for key, value in returned.items():
         if not isinstance(key, str):
             raise TypeError(f"postprocess hook {hook!r} returned the key {key!r}, not a string")
-        path = Path(value)
-        if not path.is_file():
+        path = _place_of(Path(value), run_folder)
+        if path is None:
             raise FileNotFoundError(
-                f"postprocess hook {hook!r} returned {key!r}: {path}, but no such file exists"
+                f"postprocess hook {hook!r} returned {key!r}: {value}, but no such file exists. A "
+                "relative path starts from the run's folder, run_spec.output_dir."
             )
         checked[key] = path
     return checked
+
+
+def _place_of(returned: Path, run_folder: Path) -> Path | None:
+    """Return where a returned file is, by a path that holds in every process; None if nowhere.
+
+    A relative path starts from the run folder, or else from the current folder, as open() has it. A
+    file below the run folder is told by a path below it, however the hook spelled it. The path of
+    any other file leads through neither ``..`` nor a link that the hook made.
+    """
+    place = next((p for p in (run_folder / returned, returned) if p.is_file()), None)
+    if place is None:
+        return None
+    real, real_folder = place.resolve(), run_folder.resolve()
+    if real.is_relative_to(real_folder):
+        return run_folder / real.relative_to(real_folder)
+    if place.is_relative_to(run_folder) or ".." in place.parts:
+        return real
+    return place.absolute()
