@@ -16,6 +16,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 def main() -> None:
     """Serve until interrupted."""
     os.environ.setdefault("GMAT_SWEEP_HOME", str(PROJECT))
+    # Flow runs, which Prefect starts as `python -m`, import nothing from the folder they are in.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     nightly_dispersion.serve(
         name="served-nightly",
         schedule=Cron("30 4 * * *", timezone="Europe/Berlin"),

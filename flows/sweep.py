@@ -15,6 +15,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 def main() -> None:
     """Serve until interrupted."""
     os.environ.setdefault("GMAT_SWEEP_HOME", str(PROJECT))
+    # Flow runs, which Prefect starts as `python -m`, import nothing from the folder they are in.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     gmat_sweep_flow.serve(
         name="served-here",
         description="Any sweep, run by the process that serves it.",

@@ -58,6 +58,7 @@ LAYERS = (
         "console",
         "errors",
         "full_gmat",
+        "import_places",
         "lazy_names",
         "limits",
         "notebook",

@@ -65,6 +65,8 @@ class LocalPrefect:
             "PREFECT_UI_URL": self._root,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
+            # No Python imports from the folder it is in: flow runs, which Prefect starts, included.
+            "PYTHONSAFEPATH": "1",
             "GMAT_SWEEP_HOME": os.environ.get("GMAT_SWEEP_HOME") or str(PROJECT),
         }
 
@@ -78,7 +80,7 @@ class LocalPrefect:
                     "with PORT=..."
                 )
             command = ("server", "start", "--host", "127.0.0.1", "--port", self._port)
-            self._start("server", sys.executable, "-m", "prefect", *command)
+            self._start("server", sys.executable, "-P", "-m", "prefect", *command)
             self._wait("server", self._answers)
         self._prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         if self._running("worker") is None:
@@ -118,7 +120,7 @@ class LocalPrefect:
 
     def _prefect(self, *arguments: object) -> None:
         subprocess.run(
-            [sys.executable, "-m", "prefect", *map(str, arguments)],
+            [sys.executable, "-P", "-m", "prefect", *map(str, arguments)],
             env=self._environment,
             cwd=PROJECT,
             check=True,

@@ -28,6 +28,7 @@ from gmat_sweep import (
 from gmat_sweep.backends import DaskPool, ProcessPoolExecutorPool, RayPool
 from portable_records import in_any_folder
 from repository import DATA, SUPPORT
+from strangers_folder import ran_there, strangers_folder
 
 pytestmark = pytest.mark.services
 
@@ -125,13 +126,20 @@ def borrowed() -> Pool:
     ids=["process", "dask", "dask-threads", "ray", "third-party"],
 )
 def test_every_pool_gives_the_same(
-    make: Callable[[], Pool], name: str, reference: Path, tmp_path: Path
+    make: Callable[[], Pool],
+    name: str,
+    reference: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    here = strangers_folder(tmp_path / "here")
+    monkeypatch.chdir(here)
     pool = make()
     swept(pool, tmp_path)
     pool.close()
     if isinstance(pool, Borrowed):
         pool.workers.close()
+    assert ran_there(here) == ""
     expected_frame, expected_entries, expected_header = told(reference)
     frame, entries, header = told(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import zipfile
@@ -22,6 +23,8 @@ from cli_sweeps import (
 )
 from gmat_sweep.backends.process_pool import ProcessPoolExecutorPool
 from gmat_sweep.cli import main
+from gmat_sweep.disk.owner import origin
+from gmat_sweep.import_places import HOOKS_VARIABLE, hook_folders
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import PLANNED_KEY
@@ -154,23 +157,45 @@ class TestResume:
         assert main([*words, "40%"]) == 0
         assert main([*words, "39%"]) == 5
 
-    def test_a_hook_that_the_manifest_names_is_found_in_the_current_folder(
-        self, monkeypatch: pytest.MonkeyPatch, path: Path, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("writer", "flags", "expected"),
+        [
+            ("own", (), ["recorded"]),
+            ("own", ("--postprocess", "hooks_here:f"), ["here"]),
+            ("another", (), []),
+            ("another", ("--trust-hook",), ["recorded"]),
+            ("another", ("--postprocess", "hooks_here:f"), ["here"]),
+        ],
+    )
+    def test_a_hook_is_looked_for_where_it_is_recorded_or_here_if_it_is_named_here(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        path: Path,
+        tmp_path: Path,
+        writer: str,
+        flags: tuple[str, ...],
+        expected: list[str],
     ) -> None:
-        manifest("failed", "ok", postprocess="hooks_here:f").save(path)
-        monkeypatch.chdir(tmp_path)
-        seen: list[list[str]] = []
+        ended = manifest("failed", "ok", postprocess="hooks_here:f")
+        ended.extra["hook_folder"] = "/recorded"
+        ended.extra["created_by"] = origin() if writer == "own" else {"user": "eve", "host": "far"}
+        ended.save(path)
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        monkeypatch.delenv(HOOKS_VARIABLE, raising=False)
+        seen: list[str] = []
 
         def end(sweep: Sweep) -> Sweep:
-            seen.append(list(sys.path))
+            assert sys.path == before
+            seen.extend(Path(folder).name for folder in hook_folders())
             return sweep
 
         monkeypatch.setattr(Sweep, "resume", end)
         before = list(sys.path)
 
-        assert main(["resume", str(path), "--script", str(SCRIPT)]) == 0
-        assert seen == [[*before, str(tmp_path)]]
-        assert sys.path == before
+        assert main(["resume", str(path), "--script", str(SCRIPT), *flags]) == 0
+        assert seen == expected
+        assert HOOKS_VARIABLE not in os.environ
 
 
 class TestExtend:

@@ -25,6 +25,7 @@ from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server
 from prefect_records import rows_of
 from repository import DATA
+from strangers_folder import ran_there, strangers_folder
 
 GMAT_SWEEP = str(Path(sys.executable).parent / "gmat-sweep")
 
@@ -214,13 +215,15 @@ def start_cli_sweep(
 ) -> subprocess.Popen[str]:
     """Start a sweep from the shell and wait until some runs are recorded.
 
-    Without the address of a server it starts its own.
+    Without the address of a server it starts its own. The current folder is a stranger's.
     """
+    here = strangers_folder(folder.with_name(f"{folder.name}-here"))
     process = subprocess.Popen(
         [
             *(GMAT_SWEEP, "run", "--grid", f"Sat.SMA=7000:8000:{count}", "--workers", "2"),
             *("--out", str(folder), str(DATA / "leo_short.script")),
         ],
+        cwd=here,
         env=beside(server),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -229,6 +232,7 @@ def start_cli_sweep(
     )
     wait_for(lambda: recorded(folder) >= 10 or process.poll() is not None)
     assert process.poll() is None
+    assert ran_there(here) == ""
     return process
 
 

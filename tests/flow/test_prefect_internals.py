@@ -101,6 +101,28 @@ class TestTheServer:
         assert len(used) == 6
         assert used <= known
 
+    def test_prefects_server_still_has_to_run_in_another_folder_than_the_users(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """If this fails, `server_folder` and `with_whole_paths` can go."""
+        settings = Path(str(prefect.__file__)).parent / "server/database/alembic.ini"
+        assert "\nprepend_sys_path = .\n" in settings.read_text()
+        assert (internals.server_folder() / "prefect/__init__.py").is_file()
+
+        monkeypatch.chdir(tmp_path)
+        url = "sqlite+aiosqlite:///"
+        given = {
+            "PREFECT_HOME": "home",
+            "PREFECT_API_DATABASE_CONNECTION_URL": f"{url}./a b/x.db?timeout=1",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"{url}/abs.db",
+            "PREFECT_TEST": f"{url}:memory:",
+            "HOME": "home",
+        }
+        assert internals.with_whole_paths(given) == given | {
+            "PREFECT_HOME": f"{tmp_path}/home",
+            "PREFECT_API_DATABASE_CONNECTION_URL": f"{url}{tmp_path}/a b/x.db?timeout=1",
+        }
+
     def test_prefects_settings_can_still_be_told_as_environment_variables(self) -> None:
         assert PREFECT_CLIENT_MAX_RETRIES.name not in internals.settings_as_environment()
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 7}):

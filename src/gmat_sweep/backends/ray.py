@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -20,10 +19,11 @@ from typing import Any, ClassVar
 from gmat_sweep.backends import require_extra
 from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool
-from gmat_sweep.backends.cluster.ray_internals import connection
+from gmat_sweep.backends.cluster.ray_internals import connection, job_without_current_folder
 from gmat_sweep.backends.cluster.ray_watch import RayWatch
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
+from gmat_sweep.import_places import handed_hook_folders, import_paths
 from gmat_sweep.limits import checked_workers
 
 __all__ = ["RayPool"]
@@ -102,6 +102,8 @@ class RayPool(ClusterPool):
             options["include_dashboard"] = False
             if self._num_cpus is not None:
                 options["num_cpus"] = self._num_cpus
+        if not (self._address or "").startswith("ray://"):
+            options["job_config"] = job_without_current_folder()
         options |= self._init_kwargs
         # ray.init looks for a cluster by itself only if it is told to.
         if self._address == "auto":
@@ -263,9 +265,8 @@ class RayPool(ClusterPool):
         return ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(GmatActor).remote(
             reuse_gmat_context=self._reuse,
             # On another machine the same names would be other folders.
-            import_paths=[os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - "" is here
-            if self._address is None
-            else [],
+            import_paths=import_paths() if self._address is None else [],
+            hook_folders=handed_hook_folders() if self._address is None else {},
         )
 
     def _release(self) -> None:

@@ -109,8 +109,8 @@ def _add_continuations(commands: _Commands) -> None:
         command.add_argument(
             "--postprocess",
             metavar="MODULE:FUNCTION",
-            help="the manifest's hook, named again: that of a manifest which another user or "
-            "machine wrote is called only then",
+            help="the manifest's hook, named again, and looked for in the current folder, too; "
+            "that of a manifest which another user or machine wrote is called only then",
         )
         command.add_argument(
             "--trust-hook",
@@ -201,7 +201,7 @@ def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.Arg
     command.add_argument(
         "--postprocess",
         metavar="MODULE:FUNCTION",
-        help="a hook to call after each successful run; modules in the current folder are found",
+        help="a hook to call after each successful run; its module may be in the current folder",
     )
     command.add_argument(
         "--end-state",

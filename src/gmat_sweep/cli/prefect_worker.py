@@ -8,6 +8,7 @@ SIGTERM to the flow runs, so that each records how it ended, and only then ends 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def run_worker(arguments: Sequence[str]) -> int:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "prefect", "worker", "start", *arguments],
             stdin=subprocess.DEVNULL,
+            # Its flow runs must not import from the folder they are in.
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
             # Ctrl-C in a terminal goes to all of a session: the worker must not see it first.
             start_new_session=True,
         )

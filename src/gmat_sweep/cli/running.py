@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import argparse
 
     from gmat_sweep.backends.base import Pool
-    from gmat_sweep.manifest import ManifestEntry
+    from gmat_sweep.manifest import Manifest, ManifestEntry
     from gmat_sweep.plans import Plan
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.options import SweepOptions
@@ -61,6 +61,8 @@ class _Execution:
         The lowest ``run_id`` that the command adds. Its exit code is about runs from this one on.
     inputs : tuple of Path
         Further files that the command reads.
+    resumed : Manifest or None
+        The manifest as it was before, of a sweep that is resumed or extended.
     """
 
     script: Path
@@ -69,6 +71,7 @@ class _Execution:
     run_on: Callable[[Pool, SweepOptions], Sweep]
     first_run: int = 0
     inputs: tuple[Path, ...] = ()
+    resumed: Manifest | None = None
 
 
 def run_grid(arguments: argparse.Namespace) -> int:
@@ -125,7 +128,7 @@ def _run_plan(
     folder = user_path(arguments.out, "--out")
     plan = make(script, folder.absolute())
     if arguments.postprocess is not None:
-        with _modules_of_this_folder():
+        with _hooks_found(arguments):
             check_hook(arguments.postprocess)
 
     def run_on(pool: Pool, options: SweepOptions) -> Sweep:
@@ -178,6 +181,7 @@ def _continue(
             manifest=path,
             run_on=run_on,
             first_run=planned_count(manifest) if adds_runs else 0,
+            resumed=manifest,
         ),
     )
 
@@ -198,7 +202,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         end_state=options.end_state,
     )
     try:
-        with _modules_of_this_folder(), _pool(arguments) as pool:
+        with _hooks_found(arguments, execution.resumed), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)
     except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
@@ -377,14 +381,18 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
 
 
 @contextlib.contextmanager
-def _modules_of_this_folder() -> Iterator[None]:
-    """Let hooks be imported from the current folder, as a program in that folder could.
+def _hooks_found(arguments: argparse.Namespace, resumed: Manifest | None = None) -> Iterator[None]:
+    """Have the hook looked for where the user says: here if typed here, else as recorded.
 
-    The folder comes last on the path: a file of the mission must not hide an installed library.
+    No other module comes from the current folder, which may be that of somebody else.
     """
-    before = list(sys.path)
-    sys.path.append(str(current_folder()))
-    try:
+    from gmat_sweep.import_places import hooks_from
+    from gmat_sweep.sweep.trust import recorded_hook_folder
+
+    folder = None
+    if arguments.postprocess is not None:
+        folder = current_folder()
+    elif resumed is not None:
+        folder = recorded_hook_folder(resumed, trusted=arguments.trust_hook)
+    with contextlib.nullcontext() if folder is None else hooks_from(folder):
         yield
-    finally:
-        sys.path[:] = before

@@ -12,11 +12,14 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from gmat_sweep.import_places import python_command
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -35,7 +38,9 @@ __all__ = [
     "is_termination",
     "number_unsent",
     "server_command",
+    "server_folder",
     "settings_as_environment",
+    "with_whole_paths",
 ]
 
 LONE_SERVER = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
@@ -59,6 +64,9 @@ Prefect's settings turn a logger off altogether; they cannot turn it off on the 
 """
 
 
+_RELATIVE_DATABASE = re.compile(r"(sqlite\+aiosqlite:///)(?!/|:memory:|file:)(.+)")
+
+
 def server_command(port: int) -> list[str]:
     """Return the command that serves Prefect's API on loopback, at a port.
 
@@ -66,16 +74,42 @@ def server_command(port: int) -> list[str]:
     takes some 0.2 s of CPU more. It also prints a banner into the log that `LocalServer` quotes to
     explain a failed start.
     """
-    import prefect
-
-    assert prefect.__file__ is not None
     return [
-        *(sys.executable, "-m", "uvicorn"),
-        *("--app-dir", str(Path(prefect.__file__).parent)),
+        *python_command(),
+        *("-m", "uvicorn"),
+        # Without it, uvicorn puts the current folder first.
+        *("--app-dir", str(server_folder())),
         *("--factory", "prefect.server.api.server:create_app"),
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--log-level", "error", "--lifespan", "on"),
     ]
+
+
+def server_folder() -> Path:
+    """Return the folder in which the server is to run: the one that Prefect is installed in.
+
+    Prefect's server has Alembic put its current folder first in ``sys.path`` (``prepend_sys_path``
+    in Prefect's ``alembic.ini``), so it must not be the user's.
+    """
+    import prefect
+
+    assert prefect.__file__ is not None
+    return Path(prefect.__file__).parent.parent
+
+
+def with_whole_paths(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a server that runs in another folder, its paths made absolute."""
+
+    def whole(name: str, value: str) -> str:
+        if not name.startswith("PREFECT_"):
+            return value
+        if name == "PREFECT_HOME":
+            return str(Path(value).expanduser().absolute())
+        if (found := _RELATIVE_DATABASE.match(value)) is not None:
+            return f"{found[1]}{Path(found[2]).absolute()}"
+        return value
+
+    return {name: whole(name, value) for name, value in environment.items()}
 
 
 def settings_as_environment() -> dict[str, str]:

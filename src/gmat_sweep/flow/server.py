@@ -29,7 +29,9 @@ from gmat_sweep.flow.prefect_internals import (
     drop_unsent,
     number_unsent,
     server_command,
+    server_folder,
     settings_as_environment,
+    with_whole_paths,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +79,10 @@ class LocalServer:
         with os.fdopen(descriptor, "wb") as log:
             self._process = subprocess.Popen(
                 server_command(port),
-                env={**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT},
+                cwd=server_folder(),
+                env=with_whole_paths(
+                    {**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT}
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

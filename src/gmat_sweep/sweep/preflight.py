@@ -25,6 +25,7 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
+from gmat_sweep.import_places import HOOKS_VARIABLE
 from gmat_sweep.mission.editing import set_again
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.report_layout import report_layouts
@@ -138,7 +139,9 @@ def check_hook(path: str) -> None:
         load_hook(path)
     except ImportError as error:
         raise SweepConfigError(
-            f"The postprocess hook {path!r} is not importable: {error}. Put its module on sys.path."
+            f"The postprocess hook {path!r} is not importable: {error}. Its module must be "
+            f"installed, in a folder of sys.path, or in one that {HOOKS_VARIABLE} names; the shell "
+            "also looks in the current folder for a hook that is named with --postprocess."
         ) from error
     except (ValueError, AttributeError, TypeError) as error:
         raise SweepConfigError(

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.spec import RunSpec
 
-__all__ = ["check_named_hook", "check_trust", "show_hooks"]
+__all__ = [
+    "HOOK_FOLDER_KEY",
+    "check_named_hook",
+    "check_trust",
+    "recorded_hook_folder",
+    "show_hooks",
+]
+
+HOOK_FOLDER_KEY = "hook_folder"
+"""Header key: the folder that the hook's module is from, if that is none of ``sys.path``."""
 
 _MOST_NAMED = 5
 
@@ -106,6 +115,14 @@ def check_trust(
         f"{' and '.join(ways)}{', or ' * bool(ways)}trust all of it (trust_hook=True, "
         "--trust-hook)."
     )
+
+
+def recorded_hook_folder(manifest: Manifest, *, trusted: bool) -> Path | None:
+    """Return the folder of a manifest's hook; None if there is none or it is a stranger's."""
+    folder = manifest.extra.get(HOOK_FOLDER_KEY)
+    if not isinstance(folder, str) or not (trusted or _is_own(manifest)):
+        return None
+    return Path(folder)
 
 
 def show_hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> None:

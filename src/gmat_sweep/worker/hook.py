@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.folder.run_files import fsynced_facts
+from gmat_sweep.import_places import hook_module, hooks_found
 from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -46,12 +46,13 @@ def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
         raise ValueError(
             f"postprocess path {path!r} is malformed: write it as 'package.module:function'"
         )
-    hook = importlib.import_module(module_name)
+    hook: Any = hook_module(module_name)
     for name in function_name.split("."):
         hook = getattr(hook, name)
     if not callable(hook):
         raise TypeError(f"postprocess path {path!r} names {hook!r}, which cannot be called")
-    return hook
+    called: Callable[[RunSpec, RunOutcome], Mapping[str, Any]] = hook
+    return called
 
 
 def call_hook(
@@ -61,7 +62,9 @@ def call_hook(
     assert spec.postprocess is not None
     log.info("postprocess hook=%s", spec.postprocess)
     try:
-        returned = load_hook(spec.postprocess)(spec, outcome)
+        hook = load_hook(spec.postprocess)
+        with hooks_found():
+            returned = hook(spec, outcome)
         extra_outputs = _checked_extra_outputs(spec.postprocess, returned, spec.output_dir)
         run_folder = spec.output_dir.absolute()
         files = {

@@ -25,6 +25,7 @@ from gmat_sweep.disk.files import write_file
 from gmat_sweep.engine import Engine, find_engine
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME
+from gmat_sweep.import_places import hooks_found
 from gmat_sweep.mission.script import (
     OUTPUT_TYPES,
     SOLVER_TYPES,
@@ -315,7 +316,8 @@ def _hook_inputs(postprocess: str | None) -> dict[str, str]:
         return {}
     module = postprocess.partition(":")[0]
     try:
-        found = importlib.util.find_spec(module)
+        with hooks_found():
+            found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None or not Path(found.origin).is_file():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from distributed import SchedulerPlugin
 from distributed.deploy.subprocess import SubprocessWorker
 from distributed.worker_memory import parse_memory_limit
+
+from gmat_sweep.import_places import python_command
 
 if TYPE_CHECKING:
     import logging
@@ -197,7 +198,7 @@ class WorkerProgram(SubprocessWorker):
         """
         options = {**self.worker_kwargs, **options, "name": self.name}
         spec = json.dumps({"cls": self.worker_class, "opts": options})
-        return [sys.executable, "-m", "dask", "spec", self.scheduler, "--spec", spec]
+        return [*python_command(), "-m", "dask", "spec", self.scheduler, "--spec", spec]
 
     async def _start(self) -> None:
         self.process = await self.launch()

@@ -14,7 +14,6 @@ import logging
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from distributed import Scheduler, SpecCluster
 
 from gmat_sweep.backends.cluster.dask_internals import WorkerProgram, memory_limit
 from gmat_sweep.backends.process.reaper import REAPER
+from gmat_sweep.import_places import handed_hook_folders, import_paths
 
 __all__ = ["LocalWorkers"]
 
@@ -92,7 +92,10 @@ class _LocalWorker(WorkerProgram):
             env={
                 **{_variable(name): value for name, value in _SELDOM.items()},
                 **os.environ,
-                "PYTHONPATH": _import_paths(),
+                "PYTHONPATH": os.pathsep.join(import_paths()),
+                **handed_hook_folders(),
+                # The Dask worker starts further ones by itself.
+                "PYTHONSAFEPATH": "1",
             },
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
@@ -116,8 +119,3 @@ class _LocalWorker(WorkerProgram):
 def _variable(name: str) -> str:
     """Return the environment variable that sets an option of Dask's."""
     return "DASK_" + name.upper().replace(".", "__").replace("-", "_")
-
-
-def _import_paths() -> str:
-    # Made absolute: an empty path means the folder of this process.
-    return os.pathsep.join(os.path.abspath(path) for path in sys.path)  # noqa: PTH100

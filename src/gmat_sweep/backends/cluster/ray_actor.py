@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 
@@ -18,11 +19,20 @@ class GmatActor:
     reuse_gmat_context : bool
         Whether the worker process is kept from run to run.
     import_paths : list of str
-        Folders from which hooks are imported, besides those that Ray knows.
+        Folders to import from, besides those that Ray knows.
+    hook_folders : dict of str to str
+        Environment variable with the folders from which only hooks are imported.
     """
 
-    def __init__(self, *, reuse_gmat_context: bool, import_paths: list[str]) -> None:
+    def __init__(
+        self,
+        *,
+        reuse_gmat_context: bool,
+        import_paths: list[str],
+        hook_folders: dict[str, str],
+    ) -> None:
         sys.path += [path for path in import_paths if path not in sys.path]
+        os.environ.update(hook_folders)
         self._runs = RemoteWorker(reuse_gmat_context=reuse_gmat_context)
         self._runs.warm_up(1)
 

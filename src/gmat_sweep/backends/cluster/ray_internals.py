@@ -9,10 +9,21 @@ there. So the pool has to know where the parts of Ray listen, and when Ray gives
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["GIVES_UP_VARIABLE", "Connection", "connection", "cpus_now", "gives_up_after_s"]
+if TYPE_CHECKING:
+    from ray.job_config import JobConfig
+
+__all__ = [
+    "GIVES_UP_VARIABLE",
+    "Connection",
+    "connection",
+    "cpus_now",
+    "gives_up_after_s",
+    "job_without_current_folder",
+]
 
 GIVES_UP_VARIABLE = "RAY_gcs_rpc_server_reconnect_timeout_s"
 """Environment variable: after so many seconds without its head, Ray ends the process."""
@@ -39,6 +50,27 @@ class Connection:
     head: Place
     raylet: Place
     cpus: int
+
+
+class _OtherFolders(list[str]):
+    """Folders, without the current one of the driver."""
+
+    def extend(self, folders: Iterable[str]) -> None:
+        here = os.path.abspath(os.path.curdir)  # noqa: PTH100 - as Ray names it
+        super().extend(folder for folder in folders if folder != here)
+
+
+def job_without_current_folder() -> JobConfig:
+    """Return a job for ``ray.init`` whose workers do not import from the driver's current folder.
+
+    Ray extends the job's list by that folder, and its workers put it before the standard library.
+    Ray has no setting for it but a ``working_dir``, which it would copy to every host.
+    """
+    from ray.job_config import JobConfig
+
+    job = JobConfig()
+    job._py_driver_sys_path = _OtherFolders()
+    return job
 
 
 def connection() -> Connection:

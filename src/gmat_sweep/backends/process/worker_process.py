@@ -15,7 +15,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,6 +26,7 @@ from gmat_sweep.backends.process.memory import MemoryWatch, memory_text
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
+from gmat_sweep.import_places import handed_hook_folders, import_paths, python_command
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
 
@@ -132,6 +132,7 @@ class WorkerProcess:
             engine.CONDENSED_VARIABLE: "1",
             **os.environ,
             engine.SCRATCH_VARIABLE: str(self._scratch),
+            **handed_hook_folders(),
         }
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             # As many workers as cores run side by side: threads inside each would only contend.
@@ -145,9 +146,9 @@ class WorkerProcess:
             held.callback(os.close, self._reply_fd)
             output = given_away.enter_context(self._output.open("ab"))
             # Unbuffered, so that the output file has the last words of a process that crashes.
-            program = [sys.executable, "-u", "-c", _PROGRAM]
+            program = [*python_command(), "-u", "-c", _PROGRAM]
             self._process = subprocess.Popen(
-                [*program, json.dumps(sys.path), str(request_read), str(reply_write)],
+                [*program, json.dumps(import_paths()), str(request_read), str(reply_write)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,0 +1,148 @@
+"""From which folders code is imported, here and in the processes that this package starts.
+
+Python imports from the current folder without being asked: ``python -c`` and ``python -m`` put it
+first. A ``json.py`` there, an innocent one or somebody's in a foreign sweep folder, would run in
+place of the library. So every Python that this package starts begins with `python_command`, and is
+handed `import_paths`.
+
+Only a hook may come from the current folder. `hook_module` looks for it in ``sys.path`` first, then
+in the folders that the caller names: those in the environment variable `HOOKS_VARIABLE`, and the
+current folder of a program that has it in its own ``sys.path``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+__all__ = [
+    "HOOKS_VARIABLE",
+    "folder_of_hook",
+    "handed_hook_folders",
+    "hook_folders",
+    "hook_module",
+    "hooks_found",
+    "hooks_from",
+    "import_paths",
+    "module_not_of_this_folder",
+    "python_command",
+]
+
+HOOKS_VARIABLE = "GMAT_SWEEP_HOOKS"
+"""Environment variable: folders in which hooks are looked for, after those of ``sys.path``.
+
+As ``PATH`` has them, or as a JSON list, which takes folders with a colon in their names.
+"""
+
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parent.parent)
+
+
+def python_command() -> list[str]:
+    """Return the beginning of a command that starts Python without the current folder."""
+    return [sys.executable, "-P"]
+
+
+def import_paths() -> list[str]:
+    """Return ``sys.path`` for another process: absolute, and without the current folder as such."""
+    paths = [os.path.abspath(path) for path in sys.path if path]  # noqa: PTH100 - keeps links
+    # This package may have been found in the current folder.
+    return paths if _PACKAGE_FOLDER in paths else [*paths, _PACKAGE_FOLDER]
+
+
+def hook_folders() -> list[str]:
+    """Return the folders besides ``sys.path`` in which hooks are looked for, as absolute paths."""
+    text = os.environ.get(HOOKS_VARIABLE, "")
+    named = json.loads(text) if text.startswith("[") else text.split(os.pathsep)
+    folders = [os.path.abspath(folder) for folder in named if folder]  # noqa: PTH100 - keeps links
+    if "" in sys.path and (here := _current_folder()) is not None:
+        folders.append(here)
+    return list(dict.fromkeys(folders))
+
+
+def handed_hook_folders() -> dict[str, str]:
+    """Return `hook_folders` as the environment of a process that this one starts."""
+    return {HOOKS_VARIABLE: json.dumps(hook_folders())}
+
+
+@contextlib.contextmanager
+def hooks_from(folder: Path) -> Iterator[None]:
+    """Have hooks looked for in `folder`, too, by this process and those it starts in the block."""
+    before = os.environ.get(HOOKS_VARIABLE)
+    os.environ[HOOKS_VARIABLE] = json.dumps([*hook_folders(), str(folder.absolute())])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[HOOKS_VARIABLE]
+        else:
+            os.environ[HOOKS_VARIABLE] = before
+
+
+@contextlib.contextmanager
+def hooks_found() -> Iterator[None]:
+    """Have the block import from the `hook_folders`, too: a hook has modules beside it."""
+    added = [folder for folder in hook_folders() if folder not in sys.path]
+    sys.path.extend(added)
+    try:
+        yield
+    finally:
+        for folder in added:
+            with contextlib.suppress(ValueError):
+                sys.path.remove(folder)
+
+
+def hook_module(name: str) -> ModuleType:
+    """Import the module of a hook.
+
+    Raises
+    ------
+    ImportError
+        It is nowhere to be found, or cannot be imported.
+    """
+    with hooks_found():
+        return importlib.import_module(name)
+
+
+def folder_of_hook(path: str) -> str | None:
+    """Return which of `hook_folders` an imported hook is from; None if ``sys.path`` has it."""
+    top = sys.modules.get(path.partition(":")[0].partition(".")[0])
+    file = getattr(top, "__file__", None)
+    if file is None:
+        return None
+    place = Path(file).parent
+    folder = str(place.parent if Path(file).stem == "__init__" else place)
+    return folder if folder in hook_folders() and folder not in sys.path else None
+
+
+def module_not_of_this_folder(name: str) -> ModuleType:
+    """Import a module that a stranger may have named, but not from the current folder.
+
+    The folder counts if ``PYTHONPATH`` names it.
+
+    Raises
+    ------
+    ImportError
+        It is nowhere else, or cannot be imported.
+    """
+    named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    here = {_current_folder()}.difference(map(os.path.abspath, named))
+    before = list(sys.path)
+    sys.path[:] = [path for path in before if path and os.path.abspath(path) not in here]  # noqa: PTH100
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path[:] = [*before, *(path for path in sys.path if path not in before)]
+
+
+def _current_folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        # It has been deleted.
+        return None
