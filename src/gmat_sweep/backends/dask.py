@@ -25,6 +25,7 @@ from gmat_sweep.backends.cluster.orders import Order, Reply
 from gmat_sweep.backends.cluster.pool import ClusterPool, refuse_together
 from gmat_sweep.backends.cores import available_cores
 from gmat_sweep.errors import BackendError
+from gmat_sweep.import_places import module_not_of_this_folder
 from gmat_sweep.limits import checked_workers, shown
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class DaskPool(ClusterPool):
     address : str, optional
         Address of a running scheduler, such as ``"tcp://10.0.0.1:8786"``.
     cluster_class : str or callable, optional
-        The class or function that makes the cluster, such as ``"dask_jobqueue.SLURMCluster"``. If
+        The class or function that makes the cluster. By name, as ``"dask_jobqueue.SLURMCluster"``,
+        only a class derived from ``distributed.deploy.Cluster``, not from the current folder. If
         `n_workers` or `adapt_kwargs` is given, the pool replaces queue jobs that end, as at their
         walltime.
     cluster_kwargs : dict, optional
@@ -304,23 +306,33 @@ class DaskPool(ClusterPool):
 def class_named(named: str | Callable[..., Any]) -> Callable[..., Any]:
     """Return the class or function that makes a cluster, given by itself or by its dotted name.
 
+    A name may come from the parameters of a flow run. So only a class of Dask's is taken by its
+    name, and not from the current folder.
+
     Raises
     ------
     BackendError
-        There is nothing of that name.
+        There is nothing of that name, or it is no class that is derived from Dask's `Cluster`.
     """
-    from importlib import import_module
+    from distributed.deploy import Cluster
 
     if not isinstance(named, str):
         return named
     module, _, name = named.rpartition(".")
     try:
-        made_by: Callable[..., Any] = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        made_by: Callable[..., Any] = getattr(module_not_of_this_folder(module), name)
+    except Exception as error:
+        # A module may raise anything when it is imported.
         raise BackendError(
             f"The cluster class {named!r} cannot be used: {error}. Name it as 'package.Class', and "
             "install its package."
         ) from error
+    if not (isinstance(made_by, type) and issubclass(made_by, Cluster)):
+        raise BackendError(
+            f"The cluster class {named!r} cannot be used: it is not derived from Dask's "
+            "distributed.deploy.Cluster. Name one that is, such as dask_jobqueue.SLURMCluster; "
+            "in Python, DaskPool takes other classes and functions themselves."
+        )
     return made_by
 
 
