@@ -23,6 +23,7 @@ from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep, SweepConfigErr
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server
+from gmat_sweep.folder.run_files import damage
 from prefect_records import rows_of
 from repository import DATA
 from strangers_folder import ran_there, strangers_folder
@@ -346,13 +347,16 @@ class TestExitCodes:
         """Have the programs use a server that is there."""
         self.server = prefect_url
 
-    def run(self, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, folder: Path, *flags: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run one eccentricity that GMAT takes and one that it refuses."""
         return subprocess.run(
             [
                 *(GMAT_SWEEP, "run", "--grid", "Sat.ECC=0.001,1.0", "--workers", "1", "--quiet"),
                 *("--out", str(folder), *flags, str(DATA / "leo_short.script")),
             ],
+            cwd=cwd,
             env=beside(self.server),
             capture_output=True,
             text=True,
@@ -360,12 +364,29 @@ class TestExitCodes:
         )
 
     def test_failures_are_said_plainly_and_the_code_is_0(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path)
+        """With a hook of the current folder, which is otherwise a stranger's."""
+        here, out = strangers_folder(tmp_path / "here"), tmp_path / "out"
+        (here / "hook_of_mine.py").write_text(
+            "import beside_it\n"
+            "def told(spec, outcome):\n"
+            "    import beside_it_too\n"
+            "    (spec.output_dir / 'told.txt').touch()\n"
+            "    return {'told': 'told.txt'}\n"
+        )
+        for beside_it in ("beside_it.py", "beside_it_too.py"):
+            (here / beside_it).touch()
+        done = self.run(out, "--postprocess", "hook_of_mine:told", cwd=here)
 
         assert done.returncode == 0
         assert done.stdout.startswith("2 runs (1 ok, 1 failed) in ")
         assert "failed: 1 x " in done.stderr
         assert 'field "Eccentricity"' in done.stderr
+        assert ran_there(here) == ""
+        manifest = Manifest.load(out / "manifest.jsonl")
+        assert manifest.extra["hook_folder"] == str(here)
+        (flown,) = [entry for entry in manifest.entries if entry.status == "ok"]
+        assert flown.extra_outputs == {"told": out / "run-0/told.txt"}
+        assert damage(flown, [out]) == []
 
     def test_more_failures_than_allowed_have_a_code_of_their_own(self, tmp_path: Path) -> None:
         done = self.run(tmp_path, "--max-failed", "10%")
