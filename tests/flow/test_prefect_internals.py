@@ -113,6 +113,7 @@ class TestTheServer:
         url = "sqlite+aiosqlite:///"
         given = {
             "PREFECT_HOME": "home",
+            "PREFECT_LOGGING_CONFIG_PATH": "../logging.yml",
             "PREFECT_API_DATABASE_CONNECTION_URL": f"{url}./a b/x.db?timeout=1",
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"{url}/abs.db",
             "PREFECT_TEST": f"{url}:memory:",
@@ -120,6 +121,7 @@ class TestTheServer:
         }
         assert internals.with_whole_paths(given) == given | {
             "PREFECT_HOME": f"{tmp_path}/home",
+            "PREFECT_LOGGING_CONFIG_PATH": f"{tmp_path}/../logging.yml",
             "PREFECT_API_DATABASE_CONNECTION_URL": f"{url}{tmp_path}/a b/x.db?timeout=1",
         }
 

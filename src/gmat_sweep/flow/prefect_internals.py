@@ -64,6 +64,7 @@ Prefect's settings turn a logger off altogether; they cannot turn it off on the 
 """
 
 
+_PATH_SETTINGS = ("PROFILES_PATH", "CONFIG_PATH", "SETTINGS_PATH", "STORAGE_PATH", "STORE_PATH")
 _RELATIVE_DATABASE = re.compile(r"(sqlite\+aiosqlite:///)(?!/|:memory:|file:)(.+)")
 
 
@@ -103,7 +104,7 @@ def with_whole_paths(environment: dict[str, str]) -> dict[str, str]:
     def whole(name: str, value: str) -> str:
         if not name.startswith("PREFECT_"):
             return value
-        if name == "PREFECT_HOME":
+        if value and (name == "PREFECT_HOME" or name.endswith(_PATH_SETTINGS)):
             return str(Path(value).expanduser().absolute())
         if (found := _RELATIVE_DATABASE.match(value)) is not None:
             return f"{found[1]}{Path(found[2]).absolute()}"

@@ -62,3 +62,17 @@ def test_rays_runtime_context_still_has_the_id_of_this_node() -> None:
 
 def test_a_name_that_ray_lacks_is_not_found_in_its_compiled_code() -> None:
     assert not is_in_compiled_code("NodeManagerAddress" + "OfGmatSweep")
+
+
+def test_ray_still_extends_the_jobs_list_by_the_current_folder_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (Path(ray.__file__).parent / "_private/worker.py").read_text()
+    assert "current_directory = os.path.abspath(os.path.curdir)\n" in source
+    assert "job_config._py_driver_sys_path.extend(code_paths)\n" in source
+
+    monkeypatch.chdir(tmp_path)
+    job = internals.job_without_current_folder()
+    job._py_driver_sys_path.extend(["/a", str(tmp_path), "/b"])
+    assert job._py_driver_sys_path == ["/a", "/b"]
+    assert inspect.signature(ray.init).parameters["job_config"].default is None
