@@ -296,6 +296,10 @@ class TestClusters:
                 "settings.dask_options: 'job.queue'",
             ),
             (
+                {"backend": "dask", "dask_cluster": "os.system", "dask_options": ["command=id"]},
+                "settings.dask_cluster: .*not derived from Dask's",
+            ),
+            (
                 {"backend": "dask", "dask_cluster": "no_such_package.Cluster"},
                 "settings.dask_cluster: .*no_such_package",
             ),

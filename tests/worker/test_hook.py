@@ -82,7 +82,7 @@ def as_hooks_spell_them(run: Path) -> dict[str, tuple[str | Path, Path, str]]:
     }
 
 
-def test_run_record_hash_resume_doctor_and_archive_agree_where_a_file_is(
+def test_run_record_hash_resume_and_doctor_agree_where_a_file_is(
     spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = as_hooks_spell_them(spec.output_dir)
