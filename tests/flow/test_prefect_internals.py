@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import logging
 import queue
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from prefect.events import Event, Resource
 from prefect.events.clients import NullEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import TerminationSignal
-from prefect.logging.handlers import APILogHandler, APILogWorker, PrefectConsoleHandler
+from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger, task_run_logger
 from prefect.runtime import flow_run as this_flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -248,15 +250,25 @@ class TestLogs:
         of_flow_run = flow_run_logger(FlowRun(flow_id=uuid4()))
 
         assert of_task_run.logger.name == internals.TASK_RUN_LOGGER
-        assert of_flow_run.logger.name.startswith(internals.RUN_LOGGERS)
-        assert ThreadPoolTaskRunner().logger.name.startswith(internals.RUN_LOGGERS)
+        assert of_flow_run.logger.name in internals.RUN_LOGGERS
 
-    def test_prefects_console_handlers_are_still_those_of_the_root_logger(self) -> None:
-        consoles = internals.console_handlers()
+    def test_prefect_still_reads_a_file_for_its_set_up_of_logging_and_does_so_once(self) -> None:
+        program = (
+            "import logging, sys\n"
+            "from gmat_sweep.flow.prefect_internals import loaded_without_logging\n"
+            "mine = logging.FileHandler('/dev/null', mode='w')\n"
+            "print(loaded_without_logging(), 'prefect.main' in sys.modules)\n"
+            "print(logging.root.handlers, mine._closed, loaded_without_logging())\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
-        assert consoles
-        assert internals.console_handlers() == consoles
-        assert not issubclass(PrefectConsoleHandler, APILogHandler)
+        assert done.stdout.splitlines() == ["True True", "[] False False"], done.stderr
+
+    def test_prefects_own_loggers_of_runs_still_have_such_a_handler(self) -> None:
+        sender = internals.server_log_handler()
+
+        for name in internals.RUN_LOGGERS:
+            assert type(sender) in map(type, logging.getLogger(name).handlers)
 
 
 class TestTaskRunners:

@@ -1,6 +1,6 @@
 """What a logger says while a block runs, by default this package's.
 
-`caplog` is of no use around a flow run: Prefect sets up logging at the first one, and takes away
+`caplog` is of no use where Prefect is loaded while a test runs: its set-up of logging takes away
 the handler that `caplog` has put on the root logger.
 """
 

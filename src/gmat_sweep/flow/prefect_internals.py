@@ -9,6 +9,7 @@ a private part of Prefect.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import queue
@@ -29,16 +30,17 @@ __all__ = [
     "LONE_SERVER",
     "RUN_LOGGERS",
     "TASK_RUN_LOGGER",
-    "console_handlers",
     "count_of_task_runs",
     "drop_unsent",
     "flow_run_of_this_process",
     "flow_run_under_way",
     "forget_task_run",
     "is_termination",
+    "loaded_without_logging",
     "number_unsent",
     "server_command",
     "server_folder",
+    "server_log_handler",
     "settings_as_environment",
     "with_whole_paths",
 ]
@@ -57,11 +59,13 @@ TASK_RUN_LOGGER = "prefect.task_runs"
 `get_run_logger` finds it only inside a run, and gives no hold on its level.
 """
 
-RUN_LOGGERS = ("prefect.flow_runs", TASK_RUN_LOGGER, "prefect.task_runner")
-"""Beginnings of the names of the loggers of flow runs, task runs and task runners.
+RUN_LOGGERS = ("prefect.flow_runs", TASK_RUN_LOGGER)
+"""Names of the loggers of flow runs and task runs, whose records reach the server.
 
 Prefect's settings turn a logger off altogether; they cannot turn it off on the terminal alone.
 """
+
+_NO_LOGGING = Path(__file__).with_name("no_logging.yml")
 
 
 _PATH_SETTINGS = ("PROFILES_PATH", "CONFIG_PATH", "SETTINGS_PATH", "STORAGE_PATH", "STORE_PATH")
@@ -193,19 +197,29 @@ def flow_run_of_this_process() -> UUID | None:
     return UUID(named)
 
 
-def console_handlers() -> list[logging.Handler]:
-    """Return Prefect's handlers that write to the terminal.
+def loaded_without_logging() -> bool:
+    """Load Prefect without its set-up of logging; return False if it was loaded before.
 
-    Prefect installs them when the first flow run starts. This function has Prefect install them
-    now, and Prefect may do so again later. Prefect's settings choose one level for all handlers,
-    the one that writes to the server included.
+    Prefect has no setting to leave logging alone. It reads a file for its set-up, and an
+    incremental set-up that names no logger and no handler changes none.
     """
-    from prefect.logging.configuration import setup_logging
-    from prefect.logging.handlers import PrefectConsoleHandler
+    if "prefect.main" in sys.modules:
+        return False
+    from prefect.settings import PREFECT_LOGGING_SETTINGS_PATH, temporary_settings
 
-    setup_logging()
-    handlers = logging.getLogger().handlers
-    return [handler for handler in handlers if isinstance(handler, PrefectConsoleHandler)]
+    with temporary_settings({PREFECT_LOGGING_SETTINGS_PATH: _NO_LOGGING}):
+        importlib.import_module("prefect.main")
+    return True
+
+
+def server_log_handler() -> logging.Handler:
+    """Return a handler that sends the records of runs to the server.
+
+    Prefect's own file for its set-up of logging is the only public place that names the class.
+    """
+    from prefect.logging.handlers import APILogHandler
+
+    return APILogHandler()
 
 
 def is_termination(error: BaseException) -> bool:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
-from prefect import flow
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.runtime import flow_run as this_flow_run
 
@@ -30,12 +29,8 @@ from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.final_state import SweepOutcome, final_state
 from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
-from gmat_sweep.flow.prefect_internals import (
-    RUN_LOGGERS,
-    TASK_RUN_LOGGER,
-    console_handlers,
-    flow_run_under_way,
-)
+from gmat_sweep.flow.logs import load_prefect, off_the_terminal, quiet_runs
+from gmat_sweep.flow.prefect_internals import flow_run_under_way
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import forget_unsent_events, recorded_on
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
@@ -91,8 +86,9 @@ def run_job(job: SweepJob) -> SweepReport:
             report = SweepReport(flow_run_id=flow_run_id)
             orchestrate(job, report)
             return report
+    load_prefect()
     report = SweepReport()
-    with _quiet_console(), recorded_on():
+    with off_the_terminal(), recorded_on():
         try:
             _flow_of(job, report)(
                 mission=job.mission,
@@ -116,6 +112,8 @@ def run_job(job: SweepJob) -> SweepReport:
 
 def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome]]:
     """Return a flow that runs this one job; its parameters only show on its page in the UI."""
+    # Here, because `load_prefect` must be the first to load all of Prefect.
+    from prefect import flow
 
     def run_this_job(
         mission: Path,
@@ -217,7 +215,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
         progress,
         runner_for(job.pool, threads_of(job)) as runner,
         Collector(job) as collector,
-        _quiet_task_runs(),
+        quiet_runs(),
     ):
         for spec, outcome, attempts in TaskRuns(job, runner).outcomes():
             try:
@@ -254,32 +252,3 @@ def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
         note("interrupted", why(error))
         raise
     note("finished")
-
-
-@contextlib.contextmanager
-def _quiet_task_runs() -> Iterator[None]:
-    """Silence Prefect's lines per task run, which would bury the lines of the sweep in the log."""
-    task_runs = logging.getLogger(TASK_RUN_LOGGER)
-    before = task_runs.level
-    task_runs.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        task_runs.setLevel(before)
-
-
-@contextlib.contextmanager
-def _quiet_console() -> Iterator[None]:
-    """Keep Prefect's lines off the terminal, for the progress bar; the server still gets them."""
-    consoles = console_handlers()
-    for console in consoles:
-        console.addFilter(_is_not_of_a_run)
-    try:
-        yield
-    finally:
-        for console in consoles:
-            console.removeFilter(_is_not_of_a_run)
-
-
-def _is_not_of_a_run(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(RUN_LOGGERS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +18,10 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.states import Cancelled, Completed, Failed
+from prefect.tasks import task
 
 from gmat_sweep.backends.on_demand import on_demand, workers_of
 from gmat_sweep.backends.process.worker_process import (
@@ -33,7 +32,7 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.causes import headline
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
-from gmat_sweep.flow.prefect_internals import TASK_RUN_LOGGER
+from gmat_sweep.flow.logs import log_cause
 from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.printable import one_line
@@ -60,10 +59,6 @@ _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
 _RECOUNT_INTERVAL_S = 1.0
 _MOST_CAUSES_LOGGED = 50
-
-# A child of Prefect's logger of task runs, which the flow silences while a sweep runs.
-_causes = logging.getLogger(f"{TASK_RUN_LOGGER}.causes")
-_causes.setLevel(logging.INFO)
 
 
 def threads_of(job: SweepJob) -> int:
@@ -303,7 +298,7 @@ class TaskRuns:
     def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
         cause = headline(outcome.stderr)
         if next(self._failures) < _MOST_CAUSES_LOGGED:
-            _causes.error("%s", cause)
+            log_cause(cause)
         return Failed(name=name, message=cause)
 
 

@@ -514,10 +514,10 @@ class Sweep(SweepResults):
     def _warm_up(self) -> Engine:
         """Find the engine, then start the local server and the pool, which get ready together."""
         from gmat_sweep.backends.on_demand import on_demand
-        from gmat_sweep.engine import activate
+        from gmat_sweep.engine import find_engine
         from gmat_sweep.flow.server import start_local_server
 
-        engine = activate()
+        engine = find_engine()
         start_local_server()
         on_demand(self.backend).warm_up()
         return engine

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from gmat_sweep.flow.logs import keep_off_the_terminal
 from gmat_sweep.flow.prefect_internals import forget_task_run
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class InThreads[P: ClusterPool]:
 
     def _drive(self, pool: P) -> None:
         self._pool = pool
+        keep_off_the_terminal(self.logger)  # type: ignore[attr-defined]
         # A thread for every run in flight, of which the flow has a bounded number.
         self._threads = SweepThreads()
         self._taken = ExitStack()

@@ -1,0 +1,130 @@
+"""A program that makes sweeps and prints what of its own process they changed.
+
+``callers_process.py LOGGING SCRIPT FOLDER``, where LOGGING is ``basic`` for a program that has
+called `logging.basicConfig` with a file, and ``none`` for one that has not.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import locale
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gmat_sweep
+import gmat_sweep.backends
+
+__all__ = ["loggers_now", "process_now"]
+
+
+def loggers_now(*, prefects: bool = False) -> dict[str, Any]:
+    """Return the state of the root logger, and of all loggers but those that are Prefect's."""
+    loggers: dict[str, Any] = {"root": logging.root, **logging.root.manager.loggerDict}
+    return {
+        f"logger {name}": (
+            *(logger.level, logger.propagate, logger.disabled, [*map(repr, logger.handlers)]),
+            # Prefect puts filters on its own loggers as it takes them.
+            [] if name.startswith("prefect") else [*map(repr, logger.filters)],
+        )
+        for name, logger in loggers.items()
+        if isinstance(logger, logging.Logger)
+        and not isinstance(logger, logging.PlaceHolder)
+        and (prefects or not name.startswith("prefect"))
+    }
+
+
+def process_now() -> dict[str, Any]:
+    """Return all that a library could change in the process of its caller, signals aside."""
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return {
+        **loggers_now(),
+        "handlers that are open": sorted(repr(each()) for each in logging._handlerList),  # type: ignore[attr-defined]
+        "named handlers": sorted(logging._handlers),  # type: ignore[attr-defined]
+        "logging": repr(
+            [logging.lastResort, logging.raiseExceptions, logging.root.manager.disable,
+             logging.getLoggerClass(), logging.getLogRecordFactory(), logging._levelToName]
+        ),
+        "environment": dict(os.environ),
+        "working directory": [str(Path.cwd()), oct(mask)],
+        "import": repr([sys.path, sys.path_hooks, sys.argv, builtins.__import__]),
+        "hooks": repr(
+            [sys.excepthook, threading.excepthook, sys.unraisablehook, sys.displayhook,
+             builtins.print, warnings.showwarning, sys.stdin, sys.stdout, sys.stderr]
+        ),
+        "limits": [sys.getrecursionlimit(), sys.getswitchinterval(), socket.getdefaulttimeout()],
+        "locale": locale.setlocale(locale.LC_ALL),
+    }  # fmt: skip
+
+
+def signals_now() -> dict[str, str]:
+    """Return the handlers of all signals."""
+    return {str(number): repr(signal.getsignal(number)) for number in signal.valid_signals()}
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return what `before` names and `after` has otherwise; new loggers are no change."""
+    return {
+        name: [value, after.get(name)]
+        for name, value in before.items()
+        # The list of handlers may grow by Prefect's own, and must lose none.
+        if (set(value) - set(after[name]) if "handlers" in name else value != after.get(name))
+    }
+
+
+def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
+    """Make sweeps and return what has changed during them and after them."""
+    mine = folder / "mine.log"
+    # A file of mode "w" that has been closed is never written again.
+    own = logging.FileHandler(mine, mode="w")
+    own.set_name("console")
+    logging.getLogger("of.the.program").addHandler(own)
+    if kind == "basic":
+        logging.basicConfig(level=logging.INFO, filename=folder / "root.log")
+    for name in ("uvicorn", "fastapi", "httpx", "asyncio", "distributed"):
+        logging.getLogger(name)
+    before, signals = process_now(), signals_now()
+    said: dict[str, Any] = {"during": {}}
+
+    def outcomes(name: str, eccentricities: list[float]) -> list[str]:
+        runs = [
+            gmat_sweep.RunSpec(Path(script), {"Sat.ECC": value}, folder / name / f"run-{n}", n,
+                               None, {})
+            for n, value in enumerate(eccentricities)
+        ]  # fmt: skip
+        with gmat_sweep.LocalJoblibPool(1) as pool:
+            sweep = gmat_sweep.Sweep(
+                runs=runs, backend=pool, manifest_path=folder / name / "manifest.jsonl",
+                output_dir=folder / name, script_path=Path(script), progress=True,
+            )  # fmt: skip
+            statuses: list[str] = []
+            for _, outcome in sweep.iter_outcomes():
+                statuses.append(str(outcome.status))
+                said["during"] |= changes(before, process_now())
+        return statuses
+
+    # Two sweeps at once, of which one has failed runs and ends later.
+    other = threading.Thread(target=outcomes, args=("b", [0.001]))
+    other.start()
+    said["statuses"] = outcomes("a", [0.001, 1.0, 1.5])
+    other.join()
+    said["after"] = changes(before, process_now())
+    said["signals"] = changes(signals, signals_now())
+    logging.getLogger("of.the.program").warning("still here")
+    said["mine"] = mine.read_text()
+    logging.basicConfig(level=logging.ERROR, filename=folder / "later.log")
+    logging.getLogger("of.the.program").error("later")
+    said["later"] = (folder / ("root.log" if kind == "basic" else "later.log")).read_text()
+    return said
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]).absolute())))
