@@ -382,7 +382,9 @@ def test_a_run_over_the_memory_limit_costs_no_other_run(make: MakePool, tmp_path
 def test_a_run_does_not_fail_for_the_memory_that_runs_before_it_have_kept(
     make: MakePool, tmp_path: Path
 ) -> None:
-    pool = make(1, memory_limit="500 MB")
+    pool = make(2, memory_limit="500 MB")
+    pool.warm_up()
+    idle = {worker.pid for worker in pool._idle}
     first, second = [
         pool.execute(spec_of(tmp_path, n, hook="take_memory", megabytes=200, keep=True))
         for n in range(2)
@@ -390,6 +392,27 @@ def test_a_run_does_not_fail_for_the_memory_that_runs_before_it_have_kept(
 
     assert (first.status, second.status) == ("ok", "ok")
     assert process_of(first) != process_of(second)
+    # The attempt on a fresh worker has cost no other worker than the full one.
+    assert {worker.pid for worker in pool._idle} == idle - {process_of(first)} | {
+        process_of(second)
+    }
+
+
+def test_a_fresh_worker_takes_the_place_of_one_that_is_idle_or_has_ended(make: MakePool) -> None:
+    pool = make(3)
+    pool.warm_up()
+    ended, *alive = pool._idle
+    os.kill(ended.pid, signal.SIGKILL)
+    wait_until(lambda: not ended.is_alive, "the kill")
+
+    with pool._worker(fresh=True) as fresh:
+        assert pool._idle == alive
+        assert all(worker.is_alive for worker in alive)
+        with pool._worker(fresh=True) as other:
+            assert len(pool._idle) == 1
+            assert pool._idle[0] in alive
+            assert pool._idle[0].is_alive
+            assert len({fresh, other, *pool._idle}) == 3
 
 
 def test_the_memory_limit_of_a_run_comes_before_that_of_its_pool(

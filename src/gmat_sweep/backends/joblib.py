@@ -312,13 +312,19 @@ class LocalJoblibPool(Pool):
             self._take_back(worker, keep=keep)
 
     def _free_worker(self, *, fresh: bool) -> WorkerProcess | None:
-        while self._idle:
+        while self._idle and not fresh:
             worker = self._idle.pop()
-            if worker.is_alive and not fresh:
+            if worker.is_alive:
                 return worker
-            # It has ended, for a reason that is not the next run's, or a fresh one is wanted.
+            # It has ended, for a reason that is not the next run's.
             worker.close()
-        return WorkerProcess() if len(self._busy) < self._max_workers else None
+        if self._idle and len(self._idle) + len(self._busy) >= self._max_workers:
+            # A fresh worker takes the place of one that is idle, or has ended; the others stay.
+            spared = min(self._idle, key=lambda worker: worker.is_alive)
+            self._idle.remove(spared)
+            spared.close()
+        at_work = len(self._idle) + len(self._busy)
+        return WorkerProcess() if at_work < self._max_workers else None
 
     def _take_back(self, worker: WorkerProcess, *, keep: bool) -> None:
         with self._changed:
