@@ -178,13 +178,36 @@ class RaisingPool(MinimalPool):
             yield outcome_of(spec)
 
 
+class InterruptedPool(MinimalPool):
+    """An interruption reaches its iterator before run 3."""
+
+    def __init__(self, interruption: BaseException) -> None:
+        super().__init__()
+        self.interruption = interruption
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for each in futures:
+            spec = self.waiting.pop(each)
+            if spec.run_id == 3:
+                raise self.interruption
+            yield outcome_of(spec)
+
+
 class RaisingFuturesPool(ThreadPool):
     """Run 3's future has an exception."""
 
+    raises: type[BaseException] = SystemExit
+
     def run(self, spec: RunSpec) -> RunOutcome:
         if spec.run_id == 3:
-            raise SystemExit("run 3 did it")
+            raise self.raises("run 3 did it")
         return outcome_of(spec)
+
+
+class InterruptedRunPool(RaisingFuturesPool):
+    """A Ctrl-C reached the worker of run 3, as it reaches every process of a terminal."""
+
+    raises = KeyboardInterrupt
 
 
 # --- what a subclass must be ---------------------------------------------------------------------
@@ -268,6 +291,23 @@ def test_ray_starts_no_worker_by_uv_unless_that_was_chosen(
 
 
 # --- imap over any pool --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_an_interruption_of_the_iterator_leaves_imap_after_what_was_yielded(
+    interruption: BaseException,
+) -> None:
+    ends = InterruptedPool(interruption).imap(specs(9), in_flight=3)
+
+    assert [next(ends)[0].run_id for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(type(interruption)) as caught:
+        next(ends)
+    assert caught.value is interruption
+
+
+def test_a_ctrl_c_that_a_future_has_leaves_imap() -> None:
+    with InterruptedRunPool() as pool, pytest.raises(KeyboardInterrupt, match="run 3 did it"):
+        list(pool.imap(specs(6)))
 
 
 @given(

@@ -27,6 +27,7 @@ from gmat_sweep import (
 from gmat_sweep.backends import DebugPool, ProcessPoolExecutorPool
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
+from gmat_sweep.folder.last_pass import LastPass
 
 
 class BorrowedPool(Pool):
@@ -88,6 +89,22 @@ class FirstComePool(BorrowedPool):
                     yield self.ended.get(timeout=60)
         finally:
             self.asked.release()
+
+
+class InterruptedPool(FirstComePool):
+    """Yields two outcomes; then an interruption reaches its iterator."""
+
+    def __init__(self, workers: LocalJoblibPool, interruption: BaseException) -> None:
+        super().__init__(workers)
+        self.interruption = interruption
+        self.yielded: list[int] = []
+
+    def as_completed(self, futures: Iterable[Future[RunOutcome]]) -> Iterator[RunOutcome]:
+        for outcome in super().as_completed(futures):
+            if len(self.yielded) == 2:
+                raise self.interruption
+            self.yielded.append(outcome.run_id)
+            yield outcome
 
 
 def grid_sweep(
@@ -164,6 +181,24 @@ def test_a_run_whose_outcome_a_pool_never_gives_is_tried_again_and_costs_itself_
     }
     assert headline(entries[2].stderr).startswith("FirstComePool gave no outcome of run 2.")
     assert len(entries[2].attempts) == 1
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), GeneratorExit(), SystemExit(3)])
+def test_an_interruption_of_somebody_elses_pool_leaves_run_with_what_was_yielded_on_record(
+    interruption: BaseException, pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
+) -> None:
+    with (
+        InterruptedPool(pool, interruption) as borrowed,
+        pytest.raises(type(interruption)) as caught,
+    ):
+        grid_sweep(borrowed, leo_short, tmp_path, 12).run()
+    entries = Manifest.load(tmp_path / "manifest.jsonl").entries
+
+    assert caught.value is interruption
+    assert sorted(e.run_id for e in entries) == sorted(borrowed.yielded)
+    assert [e.status for e in entries] == ["ok", "ok"]
+    assert (last := LastPass.of(tmp_path)) is not None
+    assert last.state == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ class Pool(ABC):
             ``in_flight`` is below 1.
         BackendError
             The pool is closed or used wrongly.
+        BaseException
+            `as_completed` raised KeyboardInterrupt or another interruption that is no `Exception`.
         """
         bound = self._in_flight_bound(in_flight)
         remaining = iter(specs)
@@ -117,7 +119,7 @@ class Pool(ABC):
                 spec, end = ended.get()
                 if isinstance(end, WorkerDiedError):
                     end = failed_by(spec, end, datetime.now(UTC))
-                if isinstance(end, BackendError):
+                if isinstance(end, BaseException):
                     raise end
                 yield spec, end
                 under_way -= 1

@@ -4,7 +4,8 @@
 outcome goes to the run that has its ``run_id``, whichever futures `Drain` asked for. If the outcome
 of a run never comes, `Drain` reports an error for that run. If a pool completes a future, `Drain`
 takes the outcome from it at once, so that the run does not wait for a slower one that the iterator
-waits for.
+waits for. If the iterator raises an interruption, such as KeyboardInterrupt, every run that has no
+outcome yet ends with it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Drain", "End"]
 
-type End = RunOutcome | BackendError
-"""The end of a run: its outcome, or the error that says why there is none."""
+type End = RunOutcome | BaseException
+"""The end of a run: its outcome, or the error or interruption because of which there is none."""
 
 
 class _Pool(Protocol):
@@ -41,7 +42,7 @@ class _Ticket:
     ----------
     future : Future or None
         The future that the pool returned; None while the run is being submitted.
-    end : RunOutcome, BackendError or None
+    end : RunOutcome, BaseException or None
         The end of the run; None before.
     suspected : BaseException or None
         The exception that ended an iteration over this run and others.
@@ -75,9 +76,10 @@ class Drain:
         self._iterator: Iterator[RunOutcome] | None = None
         self._asked: list[_Ticket] = []
         self._yielded_any = False
+        self._interrupted_by: BaseException | None = None
 
     def submit(self, spec: RunSpec, ended: Callable[[RunSpec, End], None]) -> None:
-        """Submit a spec; raise what the pool's `submit` raises.
+        """Submit a spec; raise what the pool's `submit` raises, or what has interrupted the pool.
 
         Parameters
         ----------
@@ -88,6 +90,8 @@ class Drain:
         """
         ticket = _Ticket(spec, ended, datetime.now(UTC))
         with self._lock:
+            if self._interrupted_by is not None:
+                raise self._interrupted_by
             # Before the pool has the spec: it may yield the outcome before submit() returns.
             self._waiting.append(ticket)
         try:
@@ -95,7 +99,8 @@ class Drain:
                 future = self._pool.submit(spec)
         except BaseException:
             with self._lock:
-                self._waiting.remove(ticket)
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
             raise
         with self._lock:
             ticket.future = future
@@ -160,8 +165,12 @@ class Drain:
             outcome = next(self._iterator)
         except StopIteration:
             return self._after_iteration(None)
-        except BaseException as error:  # noqa: BLE001 - what escapes a pool is a run's failure
+        except Exception as error:  # noqa: BLE001 - what escapes a pool is a run's failure
             return self._after_iteration(error)
+        except BaseException as interruption:  # noqa: BLE001 - raised where the runs are waited for
+            if self._is_of_a_run(interruption):
+                return self._after_iteration(interruption)
+            return self._interrupted(interruption)
         if not isinstance(outcome, RunOutcome):
             return self._after_iteration(
                 TypeError(f"as_completed() yielded {outcome!r}, which is no RunOutcome")
@@ -175,6 +184,29 @@ class Drain:
                     self._settle(ticket, outcome)
                     return [ticket]
         return []
+
+    def _is_of_a_run(self, escaped: BaseException) -> bool:
+        """Whether a run has raised this and a future kept it; Ctrl-C is meant for the sweep."""
+        if isinstance(escaped, KeyboardInterrupt):
+            return False
+        futures = (ticket.future for ticket in self._asked)
+        return any(
+            isinstance(future, Future)
+            and future.done()
+            and not future.cancelled()
+            and future.exception() is escaped
+            for future in futures
+        )
+
+    def _interrupted(self, interruption: BaseException) -> list[_Ticket]:
+        """End every run that has no outcome, those that are still being submitted included."""
+        self._iterator = None
+        with self._lock:
+            self._interrupted_by = interruption
+            left = self._waiting[:]
+            for ticket in left:
+                self._settle(ticket, interruption)
+        return left
 
     def _after_iteration(self, error: BaseException | None) -> list[_Ticket]:
         """Judge the runs that an iteration was asked for and did not yield."""

@@ -72,7 +72,10 @@ class _Waiting:
     def execute(
         self, spec: RunSpec, *, timeout_s: float | None = None, memory_limit: int | None = None
     ) -> RunOutcome:
-        """Submit the spec and return its outcome; failed if an exception escapes the pool."""
+        """Submit the spec and return its outcome; failed if an exception escapes the pool.
+
+        An interruption, such as KeyboardInterrupt, is raised here for every run without an outcome.
+        """
         if timeout_s is not None or memory_limit is not None:
             raise BackendError(
                 f"{type(self._pool).__name__} cannot end a run that takes too long or too much "
@@ -86,7 +89,7 @@ class _Waiting:
         end = ended.get()
         # For the other threads that wait.
         self._drain.advance()
-        if isinstance(end, BackendError):
+        if isinstance(end, BaseException):
             raise end
         return end
 

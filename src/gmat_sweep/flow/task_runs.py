@@ -75,15 +75,19 @@ class _Progress:
     position: int
     is_begun: bool = False
     outcome: RunOutcome | None = None
+    interruption: BaseException | None = None
     faults: list[RunOutcome] = field(default_factory=list)
 
     def settle(self, done: PrefectFuture[Any]) -> RunOutcome:
         """Return the run's outcome once its task run has ended.
 
-        If faults ended all attempts, the outcome is that of the last attempt.
+        If faults ended all attempts, the outcome is that of the last attempt. An interruption that
+        the pool has raised is raised here, in the thread of the flow.
         """
         if self.outcome is not None:
             return self.outcome
+        if self.interruption is not None:
+            raise self.interruption
         error = done.result(raise_on_failure=False)
         if isinstance(error, SweepStoppedError):
             raise error
@@ -212,6 +216,12 @@ class TaskRuns:
                 except SweepStoppedError:
                     yield from self._ended()
                     raise
+                except BaseException as error:
+                    if not isinstance(error, Exception):
+                        # The threads of other runs may be about to take an outcome from the pool.
+                        self._stop()
+                        yield from self._ended()
+                    raise
                 yield progress.spec, outcome, progress.attempts()
         finally:
             self._stop()
@@ -227,6 +237,8 @@ class TaskRuns:
         """Run one spec where the caller's debugger can follow it."""
         state = self._task(progress.spec.run_id, return_state=True)
         del self._in_flight[progress.spec.run_id]
+        if progress.interruption is not None:
+            raise progress.interruption
         if progress.outcome is None:
             error = state.result(raise_on_failure=False)
             if isinstance(error, SweepStoppedError):
@@ -284,6 +296,11 @@ class TaskRuns:
             progress.outcome = outcome
             limit = TIMED_OUT if isinstance(error, WorkerTimedOutError) else OVER_MEMORY
             return self._failed(limit, outcome)
+        except Exception:
+            raise
+        except BaseException as interruption:  # noqa: BLE001 - raised again by `settle`
+            progress.interruption = interruption
+            return Cancelled(message=f"interrupted: {type(interruption).__name__}")
         if stopped := stopped_by(outcome.shortage, spec):
             raise stopped
         progress.outcome = outcome
