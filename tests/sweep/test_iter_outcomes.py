@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 from types import FrameType
@@ -146,3 +149,43 @@ class TestIterOutcomes:
         hand_made([run_of(0, tmp_path)], tmp_path, pool).iter_outcomes()
 
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.promise("8", "a program that ends while it has read half of the outcomes")
+def test_a_program_ends_whose_outcomes_are_half_read(tmp_path: Path, prefect_url: str) -> None:
+    """At module level nothing closes the generator, and the runs under way may never end."""
+    program = textwrap.dedent(
+        """
+        import sys, threading
+        from pathlib import Path
+        from gmat_sweep import LocalJoblibPool
+        from resumed_sweeps import NOTE, hand_made, run_of
+
+        def begin(name):
+            folder = Path(sys.argv[1]) / name
+            folder.mkdir()
+            runs = [run_of(n, folder, context={"sleep_s": 60.0 * (n > 0)}) for n in range(3)]
+            sweep = hand_made(runs, folder, LocalJoblibPool(1), postprocess=NOTE)
+            begun.append(sweep.iter_outcomes())
+            next(begun[-1])
+
+        begun = []
+        thread = threading.Thread(target=begin, args=("in a thread",))
+        thread.start()
+        begin("at module level")
+        thread.join()
+        sys.exit(3)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        env={**os.environ, "PREFECT_API_URL": prefect_url, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+
+    assert done.returncode == 3, done.stderr
+    assert lines_of(tmp_path / "at module level" / "manifest.jsonl") == 1
+    assert lines_of(tmp_path / "in a thread" / "manifest.jsonl") == 1
+    assert "Traceback" not in done.stderr

@@ -15,7 +15,8 @@ import os
 import queue
 import re
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -30,6 +31,7 @@ __all__ = [
     "LONE_SERVER",
     "RUN_LOGGERS",
     "TASK_RUN_LOGGER",
+    "call_before_prefect_ends",
     "count_of_task_runs",
     "drop_unsent",
     "flow_run_of_this_process",
@@ -153,6 +155,18 @@ def drop_unsent() -> None:
             while True:
                 worker._queue.get_nowait()
                 worker._queue.task_done()
+
+
+def call_before_prefect_ends(callback: Callable[[], None]) -> None:
+    """Call `callback` when the program ends, while Prefect still sends what it is given.
+
+    Python calls the functions of `atexit` only after it has waited for all threads. Prefect ends
+    its senders by a private function of `threading`, which calls the newest first; there is no
+    public one that comes before.
+    """
+    # The program may be ending already.
+    with contextlib.suppress(RuntimeError):
+        threading._register_atexit(callback)  # type: ignore[attr-defined]
 
 
 def forget_task_run(runner: ThreadPoolTaskRunner[Any], task_run_id: UUID) -> None:
