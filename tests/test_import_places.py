@@ -96,7 +96,7 @@ def test_no_python_that_is_started_begins_with_the_current_folder(
 ) -> None:
     folder = strangers_folder(here / "theirs")
     monkeypatch.chdir(folder)
-    *server, _ = server_command(1)
+    *server, _ = server_command(1, driver=os.getpid())
 
     for command, said in (
         ([*import_places.python_command(), "-c", "import json; print('ran')"], "ran"),

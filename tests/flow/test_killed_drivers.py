@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -118,8 +119,13 @@ def test_a_server_that_goes_away_costs_its_record_and_no_run(
         text=True,
         timeout=200,
     )
+    ended = datetime.now(UTC)
+    last_run = max(
+        e.ended_at for e in Manifest.load(tmp_path / "out/manifest.jsonl").entries if e.ended_at
+    )
 
     figures.add(rounds=1, kills=1)
+    assert ended - last_run < timedelta(seconds=10)
     assert not figures.acknowledged(range(40), statuses(tmp_path / "out")), done.stderr
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["40"]

@@ -28,7 +28,7 @@ from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, TaskRun
 from prefect.context import FlowRunContext
 from prefect.events import Event, Resource
-from prefect.events.clients import NullEventsClient
+from prefect.events.clients import NullEventsClient, PrefectEventsClient
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import TerminationSignal
 from prefect.logging.handlers import APILogWorker
@@ -83,7 +83,7 @@ class TestTheServer:
     """A Prefect server that lives beside a sweep."""
 
     def test_prefects_server_is_still_made_by_create_app_without_arguments(self) -> None:
-        assert "prefect.server.api.server:create_app" in internals.server_command(4200)
+        assert "prefect.server.api.server:create_app" in internals.server_command(4200, driver=1)
         # Read and not imported, which takes five seconds.
         source = (Path(str(prefect.__file__)).parent / "server/api/server.py").read_text()
         (made_by,) = (
@@ -98,7 +98,7 @@ class TestTheServer:
 
     def test_uvicorn_still_has_the_options_of_the_servers_command(self) -> None:
         known = {option for each in uvicorn.main.params for option in each.opts}
-        used = {word for word in internals.server_command(4200) if word.startswith("--")}
+        used = {word for word in internals.server_command(4200, driver=1) if word.startswith("--")}
 
         assert len(used) == 6
         assert used <= known
@@ -166,6 +166,17 @@ class TestUnsentEvents:
         assert internals.number_unsent() == 0
         assert unsent._queue.unfinished_tasks == 0
         unsent.wait_until_empty()
+
+    def test_prefects_events_client_still_reads_how_often_it_tries_from_that_attribute(
+        self, unsent: EventsWorker
+    ) -> None:
+        client = PrefectEventsClient(NOBODY, reconnection_attempts=3)
+        unsent._client = client
+        assert client._reconnection_attempts == 3
+        internals.drop_unsent()
+
+        assert client._reconnection_attempts == 0
+        assert "range(self._reconnection_attempts + 1)" in inspect.getsource(client._emit)
 
     def test_prefects_events_workers_are_still_found_in_a_dictionary_of_that_name(self) -> None:
         with temporary_settings({PREFECT_API_URL: NOBODY}):

@@ -22,6 +22,7 @@ from prefect.exceptions import PrefectException
 
 from gmat_sweep.analysis.report import sweep_report
 from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.flow.server import forget_unsent_events, server_is_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,16 +90,20 @@ class ProgressArtifact:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Show the last state; wait at most 5 s for the server to take it."""
+        """Show the last state; wait at most 5 s for the server to take it, if it is there."""
         self._ended.set()
-        self._thread.join(_LAST_WORD_S)
+        if not server_is_gone():
+            self._thread.join(_LAST_WORD_S)
 
     def _keep_up(self) -> None:
         artifact_id, shown, ended = None, (-1, -1), False
         with get_client(sync_client=True) as client:
             while True:
                 state = (self._done, self._failed)
-                if state != shown:
+                if server_is_gone():
+                    # Here and not at the end of the runs only, which then comes the sooner.
+                    forget_unsent_events()
+                elif state != shown:
                     try:
                         artifact_id = self._send(client, artifact_id, *state)
                         shown = state
@@ -165,6 +170,9 @@ def publish(flow_run_id: UUID, artifacts: dict[str, tuple[str, str, str]]) -> No
     artifacts : dict of str to tuple
         By key: type, data and description.
     """
+    if server_is_gone():
+        _log.warning("the Prefect server is gone and did not take %s", ", ".join(artifacts))
+        return
     try:
         with get_client(sync_client=True) as client:
             for key, (kind, data, description) in artifacts.items():

@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
 from gmat_sweep.flow.prefect_internals import count_of_task_runs
+from gmat_sweep.flow.server import server_is_gone
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -51,7 +52,7 @@ class Backlog:
 
     def keep_short(self, finished: int) -> None:
         """If the server may lack 1000 of `finished` task runs, wait until it lacks at most 500."""
-        if finished < self._asked_at:
+        if finished < self._asked_at or server_is_gone():
             return
         try:
             with get_client(sync_client=True) as client:

@@ -74,8 +74,26 @@ _PATH_SETTINGS = ("PROFILES_PATH", "CONFIG_PATH", "SETTINGS_PATH", "STORAGE_PATH
 _RELATIVE_DATABASE = re.compile(r"(sqlite\+aiosqlite:///)(?!/|:memory:|file:)(.+)")
 
 
-def server_command(port: int) -> list[str]:
+_SERVER_PROGRAM = """\
+import os, signal, sys, threading, time
+driver = int(sys.argv.pop(1))
+def end_with_the_driver():
+    while os.getppid() == driver:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+    os._exit(1)
+threading.Thread(target=end_with_the_driver, daemon=True).start()
+import uvicorn
+uvicorn.main(prog_name="uvicorn")
+"""
+
+
+def server_command(port: int, *, driver: int) -> list[str]:
     """Return the command that serves Prefect's API on loopback, at a port.
+
+    The server ends within seconds when it is no longer a child of the process `driver`: the reaper
+    that would end it may have been killed with the driver.
 
     ``prefect server start`` is the public command. It loads Prefect's command line first, which
     takes some 0.2 s of CPU more. It also prints a banner into the log that `LocalServer` quotes to
@@ -83,7 +101,7 @@ def server_command(port: int) -> list[str]:
     """
     return [
         *python_command(),
-        *("-m", "uvicorn"),
+        *("-c", _SERVER_PROGRAM, str(driver)),
         # Without it, uvicorn puts the current folder first.
         *("--app-dir", str(server_folder())),
         *("--factory", "prefect.server.api.server:create_app"),
@@ -143,14 +161,19 @@ def number_unsent() -> int:
 
 
 def drop_unsent() -> None:
-    """Drop the events and log lines that wait in this process to be sent.
+    """Drop the events and log lines that wait in this process to be sent; try no event again.
 
     Prefect's `drain` would send them all, and wait until they are sent. This function marks each
     one as done, because Prefect's `wait_until_empty` waits until all that were ever put are done.
     """
+    from prefect.events.clients import PrefectEventsClient
     from prefect.events.worker import EventsWorker
 
     for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
+        # A sender has its client once it has begun.
+        if isinstance(client := getattr(worker, "_client", None), PrefectEventsClient):
+            # Ten attempts take seven seconds for each event.
+            client._reconnection_attempts = 0
         with contextlib.suppress(queue.Empty):
             while True:
                 worker._queue.get_nowait()

@@ -18,7 +18,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -44,6 +43,8 @@ __all__ = [
     "lasting_api_url",
     "let_events_be_sent",
     "recorded_on",
+    "server_is_gone",
+    "without_retries",
 ]
 
 START_TIMEOUT_S = 120.0
@@ -74,21 +75,20 @@ class LocalServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.api_url = f"http://127.0.0.1:{port}/api"
-        descriptor, name = tempfile.mkstemp(prefix="gmat-sweep-prefect-", suffix=".log")
-        self._log = Path(name)
-        with os.fdopen(descriptor, "wb") as log:
-            self._process = subprocess.Popen(
-                server_command(port),
-                cwd=server_folder(),
-                env=with_whole_paths(
-                    {**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT}
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C must end the sweep only: the server then still has to record its end.
-                start_new_session=True,
-            )
+        # A file without a name is gone with the last process that has it open, however that ends.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
+        self._process = subprocess.Popen(
+            server_command(port, driver=os.getpid()),
+            cwd=server_folder(),
+            env=with_whole_paths(
+                {**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT}
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            # Ctrl-C must end the sweep only: the server then still has to record its end.
+            start_new_session=True,
+        )
         REAPER.add_group(self._process.pid)
         self._answers = False
 
@@ -96,6 +96,11 @@ class LocalServer:
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
 
     def wait(self) -> str:
         """Return the API address once the server answers.
@@ -111,7 +116,7 @@ class LocalServer:
         with httpx.Client(trust_env=False) as client:
             while not self._answers:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    said = self._log.read_text(encoding="utf-8", errors="replace")[-4000:]
+                    said = self._said()
                     self.stop()
                     raise BackendError(
                         "The local Prefect server did not start. Its last output was:\n"
@@ -123,6 +128,12 @@ class LocalServer:
                     time.sleep(0.05)
         return self.api_url
 
+    def _said(self) -> str:
+        size = os.fstat(self._log.fileno()).st_size
+        # The server writes at the position that it shares with this process: it is left alone.
+        last = os.pread(self._log.fileno(), 4000, max(0, size - 4000))
+        return last.decode(errors="replace")
+
     def stop(self) -> None:
         """End the server process. Calling it again does nothing."""
         if self._process.poll() is None:
@@ -133,7 +144,7 @@ class LocalServer:
                 self._process.kill()
                 self._process.wait()
         REAPER.discard_group(self._process.pid)
-        self._log.unlink(missing_ok=True)
+        self._log.close()
 
 
 _server: LocalServer | None = None
@@ -186,6 +197,23 @@ def recorded_on() -> Iterator[str]:
     }
     with temporary_settings(settings):
         yield server.api_url
+
+
+def server_is_gone() -> bool:
+    """Whether the process's own server is in use and has ended; nobody restarts it."""
+    from prefect.settings import PREFECT_API_URL
+
+    server = _server
+    return server is not None and PREFECT_API_URL.value() == server.api_url and server.has_ended
+
+
+@contextlib.contextmanager
+def without_retries() -> Iterator[None]:
+    """Have Prefect try each call of its API once, for a server that is gone."""
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        yield
 
 
 def _check_answers(api_url: str) -> None:

@@ -32,7 +32,12 @@ from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
 from gmat_sweep.flow.logs import load_prefect, off_the_terminal, quiet_runs
 from gmat_sweep.flow.prefect_internals import flow_run_under_way
 from gmat_sweep.flow.runners.choice import runner_for
-from gmat_sweep.flow.server import forget_unsent_events, recorded_on
+from gmat_sweep.flow.server import (
+    forget_unsent_events,
+    recorded_on,
+    server_is_gone,
+    without_retries,
+)
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
@@ -88,9 +93,9 @@ def run_job(job: SweepJob) -> SweepReport:
             return report
     load_prefect()
     report = SweepReport()
-    with off_the_terminal(), recorded_on():
+    with off_the_terminal(), recorded_on(), contextlib.ExitStack() as at_the_end:
         try:
-            _flow_of(job, report)(
+            _flow_of(job, report, at_the_end)(
                 mission=job.mission,
                 kind=job.kind,
                 runs=job.count,
@@ -110,8 +115,14 @@ def run_job(job: SweepJob) -> SweepReport:
     return report
 
 
-def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome]]:
-    """Return a flow that runs this one job; its parameters only show on its page in the UI."""
+def _flow_of(
+    job: SweepJob, report: SweepReport, at_the_end: contextlib.ExitStack
+) -> Flow[..., State[SweepOutcome]]:
+    """Return a flow that runs this one job; its parameters only show on its page in the UI.
+
+    When the runs have ended and the server is gone, `at_the_end` gets the setting with which
+    Prefect then ends the flow run.
+    """
     # Here, because `load_prefect` must be the first to load all of Prefect.
     from prefect import flow
 
@@ -132,6 +143,10 @@ def _flow_of(job: SweepJob, report: SweepReport) -> Flow[..., State[SweepOutcome
         except BaseException as error:
             report.error = error
             raise
+        finally:
+            if server_is_gone():
+                forget_unsent_events()
+                at_the_end.enter_context(without_retries())
 
     return flow(
         name=FLOW_NAME,
