@@ -14,6 +14,7 @@ from gmat_sweep.analysis.nightly.failures import FailureChange
 from gmat_sweep.analysis.nightly.inputs import InputChange
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
 from gmat_sweep.analysis.outcomes import FailureRate, run_list
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.analysis.outcomes import FailureGroup
@@ -84,7 +85,7 @@ class NightComparison:
 
     def headline(self) -> str:
         """Return one or two sentences that say whether something moved, as plain text."""
-        return f"{self._what_moved()} {self._what_changed()}"
+        return one_line(f"{self._what_moved()} {self._what_changed()}")
 
     def to_markdown(self, *, narrow: bool = False) -> str:
         """Return the comparison as Markdown: the headline, then inputs, failures, quantities.
