@@ -171,10 +171,12 @@ def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
         return extra
 
     def inside(record: Any) -> Any:
+        if not isinstance(record, dict) or not isinstance(record.get("output_dir"), str):
+            return record
         folder = PurePosixPath(record["output_dir"])
         if not folder.is_absolute() and ".." not in folder.parts:
             return record
-        return {**record, "output_dir": f"runs/{run_folder_name(record['run_id'])}"}
+        return {**record, "output_dir": f"runs/{run_folder_name(record.get('run_id', 0))}"}
 
     return {**extra, EXPLICIT_RUNS_KEY: [inside(record) for record in kept]}
 
