@@ -140,6 +140,8 @@ def _look_at_log(it: Examination) -> None:
         it.is_missing = True
         it.damage(f"the manifest {it.manifest_path.name} is missing")
         return
+    for oddity in it.log.oddities:
+        it.note(f"{it.manifest_path.name}, {oddity}")
     for problem in it.log.problems:
         it.damage(f"{it.manifest_path.name}, {problem}")
     if it.log.torn_bytes:
@@ -222,8 +224,8 @@ def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal], scr
 def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
     """Yield the seals of all run folders; a hand-made run may have its folder anywhere."""
     folders = {path for path in run_folders(it.folder) if RUN_FOLDER.fullmatch(path.name)}
-    kept = [] if manifest is None else manifest.extra.get(EXPLICIT_RUNS_KEY) or []
-    for record in kept:
+    kept = None if manifest is None else manifest.extra.get(EXPLICIT_RUNS_KEY)
+    for record in kept if isinstance(kept, list) else []:
         if isinstance(record, dict) and isinstance(record.get("output_dir"), str):
             folders.add(it.folder / record["output_dir"])
     for folder in sorted(folders):
@@ -254,9 +256,8 @@ def _unreadable(entry: ManifestEntry, folder: Path) -> list[str]:
 
     problems = []
     for recorded in (*entry.output_paths.values(), *entry.solver_paths.values()):
-        path = next(p for p in run_files.places(recorded, entry.run_id, [folder]) if p.is_file())
         try:
-            pq.read_metadata(path)
+            pq.read_metadata(run_files.found(recorded, entry.run_id, [folder]))
         except (pa.ArrowException, OSError) as error:
             problems.append(f"{recorded} cannot be read as Parquet ({error})")
     return problems

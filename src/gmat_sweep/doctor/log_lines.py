@@ -7,16 +7,38 @@ at the place that it was written to. It drops a line that does not fit its check
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest.entry import ManifestEntry
+from gmat_sweep.manifest.entry import NOTES_KEY, ManifestEntry
 from gmat_sweep.manifest.lines import checked_record
+from gmat_sweep.manifest.values import take, take_members
+from gmat_sweep.plans import PLANNED_KEY
+from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
+from gmat_sweep.sweep.resuming import (
+    END_STATE_KEY,
+    MISSION_FILES_KEY,
+    UNCONVERGED_KEY,
+)
 
 __all__ = ["SalvagedLog", "salvaged"]
+
+# Keys that a reader does without, and passes over where their values are of another type. A wrong
+# plan is told by whoever makes it.
+_HEADER_EXTRAS: dict[str, tuple[type, type]] = {
+    "created_by": (dict, object),
+    "mission": (str, object),
+    END_STATE_KEY: (str, object),
+    MISSION_FILES_KEY: (dict, str),
+    MISSION_ABSOLUTE_KEY: (str, object),
+    MISSION_PATH_KEY: (str, object),
+    UNCONVERGED_KEY: (str, object),
+}
+_ENTRY_EXTRAS: dict[str, tuple[type, type]] = {NOTES_KEY: (list, str), PLANNED_KEY: (int, object)}
 
 
 @dataclass(slots=True)
@@ -33,12 +55,15 @@ class SalvagedLog:
         Why a line cannot be read, each with its line.
     torn_bytes : int
         How many bytes stand after the last newline.
+    oddities : list of str
+        Values of a wrong type that readers pass over, each with its line and key.
     """
 
     header: dict[str, Any] | None = None
     entries: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     torn_bytes: int = 0
+    oddities: list[str] = field(default_factory=list)
 
 
 def salvaged(path: Path) -> SalvagedLog:
@@ -65,6 +90,7 @@ def salvaged(path: Path) -> SalvagedLog:
             except ValueError as error:
                 log.problems.append(f"line {number}: {error}")
                 continue
+            log.oddities += [f"line {number}: {each}" for each in _oddities(record, place)]
             if place != number:
                 moved.append(number)
             if whole.setdefault(place, record) != record:
@@ -102,3 +128,15 @@ def _check(record: dict[str, Any], place: int, path: Path) -> None:
     except ManifestCorruptError as error:
         # In parentheses: this message names path and line, and so does the caller.
         raise ValueError(f"the header cannot be understood ({error})") from error
+
+
+def _oddities(record: dict[str, Any], place: int) -> Iterator[str]:
+    known = _HEADER_EXTRAS if place == 1 else _ENTRY_EXTRAS
+    for key in known.keys() & record.keys():
+        kind, members = known[key]
+        try:
+            take(record, key, kind)
+            if members is not object:
+                take_members(record, key, members, kind())
+        except ValueError as error:
+            yield f"{error}; readers pass over it"

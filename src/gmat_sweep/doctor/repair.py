@@ -20,7 +20,7 @@ from typing import Any
 from gmat_sweep.disk.files import fsync_dir, write_file
 from gmat_sweep.doctor.examination import Examination
 from gmat_sweep.folder.layout import SEAL_NAME, header_copy, quarantine_name, run_folder
-from gmat_sweep.folder.run_files import places
+from gmat_sweep.folder.run_files import found
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.manifest.lines import line_of
@@ -61,8 +61,8 @@ def repaired(it: Examination) -> list[str]:
 def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
     """Write the manifest anew if it is not true; say in words what was done."""
     spoiled = {run_id: why for run_id, why in it.damaged.items() if run_id not in it.unrecorded}
-    found = [seal.record_below(it.folder) for seal in it.unrecorded.values()]
-    if it.log_is_whole and not spoiled and not found:
+    sealed = [seal.record_below(it.folder) for seal in it.unrecorded.values()]
+    if it.log_is_whole and not spoiled and not sealed:
         return []
     assert it.header is not None
     if not it.is_missing:
@@ -71,13 +71,13 @@ def _rebuilt_manifest(it: Examination, quarantine: _Quarantine) -> list[str]:
     for run_id in spoiled:
         _set_aside(it, run_id, quarantine, shared)
     failed = [_spoiled_record(it.latest[run_id], why) for run_id, why in spoiled.items()]
-    records = [it.header, *it.log.entries, *found, *failed]
+    records = [it.header, *it.log.entries, *sealed, *failed]
     write_file(it.manifest_path, (line_of(record, seq) for seq, record in enumerate(records)))
     done = []
     if not it.log_is_whole:
         done.append(f"the manifest was rebuilt with {len(it.latest)} entries of the old one")
-    if found:
-        done.append(f"{len(found)} runs were recorded from their sealed folders")
+    if sealed:
+        done.append(f"{len(sealed)} runs were recorded from their sealed folders")
     if spoiled:
         done.append(f"{len(spoiled)} runs with damaged files were marked as failed")
     return done
@@ -108,10 +108,10 @@ def _set_aside(
     folders = {run_folder(it.folder, run_id)}
     for paths in (entry.output_paths, entry.extra_outputs, entry.solver_paths):
         for recorded in paths.values():
-            found = next((p for p in places(recorded, run_id, [it.folder]) if p.is_file()), None)
-            if found is not None and recorded.as_posix() not in shared:
-                folders.add(found.parent)
-                quarantine.move(found)
+            path = found(recorded, run_id, [it.folder])
+            if path is not None and recorded.as_posix() not in shared:
+                folders.add(path.parent)
+                quarantine.move(path)
     for folder in folders:
         quarantine.move(folder / SEAL_NAME)
 

@@ -5,6 +5,7 @@ The worker calls `fsynced_facts` after it has written a file. A resume and the d
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from gmat_sweep.manifest.file_keys import file_key
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["content_facts", "damage", "facts_of", "fsynced_facts", "places"]
+__all__ = ["content_facts", "damage", "facts_of", "found", "fsynced_facts", "places"]
 
 _CHUNK = 1 << 20
 
@@ -61,6 +62,21 @@ def places(recorded: Path, run_id: int, folders: Sequence[Path]) -> Iterator[Pat
         yield run_folder(folder, run_id) / recorded.name
 
 
+def found(recorded: Path, run_id: int, folders: Sequence[Path]) -> Path | None:
+    """Return the first of `places` where there is a file; None if it is at none of them."""
+    return next((place for place in places(recorded, run_id, folders) if _is_file(place)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        # A manifest may hold any text for a path, also one that is too long for a name.
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
 def _below(path: Path, folders: Sequence[Path]) -> Path:
     """Return `path` relative to the innermost of `folders` that it lies in, if any."""
     if not path.is_absolute() or len(folders) == 1:
@@ -81,8 +97,7 @@ def damage(entry: ManifestEntry, folders: Sequence[Path]) -> list[str]:
     """
     problems = []
     for recorded in _listed(entry):
-        found = (place for place in places(recorded, entry.run_id, folders) if place.is_file())
-        path = next(found, None)
+        path = found(recorded, entry.run_id, folders)
         if path is None:
             problems.append(f"{recorded} is missing")
             continue

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.manifest.file_keys import from_the_run_folder
 from gmat_sweep.manifest.lines import RESERVED_KEYS
-from gmat_sweep.manifest.values import NULL, jsonable, take, take_members
+from gmat_sweep.manifest.values import NULL, jsonable, shown, take, take_members
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunStatus, checked_choice
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ _ENTRY_KEYS = frozenset(_ENTRY_TYPES)
 _STATUSES = frozenset(get_args(RunStatus))
 _POSTPROCESS_STATUSES = frozenset(get_args(PostprocessStatus))
 _REQUIRED_KEYS = frozenset(list(_ENTRY_TYPES)[:9])
+# Python cannot make a float of every integer.
+_LONGEST_S = 1e18
 _UNTIDY = re.compile(r"//|(?:^|/)\.(?:/|$)|/$|^$")
 
 
@@ -73,7 +75,7 @@ def _paths(record: Mapping[str, Any], key: str, anchor: str) -> dict[str, Path]:
     try:
         return {name: Path(_anchored(text, anchor)) for name, text in texts.items()}
     except (TypeError, AttributeError):
-        raise ValueError(f"{key} must hold text, not {record[key]!r}") from None
+        raise ValueError(f"{key} must hold text, not {shown(record[key])}") from None
 
 
 def _anchored(text: str, anchor: str) -> str:
@@ -89,9 +91,28 @@ def _folder(text: str, anchor: str) -> str:
 
 def _time(record: Mapping[str, Any], key: str) -> datetime:
     try:
-        return datetime.fromisoformat(record[key])
+        time = datetime.fromisoformat(record[key])
     except ValueError:
-        raise ValueError(f"{key} must be an ISO 8601 time, not {record[key]!r}") from None
+        raise ValueError(f"{key} must be an ISO 8601 time, not {shown(record[key])}") from None
+    # Times without a zone cannot be compared with the others.
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _duration(record: Mapping[str, Any]) -> float:
+    seconds: float = record["duration_s"]
+    if abs(seconds) > _LONGEST_S and isinstance(seconds, int):
+        raise ValueError(f"duration_s must be a number of seconds, not {shown(seconds)}")
+    return seconds
+
+
+def _facts(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = take_members(record, "files", dict, {})
+    for facts in files.values():
+        if type(facts.get("size")) is not int or type(facts.get("sha256")) is not str:
+            raise ValueError(
+                f"files must hold the size and the sha256 of each file, not {shown(facts)}"
+            )
+    return files
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +310,7 @@ class ManifestEntry:
         if missing := _REQUIRED_KEYS - data.keys():
             raise ValueError(f"{', '.join(sorted(missing))} is missing")
         status, log_path, folder = data["status"], data["log_path"], data.get("output_dir")
-        files = take_members(data, "files", dict, {})
+        files = _facts(data)
         postprocess_status = data.get("postprocess_status", "none")
         if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
             checked_choice("status", status, RunStatus)
@@ -301,7 +322,7 @@ class ManifestEntry:
             output_paths=_paths(data, "output_paths", anchor),
             started_at=_time(data, "started_at"),
             ended_at=_time(data, "ended_at"),
-            duration_s=data["duration_s"],
+            duration_s=_duration(data),
             stderr=data["stderr"],
             log_path=None if log_path is None else Path(_anchored(log_path, anchor)),
             extra_outputs=_paths(data, "extra_outputs", anchor),

@@ -17,6 +17,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import os
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -447,7 +448,9 @@ class Manifest:
 
 def _header_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a header line, or raise ValueError naming the key that is wrong."""
-    take(record, "output_dir", str, NULL, default=None)
+    folder = take(record, "output_dir", str, NULL, default=None)
+    if folder is not None and not _can_be_a_path(folder):
+        raise ValueError(f"output_dir must be a path, not {folder!r}")
     return {
         "script_sha256": take(record, "script_sha256", str),
         "gmat_sweep_version": take(record, "gmat_sweep_version", str),
@@ -462,6 +465,13 @@ def _header_fields(record: Mapping[str, Any]) -> dict[str, Any]:
         "postprocess": take(record, "postprocess", str, NULL, default=None),
         "schema_version": record["schema_version"],
     }
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _prefix(folder: Path | None) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
 
-__all__ = ["NULL", "jsonable", "plain_int", "take", "take_members"]
+__all__ = ["NULL", "jsonable", "plain_int", "shown", "take", "take_members"]
 
 NULL = type(None)
 """The type of JSON's ``null``, for `take`."""
@@ -26,6 +26,7 @@ NULL = type(None)
 _REQUIRED: Any = object()
 
 _DEEPEST = 100
+_LONGEST_SHOWN = 200
 # Python refuses to read an integer of more than 4300 digits back from text.
 _MOST_BITS = 14_000
 _ADVICE: tuple[tuple[tuple[type, ...], str], ...] = (
@@ -166,6 +167,15 @@ def _unfit(value: object, meaning: object) -> _UnfitError:
     return _UnfitError(f"is a {name}, which JSON cannot hold", advice)
 
 
+def shown(value: object) -> str:
+    """Return a value of a manifest as Python writes it, for a message; the end of a long one off.
+
+    A value may be as large as the manifest.
+    """
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
 def take(record: Mapping[str, Any], key: str, *types: type, default: Any = _REQUIRED) -> Any:
     """Return ``record[key]`` after checking its type, or `default` where the key is absent.
 
@@ -182,7 +192,7 @@ def take(record: Mapping[str, Any], key: str, *types: type, default: Any = _REQU
         raise ValueError(f"{key} is missing")
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         expected = " or ".join("null" if kind is NULL else kind.__name__ for kind in types)
-        raise ValueError(f"{key} must be {expected}, not {type(value).__name__} {value!r}")
+        raise ValueError(f"{key} must be {expected}, not {type(value).__name__} {shown(value)}")
     return value
 
 
@@ -200,7 +210,7 @@ def take_members(record: Mapping[str, Any], key: str, kind: type, default: Any) 
     for member in value.values() if isinstance(value, dict) else value:
         if not isinstance(member, kind):
             raise ValueError(  # noqa: TRY004 - the value is wrong, not the call
-                f"{key} must hold {kind.__name__} values, not {member!r}"
+                f"{key} must hold {kind.__name__} values, not {shown(member)}"
             )
     return value
 

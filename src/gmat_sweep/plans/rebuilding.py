@@ -194,17 +194,25 @@ def _kept_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec] 
     kept = take(manifest.extra, EXPLICIT_RUNS_KEY, list, NULL, default=None)
     if kept is None:
         return None
+    take_members(manifest.extra, EXPLICIT_RUNS_KEY, dict, [])
     return [
         RunSpec.from_dict(
             {
                 "script_path": str(script),
                 **record,
-                "overrides": dict(record["overrides"]),
+                "overrides": _overrides(record["overrides"]),
                 "output_dir": str(folder / record["output_dir"]),
             }
         )
         for record in kept
     ]
+
+
+def _overrides(pairs: Any) -> dict[str, Any]:
+    overrides = dict(pairs)
+    if not all(isinstance(name, str) for name in overrides):
+        raise ValueError(f"the overrides of {EXPLICIT_RUNS_KEY} must name fields by text")
+    return overrides
 
 
 def _rebuild_listed(
@@ -217,7 +225,8 @@ def _rebuild_listed(
 
 
 def _rows(parameter_spec: Mapping[str, Any], script: Path, folder: Path) -> list[RunSpec]:
-    columns = take(parameter_spec, "columns", list)
+    take(parameter_spec, "columns", list)
+    columns = take_members(parameter_spec, "columns", str, [])
     all_set = parameter_spec.get(EVERY_CELL_IS_SET) is True
     return [
         RunSpec(

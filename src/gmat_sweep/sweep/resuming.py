@@ -90,7 +90,12 @@ def existing_folder(folder: Path) -> Path:
     SweepConfigError
         The folder does not exist.
     """
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except OSError:
+        # A manifest may name any text, also one that is too long for a path.
+        is_there = False
+    if not is_there:
         raise SweepConfigError(
             f"The resume output directory does not exist: {folder}. Pass the folder that holds "
             "the sweep's runs as output_dir."
