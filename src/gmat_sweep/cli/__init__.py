@@ -28,7 +28,7 @@ from gmat_sweep.cli.endings import (
 )
 from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.console import fault_of_output, make_streams_tolerant
-from gmat_sweep.printable import printable
+from gmat_sweep.printable import printable, printable_record
 
 if TYPE_CHECKING:
     import argparse
@@ -175,6 +175,8 @@ def _speak_plainly() -> None:
     warnings.formatwarning = plainly
     console = logging.StreamHandler()
     console.setFormatter(logging.Formatter("gmat-sweep: %(message)s"))
+    # The filter of the package's logger does not see the records of loggers below it.
+    console.addFilter(printable_record)
     logger = logging.getLogger("gmat_sweep")
     logger.addHandler(console)
     # Prefect prints what reaches the root logger: each line would stand there twice.

@@ -12,7 +12,7 @@ from gmat_sweep.errors import (
     ManifestCorruptError,
     SweepConfigError,
 )
-from gmat_sweep.printable import printable
+from gmat_sweep.printable import one_line, printable
 
 __all__ = [
     "EXIT_BACKEND",
@@ -59,7 +59,7 @@ def ending_of(error: Exception) -> tuple[str, int] | None:
     match error:
         case ManifestCorruptError():
             place = f"{error.path}:{error.line_number}" if error.line_number else str(error.path)
-            return f"{error} ({place})", EXIT_MANIFEST
+            return f"{error} ({one_line(place)})", EXIT_MANIFEST
         case ManifestProblemError():
             return str(error), EXIT_MANIFEST
         case SweepConfigError():
@@ -68,7 +68,7 @@ def ending_of(error: Exception) -> tuple[str, int] | None:
             return f"backend error: {error}", EXIT_BACKEND
         # A DurabilityError is a GmatSweepError too: this case must come before that one.
         case OSError(strerror=str(reason)):
-            place = f"{error.filename}: " if error.filename else ""
+            place = f"{one_line(error.filename)}: " if error.filename else ""
             return f"{place}{reason}", EXIT_GENERIC
         case OSError() | GmatSweepError():
             return str(error), EXIT_GENERIC
