@@ -9,11 +9,11 @@ import pytest
 
 from counted_calls import calls_of
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_DAMAGED, EXIT_OK, main
+from gmat_sweep.limits import MOST_RUNS
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.lines import line_of
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import implausible_size, rebuild_runs, recorded_plan
-from gmat_sweep.plans.size import MOST_RUNS
 from manifests import entry, header
 from repository import DATA
 

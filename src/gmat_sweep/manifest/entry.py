@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import shown
 from gmat_sweep.manifest.file_keys import from_the_run_folder
 from gmat_sweep.manifest.lines import RESERVED_KEYS
-from gmat_sweep.manifest.values import NULL, jsonable, shown, take, take_members
+from gmat_sweep.manifest.values import NULL, jsonable, take, take_members
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunStatus, checked_choice
 
 if TYPE_CHECKING:

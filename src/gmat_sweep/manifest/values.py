@@ -17,8 +17,9 @@ from pathlib import PurePath
 from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import shown
 
-__all__ = ["NULL", "jsonable", "plain_int", "shown", "take", "take_members"]
+__all__ = ["NULL", "jsonable", "plain_int", "take", "take_members"]
 
 NULL = type(None)
 """The type of JSON's ``null``, for `take`."""
@@ -26,7 +27,6 @@ NULL = type(None)
 _REQUIRED: Any = object()
 
 _DEEPEST = 100
-_LONGEST_SHOWN = 200
 # Python refuses to read an integer of more than 4300 digits back from text.
 _MOST_BITS = 14_000
 _ADVICE: tuple[tuple[tuple[type, ...], str], ...] = (
@@ -165,15 +165,6 @@ def _unfit(value: object, meaning: object) -> _UnfitError:
     if advice is None:
         advice = "Convert it with .tolist()." if hasattr(value, "tolist") else _OTHERWISE
     return _UnfitError(f"is a {name}, which JSON cannot hold", advice)
-
-
-def shown(value: object) -> str:
-    """Return a value of a manifest as Python writes it, for a message; the end of a long one off.
-
-    A value may be as large as the manifest.
-    """
-    text = repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def take(record: Mapping[str, Any], key: str, *types: type, default: Any = _REQUIRED) -> Any:

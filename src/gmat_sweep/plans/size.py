@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import MOST_RUNS, number_text
 from gmat_sweep.plans.header import EXPLICIT_RUNS_KEY, PLANNED_KEY, kind_of
 
 if TYPE_CHECKING:
@@ -17,12 +18,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest import Manifest, ManifestEntry
 
-__all__ = ["MOST_RUNS", "check_size", "implausible_size", "planned_count"]
-
-MOST_RUNS = 10_000_000
-"""The most runs that a recorded plan may have; with more it is damaged, or made to do harm."""
-
-_LARGEST_IN_FULL = 10**15
+__all__ = ["check_size", "implausible_size", "planned_count"]
 
 
 def planned_count(manifest: Manifest) -> int:
@@ -65,8 +61,8 @@ def implausible_size(manifest: Manifest) -> str:
     for what, count in _sizes(manifest):
         if count > MOST_RUNS or count < 0:
             return (
-                f"the manifest plans {_number(count)} runs ({what}), which is implausible: a sweep "
-                f"has {MOST_RUNS:,} at most"
+                f"the manifest plans {number_text(count)} runs ({what}), which is implausible: a "
+                f"sweep has {MOST_RUNS:,} at most"
             )
     return ""
 
@@ -77,7 +73,7 @@ def _sizes(manifest: Manifest) -> Iterator[tuple[str, int]]:
     if kind_of(manifest.parameter_spec) == "monte_carlo" and manifest.entries:
         # An entry tells of an extension by the number of its run, too.
         entry = max(manifest.entries, key=lambda each: max(each.run_id, _planned_by(each)))
-        yield f"the entry of run {_number(entry.run_id)}", max(entry.run_id, _planned_by(entry))
+        yield f"the entry of run {number_text(entry.run_id)}", max(entry.run_id, _planned_by(entry))
 
 
 def _size_of_spec(manifest: Manifest) -> int:
@@ -89,10 +85,3 @@ def _size_of_spec(manifest: Manifest) -> int:
     # The rows of a table, and hand-made runs, are in the header themselves.
     count = record.get("n") if kind in ("monte_carlo", "latin_hypercube") else 0
     return count if isinstance(count, int) else 0
-
-
-def _number(count: int) -> str:
-    if abs(count) <= _LARGEST_IN_FULL:
-        return f"{count:,}"
-    # Python refuses to write very long integers out.
-    return f"about {'-' * (count < 0)}1e{math.floor(math.log10(abs(count)))}"
