@@ -136,3 +136,12 @@ def test_a_run_by_its_id_is_the_run_in_the_list(spec: dict[str, Any], tmp_path: 
     assert plan.get(-1) is None
     assert plan.folder_names()(f"run-{max(plan)}")
     assert not any(map(plan.folder_names(), ("run-01", "run-x", "run-", "run-99", "run-²")))
+
+
+def test_a_count_that_is_not_that_of_the_plan_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, grid_plan(1, 2), 3)
+
+    assert main(["doctor", str(tmp_path)]) == EXIT_OK
+    assert "run_count is 3, and its plan has 2 runs" in capsys.readouterr().out
