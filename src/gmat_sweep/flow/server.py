@@ -44,6 +44,7 @@ __all__ = [
     "let_events_be_sent",
     "recorded_on",
     "server_is_gone",
+    "wait_for_local_server",
     "without_retries",
 ]
 
@@ -157,7 +158,8 @@ def start_local_server() -> LocalServer | None:
     Raises
     ------
     BackendError
-        An API is configured, and it does not answer.
+        An API is configured, and it does not answer; or ``PREFECT_HOME``, where the server's
+        database is, cannot be written to.
     """
     global _server
     from prefect.settings import PREFECT_API_URL
@@ -168,9 +170,41 @@ def start_local_server() -> LocalServer | None:
         return None
     with _server_lock:
         if _server is None or _server._process.poll() is not None:
+            _check_home()
             _server = LocalServer()
             atexit.register(_server.stop)
         return _server
+
+
+def wait_for_local_server() -> None:
+    """Return once flow runs can be recorded; a sweep folder is not begun before that.
+
+    Raises
+    ------
+    BackendError
+        The server does not answer.
+    """
+    server = start_local_server()
+    if server is not None:
+        server.wait()
+
+
+def _check_home() -> None:
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+
+    home = PREFECT_HOME.value()
+    database = str(PREFECT_API_DATABASE_CONNECTION_URL.value() or home)
+    if str(home) not in database:
+        return
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise BackendError(
+            f"PREFECT_HOME={home} cannot be written to: {error.strerror}. Set it to a folder that "
+            "can, or PREFECT_API_URL to a running server."
+        ) from error
 
 
 @contextlib.contextmanager

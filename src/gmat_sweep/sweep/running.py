@@ -267,10 +267,13 @@ class Sweep(SweepResults):
             self._run_anew(runs, digest, listener)
 
     def _run_anew(self, runs: Sequence[RunSpec], digest: str, listener: Listener | None) -> None:
+        from gmat_sweep.flow.server import wait_for_local_server
+
         check_folder(self.output_dir, self.manifest_path)
         with locked(*self._folders):
             engine = self._warm_up()
             prepared, facts = self._prepared(runs, runs)
+            wait_for_local_server()
             check_folder(self.output_dir, self.manifest_path)
             manifest = new_header(
                 self.runs,
