@@ -100,6 +100,7 @@ def test_a_deleted_current_folder_is_named_where_it_matters(
         current_folder,
         lambda: absolute_path("sweep", "out"),
         lambda: sweep(SCRIPT, grid={"Sat.SMA": [7000]}, out="sweep"),
+        lambda: sweep(SCRIPT, grid={"Sat.SMA": [7000]}, out=tmp_path / "sweep"),
         lambda: Sweep.from_manifest("m.jsonl", SCRIPT, backend=LocalJoblibPool(1)),
     ):
         assert refusal(ask).startswith("The current folder has been deleted. ")

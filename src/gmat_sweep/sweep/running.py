@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.console import say
 from gmat_sweep.disk.lock import locked
-from gmat_sweep.disk.paths import absolute_path
+from gmat_sweep.disk.paths import absolute_path, current_folder
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
@@ -520,6 +520,8 @@ class Sweep(SweepResults):
         from gmat_sweep.engine import find_engine
         from gmat_sweep.flow.server import start_local_server
 
+        # Workers and server start in it.
+        current_folder()
         engine = find_engine()
         start_local_server()
         on_demand(self.backend).warm_up()
