@@ -112,7 +112,6 @@ def test_closed_streams_get_the_null_device_and_children_have_it() -> None:
     assert ended.returncode == 100
 
 
-@pytest.mark.promise("P2")
 def test_a_sweep_is_the_same_with_full_and_with_closed_streams(
     tmp_path: Path, prefect_url: str
 ) -> None:
