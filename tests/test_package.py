@@ -154,7 +154,7 @@ class TestColdStart:
             "answer = [name for name in sys.modules if name.startswith('gmat_sweep.')]"
         )
 
-        needed = {"folder.layout", "plans.notation"}
+        needed = {"disk.paths", "folder.layout", "plans.notation"}
         assert {
             name.removeprefix("gmat_sweep.")
             for name in loaded
