@@ -128,7 +128,7 @@ class TestRealSweep:
         script = swept.parent / "two_reports.script"
         command = f"gmat-sweep resume {swept / 'manifest.jsonl'} --script {script}"
         assert f"what is missing or failed is run by `{command}`" in text
-        assert "run by" not in replace(found, failed=0).to_markdown()
+        assert "run by" not in replace(found, ok=8, failed=0, failures=()).to_markdown()
         assert len(table_rows(text, "## At the end of the run")) == 8
         assert "nan" not in text.lower()
 
@@ -454,14 +454,34 @@ class TestMarkdown:
         assert number(value, spread) == shown
 
 
-def test_a_grid_is_reported_without_an_interval(pool: LocalJoblibPool, tmp_path: Path) -> None:
-    script = DATA / "leo_short.script"
-    sweep(script, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path / "g", progress=False)
+def test_a_grid_is_reported_without_an_interval_and_without_a_dispersion(
+    pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    script, values = DATA / "leo_short.script", [7000.0, 7100.0, 7300.0]
+    frame = sweep(
+        script, grid={"Sat.SMA": values}, backend=pool, out=tmp_path / "g", progress=False
+    )
 
-    text = sweep_report(tmp_path / "g").to_markdown()
+    found = sweep_report(tmp_path / "g")
+    text = found.to_markdown()
 
-    assert text.startswith("**leo_short.script, grid: 1 of 1 runs ok.**")
+    assert text.startswith("**leo_short.script, grid: 3 of 3 runs ok.**")
     assert "failure rate: 0 %\n" in text
+    assert "| runs |" in text
+    for word in ("sigma", "95 %", "5 %", "50 %"):
+        assert word not in text.split("## At the end")[1]
+    last = frame.groupby(level="run_id").tail(1)
+    for each in found.quantities:
+        assert (each.sigma, each.p5, each.p50, each.p95) == (None, None, None, None)
+        assert (each.low, each.high) == (last[each.quantity].min(), last[each.quantity].max())
+        assert each.mean == pytest.approx(last[each.quantity].mean())
+        assert each.low is not None
+        assert each.high is not None
+        spread = each.high - each.low
+        lowest, mean, highest = (number(v, spread) for v in (each.low, each.mean, each.high))
+        assert f" {lowest} | " in text
+        assert f" {mean} | " in text
+        assert f" {highest} |" in text
 
 
 class TestCausesThatDifferInTheirNumbers:

@@ -14,14 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli_sweeps import MONTE_CARLO, manifest
+from cli_sweeps import MONTE_CARLO, manifest, usage_error
 from gmat_sweep.analysis.outcomes import unconverged_line
+from gmat_sweep.analysis.report import busy_seconds
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_MANIFEST, EXIT_OK, main
 from gmat_sweep.cli.show import (
     detail_table,
     failure_lines,
     missing_line,
     run_page,
+    seconds_line,
     summary_line,
 )
 from gmat_sweep.folder.last_pass import LastPass
@@ -123,10 +125,14 @@ def save(tmp_path: Path) -> Callable[..., Path]:
 def shown_and_noted(
     capsys: pytest.CaptureFixture[str], *words: object
 ) -> tuple[list[str], list[str]]:
-    """Return the lines that ``gmat-sweep show`` prints, and those it says beside them."""
+    """Return the lines that ``gmat-sweep show`` prints, and those it says beside them.
+
+    The one about the seconds is left out.
+    """
     assert main(["show", *map(str, words)]) == EXIT_OK
     out, err = capsys.readouterr()
-    return out.splitlines(), [line.removeprefix("gmat-sweep: ") for line in err.splitlines()]
+    noted = [line.removeprefix("gmat-sweep: ") for line in err.splitlines()]
+    return out.splitlines(), [line for line in noted if not line.startswith("the seconds are")]
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: object) -> str:
@@ -200,15 +206,30 @@ class TestSummary:
             "failed: 1 x unknown field 'Nope' on Spacecraft 'Sat' (run 0)",
         ]
 
-    def test_with_the_table_of_runs_the_causes_are_not_said_twice(
+    def test_with_the_table_of_runs_the_causes_that_it_cuts_are_said_whole_and_no_others(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        path = save(failed(0))
+        causes = [f"{'Mass'[: each % 4 + 1]} " * 20 + f"x{each}" for each in range(9)]
+        path = save(*(failed(n, cause) for n, cause in enumerate(causes)), failed(9, "short"))
 
         lines, noted = shown_and_noted(capsys, path, "--detail")
 
-        assert lines[-1].startswith("1 runs (1 failed)")
-        assert noted == []
+        assert lines[-1].startswith("10 runs (10 failed)")
+        cut = [cause for cause in causes if len(cause) > 60]
+        assert len(cut) == 6
+        assert noted == [f"failed: 1 x {cause} (run {causes.index(cause)})" for cause in cut]
+        assert shown_and_noted(capsys, path, "--detail", "--filter", "ok")[1] == []
+
+    def test_the_seconds_are_said_to_be_added_up(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        at_once = save(entry(0), entry(1))
+        assert main(["show", str(at_once)]) == EXIT_OK
+        assert capsys.readouterr().err == (
+            "gmat-sweep: the seconds are those of all runs added up; runs were under way for "
+            f"{busy_seconds([entry(0), entry(1)]):.2f} s\n"
+        )
+        assert seconds_line([entry(0)]) == ""
 
 
 class TestSolversThatDidNotConverge:
@@ -424,8 +445,8 @@ class TestDetail:
     def test_detail_and_one_run_exclude_each_other(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["show", "nowhere.jsonl", "--detail", "--run", "1"]) == EXIT_CONFIG
-        assert "not allowed with argument" in capsys.readouterr().err
+        err = usage_error(capsys, "show", "nowhere.jsonl", "--detail", "--run", "1")
+        assert "not allowed with argument" in err
 
     def test_an_empty_sweep_is_a_table_without_rows(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]

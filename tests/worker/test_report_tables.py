@@ -404,10 +404,18 @@ def test_numbers_of_any_size_keep_all_bits(fly: Fly, fields: str) -> None:
 def test_a_report_that_is_not_to_be_written_is_not_read(fly: Fly) -> None:
     off = "Create ReportFile Off;\nOff.Add = {Sat.X};\nOff.WriteReport = false;\n"
     off += "Create EphemerisFile E;\nE.Spacecraft = Sat;\nE.WriteEphemeris = false;\n"
-    flown = fly(off + ADD + THREE + BEGIN + FLY)
+    # Beside it is one whose epochs are not in UTC.
+    scaled = "Create ReportFile T;\nT.Add = {Sat.A1ModJulian, Sat.UTCGregorian, Sat.X};\n"
+    flown = fly(off + ADD + THREE + scaled + BEGIN + FLY)
 
-    assert list(flown.outcome.output_paths) == ["report__R"]
-    assert flown.outcome.notes == ()
+    assert list(flown.outcome.output_paths) == ["report__R", "report__T"]
+    assert flown.outcome.notes == (
+        "ReportFile T: time is Sat.A1ModJulian, in the A.1 scale and not in UTC",
+    )
+    times = pd.read_parquet(flown.outcome.output_paths["report__T"])
+    ahead = (times["time"] - times["Sat.UTCGregorian"]).dt.total_seconds()
+    # A.1 is 0.0343817 s ahead of TAI, which is 37 s ahead of UTC.
+    assert ahead.to_numpy() == pytest.approx(37.0343817, abs=1e-3)
 
 
 def test_a_report_command_writes_though_the_report_is_off(fly: Fly) -> None:

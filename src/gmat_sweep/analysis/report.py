@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["FinalReport", "QuantitySummary", "sweep_report"]
+__all__ = ["FinalReport", "QuantitySummary", "busy_seconds", "sweep_report"]
 
 # A longer gap between runs separates two passes; between the runs of one pass gaps are shorter.
 _PAUSE_S = 60.0
@@ -54,9 +54,12 @@ class QuantitySummary:
     runs : int
         Runs with a finite value, from which the statistics are made.
     mean, sigma : float or None
-        Mean and standard deviation, the latter divided by n - 1. None if there are too few values.
+        Mean and standard deviation, the latter divided by n - 1. None if there are too few values;
+        `sigma` also for a grid.
     p5, p50, p95 : float or None
-        Percentiles, by linear interpolation.
+        Percentiles, by linear interpolation; None for a grid.
+    low, high : float or None
+        The lowest and the highest value.
     """
 
     report: str
@@ -68,6 +71,8 @@ class QuantitySummary:
     p5: float | None = None
     p50: float | None = None
     p95: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,20 +257,31 @@ class FinalReport:
         return table(["solver", "runs", "run ids"], rows, {"runs"})
 
     def _quantity_table(self, *, narrow: bool) -> str:
-        heads = ["report", "quantity", "unit", "runs", "mean", "sigma", "5 %", "50 %", "95 %"]
+        figures = ["lowest", "mean", "highest"]
+        if self.kind != "grid":
+            figures = ["mean", "sigma", "5 %", "50 %", "95 %"]
+        heads = ["report", "quantity", "unit", "runs", *figures]
         rows = []
         for each in self.quantities:
-            levels = (each.mean, each.p5, each.p50, each.p95)
-            mean, *percentiles = (number(level, each.sigma) for level in levels)
             names = (plain(each.report), plain(each.quantity), each.unit, str(each.runs))
-            rows.append([*names, mean, number(each.sigma), *percentiles])
+            rows.append([*names, *self._figures(each)])
         if len({each.report for each in self.quantities}) == 1:
             heads, rows = heads[1:], [row[1:] for row in rows]
+        aligned = heads[-len(figures) - 1 :]
         if narrow:
             percentiles = [head for head in heads if head.endswith("%")]
-            groups = [("unit", "runs", "mean", "sigma"), percentiles]
-            return narrow_tables(heads, rows, heads[-6:], groups)
-        return table(heads, rows, heads[-6:])
+            groups = [("unit", "runs", "mean", "sigma", "lowest", "highest"), percentiles]
+            return narrow_tables(heads, rows, aligned, groups)
+        return table(heads, rows, aligned)
+
+    def _figures(self, each: QuantitySummary) -> list[str]:
+        if self.kind == "grid":
+            # The points of a grid are chosen: they have a range, and no dispersion.
+            spread = None if each.high is None or each.low is None else each.high - each.low
+            return [number(level, spread) for level in (each.low, each.mean, each.high)]
+        levels = (each.mean, each.p5, each.p50, each.p95)
+        mean, *percentiles = (number(level, each.sigma) for level in levels)
+        return [mean, number(each.sigma), *percentiles]
 
 
 def sweep_report(source: SweepSource) -> FinalReport:
@@ -286,8 +302,9 @@ def sweep_report(source: SweepSource) -> FinalReport:
     Notes
     -----
     The statistics describe the runs that are ok. If failures depend on the fields that vary, that
-    is not the dispersion of all runs. A grid has no dispersion: its mean and sigma say how its
-    points are spread. From n runs nothing is known beyond the percentiles 100/n and 100 - 100/n.
+    is not the dispersion of all runs. A grid has no dispersion, so no sigma and no percentiles:
+    its points are chosen. From n runs nothing is known beyond the percentiles 100/n and
+    100 - 100/n.
     """
     sweep = RecordedSweep.outline(source)
     manifest, entries = sweep.manifest, sweep.entries
@@ -304,9 +321,9 @@ def sweep_report(source: SweepSource) -> FinalReport:
         failed=counts["failed"],
         skipped=counts["skipped"],
         rate=failure_rate(entries, kind),
-        duration_s=_busy_seconds(entries),
+        duration_s=busy_seconds(entries),
         quantities=tuple(
-            _summary(report, quantity, ends[report, quantity].to_numpy())
+            _summary(report, quantity, ends[report, quantity].to_numpy(), kind)
             for report, quantity in zip(*names, strict=True)
         ),
         failures=tuple(failure_groups(entries)),
@@ -316,7 +333,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
     )
 
 
-def _summary(report: str, quantity: str, values: NDArray[np.float64]) -> QuantitySummary:
+def _summary(report: str, quantity: str, values: NDArray[np.float64], kind: str) -> QuantitySummary:
     import numpy as np
 
     told = values[np.isfinite(values)]
@@ -328,16 +345,20 @@ def _summary(report: str, quantity: str, values: NDArray[np.float64]) -> Quantit
     # The mean of equal values may differ from them by rounding, which is no spread.
     constant = bool(parts.min() == parts.max())
     mean = float(parts[0] if constant else parts.mean())
+    low, high = float(told.min()), float(told.max())
+    if kind == "grid":
+        middle = unscaled(mean, exponent)
+        return QuantitySummary(report, quantity, unit, len(told), middle, low=low, high=high)
     sigma = None
     if len(parts) > 1:
         sigma = unscaled(0.0 if constant else float(parts.std(ddof=1)), exponent)
     p5, p50, p95 = (unscaled(float(each), exponent) for each in np.quantile(parts, _QUANTILES))
     return QuantitySummary(
-        report, quantity, unit, len(told), unscaled(mean, exponent), sigma, p5, p50, p95
+        report, quantity, unit, len(told), unscaled(mean, exponent), sigma, p5, p50, p95, low, high
     )
 
 
-def _busy_seconds(entries: Iterable[ManifestEntry]) -> float:
+def busy_seconds(entries: Iterable[ManifestEntry]) -> float:
     """Return the seconds in which runs were under way, without longer pauses between them."""
     busy, end = 0.0, -math.inf
     for started, ended in sorted(

@@ -49,9 +49,15 @@ def show(arguments: argparse.Namespace) -> int:
         say(interruption)
     if line := unconverged_line(entries):
         say(line)
-    if not arguments.detail:
-        for line in text.failure_lines(entries):
-            say(f"failed: {line}")
+    lines = text.failure_lines(entries)
+    if arguments.detail:
+        # The table has a line per run: here are the causes that it cuts off.
+        shown = arguments.filter in {None, "failed"}
+        lines = text.failure_lines(entries, None, cut_in_table=True) if shown else []
+    for line in lines:
+        say(f"failed: {line}")
+    if line := text.seconds_line(entries):
+        say(line)
     return EXIT_OK
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_runs
+from gmat_sweep.analysis.report import busy_seconds
 from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.plans import implausible_size, planned_count
@@ -26,6 +27,7 @@ __all__ = [
     "interruption_line",
     "missing_line",
     "run_page",
+    "seconds_line",
     "summary_line",
     "sweep_folder",
 ]
@@ -76,14 +78,30 @@ def interruption_line(folder: Path) -> str:
     return one_line(f"the last {last.action} was interrupted {at:%Y-%m-%d %H:%M} UTC: {reason}")
 
 
-def failure_lines(entries: Iterable[ManifestEntry], most: int = 5) -> list[str]:
-    """Return one line per cause of failure with its runs, the commonest cause first."""
+def seconds_line(entries: Sequence[ManifestEntry]) -> str:
+    """Return what the seconds of `summary_line` are; empty if a single run says it by itself."""
+    if len(entries) < 2:
+        return ""
+    busy = busy_seconds(entries)
+    return f"the seconds are those of all runs added up; runs were under way for {busy:.2f} s"
+
+
+def failure_lines(
+    entries: Iterable[ManifestEntry], most: int | None = 5, *, cut_in_table: bool = False
+) -> list[str]:
+    """Return one line per cause of failure with its runs, the commonest cause first.
+
+    Causes are whole. Those after the first `most` are counted only; None gives all of them. With
+    `cut_in_table` there are only those that `detail_table` has no room for.
+    """
     groups = failure_groups(entries)
+    if cut_in_table:
+        groups = [group for group in groups if len(group.cause) > _CAUSE_WIDTH]
     lines = [
         f"{len(group.run_ids)} x {group.cause} (run {run_list(group.run_ids)})"
         for group in groups[:most]
     ]
-    if len(groups) > most:
+    if most is not None and len(groups) > most:
         lines.append(f"... and {len(groups) - most} further causes")
     return lines
 

@@ -98,6 +98,7 @@ def write_outputs(
     for name in results.reports:
         frame = _report(results, name, layouts or {}, written.notes)
         if frame is not None:
+            written.notes += _scale_note(frame, f"ReportFile {name}")
             written.outputs[f"report__{name}"] = write(_with_time(frame), "report", name)
     for name in results.ephemerides:
         path = results.ephemeris_paths.get(name)
@@ -105,6 +106,7 @@ def write_outputs(
             continue
         frame = _parsed(results.ephemerides, name, "EphemerisFile", path, written.notes)
         if frame is not None:
+            written.notes += _scale_note(frame, f"EphemerisFile {name}")
             written.outputs[f"ephemeris__{name}"] = write(_with_time(frame), "ephemeris", name)
     for name in results.contacts:
         path = results.contact_paths.get(name)
@@ -169,6 +171,19 @@ def _parsed(
             why = why.replace(str(path), path.name)
         notes.append(f"{resource} {name} is no table and is kept as GMAT wrote it{file}: {why}")
         return None
+
+
+def _scale_note(frame: pd.DataFrame, resource: str) -> list[str]:
+    """Say in which scale ``time`` is, where that is not UTC."""
+    epochs = [name for name, dtype in frame.dtypes.items() if dtype.kind == "M"]
+    if "time" in frame.columns or not epochs:
+        return []
+    scale = frame.attrs.get("epoch_scales", {}).get(epochs[0], "UTC")
+    if scale == "UTC":
+        return []
+    # GMAT's name of the scale is that in its columns' names.
+    named = "A.1" if scale == "A1" else scale
+    return [f"{resource}: time is {epochs[0]}, in the {named} scale and not in UTC"]
 
 
 def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
