@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
@@ -11,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gmat_sweep import backends
-from gmat_sweep.backends import needs_extra
 from gmat_sweep.backends.dask import DaskPool
 from gmat_sweep.backends.ray import RayPool
 from gmat_sweep.errors import BackendError
+from gmat_sweep.flow.runners.choice import runner_for
 
 
 @pytest.fixture
@@ -56,11 +55,9 @@ def test_a_library_that_cannot_be_imported_is_the_cause(
     for name in [name for name in sys.modules if name.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
 
-    def used() -> None:
-        # Prefect's part is imported when a flow takes the pool.
-        with needs_extra(pool.__name__):
-            pool()
-            importlib.import_module(library)
+    # Prefect's part is imported when a flow takes the pool.
+    monkeypatch.delitem(sys.modules, "gmat_sweep.flow.runners.dask", raising=False)
+    used = pool if library in {"distributed", "ray"} else lambda: runner_for(pool(), 1)
 
     with pytest.raises(BackendError, match=r"requires .* extra: .*libGL\.so\.1 is miss") as refused:
         used()
