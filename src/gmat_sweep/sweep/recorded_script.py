@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.script import script_digest
@@ -26,6 +27,7 @@ __all__ = [
     "MISSION_ABSOLUTE_KEY",
     "MISSION_PATH_KEY",
     "how_to_finish",
+    "named_or_recorded",
     "no_option",
     "recorded_script",
     "resume_command",
@@ -105,6 +107,15 @@ def recorded_script(
         "script, name the unchanged one with --script (script_path=), or pass "
         "allow_script_drift=True (--allow-script-drift) if the change does not matter."
     )
+
+
+def named_or_recorded(
+    named: str | Path | None, manifest: Manifest, folder: Path, *, allow_drift: bool
+) -> Path:
+    """Return the script that a caller names, else `recorded_script`; as an absolute path."""
+    if named is not None:
+        return absolute_path(named, "script_path")
+    return recorded_script(manifest, folder, allow_drift=allow_drift)
 
 
 def resume_command(manifest: Manifest, path: str | Path, folder: Path | None = None) -> str:

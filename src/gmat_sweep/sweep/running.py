@@ -41,7 +41,7 @@ from gmat_sweep.sweep.preflight import (
     nothing_left_if_refused,
     prepare_missions,
 )
-from gmat_sweep.sweep.recorded_script import recorded_script
+from gmat_sweep.sweep.recorded_script import named_or_recorded
 from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
@@ -360,11 +360,7 @@ class Sweep(SweepResults):
         if output_dir is None and manifest.output_dir is not None:
             folder = existing_folder(manifest.output_dir)
         manifest.fsync_each, manifest.fsync_batch = fsync_each, fsync_batch
-        script = (
-            recorded_script(manifest, folder, allow_drift=allow_script_drift)
-            if script_path is None
-            else absolute_path(script_path, "script_path")
-        )
+        script = named_or_recorded(script_path, manifest, folder, allow_drift=allow_script_drift)
         check_drift(script, manifest, allow=allow_script_drift)
         runs = with_context(rebuild_runs(manifest, script, folder), manifest, context_provider)
         check_named_hook(postprocess, manifest, runs)
