@@ -231,7 +231,8 @@ class TestLocalWorkers:
         *command, spec = probe.command(local_directory="/there")
 
         assert probe.process is None
-        assert command == [sys.executable, "-m", "dask", "spec", probe.scheduler, "--spec"]
+        python = [sys.executable, "-P"]
+        assert command == [*python, "-m", "dask", "spec", probe.scheduler, "--spec"]
         assert json.loads(spec) == {
             "cls": "distributed.Nanny",
             "opts": {"nthreads": 2, "local_directory": "/there", "name": "7"},
