@@ -3,7 +3,8 @@
     GmatSweepError                 anything below
     ├── SweepConfigError           the sweep cannot be started as asked
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
-    │   └── MissionScriptError     the mission script cannot run on this engine
+    │   ├── MissionScriptError     the mission script cannot run on this engine
+    │   └── NotPlainFileError      a link or a device in a sweep folder (also an OSError)
     ├── SweepFolderInUseError      another process is writing to the sweep folder
     ├── SweepFailedError           a sweep's flow run ended as failed, for the flow that called it
     ├── SweepStoppedError          the machine lacks something that every further run needs
@@ -28,6 +29,7 @@ __all__ = [
     "GmatSweepError",
     "ManifestCorruptError",
     "MissionScriptError",
+    "NotPlainFileError",
     "RunFailed",
     "SweepConfigError",
     "SweepFailedError",
@@ -80,6 +82,22 @@ class MissionScriptError(SweepConfigError):
         super().__init__(message)
         self.path = path
         self.line_number = line_number
+
+
+class NotPlainFileError(SweepConfigError, OSError):
+    """A link, a FIFO, a device or a socket stands where a sweep has a file or a folder.
+
+    Both a `SweepConfigError` and an `OSError`: ``errno`` and ``filename`` are set. Nothing was
+    read from it or written to it.
+    """
+
+    def __str__(self) -> str:
+        """Return the path and the reason as a sentence."""
+        return f"{self.filename} {self.strerror}."
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild as OSError does: ``errno`` and ``filename`` are not in ``__dict__``."""
+        return tuple(OSError.__reduce__(self))
 
 
 class SweepFolderInUseError(GmatSweepError):
