@@ -5,7 +5,7 @@ With ``sync=True`` the line is on disk before `append` returns. The first append
 to ``<name>.torn-<time>``. After a failed fsync the log never uses that descriptor again: the next
 call rewrites the lines that may not be on disk, and reads the file anew.
 
-The log relies on a local file system whose fsync works.
+The log never opens its file through a link. It relies on a local file system whose fsync works.
 """
 
 from __future__ import annotations
@@ -15,13 +15,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gmat_sweep.disk.files import (
-    close_quietly,
-    explained,
-    fsync_dir,
-    write_all,
-    write_file,
-)
+from gmat_sweep.disk.files import explained, fsync_dir, write_all, write_file
+from gmat_sweep.disk.held import close_quietly, open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +83,8 @@ class AppendLog:
             The line was not written; the file holds what it held before.
         FileNotFoundError
             The file is gone.
+        NotPlainFileError
+            A link stands in its place.
         """
         with self._mutex, explained(self.path, "append to the file"):
             descriptor = self._ready()
@@ -178,7 +175,7 @@ class AppendLog:
 
     def _is_as_left(self) -> bool:
         """Whether the file is still the one opened, with the length this log gave it."""
-        found = self.path.stat()
+        found = self.path.lstat()
         return (found.st_dev, found.st_ino) == self._identity and found.st_size == self._end
 
     def _write_again(self) -> None:
@@ -187,7 +184,7 @@ class AppendLog:
         A failed fsync leaves pages marked clean that never reached the disk; only writing them
         again makes the next fsync cover them.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_plain(self.path, os.O_RDWR)
         try:
             found = os.fstat(descriptor)
             same = (found.st_dev, found.st_ino) == self._identity and found.st_size >= self._end
@@ -200,7 +197,7 @@ class AppendLog:
         self._mark_synced()
 
     def _open(self) -> int:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        descriptor = open_plain(self.path, os.O_RDWR | os.O_APPEND)
         try:
             lines, start, end, size = _last_line(descriptor)
             self._check_last(self.path, lines, os.pread(descriptor, end - start, start))

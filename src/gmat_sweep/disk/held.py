@@ -294,11 +294,13 @@ def plain_reader(path: Path) -> BinaryIO:
     Raises
     ------
     NotPlainFileError
-        A FIFO, a device, a socket or a folder is there.
+        A FIFO, a device or a socket is there.
     OSError
-        It is not there or cannot be read.
+        It is not there, is a folder, or cannot be read.
     """
     mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
         raise not_plain(path, mode)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -22,8 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from gmat_sweep.disk.held import open_plain
 from gmat_sweep.disk.owner import current_user
-from gmat_sweep.errors import SweepConfigError, SweepFolderInUseError
+from gmat_sweep.errors import NotPlainFileError, SweepConfigError, SweepFolderInUseError
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
@@ -75,11 +76,14 @@ class FolderLock:
         SweepFolderInUseError
             Another process holds the folder, or this one does through this object or another.
         SweepConfigError
-            The folder cannot be written to, or its file system has no locks.
+            The folder cannot be written to, or its file system has no locks; `NotPlainFileError`
+            where a link or another thing stands in the place of the lock file.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = self._lock()
+        except NotPlainFileError:
+            raise
         except OSError as error:
             raise SweepConfigError(
                 f"the sweep folder {self.folder} cannot be locked for writing ({error.strerror}). "
@@ -117,7 +121,7 @@ class FolderLock:
 
     def _lock(self) -> int:
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = open_plain(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_current(descriptor):
@@ -136,7 +140,7 @@ class FolderLock:
     def _is_current(self, descriptor: int) -> bool:
         """Whether the locked file is still the one at `path`, and not one deleted meanwhile."""
         try:
-            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+            return os.path.samestat(os.fstat(descriptor), self.path.lstat())
         except FileNotFoundError:
             return False
 
@@ -174,9 +178,11 @@ def nobody_writes(folder: Path) -> Iterator[None]:
     ------
     SweepFolderInUseError
         Somebody is writing to it.
+    NotPlainFileError
+        The lock file is a link or no plain file.
     """
     try:
-        descriptor = os.open(folder / LOCK_FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_plain(folder / LOCK_FILE_NAME, os.O_RDONLY)
     except FileNotFoundError:
         # Without a lock file nobody holds the folder, and a reader may not make one.
         yield
