@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +17,6 @@ import pytest
 from gmat_sweep.aggregate import lazy_extra_outputs, lazy_multiindex
 from gmat_sweep.manifest import Manifest
 from sweep_on_disk import SweepOnDisk, report
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -101,6 +100,16 @@ def test_a_damaged_file_is_named_with_run_key_and_place(sweep: SweepOnDisk, cont
 
     with pytest.raises(ValueError, match=r"'report__R' of run 2 cannot be read as Parquet at .*"):
         lazy_multiindex(sweep.manifest, sweep.folder)
+
+
+@pytest.mark.promise("folders from somebody else", "a FIFO or a device in place of a table")
+def test_what_is_no_plain_file_is_not_opened(sweep: SweepOnDisk) -> None:
+    path = sweep.ok(0, {"report__R": report()}) / "report__R.parquet"
+    for plant in (os.mkfifo, lambda place: place.symlink_to("/dev/zero"), Path.mkdir):
+        path.unlink()
+        plant(path)
+        with pytest.raises(ValueError, match=r"report__R' of run 0 .* no plain file"):
+            lazy_multiindex(sweep.manifest, sweep.folder)
 
 
 def test_a_file_cut_short_is_named(sweep: SweepOnDisk) -> None:

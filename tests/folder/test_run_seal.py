@@ -89,9 +89,10 @@ def test_whatever_fails_there_is_the_old_seal_the_new_one_or_none_but_never_a_pa
             try:
                 seal_run(spec, ended(spec, duration_s=2.0))
             except DurabilityError:
-                assert read_seal(spec.output_dir).entry.duration_s in (1.0, 2.0)
+                allowed = {1.0, 2.0}
             else:
-                assert read_seal(spec.output_dir).entry.duration_s == 2.0
+                allowed = {2.0}
+        assert read_seal(spec.output_dir).entry.duration_s in allowed
         if calls[0] < nth:
             break
     assert [path.name for path in spec.output_dir.iterdir()] == [SEAL_NAME]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.entry import NOTES_KEY, ManifestEntry
@@ -78,7 +79,7 @@ def salvaged(path: Path) -> SalvagedLog:
     whole: dict[int, dict[str, Any]] = {}
     moved: list[int] = []
     lines = 0
-    with path.open("rb") as file:
+    with plain_reader(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 log.torn_bytes = len(line)

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import read_plain
 from gmat_sweep.folder.layout import FRAMES_NAME
 
 __all__ = ["hash_of", "note_frame", "why_not_replace"]
@@ -58,8 +59,10 @@ def why_not_replace(folder: Path, path: Path) -> str:
     OSError
         The file cannot be read.
     """
+    if path.is_symlink():
+        return "is a symbolic link" if path.exists() else "is a link to nothing"
     if not path.exists():
-        return "is a link to nothing" if path.is_symlink() else ""
+        return ""
     if not path.is_file():
         return "is no file"
     if not path.stat().st_mode & 0o222:
@@ -81,7 +84,7 @@ def hash_of(path: Path) -> str:
 def _noted(folder: Path) -> dict[str, str]:
     """Return the paths of the frames by their hashes; a note that is damaged knows of no frame."""
     try:
-        frames = json.loads((folder / FRAMES_NAME).read_bytes())
-    except (OSError, ValueError):
+        frames = json.loads(read_plain(folder / FRAMES_NAME))
+    except (OSError, ValueError, RecursionError):
         return {}
     return frames if isinstance(frames, dict) else {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import read_plain
 from gmat_sweep.folder.layout import LAST_PASS_NAME
 
 __all__ = ["LAST_PASS_NAME", "LastPass"]
@@ -56,7 +57,7 @@ class LastPass:
     def of(cls, folder: Path) -> LastPass | None:
         """Read the file in `folder`; None if there is none or it cannot be understood."""
         try:
-            kept: Any = json.loads((folder / LAST_PASS_NAME).read_text(encoding="utf-8"))
+            kept: Any = json.loads(read_plain(folder / LAST_PASS_NAME))
             last = cls(**kept)
         except (OSError, ValueError, TypeError, RecursionError):
             return None

@@ -11,6 +11,7 @@ claim: whoever uses one checks the listed files against their sizes and hashes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import socket
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.files import explained, write_file
+from gmat_sweep.disk.held import held, plain_reader, read_plain
 from gmat_sweep.folder.layout import (
     SEAL_NAME,
     WORKER_LOG_NAME,
@@ -158,12 +160,17 @@ def seal_run(spec: RunSpec, outcome: RunOutcome) -> None:
         # What lies beside the run folder moves with the sweep, too.
         entry[key] = {name: file_key(Path(text), folder) for name, text in entry[key].items()}
     record = {"entry": entry, "script_sha256": _script_hash(spec.script_path)}
-    write_file(spec.output_dir / SEAL_NAME, line_of(record, 0))
+    write_file(spec.output_dir / SEAL_NAME, line_of(record, 0), within=spec.output_dir.parent)
 
 
 def break_seal(folder: Path) -> None:
     """Delete the seal of an earlier attempt, because the run is flown again."""
-    (folder / SEAL_NAME).unlink(missing_ok=True)
+    with (
+        contextlib.suppress(FileNotFoundError),
+        explained(folder / SEAL_NAME, "delete the seal of an earlier attempt"),
+        held(folder, within=folder.parent) as it,
+    ):
+        it.remove(SEAL_NAME)
 
 
 def read_seal(folder: Path) -> RunSeal:
@@ -173,10 +180,12 @@ def read_seal(folder: Path) -> RunSeal:
     ------
     FileNotFoundError
         The folder has no seal.
+    NotPlainFileError
+        Something else stands in its place.
     ValueError
         The seal is damaged; the message says how.
     """
-    content = (folder / SEAL_NAME).read_bytes()
+    content = read_plain(folder / SEAL_NAME)
     if not content.endswith(b"\n"):
         raise ValueError("the file is cut off")
     record = checked_record(content, 1)
@@ -189,11 +198,15 @@ def read_seal(folder: Path) -> RunSeal:
 
 def keep_header(manifest_path: Path) -> None:
     """Keep a copy of the manifest's header line beside it, on disk before this returns."""
-    with manifest_path.open("rb") as manifest:
+    with plain_reader(manifest_path) as manifest:
         line = manifest.readline()
     copy = header_copy(manifest_path)
-    if not copy.exists() or copy.read_bytes() != line:
-        write_file(copy, line)
+    try:
+        if read_plain(copy) == line:
+            return
+    except FileNotFoundError:
+        pass
+    write_file(copy, line)
 
 
 @functools.cache

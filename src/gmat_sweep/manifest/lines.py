@@ -15,6 +15,7 @@ import shlex
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import ManifestCorruptError
 
 if TYPE_CHECKING:
@@ -114,8 +115,10 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         A complete line is bad; lines before it have been yielded.
     FileNotFoundError
         There is no such file.
+    NotPlainFileError
+        A FIFO or a device is there.
     """
-    with path.open("rb") as file:
+    with plain_reader(path) as file:
         for line_number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return

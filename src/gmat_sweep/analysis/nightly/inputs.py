@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import read_plain
 from gmat_sweep.engine import Engine, find_engine
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME
@@ -100,7 +101,7 @@ class InputHashes:
         """
         path = Path(folder) / INPUT_HASHES_NAME
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_plain(path))
             version = record["schema_version"]
             groups = {
                 group: {str(name): str(value) for name, value in inputs.items()}
