@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec
-from gmat_sweep.folder.attempts import make_way, shared_folders
-from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, order_mark_name
+from gmat_sweep.errors import NotPlainFileError, SweepConfigError
+from gmat_sweep.folder.attempts import make_way, refuse_linked_sweep, shared_folders
+from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, WORKER_LOG_NAME, order_mark_name
 from resumed_sweeps import content, hand_made, reopened, run_of, same
 
 if TYPE_CHECKING:
@@ -187,3 +189,119 @@ class TestSharedFolders:
         shared = shared_folders([run_of(n, Path("sweep"), output_dir=Path("a")) for n in range(2)])
 
         assert str(tmp_path / "a") in shared
+
+
+class TestLinks:
+    """A run folder that somebody else made leads nobody out of it."""
+
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Path:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "mine.txt").write_text("mine")
+        return outside
+
+    @pytest.fixture
+    def sweep(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "sweep"
+        folder.mkdir()
+        return folder
+
+    def refused(self, sweep: Path, run: RunSpec, *, elsewhere: bool = False) -> str:
+        """Return why a run is refused, before the sweep and again before the attempt."""
+        with pytest.raises(NotPlainFileError) as caught:
+            refuse_linked_sweep(sweep / "manifest.jsonl", sweep, [run], elsewhere=elsewhere)
+        with pytest.raises(NotPlainFileError):
+            make_way(run)
+        return str(caught.value)
+
+    @pytest.mark.promise("folders from somebody else", "a run folder that is a link")
+    def test_a_run_folder_that_is_a_link_is_refused(self, sweep: Path, outside: Path) -> None:
+        (sweep / "run-0").symlink_to(outside)
+
+        assert f"{sweep}/run-0 is a symbolic link" in self.refused(sweep, run_of(0, sweep))
+        refuse_linked_sweep(sweep / "manifest.jsonl", sweep, [run_of(1, sweep)], elsewhere=False)
+        assert [path.name for path in outside.iterdir()] == ["mine.txt"]
+
+    def test_so_is_one_in_a_folder_that_is_a_link(self, sweep: Path, outside: Path) -> None:
+        (sweep / "below").symlink_to(outside)
+        (outside / "a").mkdir()
+        run = run_of(0, sweep, output_dir=sweep / "below" / "a")
+        with pytest.raises(NotPlainFileError, match="below is a symbolic link"):
+            refuse_linked_sweep(sweep / "manifest.jsonl", sweep, [run], elsewhere=True)
+
+    @pytest.mark.parametrize("name", [WORKER_LOG_NAME, PRESENT_BEFORE_NAME, "outcome.seal.json"])
+    def test_a_file_of_ours_that_is_a_link_is_refused(
+        self, name: str, sweep: Path, outside: Path
+    ) -> None:
+        run = run_of(0, sweep, run_options={"overwrite": True})
+        run.output_dir.mkdir()
+        (run.output_dir / name).symlink_to(outside / "mine.txt")
+
+        assert f"run-0/{name} is a symbolic link" in self.refused(sweep, run)
+        assert (outside / "mine.txt").read_text() == "mine"
+
+    @pytest.mark.parametrize("name", ["RF.txt", "deep/plot.png"])
+    def test_a_link_that_would_stay_and_leads_out_is_refused(
+        self, name: str, sweep: Path, outside: Path
+    ) -> None:
+        run = run_of(0, sweep)
+        link = run.output_dir / name
+        link.parent.mkdir(parents=True)
+        link.symlink_to(outside / "mine.txt")
+
+        assert f"{link} is a symbolic link that leads out" in self.refused(sweep, run)
+        # Also where the list of what was here before any attempt, which is theirs, too, keeps it.
+        (run.output_dir / WORKER_LOG_NAME).touch()
+        (run.output_dir / PRESENT_BEFORE_NAME).write_text(json.dumps([Path(name).parts[0]]))
+        again = replace(run, run_options={"overwrite": True})
+        assert f"{link} is a symbolic link that leads out" in self.refused(sweep, again)
+
+    def test_links_of_an_earlier_attempt_are_set_aside_themselves(
+        self, sweep: Path, outside: Path
+    ) -> None:
+        """A hook may make what links it likes: the next attempt does not meet them."""
+        run = run_of(0, sweep, run_options={"overwrite": True})
+        run.output_dir.mkdir()
+        (run.output_dir / WORKER_LOG_NAME).touch()
+        (run.output_dir / "latest.png").symlink_to(outside / "mine.txt")
+        (run.output_dir / ".attempt-1").symlink_to(outside)
+        refuse_linked_sweep(sweep / "manifest.jsonl", sweep, [run], elsewhere=False)
+        make_way(run)
+
+        assert (run.output_dir / ".attempt-2" / "latest.png").is_symlink()
+        assert not (run.output_dir / ".attempt-1").is_symlink()
+        assert (outside / "mine.txt").read_text() == "mine"
+
+    @pytest.mark.parametrize("name", ["manifest.jsonl", "last-pass.json", "manifest.header.json"])
+    def test_what_a_pass_writes_beside_the_manifest_is_no_link(
+        self, name: str, sweep: Path, outside: Path
+    ) -> None:
+        (sweep / name).symlink_to(outside / "mine.txt")
+        with pytest.raises(NotPlainFileError, match=f"{name} is a symbolic link"):
+            refuse_linked_sweep(sweep / "manifest.jsonl", sweep, [], elsewhere=False)
+
+    def test_runs_that_write_into_the_sweep_folder_leave_the_users_links_there(
+        self, sweep: Path, outside: Path
+    ) -> None:
+        (sweep / "data").symlink_to(outside)
+        runs = [run_of(n, sweep, output_dir=sweep) for n in range(2)]
+        refuse_linked_sweep(sweep / "manifest.jsonl", sweep, runs, elsewhere=True)
+
+    def test_a_large_new_sweep_is_not_made_twice(self, sweep: Path) -> None:
+        def runs() -> Iterator[RunSpec]:
+            pytest.fail("a run was asked for")
+            yield run_of(0, sweep)
+
+        (sweep / "headless").mkdir()
+        (sweep / ".gmat-sweep.lock").touch()
+        refuse_linked_sweep(sweep / "manifest.jsonl", sweep, runs(), elsewhere=False)
+
+    @pytest.mark.parametrize("note", ["", "5", "{", "[" * 100_000])
+    def test_a_damaged_note_of_what_was_here_before_is_told(self, note: str, sweep: Path) -> None:
+        run = run_of(0, sweep, run_options={"overwrite": True})
+        run.output_dir.mkdir()
+        (run.output_dir / WORKER_LOG_NAME).touch()
+        (run.output_dir / PRESENT_BEFORE_NAME).write_text(note)
+        with pytest.raises(SweepConfigError, match="cannot be read"):
+            make_way(run)

@@ -16,7 +16,7 @@ from gmat_sweep.console import say
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path, current_folder
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder.attempts import shared_folders
+from gmat_sweep.folder.attempts import refuse_linked_sweep, shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import ChangedRuns, listed
@@ -530,6 +530,8 @@ class Sweep(SweepResults):
 
         Return `runs` with the scripts to fly, and what the manifest's header says about them.
         """
+        elsewhere = kind_of(self.parameter_spec) == "explicit"
+        refuse_linked_sweep(self.manifest_path, self.output_dir, runs, elsewhere=elsewhere)
         missions = prepare_missions(
             every_run,
             self.output_dir,
