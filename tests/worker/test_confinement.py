@@ -57,6 +57,20 @@ def test_reports_and_ephemerides_are_written_in_the_runs_folder_and_read_from_th
     assert f"RF.Filename: {name} is outside of the run's folder; wrote outside.txt" in log
 
 
+@pytest.mark.promise("folders from somebody else", "a link where GMAT itself writes, on the engine")
+@pytest.mark.parametrize("name", ["GmatLog.txt", "RF.txt"])
+def test_gmat_never_writes_through_a_link(name: str, worker: WorkerProcess, tmp_path: Path) -> None:
+    (tmp_path / "sweep" / "run-0").mkdir(parents=True)
+    target = tmp_path / "new"
+    (tmp_path / "sweep" / "run-0" / name).symlink_to(target)
+
+    outcome = flown(worker, LOW_ORBIT, tmp_path)
+
+    assert outcome.status == "failed"
+    assert f"run-0/{name} is a symbolic link" in str(outcome.stderr)
+    assert not target.exists()
+
+
 def test_so_is_what_a_solver_reports(worker: WorkerProcess, tmp_path: Path) -> None:
     name = TARGETING.split("Create DifferentialCorrector ")[1].split(";")[0].strip()
     target = tmp_path / "outside.data"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gmat_sweep.disk.held import make_folder, refuse_link
 from gmat_sweep.mission.output_places import OutputPlace, own_place, plain_name
 from gmat_sweep.worker.solver_tables import progress_shown
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import gmat_run
 
 __all__ = ["confined"]
+
+ENGINE_LOG_NAME = "GmatLog.txt"
+"""The engine's log in the folder of a run, as gmat-run names it."""
 
 # GMAT's names for the kinds of objects that write files, and the field that names the file.
 _WRITERS = (("SUBSCRIBER", "Filename"), ("EVENT_LOCATOR", "Filename"), ("SOLVER", "ReportFile"))
@@ -35,6 +39,8 @@ def confined(
 ) -> Iterator[None]:
     """Confine the mission's outputs to the run folder while the block runs.
 
+    GMAT itself opens them, and its log, by their paths: a link in the place of one is refused here.
+
     Parameters
     ----------
     mission : gmat_run.Mission
@@ -45,7 +51,13 @@ def confined(
         The run folder.
     log : logging.Logger
         The run's log, which gets a line for each output that was renamed.
+
+    Raises
+    ------
+    NotPlainFileError
+        A link, or something else than a plain file, stands where GMAT would write.
     """
+    refuse_link(folder / ENGINE_LOG_NAME, within=folder.parent)
     taken = {place.place for place in places.values()}
     renamed = []
     for owner, field, name in list(_written_files(mission)):
@@ -54,11 +66,12 @@ def confined(
             plain = PurePosixPath(plain_name(name).replace("\\", "/"))
             place = OutputPlace(name, name, str(own_place(plain, owner, taken)))
         _say(log, f"{owner}.{field}", place)
+        path = folder / place.place
+        refuse_link(path, within=folder.parent)
         if place.place == name:
             continue
-        path = folder / place.place
         # GMAT looks for the folder as soon as it is told the name.
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, within=folder.parent)
         _set(mission, owner, field, str(path))
         renamed.append((owner, field, name))
     try:

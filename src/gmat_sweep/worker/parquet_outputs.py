@@ -91,7 +91,7 @@ def write_outputs(
     def write(frame: pd.DataFrame, kind: str, name: str) -> Path:
         path = folder / output_file_name(f"{kind}__{name}")
         content = _as_parquet(_with_unique_labels(frame, kind, name, log))
-        durable.write_file(path, content, later=folders)
+        durable.write_file(path, content, later=folders, within=folder.parent)
         written.files[path.name] = content_facts(content)
         return path
 

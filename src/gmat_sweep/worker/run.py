@@ -12,6 +12,7 @@ A GMAT engine is global to its process and not safe to interrupt, so the pools o
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 import traceback
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.disk.held import make_folder, open_plain
 from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import WORKER_LOG_NAME
@@ -35,6 +37,8 @@ from gmat_sweep.worker.report_tables import layouts_of, off_in
 from gmat_sweep.worker.solver_tables import solver_tables
 
 if TYPE_CHECKING:
+    from io import TextIOWrapper
+
     import gmat_run
 
 __all__ = [
@@ -72,8 +76,8 @@ def run_one(spec: RunSpec) -> RunOutcome:
     postprocess_status: PostprocessStatus = "none"
     handler: logging.Handler | None = None
     try:
-        spec.output_dir.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(spec.output_dir / WORKER_LOG_NAME, mode="a", encoding="utf-8")
+        make_folder(spec.output_dir, within=spec.output_dir.parent)
+        handler = _RunLog(spec.output_dir / WORKER_LOG_NAME, mode="a", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(handler)
         break_seal(spec.output_dir)
@@ -103,6 +107,16 @@ def run_one(spec: RunSpec) -> RunOutcome:
             log.removeHandler(handler)
             handler.close()
     return outcome
+
+
+class _RunLog(logging.FileHandler):
+    """A file handler that opens the log of a run through no link."""
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        descriptor = open_plain(path, flags, within=path.parent.parent)
+        return os.fdopen(descriptor, self.mode, encoding=self.encoding, errors=self.errors)  # type: ignore[return-value]
 
 
 def _log_end(log: logging.Logger, spec: RunSpec, outcome: RunOutcome | None) -> None:
