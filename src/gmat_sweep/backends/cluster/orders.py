@@ -23,6 +23,7 @@ from gmat_sweep.backends.process.worker_process import (
     WorkerTimedOutError,
 )
 from gmat_sweep.disk import files as durable
+from gmat_sweep.disk.held import held, make_folder, open_plain, read_plain
 from gmat_sweep.folder.layout import order_mark_name
 from gmat_sweep.folder.run_files import content_facts
 from gmat_sweep.mission.files import MissionFiles
@@ -131,13 +132,14 @@ class RunMark:
     """
 
     def __init__(self, folder: Path, ticket: str) -> None:
-        self._path = folder / order_mark_name(ticket)
+        self._path = folder.absolute() / order_mark_name(ticket)
+        self._within = folder.absolute().parent
 
     def begin(self) -> tuple[bool, dict[str, Any] | None]:
         """Return whether this order was begun before, and its outcome if it was finished."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent, within=self._within)
         try:
-            self._path.open("x").close()
+            os.close(self._open(os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return True, self._outcome()
         return False, None
@@ -145,19 +147,26 @@ class RunMark:
     def finish(self, outcome: dict[str, Any]) -> None:
         """Keep the outcome until the sweep has it."""
         # Appended: some systems write to disk when a file is truncated or replaces another.
-        with self._path.open("a", encoding="utf-8") as mark:
+        descriptor = self._open(os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as mark:
             # On a line of its own: the file may end with half a line.
             mark.write("\n" + json.dumps(outcome) + "\n")
 
     def remove(self) -> None:
         """Delete the mark, once the sweep has the outcome."""
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        with (
+            contextlib.suppress(OSError),
+            held(self._path.parent, within=self._within) as folder,
+        ):
+            folder.remove(self._path.name)
+
+    def _open(self, flags: int) -> int:
+        return open_plain(self._path, flags, within=self._within)
 
     def _outcome(self) -> dict[str, Any] | None:
         """Return the outcome, if it was written; a line that was cut short says nothing."""
         with contextlib.suppress(IndexError, ValueError):
-            last_whole_line = self._path.read_text(encoding="utf-8").split("\n")[-2]
+            last_whole_line = read_plain(self._path).decode().split("\n")[-2]
             outcome: dict[str, Any] = json.loads(last_whole_line)
             return outcome
         return None
@@ -230,7 +239,9 @@ class OrderDesk:
             text = uuid.uuid4().hex
             sign = Sign(str(folder / f".seen-{text[:12]}"), text)
             folder.mkdir(parents=True, exist_ok=True)
-            Path(sign.path).write_text(text, encoding="utf-8")
+            descriptor = open_plain(Path(sign.path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
             self._signs[folder] = sign
         return self._signs[folder]
 
@@ -250,5 +261,5 @@ def _write_back(folder: Path, files: dict[str, bytes], outcome: RunOutcome) -> N
                 f"{path} came back from {outcome.host} with another content than was recorded "
                 "there. Check that host and the network."
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        durable.write_file(path, content)
+        make_folder(path.parent, within=folder.parent)
+        durable.write_file(path, content, within=folder.parent)
