@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmat_sweep.errors import MissionScriptError
+from gmat_sweep.errors import MissionScriptError, NotPlainFileError
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.script import DISPLAY_ONLY_TYPES
 from gmat_sweep.mission.statements import ScriptText
@@ -483,3 +483,24 @@ def test_a_begin_in_an_included_file_does_too(tmp_path: Path) -> None:
     found = codes(copy.text)
     assert found[0] == "Create ReportFile EndState"
     assert found[-1].startswith("Report EndState ")
+
+
+@pytest.mark.promise("folders from somebody else", "a headless copy in a linked place")
+def test_a_copy_in_a_sweep_folder_is_written_through_no_link(tmp_path: Path) -> None:
+    """The folder of the copy, and the copy itself."""
+    source = write(tmp_path / "m.script", "Create GroundTrackPlot G;\nCreate Spacecraft Sat;\n")
+    copy = headless_copy(source, lambda name: name == "GroundTrackPlot")
+    outside, sweep = tmp_path / "outside", tmp_path / "sweep"
+    outside.mkdir()
+    sweep.mkdir()
+    write(outside / "mine", "mine")
+    (sweep / "headless").symlink_to(outside)
+    with pytest.raises(NotPlainFileError, match="headless is a symbolic link"):
+        copy.write(sweep / "headless", within=sweep)
+    (sweep / "headless").unlink()
+    (sweep / "headless").mkdir()
+    (sweep / "headless" / "m.script").symlink_to(outside / "mine")
+    with pytest.raises(NotPlainFileError, match=r"m\.script is a symbolic link"):
+        copy.write(sweep / "headless", within=sweep)
+
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("mine", "mine")]

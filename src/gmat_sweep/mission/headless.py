@@ -21,6 +21,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import make_folder
 from gmat_sweep.errors import MissionScriptError
 from gmat_sweep.mission.copying import Change, ScriptCopy, with_added_lines, with_origin
 from gmat_sweep.mission.end_state import end_state_report, reports_something
@@ -93,13 +95,15 @@ class HeadlessScript:
             and Statement(change.path, (change.line_number,), change.before).word == "CommandEcho"
         )
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: Path, *, within: Path | None = None) -> Path:
         """Write the copy's files into a folder.
 
         Parameters
         ----------
         folder : Path
             Made if it is not there. It must not be the folder of `source`.
+        within : Path, optional
+            The sweep folder, if the copy belongs to one: nothing below it is reached by a link.
 
         Returns
         -------
@@ -118,11 +122,12 @@ class HeadlessScript:
                 f"{folder} holds the user's own {self.source.name}: write the headless copy "
                 "into another folder"
             )
-        folder.mkdir(parents=True, exist_ok=True)
+        around = folder if within is None else within
+        make_folder(folder, within=around)
         marked = with_added_lines(self.text, *self.added_lines)
         main = with_origin(marked, self.source.resolve().parent)
         for name, content in {**self.files, self.source.name: main}.items():
-            (folder / name).write_bytes(content)
+            write_file(folder / name, content, within=around)
         return folder / self.source.name
 
 

@@ -219,14 +219,14 @@ def prepare_mission(
             headless = headless_copy(script, lambda name: name not in types, end_state=end_state)
             copies = folder / HEADLESS_FOLDER
             copies = copies / str(number) if number else copies
-            runnable = headless.write(copies)
+            runnable = headless.write(copies, within=folder)
             _say_what_was_left_out(headless, script)
             tried, facts = _looked_at(inspect, runnable, tried)
             loaded = facts[0]
             if loaded.engine_log and headless.end_state:
                 # Its statements move the lines that GMAT names.
                 without = headless_copy(script, lambda name: name not in types)
-                runnable = without.write(copies)
+                runnable = without.write(copies, within=folder)
                 loaded = inspect(runnable, {})
         except WorkerOverMemoryError as error:
             raise SweepConfigError(
