@@ -20,6 +20,7 @@ from gmat_sweep import (
     sweep,
 )
 from gmat_sweep.errors import EngineError, MissionScriptError
+from gmat_sweep.sweep.preflight import check_folder
 from repository import DATA
 from resumed_sweeps import hand_made
 
@@ -205,6 +206,25 @@ class TestRefusedBeforeAnyRun:
 
         with pytest.raises(SweepConfigError, match="cannot be written to"):
             sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path / "file" / "x")
+
+    def test_two_processes_that_try_one_folder_do_not_meet(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each looks whether it can write there before either has the folder's lock."""
+        unlink = Path.unlink
+        others: list[Path] = []
+
+        def unlink_after_another(path: Path, missing_ok: bool = False) -> None:
+            if not others:
+                others.append(path)
+                check_folder(tmp_path, tmp_path / "manifest.jsonl")
+            unlink(path, missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", unlink_after_another)
+        check_folder(tmp_path, tmp_path / "manifest.jsonl")
+
+        assert len(others) == 1
+        assert list(tmp_path.iterdir()) == []
 
     def test_both_grid_and_samples(self, pool: LocalJoblibPool, leo_short: Path, out: Path) -> None:
         with pytest.raises(SweepConfigError, match="not both"):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from gmat_sweep.backends.process.worker_process import (
     WorkerOverMemoryError,
     WorkerProcess,
 )
+from gmat_sweep.disk.held import open_plain
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
@@ -78,8 +81,9 @@ def check_folder(folder: Path, manifest_path: Path) -> None:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".gmat-sweep-write-probe"
-        probe.touch()
+        # A name of its own: another process may be probing the same folder.
+        probe = folder / f".gmat-sweep-write-probe-{os.getpid()}-{secrets.token_hex(4)}"
+        os.close(open_plain(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         probe.unlink()
     except OSError as error:
         raise SweepConfigError(
