@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_sweeps import refused
-from fault_injection import killed_at_nth
+from fault_injection import is_to_write, killed_at_nth
 from gmat_sweep import (
     LocalJoblibPool,
     Manifest,
@@ -434,12 +434,14 @@ def test_leftovers_of_killed_processes_are_set_aside(folder: Path) -> None:
 
 
 @pytest.mark.promise("5", "a repair killed at every call")
-@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace", "rename"])
+@pytest.mark.parametrize("call", ["open", "mkdir", "write", "fsync", "replace"])
 def test_killed_anywhere_a_repair_can_be_made_again(call: str, whole: Path, tmp_path: Path) -> None:
+    # Nothing changes from one open of a file to read it to the next.
+    counts = is_to_write if call == "open" else None
     for nth in range(1, 60):
         folder = shutil.copytree(whole, tmp_path / f"{call}-{nth}")
         everything(folder)
-        if not killed_at_nth(call, nth, partial(check_sweep, folder, repair=True)):
+        if not killed_at_nth(call, nth, partial(check_sweep, folder, repair=True), counts=counts):
             break
         health = check_sweep(folder, repair=True)
         assert health.is_healthy, nth

@@ -24,11 +24,17 @@ def disk_error() -> NoReturn:
 
 @contextmanager
 def nth_call(
-    name: str, nth: int, then: Callable[[], None], *, in_any_thread: bool = True
+    name: str,
+    nth: int,
+    then: Callable[[], None],
+    *,
+    in_any_thread: bool = True,
+    counts: Callable[..., bool] | None = None,
 ) -> Iterator[list[int]]:
     """Call `then` at the `nth` call of ``os.<name>``; yield a list with the number of calls.
 
-    Calls of other threads than this one count as well, unless `in_any_thread` is false.
+    Calls of other threads than this one count as well, unless `in_any_thread` is false; with
+    `counts`, only calls for whose arguments it is true.
     If `then` raises, that call of ``os.<name>`` does nothing, except that ``close`` closes, as the
     real one does when it fails.
     """
@@ -37,6 +43,8 @@ def nth_call(
     here = threading.get_ident()
 
     def counted(*args: Any, **kwargs: Any) -> Any:
+        if counts is not None and not counts(*args, **kwargs):
+            return original(*args, **kwargs)
         if not in_any_thread and threading.get_ident() != here:
             return original(*args, **kwargs)
         calls[0] += 1
@@ -51,7 +59,18 @@ def nth_call(
         yield calls
 
 
-def killed_at_nth(name: str, nth: int, action: Callable[[], object]) -> bool:
+def is_to_write(path: str, flags: int, *rest: Any, **options: Any) -> bool:
+    """Whether a call of ``os.open`` opens a file to write to it."""
+    return bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def killed_at_nth(
+    name: str,
+    nth: int,
+    action: Callable[[], object],
+    *,
+    counts: Callable[..., bool] | None = None,
+) -> bool:
     """Run `action` in a forked child that dies at the `nth` ``os.<name>``; whether it died."""
     with warnings.catch_warnings():
         # Python warns of a fork in a process with threads; this child only runs `action`.
@@ -59,7 +78,7 @@ def killed_at_nth(name: str, nth: int, action: Callable[[], object]) -> bool:
         child = os.fork()
     if child == 0:
         try:
-            with nth_call(name, nth, lambda: os._exit(KILLED)):
+            with nth_call(name, nth, lambda: os._exit(KILLED), counts=counts):
                 action()
         finally:
             os._exit(0)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gmat_sweep.disk.held import refuse_link
 from gmat_sweep.disk.lock import FolderLock, nobody_writes
+from gmat_sweep.disk.owner import is_own
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.doctor.examination import Examination, examined
 from gmat_sweep.doctor.findings import SweepHealth
@@ -41,7 +43,9 @@ def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
     Raises
     ------
     SweepConfigError
-        There is no sweep in the folder.
+        There is no sweep in the folder; or a repair would write to another folder, which the
+        manifest of another user or machine names. `NotPlainFileError` where the manifest or the
+        lock is a FIFO or a device, or a repair would write through a link.
     SweepFolderInUseError
         Another process is writing to the folder.
     OSError
@@ -51,9 +55,10 @@ def check_sweep(folder: str | Path, *, repair: bool = False) -> SweepHealth:
     if not repair:
         with nobody_writes(manifest.parent):
             return _health(examined(manifest))
+    refuse_link(manifest, within=manifest.parent)
     with nobody_writes(manifest.parent):
         # Refuse a folder without a sweep before the lock leaves its file there.
-        examined(manifest)
+        _check_place(examined(manifest))
     with FolderLock(manifest.parent):
         done = repaired(examined(manifest))
         return _health(examined(manifest), tuple(done))
@@ -63,8 +68,22 @@ def _manifest_path(place: Path) -> Path:
     if place.is_dir():
         return place / MANIFEST_NAME
     if place.is_file():
-        return place
+        # As for a resume: a manifest that is named by a link belongs to the folder it is in.
+        return place.resolve()
     raise SweepConfigError(f"There is no sweep folder {place}. Correct the path.")
+
+
+def _check_place(it: Examination) -> None:
+    """Refuse to repair a folder that only somebody else's manifest names."""
+    folder = it.manifest_path.parent
+    if it.header is None or it.folder.resolve() == folder.resolve():
+        return
+    if not is_own(it.header):
+        raise SweepConfigError(
+            f"{it.manifest_path} was written by another user or on another machine, and says that "
+            f"its runs are in {it.folder}. A repair would write there: move the manifest to its "
+            "runs first."
+        )
 
 
 def _health(it: Examination, done: tuple[str, ...] = ()) -> SweepHealth:

@@ -13,9 +13,11 @@ from typing import Any
 
 from gmat_sweep.disk.append_log import torn_ends
 from gmat_sweep.disk.files import TEMPORARY_FILE
+from gmat_sweep.disk.held import read_plain
 from gmat_sweep.doctor.findings import Finding
+from gmat_sweep.doctor.links import refused_places
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
-from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, NotPlainFileError, SweepConfigError
 from gmat_sweep.folder import run_files
 from gmat_sweep.folder.layout import (
     HEADLESS_FOLDER,
@@ -129,6 +131,8 @@ def examined(manifest_path: Path) -> Examination:
     _look_at_files(it)
     _look_at_seals(it, manifest, seals)
     _look_at_rest(it)
+    for text in refused_places(it.manifest_path, it.folder):
+        it.damage(text)
     it.findings.sort(key=lambda finding: finding.kind != "damage")
     return it
 
@@ -155,7 +159,7 @@ def _look_at_header(it: Examination) -> None:
     it.header = it.log.header
     copy = header_copy(it.manifest_path)
     try:
-        record = checked_record(copy.read_bytes(), 1)
+        record = checked_record(read_plain(copy), 1)
         Manifest.from_header(record, it.manifest_path)
     except FileNotFoundError:
         if it.header is not None:
@@ -233,7 +237,7 @@ def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
             yield read_seal(folder)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except ValueError as error:
+        except (ValueError, NotPlainFileError) as error:
             it.bad_seals.append(folder / SEAL_NAME)
             it.damage(f"the seal {folder.name}/{SEAL_NAME} is damaged: {error}")
 

@@ -11,6 +11,7 @@ nobody takes it for finished.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Container
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from gmat_sweep.disk.files import fsync_dir, write_file
+from gmat_sweep.disk.held import held, make_folder, open_plain
 from gmat_sweep.doctor.examination import Examination
+from gmat_sweep.errors import NotPlainFileError
 from gmat_sweep.folder.layout import SEAL_NAME, header_copy, quarantine_name, run_folder
 from gmat_sweep.folder.run_files import found
 from gmat_sweep.folder.run_seal import keep_header
@@ -44,8 +47,10 @@ def repaired(it: Examination) -> list[str]:
         done += _rebuilt_manifest(it, quarantine)
         if not it.copy_is_good:
             copy = header_copy(it.manifest_path)
-            if copy.exists():
+            if copy.is_file() and not copy.is_symlink():
                 quarantine.keep_copy(copy)
+            else:
+                quarantine.move(copy)
             keep_header(it.manifest_path)
             done.append(f"the manifest's header is kept in {copy.name}")
     for paths, what in ((it.bad_seals, "damaged seals"), (it.leftovers, "temporary files")):
@@ -129,7 +134,7 @@ class _Quarantine:
     """The folder for files that are set aside, made for the first of them."""
 
     def __init__(self, sweep_folder: Path) -> None:
-        self._sweep = sweep_folder.resolve()
+        self._sweep = sweep_folder
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.folder = sweep_folder / quarantine_name(stamp)
 
@@ -140,24 +145,37 @@ class _Quarantine:
 
     def keep_copy(self, path: Path) -> None:
         """Copy a file that is about to be replaced; the copy is on disk when this returns."""
-        self.folder.mkdir(exist_ok=True)
-        with path.open("rb") as file:
-            write_file(self.folder / path.name, iter(lambda: file.read(1 << 20), b""))
-        fsync_dir(self.folder.parent)
+        make_folder(self.folder, within=self._sweep)
+        with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+            content = iter(lambda: file.read(1 << 20), b"")
+            write_file(self.folder / path.name, content, within=self._sweep)
+        fsync_dir(self._sweep)
 
     def move(self, path: Path) -> None:
-        """Move a file here, if it is there and in the sweep folder.
+        """Move a file here, or a link itself, if it is there and in the sweep folder.
 
-        A manifest may name any file of the machine; files outside of the sweep stay.
+        A manifest may name any file of the machine. Files outside of the sweep stay, and so do
+        those that are reached by a link in it.
         """
+        below = self._below(path.parent)
+        if below is None:
+            return
         try:
-            below = path.parent.resolve().relative_to(self._sweep)
-        except ValueError:
+            with held(self._sweep / below, within=self._sweep) as source:
+                if source.mode(path.name) is None:
+                    return
+                place = self.folder / below
+                with held(place, within=self._sweep, make=True) as target:
+                    source.replace(path.name, path.name, target)
+                    target.sync()
+                source.sync()
+        except (FileNotFoundError, NotPlainFileError):
             return
-        if not path.exists() and not path.is_symlink():
-            return
-        target = self.folder / below / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-        fsync_dir(target.parent)
-        fsync_dir(path.parent)
+
+    def _below(self, folder: Path) -> Path | None:
+        """Return a folder relative to the sweep's, None if it lies outside of it."""
+        plain = Path(os.path.normpath(folder.absolute()))
+        for place in (self._sweep.absolute(), self._sweep.resolve()):
+            if plain.is_relative_to(place):
+                return plain.relative_to(place)
+        return None

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.disk.owner import origin
+from gmat_sweep.disk.owner import is_own
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.printable import one_line
 
@@ -180,8 +180,7 @@ def _listed(hooks: set[str]) -> str:
 
 
 def _is_own(manifest: Manifest) -> bool:
-    writer = manifest.extra.get("created_by")
-    return isinstance(writer, dict) and {key: writer.get(key) for key in origin()} == origin()
+    return is_own(manifest.extra)
 
 
 def _by_whom(manifest: Manifest) -> str:
