@@ -26,6 +26,7 @@ from gmat_sweep import (
 )
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_OK, main
 from gmat_sweep.disk.owner import current_user, origin
+from gmat_sweep.errors import NotPlainFileError
 from gmat_sweep.flow.server import start_local_server
 from resumed_sweeps import NOTE, SHORT, content, forget, hand_made, ran, reopened, run_of
 
@@ -75,6 +76,68 @@ STRANGERS = {
     "a list": ["root"],
     "a user without a machine": {"user": current_user()},
 }
+
+
+class TestLinks:
+    """A sweep is refused, before any run, where it would write through a link."""
+
+    @pytest.mark.promise("folders from somebody else", "a resume of a folder with links in it")
+    def test_a_resume_of_a_folder_with_links_changes_nothing(
+        self, folder: Path, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "mine").write_text("mine")
+        shutil.rmtree(folder / "run-1")
+        for name, target in (
+            ("run-1", outside),
+            ("run-1/worker.log", outside / "mine"),
+            ("run-1/note.parquet", outside / "mine"),
+            ("last-pass.json", outside / "mine"),
+            ("headless", outside),
+            (".gmat-sweep.lock", outside / "mine"),
+        ):
+            link = folder / name
+            kept = link.rename(folder / "kept") if link.exists() else None
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(target)
+            before = content(folder)
+            with pytest.raises(NotPlainFileError, match=f"{name} is a symbolic link"):
+                reopened(folder, pool, postprocess=NOTE).resume()
+            assert {n: before[n] for n in before if "lock" not in n} == {
+                n: each for n, each in content(folder).items() if "lock" not in n
+            }
+            link.unlink()
+            if kept is not None:
+                kept.rename(link)
+        assert content(outside) == {"mine": b"mine"}
+
+    def test_a_sweep_folder_that_only_a_strangers_manifest_names_is_not_written_to(
+        self, folder: Path, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        apart = tmp_path / "apart" / "manifest.jsonl"
+        manifest = Manifest.load(folder / "manifest.jsonl")
+        manifest.extra["created_by"] = {**origin(), "user": "mallory"}
+        manifest.output_dir = folder
+        manifest.save(apart)
+        manifest.close()
+
+        with pytest.raises(SweepConfigError, match=f"the sweep folder {folder}"):
+            reopened(apart.parent, pool, postprocess=NOTE).resume()
+
+    @pytest.mark.promise("folders from somebody else", "a new sweep into a folder with links in it")
+    def test_a_new_sweep_into_a_folder_with_links_starts_nothing(
+        self, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "sweep").mkdir()
+        (tmp_path / "sweep" / "run-1").symlink_to(tmp_path / "outside")
+        runs = [run_of(0, tmp_path / "sweep"), run_of(1, tmp_path / "sweep")]
+        with pytest.raises(NotPlainFileError, match="run-1 is a symbolic link"):
+            hand_made(runs, tmp_path / "sweep", pool).run()
+
+        assert list((tmp_path / "outside").iterdir()) == []
+        assert not (tmp_path / "sweep" / "manifest.jsonl").exists()
 
 
 class TestHooks:

@@ -136,6 +136,8 @@ def _asked_for(
     manifest: Manifest, runs: Sequence[RunSpec], script: Path, folder: Path, named: str | None
 ) -> list[str]:
     asked = []
+    if _is_elsewhere(manifest, folder):
+        asked.append(f"the sweep folder {folder}")
     if hooks := _hooks(manifest, runs) - {named}:
         asked.append(_listed(hooks))
     if scripts := {str(run.script_path) for run in runs if run.script_path != script}:
@@ -177,6 +179,14 @@ def _hooks(manifest: Manifest, runs: Sequence[RunSpec]) -> set[str]:
 
 def _listed(hooks: set[str]) -> str:
     return f"the postprocess hook {_first_of({repr(hook) for hook in hooks})}"
+
+
+def _is_elsewhere(manifest: Manifest, folder: Path) -> bool:
+    """Whether the sweep folder is one that the manifest names, and not the manifest's own."""
+    named = manifest.output_dir
+    if named is None or manifest.path is None or named.resolve() != folder.resolve():
+        return False
+    return not named.resolve().is_relative_to(manifest.path.parent.resolve())
 
 
 def _is_own(manifest: Manifest) -> bool:
