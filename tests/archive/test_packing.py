@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 from gmat_sweep import Manifest, Sweep, canonical_script_sha256, lazy_multiindex
 from gmat_sweep.aggregate import lazy_extra_outputs, lazy_solver_convergence, lazy_solver_runs
 from gmat_sweep.archive import archive_sweep, packing
-from gmat_sweep.errors import DurabilityError, SweepConfigError
+from gmat_sweep.cli import EXIT_CONFIG, EXIT_OK, main
+from gmat_sweep.disk.owner import origin
+from gmat_sweep.errors import DurabilityError, NotPlainFileError, SweepConfigError
 from gmat_sweep.grids import expand_grid_to_run_specs
 from gmat_sweep.manifest import ManifestEntry
 from gmat_sweep.plans import rebuild_runs
@@ -447,6 +449,65 @@ class TestRefusals:
         with pytest.raises(SweepConfigError, match=f"missing.*of run 1 .run-1/{name}.parquet"):
             full.archive()
         assert not (full.folder / "out.zip").exists()
+
+    @pytest.mark.promise("folders from somebody else", "files of the machine in an archive")
+    @pytest.mark.parametrize("kind", ["output_paths", "extra_outputs", "solver_paths", "log_path"])
+    @pytest.mark.parametrize("named", ["{secret}", "../secret", "run-0/link"])
+    def test_a_file_outside_of_the_sweep_is_packed_only_if_it_is_trusted(
+        self, mission: Mission, kind: str, named: str
+    ) -> None:
+        mission.sweep.ok(0)
+        secret = written(mission.folder / "secret", "private")
+        (mission.sweep.folder / "run-0" / "link").symlink_to(secret)
+        path = Path(named.format(secret=secret))
+        mission.edit(**{kind: path if kind == "log_path" else {"R": path}})
+
+        with pytest.raises(
+            SweepConfigError, match=r"files outside of .*: \S*secret\..*trust_files"
+        ):
+            mission.archive(include_logs=True)
+        assert not (mission.folder / "out.zip").exists()
+        archive = mission.archive(include_logs=True, trust_files=True)
+        assert text_of(archive, f"runs/run-0/{path.name}")
+
+    def test_a_folder_that_only_a_strangers_manifest_names_is_not_the_sweeps(
+        self, mission: Mission, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        private = SweepOnDisk(mission.folder / "private")
+        private.ok(0, {"report__R": report()})
+        manifest = replace(
+            private.manifest,
+            script_sha256=canonical_script_sha256(mission.script),
+            output_dir=private.folder,
+            extra={"created_by": {**origin(), "user": "mallory"}},
+        )
+        path = mission.folder / "theirs" / "manifest.jsonl"
+        manifest.save(path)
+        words = ["archive", str(path), "--script", str(mission.script)]
+        out = mission.folder / "out.zip"
+
+        assert main([*words, "--out", str(out)]) == EXIT_CONFIG
+        assert "trust_files" in capsys.readouterr().err
+        assert not out.exists()
+        assert main([*words, "--out", str(out), "--trust-files"]) == EXIT_OK
+        manifest.extra["created_by"] = origin()
+        manifest.save(path)
+        assert main([*words, "--out", str(mission.folder / "own.zip")]) == EXIT_OK
+
+    def test_so_is_what_a_script_includes_by_a_link(self, tmp_path: Path) -> None:
+        mission = Mission(tmp_path, "#Include 'inc.txt'\n")
+        (mission.script.parent / "inc.txt").symlink_to(written(tmp_path / "secret", "% private\n"))
+        mission.sweep.ok(0, {"report__R": report()})
+
+        with pytest.raises(SweepConfigError, match=r"inc\.txt"):
+            mission.archive()
+        assert "script/inc.txt" in members(mission.archive(trust_files=True))
+
+    def test_an_archive_is_written_through_no_link(self, full: Mission) -> None:
+        (full.folder / "out.zip").symlink_to(full.folder / "gone")
+        with pytest.raises(NotPlainFileError):
+            full.archive()
+        assert not (full.folder / "gone").exists()
 
     def test_each_folder_that_was_looked_in_is_named_once(
         self, mission: Mission, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,8 @@
 * The archive holds each run's latest entry with all its keys, and each file that the manifest
   lists; two files of one name get two names. A file that is missing, or is no longer as the
   manifest recorded it, is refused before anything is written.
+* A manifest may name any file of the machine. A file outside of the sweep's folders is packed only
+  if the caller trusts the manifest.
 * The unpacked folder is a sweep folder: paths in its manifest are relative to it.
 * The archive is there whole and on disk, or not at all. It replaces an archive that was made of
   this sweep before, and nothing else. If that archive is the very same, its file is not touched.
@@ -33,8 +35,15 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.archive.readme import readme
 from gmat_sweep.disk.files import atomic_path
+from gmat_sweep.disk.held import plain_reader
+from gmat_sweep.disk.owner import is_own
 from gmat_sweep.disk.paths import user_path
-from gmat_sweep.errors import DurabilityError, ManifestCorruptError, SweepConfigError
+from gmat_sweep.errors import (
+    DurabilityError,
+    ManifestCorruptError,
+    NotPlainFileError,
+    SweepConfigError,
+)
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.folder.run_files import facts_of
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
@@ -73,6 +82,7 @@ def archive_sweep(
     *,
     include_logs: bool = False,
     allow_script_drift: bool = False,
+    trust_files: bool = False,
 ) -> Path:
     """Write a sweep as one zip file: script, manifest, every listed file, and their hashes.
 
@@ -93,6 +103,11 @@ def archive_sweep(
         run that is not ok may have ended before it had a log, so its log may be missing.
     allow_script_drift : bool
         Whether another script than the recorded one may be packed; the README then says so.
+    trust_files : bool
+        Whether listed files outside of the sweep's folders are packed too, such as those that a
+        hook wrote elsewhere, and included files outside of the script's folder. Links are followed
+        to tell. The sweep's folders are `output_dir`, the manifest's own, and the one that it
+        names if this user wrote it on this machine.
 
     Returns
     -------
@@ -102,9 +117,9 @@ def archive_sweep(
     Raises
     ------
     SweepConfigError
-        The script is not the recorded one, a listed file is missing or is not as the manifest
-        recorded it, `out` is there already and is no archive of this sweep, or a file changed
-        meanwhile.
+        The script is not the recorded one; a listed file is missing, is not as the manifest
+        recorded it, or lies outside of the sweep's folders and is not trusted; `out` is there
+        already and is no archive of this sweep; or a file changed meanwhile.
     DurabilityError
         The archive could not be written; nothing is left of it.
     FileNotFoundError
@@ -116,6 +131,9 @@ def archive_sweep(
     entries = [runs.packed(entry) for entry in manifest.latest().values()]
     runs.refuse_missing()
     mission = _Mission.of(script)
+    if not trust_files:
+        _refuse_outside(runs.files.values(), _own_folders(manifest, Path(output_dir)))
+        _refuse_outside(mission.files.values(), [script.parent.resolve(), script.resolve().parent])
 
     with tempfile.TemporaryDirectory(prefix="gmat-sweep-archive-") as scratch:
         packed = replace(
@@ -162,6 +180,32 @@ def _check_script(script: Path, recorded: str, allow_drift: bool) -> bool:
             "allow_script_drift=True (--allow-script-drift) if the change does not matter."
         )
     return found != recorded
+
+
+def _own_folders(manifest: Manifest, output_dir: Path) -> list[Path]:
+    """Return the folders whose files belong to a sweep, whatever somebody else's manifest says."""
+    folders = [output_dir]
+    if manifest.path is not None:
+        folders.append(manifest.path.parent)
+    if manifest.output_dir is not None and is_own(manifest.extra):
+        folders.append(manifest.output_dir)
+    return [folder.resolve() for folder in folders]
+
+
+def _refuse_outside(files: Iterable[_Content], folders: Sequence[Path]) -> None:
+    """Raise SweepConfigError if a file to pack lies in none of some folders, links followed."""
+    outside = [
+        str(each)
+        for each in files
+        if isinstance(each, Path)
+        and not any(each.resolve().is_relative_to(folder) for folder in folders)
+    ]
+    if outside:
+        raise SweepConfigError(
+            f"files outside of {' and '.join(map(str, dict.fromkeys(folders)))} would be packed: "
+            f"{_some(outside)}. Whoever wrote the manifest or the script named them: if you trust "
+            "these, pass trust_files=True (--trust-files)."
+        )
 
 
 def _with_runs_inside(extra: dict[str, Any]) -> dict[str, Any]:
@@ -368,7 +412,7 @@ def _chunks(content: _Content) -> Iterator[bytes]:
         yield content
         return
     try:
-        with content.open("rb") as file:
+        with plain_reader(content) as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except OSError as error:
@@ -395,7 +439,7 @@ def _write(target: Path, members: Mapping[str, _Content], digests: Mapping[str, 
         with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for name in sorted(members):
                 _pack(archive, name, members[name], digests[name])
-    except DurabilityError:
+    except (DurabilityError, NotPlainFileError):
         raise
     except OSError as error:
         message = (

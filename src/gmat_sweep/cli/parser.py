@@ -142,6 +142,11 @@ def _add_readers(commands: _Commands) -> None:
     _script(archive)
     archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
     archive.add_argument("--include-logs", action="store_true", help="pack the runs' logs too")
+    archive.add_argument(
+        "--trust-files",
+        action="store_true",
+        help="pack files outside of the sweep's folders too, which the manifest names",
+    )
     replay = _command(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )

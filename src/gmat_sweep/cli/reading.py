@@ -74,18 +74,23 @@ def archive(arguments: argparse.Namespace) -> int:
     """Write a sweep as one zip file."""
     from gmat_sweep.archive import archive_sweep
     from gmat_sweep.cli.show import summary_line, sweep_folder
+    from gmat_sweep.disk.owner import is_own
 
     manifest = loaded_manifest(arguments.manifest)
-    folder = sweep_folder(manifest, user_path(arguments.manifest, "manifest"))
+    path = user_path(arguments.manifest, "manifest")
+    folder = sweep_folder(manifest, path)
     drift = arguments.allow_script_drift
     script = script_of(arguments.script, manifest, None, allow_drift=drift)
+    # Somebody else's manifest may name any folder as its own: then that is no choice of the user.
+    own_folder = folder if is_own(manifest.extra) else path.parent
     written = archive_sweep(
         manifest,
-        folder,
+        own_folder,
         script,
         arguments.out,
         include_logs=arguments.include_logs,
         allow_script_drift=drift,
+        trust_files=arguments.trust_files,
     )
     tell(summary_line(manifest.entries, folder))
     tell(f"archive: {written}")

@@ -193,7 +193,9 @@ class SweepResults:
             engine=engine,
         )
 
-    def archive(self, out: str | Path, *, include_logs: bool = False) -> Path:
+    def archive(
+        self, out: str | Path, *, include_logs: bool = False, trust_files: bool = False
+    ) -> Path:
         """Write the sweep as one zip file that reproduces it elsewhere, and return its path.
 
         Parameters
@@ -202,14 +204,17 @@ class SweepResults:
             The file to write.
         include_logs : bool
             Whether the runs' logs go with it.
+        trust_files : bool
+            Whether listed files outside of the sweep's folders go with it, such as those that a
+            hook wrote elsewhere.
 
         Raises
         ------
         RuntimeError
             The sweep has not run.
         SweepConfigError
-            The script has changed, a listed file is missing or damaged, or `out` holds something
-            else.
+            The script has changed, a listed file is missing, damaged, or outside of the sweep's
+            folders and not trusted, or `out` holds something else.
         """
         from gmat_sweep.archive import archive_sweep
 
@@ -220,6 +225,7 @@ class SweepResults:
             out,
             include_logs=include_logs,
             allow_script_drift=self.options.allow_script_drift,
+            trust_files=trust_files,
         )
 
     def _repr_html_(self) -> str:
