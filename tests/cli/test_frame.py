@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 import pytest
@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from cli_sweeps import GRID, SCRIPT, manifest, refused
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.cli import main
+from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError
 from gmat_sweep.folder.frames import hash_of, note_frame
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.sweep import Sweep
@@ -340,6 +341,7 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
             (("--frame", "file/new/f.csv"), "--frame file/new/f.csv cannot be written"),
             (("--frame", "mine.csv"), "--frame mine.csv is there already and is no frame of this"),
             (("--frame", "loose.csv"), "--frame loose.csv is a link to nothing, so it is not"),
+            (("--frame", "link.csv"), "--frame link.csv is a symbolic link, so it is not replaced"),
             (("--frame", "sweep/run-1/f.csv"), "is in the folder of a run, where GMAT writes"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -357,6 +359,7 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
         (tmp_path / "file").touch()
         (tmp_path / "mine.csv").touch()
         (tmp_path / "loose.csv").symlink_to(tmp_path / "gone.csv")
+        (tmp_path / "link.csv").symlink_to(tmp_path / "mine.csv")
         monkeypatch.chdir(tmp_path)
 
         assert said in refused(capsys, 2, *words(SCRIPT, out, *more))
@@ -392,3 +395,28 @@ class TestWhatIsRefusedBeforeAnythingIsRun:
 
         assert said.endswith("would replace an input. Give another file.")
         assert table.read_text() == "Sat.SMA\n7000\n"
+
+
+@pytest.mark.promise("folders from somebody else", "a frame below a linked folder")
+def test_a_frame_in_the_sweep_folder_is_written_through_no_link(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = SweepOnDisk(out)
+    made.ok(0, {"report__RF": report()})
+    made.save()
+    (tmp_path / "outside").mkdir()
+    (out / "frames").symlink_to(tmp_path / "outside")
+    loaded = Manifest.load(out / "manifest.jsonl")
+    frame = lazy_multiindex(loaded, out)
+    file = FrameFile(out / "frames" / "f.csv", "RF", out)
+
+    class Done:
+        def to_dataframe(self, name: str) -> pd.DataFrame:
+            return frame
+
+    with pytest.raises(FrameNotWrittenError, match="frames is a symbolic link"):
+        file.write(cast("Sweep", Done()))
+    assert list((tmp_path / "outside").iterdir()) == []
+    (out / "frames").unlink()
+    file.write(cast("Sweep", Done()))
+    assert file.path.is_file()

@@ -55,13 +55,17 @@ class FrameFile:
             that was written since the sweep began.
         """
         from gmat_sweep.disk.files import atomic_path
+        from gmat_sweep.disk.held import make_folder
         from gmat_sweep.folder.frames import hash_of, note_frame
 
         try:
             frame = sweep.to_dataframe(self.report)
             _check_replaceable(self.path, self.sweep_folder)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(self.path) as temporary:
+            path = self.path.absolute()
+            inside = path.is_relative_to(self.sweep_folder.absolute())
+            within = self.sweep_folder.absolute() if inside else path.parent
+            make_folder(path.parent, within=within)
+            with atomic_path(path, within=within) as temporary:
                 if self.path.suffix.lower() == ".csv":
                     frame.to_csv(temporary)
                 else:

@@ -23,6 +23,7 @@ from prefect.states import Completed, Failed
 from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
 from gmat_sweep.analysis.nightly.retention import NIGHT_FORMAT, is_complete
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow.artifacts import publish, slug
@@ -169,7 +170,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
 def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
     """Write the hashes of tonight's inputs, unless an earlier attempt at this night has."""
     if mission.is_file() and not (tonight / INPUT_HASHES_NAME).is_file():
-        tonight.mkdir(parents=True, exist_ok=True)
+        make_folder(tonight, within=tonight.parent)
         input_hashes(mission, postprocess=postprocess).write(tonight)
 
 
@@ -181,8 +182,12 @@ def _last_complete_before(tonight: Path) -> Path | None:
 
 
 def _keep(tonight: Path, comparison: NightComparison) -> None:
-    write_file(tonight / COMPARISON_TEXT_NAME, comparison.to_markdown().encode())
-    write_file(tonight / COMPARISON_DATA_NAME, json.dumps(comparison.to_dict(), indent=1).encode())
+    texts = {
+        COMPARISON_TEXT_NAME: comparison.to_markdown(),
+        COMPARISON_DATA_NAME: json.dumps(comparison.to_dict(), indent=1),
+    }
+    for name, text in texts.items():
+        write_file(tonight / name, text.encode(), within=tonight.parent)
 
 
 def _final_state(
