@@ -193,3 +193,17 @@ def test_what_is_no_interrupt_keeps_its_traceback() -> None:
     assert ended.returncode == 1
     assert b"ZeroDivisionError" in ended.stderr
     assert b"AssertionError: a bug" in ended.stderr
+
+
+def test_a_program_whose_streams_are_closed_has_workers() -> None:
+    code = (
+        "import os\n"
+        "os.closerange(0, 3)\n"
+        "from gmat_sweep.backends.process.worker_process import WorkerProcess\n"
+        "worker = WorkerProcess()\n"
+        "found = worker.inspect(None, {}).resource_types\n"
+        "worker.close()\n"
+        "os._exit(100 if 'Spacecraft' in found else 1)\n"
+    )
+
+    assert command(code=code).returncode == 100

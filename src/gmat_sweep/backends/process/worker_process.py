@@ -9,6 +9,7 @@ by itself. After each of these errors the process group is gone, and only the on
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -138,10 +139,10 @@ class WorkerProcess:
             # As many workers as cores run side by side: threads inside each would only contend.
             environment.setdefault(variable, "1")
         with contextlib.ExitStack() as given_away:
-            request_read, self._request_fd = os.pipe()
+            request_read, self._request_fd = _pipe()
             given_away.callback(os.close, request_read)
             held.callback(os.close, self._request_fd)
-            self._reply_fd, reply_write = os.pipe()
+            self._reply_fd, reply_write = _pipe()
             given_away.callback(os.close, reply_write)
             held.callback(os.close, self._reply_fd)
             output = given_away.enter_context(self._output.open("ab"))
@@ -330,3 +331,17 @@ def _how_it_ended(returncode: int | None) -> str:
             name = f"signal {-returncode}"
         return f"killed by {name}"
     return f"it exited with code {returncode}"
+
+
+def _pipe() -> tuple[int, int]:
+    """Return the ends of a pipe, whose numbers are none of the standard streams'.
+
+    A program whose streams are closed has these numbers free, and the worker has its own streams.
+    """
+    ends = os.pipe()
+    try:
+        reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
+    finally:
+        for end in ends:
+            os.close(end)
+    return reader, writer
