@@ -339,6 +339,8 @@ def _pipe() -> tuple[int, int]:
     A program whose streams are closed has these numbers free, and the worker has its own streams.
     """
     ends = os.pipe()
+    if min(ends) > 2:
+        return ends
     try:
         reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends)
     finally:
