@@ -44,6 +44,7 @@ __all__ = [
     "server_folder",
     "server_log_handler",
     "settings_as_environment",
+    "try_events",
     "with_whole_paths",
 ]
 
@@ -160,20 +161,31 @@ def number_unsent() -> int:
     return sum(worker._queue.qsize() for worker in workers)
 
 
-def drop_unsent() -> None:
-    """Drop the events and log lines that wait in this process to be sent; try no event again.
+def try_events(attempts: int) -> None:
+    """Set how often Prefect tries again to send an event; its ten times take seven seconds.
 
-    Prefect's `drain` would send them all, and wait until they are sent. This function marks each
-    one as done, because Prefect's `wait_until_empty` waits until all that were ever put are done.
+    Prefect has no setting for it. It waits between the attempts only after the fourth.
     """
     from prefect.events.clients import PrefectEventsClient
     from prefect.events.worker import EventsWorker
 
     for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
         # A sender has its client once it has begun.
-        if isinstance(client := getattr(worker, "_client", None), PrefectEventsClient):
-            # Ten attempts take seven seconds for each event.
-            client._reconnection_attempts = 0
+        client = getattr(worker, "_client", None)
+        if isinstance(client, PrefectEventsClient) and client._reconnection_attempts > attempts:
+            client._reconnection_attempts = attempts
+
+
+def drop_unsent() -> None:
+    """Drop the events and log lines that wait in this process to be sent; try no event again.
+
+    Prefect's `drain` would send them all, and wait until they are sent. This function marks each
+    one as done, because Prefect's `wait_until_empty` waits until all that were ever put are done.
+    """
+    from prefect.events.worker import EventsWorker
+
+    try_events(0)
+    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
         with contextlib.suppress(queue.Empty):
             while True:
                 worker._queue.get_nowait()

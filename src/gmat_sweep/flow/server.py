@@ -30,6 +30,7 @@ from gmat_sweep.flow.prefect_internals import (
     server_command,
     server_folder,
     settings_as_environment,
+    try_events,
     with_whole_paths,
 )
 
@@ -51,6 +52,8 @@ __all__ = [
 START_TIMEOUT_S = 120.0
 _MOST_UNSENT_EVENTS = 1000
 _UNSENT_PAUSE_S = 0.02
+# Nobody restarts a lost `LocalServer`.
+_ATTEMPTS = 2
 
 # Turns off what a server that lives as long as one process need not do; sets how often it writes.
 _SERVER_ENVIRONMENT = {
@@ -235,10 +238,16 @@ def recorded_on() -> Iterator[str]:
 
 def server_is_gone() -> bool:
     """Whether the process's own server is in use and has ended; nobody restarts it."""
+    server = _own_server()
+    return server is not None and server.has_ended
+
+
+def _own_server() -> LocalServer | None:
+    """Return the process's own server if flow runs are recorded on it."""
     from prefect.settings import PREFECT_API_URL
 
     server = _server
-    return server is not None and PREFECT_API_URL.value() == server.api_url and server.has_ended
+    return server if server is not None and PREFECT_API_URL.value() == server.api_url else None
 
 
 @contextlib.contextmanager
@@ -319,6 +328,8 @@ def let_events_be_sent() -> None:
     events in the end anyway. A pause is never longer than 0.02 s, so that a server that is gone
     does not stop the flow.
     """
+    if _own_server() is not None:
+        try_events(_ATTEMPTS)
     if number_unsent() > _MOST_UNSENT_EVENTS:
         time.sleep(_UNSENT_PAUSE_S)
 
