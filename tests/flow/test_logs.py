@@ -43,7 +43,7 @@ def test_a_program_finds_its_process_as_it_was_during_and_after_sweeps(
     assert told["signals"] == {}
     assert told["mine"] == "still here\n"
     # A basicConfig after the sweeps does what it would have done before them.
-    assert ("ERROR:of.the.program:later" in told["later"]) is True
+    assert "ERROR:of.the.program:later" in told["later"]
     for said in (told["later"], done.stderr):
         assert "Finished in state" not in said
         assert "Beginning flow run" not in said

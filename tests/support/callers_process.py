@@ -122,7 +122,8 @@ def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
     said["mine"] = mine.read_text()
     logging.basicConfig(level=logging.ERROR, filename=folder / "later.log")
     logging.getLogger("of.the.program").error("later")
-    said["later"] = (folder / ("root.log" if kind == "basic" else "later.log")).read_text()
+    written = folder / ("root.log" if kind == "basic" else "later.log")
+    said["later"] = written.read_text() if written.exists() else ""
     return said
 
 
