@@ -15,14 +15,12 @@ from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.console import say
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path, current_folder
-from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.attempts import refuse_linked_sweep, shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
-from gmat_sweep.lazy_runs import ChangedRuns, listed
-from gmat_sweep.limits import checked_run_id
+from gmat_sweep.lazy_runs import listed
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest.values import jsonable, plain_int
+from gmat_sweep.manifest.values import plain_int
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
     extension_facts,
@@ -31,13 +29,13 @@ from gmat_sweep.plans import (
     rebuild_runs,
 )
 from gmat_sweep.printable import one_line
+from gmat_sweep.sweep.checked_runs import checked_runs
 from gmat_sweep.sweep.header import new_header
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.sweep.options import SweepOptions
 from gmat_sweep.sweep.pool_checks import check_debug, check_isolation, check_limits
 from gmat_sweep.sweep.preflight import (
     check_folder,
-    check_hook,
     nothing_left_if_refused,
     prepare_missions,
 )
@@ -261,7 +259,7 @@ class Sweep(SweepResults):
         yield from handed_over(self._run, on_demand(self.backend).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
-        runs = self._checked_runs()
+        runs = checked_runs(self.runs, self.options)
         digest = script_digest(self.script_path)
         with nothing_left_if_refused(self.manifest_path, *self._folders):
             self._run_anew(runs, digest, listener)
@@ -410,7 +408,7 @@ class Sweep(SweepResults):
         with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._loaded()
             wanted = runs_to_repeat(manifest, self.runs, self.output_dir)
-            every_run = self._checked_runs()
+            every_run = checked_runs(self.runs, self.options)
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
                 for run in sorted(every_run, key=lambda run: run.run_id)
@@ -448,7 +446,7 @@ class Sweep(SweepResults):
             runs = [
                 # A killed extension without an entry may have left files in the folders of these.
                 replace(run, run_options={**run.run_options, "overwrite": True})
-                for run in self._checked_runs()
+                for run in checked_runs(self.runs, self.options)
                 if run.run_id in ids
             ]
             self._warm_up()
@@ -476,39 +474,6 @@ class Sweep(SweepResults):
         )
         if self.options.progress:
             show_hooks(self._manifest, self.runs)
-
-    def _checked_runs(self) -> Sequence[RunSpec]:
-        """Return the runs with plain values and whole paths, after checking what is known already.
-
-        The sequence makes a run when it is read: a large sweep needs no second list.
-        """
-        seen: set[int] = set()
-        hooks = set()
-        for run in self.runs:
-            if run.run_id in seen:
-                raise SweepConfigError(
-                    f"run_id {run.run_id} occurs more than once. Give every run its own."
-                )
-            seen.add(run.run_id)
-            hooks.add(self._checked(run).postprocess)
-        for hook in hooks - {None}:
-            check_hook(str(hook))
-        return ChangedRuns(self.runs, self._checked)
-
-    def _checked(self, run: RunSpec) -> RunSpec:
-        where, unconverged = f"run {run.run_id}", self.options.unconverged
-        return replace(
-            run,
-            run_id=checked_run_id(plain_int(run.run_id, "run_id")),
-            seed=None if run.seed is None else plain_int(run.seed, f"{where} seed"),
-            overrides=jsonable(run.overrides, f"{where} overrides"),
-            context=jsonable(run.context, f"{where} context"),
-            run_options=jsonable(run.run_options, f"{where} run_options"),
-            script_path=run.script_path.absolute(),
-            output_dir=run.output_dir.absolute(),
-            postprocess=self.options.postprocess or run.postprocess,
-            unconverged="failed" if "failed" in (unconverged, run.unconverged) else "ok",
-        )
 
     def _warm_up(self) -> Engine:
         """Find the engine, then start the local server and the pool, which get ready together."""
