@@ -213,7 +213,9 @@ def held(folder: Path, *, within: Path | None = None, make: bool = False) -> Ite
     # ValueError would be a mistake of the caller, who knows what is within what.
     parts = folder.relative_to(start).parts
     if make:
-        start.mkdir(parents=True, exist_ok=True)
+        # A file of that name is told below, as NotADirectoryError.
+        with contextlib.suppress(FileExistsError):
+            start.mkdir(parents=True, exist_ok=True)
     try:
         current = HeldFolder.opened(start, str(start))
     except OSError as error:
