@@ -100,14 +100,8 @@ SCORE = ["not", "callable"]
 
 
 def find_the_disk_full(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
-    """Fail as on a full disk after a few runs, as long as there is a file ``room`` to remove.
-
-    The file gets a line for each run that is refused.
-    """
-    room = spec.output_dir.parent.parent / "room"
-    if spec.run_id >= 5 and room.exists():
-        with room.open("a") as file:
-            file.write(f"{spec.run_id}\n")
+    """Fail as on a full disk after a few runs, as long as there is a file ``room`` to remove."""
+    if spec.run_id >= 5 and (spec.output_dir.parent.parent / "room").exists():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(spec.output_dir / "big.bin"))
     return {}
 

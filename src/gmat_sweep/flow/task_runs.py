@@ -1,9 +1,8 @@
 """The runs of a sweep as task runs ``run-<id>``, a bounded number of them in flight.
 
 If GMAT refuses a run, its task run fails and has an outcome. Only a fault or a shortage is raised
-inside a task run. Prefect retries a fault; a shortage ends the sweep. The first 50 failed task runs
-log their cause too, because the UI's page of a task run shows its log, and not the message of its
-state.
+inside a task run, and Prefect retries it. The first 50 failed task runs log their cause too,
+because the UI's page of a task run shows its log, and not the message of its state.
 """
 
 from __future__ import annotations
@@ -320,14 +319,12 @@ class TaskRuns:
 
 
 def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
-    """Return whether Prefect may try a task run again: only if a fault ended it.
+    """Return whether Prefect may try a task run again: only if a fault or a shortage ended it.
 
     A case that GMAT refuses, or that takes longer or needs more memory than it may, would only end
-    the same way again. The task returns a state for it and raises nothing. After a shortage the
-    sweep stops, and a resume is the next try: one before that would meet the same shortage, after
-    as long a run, and no manifest would have it.
+    the same way again. The task returns a state for it and raises nothing.
     """
-    return isinstance(state.data, _FAULTS)
+    return isinstance(state.data, (*_FAULTS, SweepStoppedError))
 
 
 def stopped_by(shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
