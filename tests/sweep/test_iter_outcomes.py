@@ -16,6 +16,7 @@ import pytest
 from faulty_runs import wait_until, workers_of
 from gmat_sweep import LocalJoblibPool, Sweep, SweepConfigError
 from gmat_sweep.flow.handover import _Handover, handed_over
+from gmat_sweep.folder.last_pass import LastPass
 from resumed_sweeps import NOTE, hand_made, lines_of, ran, reopened, run_of
 
 
@@ -188,4 +189,7 @@ def test_a_program_ends_whose_outcomes_are_half_read(tmp_path: Path, prefect_url
     assert done.returncode == 3, done.stderr
     assert lines_of(tmp_path / "at module level" / "manifest.jsonl") == 1
     assert lines_of(tmp_path / "in a thread" / "manifest.jsonl") == 1
+    last = LastPass.of(tmp_path / "at module level")
+    assert last is not None
+    assert (last.state, last.reason) == ("interrupted", "its outcomes were no longer read")
     assert "Traceback" not in done.stderr

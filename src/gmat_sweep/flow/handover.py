@@ -15,13 +15,13 @@ from gmat_sweep.flow.job import Listener
 from gmat_sweep.flow.prefect_internals import call_before_prefect_ends
 from gmat_sweep.spec import RunOutcome, RunSpec
 
-__all__ = ["handed_over"]
+__all__ = ["AbandonedError", "handed_over"]
 
 _GRACE_S = 0.2
 _LOOK_S = 1.0
 
 
-class _AbandonedError(BaseException):
+class AbandonedError(BaseException):
     """Raised in the flow once the generator is closed; ends the flow as an interruption does."""
 
 
@@ -39,9 +39,9 @@ class _Handover(Listener):
         while not self._wanted.acquire(timeout=_LOOK_S):
             # A thread that has read on after the end of the main thread may leave the rest, too.
             if self.is_left and not threading.main_thread().is_alive():
-                raise _AbandonedError
+                raise AbandonedError
         if self._abandoned:
-            raise _AbandonedError
+            raise AbandonedError
 
     def after(self, spec: RunSpec, outcome: RunOutcome) -> None:
         self.items.put((spec, outcome))
@@ -54,7 +54,7 @@ class _Handover(Listener):
         end: BaseException | None = None
         try:
             self._run(self)
-        except _AbandonedError:
+        except AbandonedError:
             return
         except BaseException as error:  # noqa: BLE001 - raised again where the generator is read
             end = error

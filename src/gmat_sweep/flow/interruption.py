@@ -27,6 +27,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import Crashed
 
 from gmat_sweep.backends.process.reaper import REAPER
+from gmat_sweep.flow.handover import AbandonedError
 from gmat_sweep.flow.prefect_internals import flow_run_of_this_process, is_termination
 from gmat_sweep.flow.server import lasting_api_url
 
@@ -43,6 +44,8 @@ def why(error: BaseException) -> str:
         return "ended by a signal: cancelled, or its machine was shut down"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"
+    if isinstance(error, AbandonedError):
+        return "its outcomes were no longer read"
     return f"{type(error).__name__}: {error}"
 
 

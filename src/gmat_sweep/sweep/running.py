@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.console import say
 from gmat_sweep.disk.lock import locked
-from gmat_sweep.disk.paths import absolute_path, current_folder
+from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.folder.attempts import refuse_linked_sweep, shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.folder.run_seal import keep_header
@@ -30,6 +30,7 @@ from gmat_sweep.plans import (
 )
 from gmat_sweep.printable import one_line
 from gmat_sweep.sweep.checked_runs import checked_runs
+from gmat_sweep.sweep.current_settings import refuse_settings_of_a_strangers_folder
 from gmat_sweep.sweep.header import new_header
 from gmat_sweep.sweep.interrupts import interrupts_as_themselves
 from gmat_sweep.sweep.options import SweepOptions
@@ -481,8 +482,7 @@ class Sweep(SweepResults):
         from gmat_sweep.engine import find_engine
         from gmat_sweep.flow.server import start_local_server
 
-        # Workers and server start in it.
-        current_folder()
+        refuse_settings_of_a_strangers_folder()
         engine = find_engine()
         start_local_server()
         on_demand(self.backend).warm_up()
