@@ -103,7 +103,7 @@ def test_no_command_prints_control_characters_of_a_manifest(
         ["resume", path, *script],
         ["extend", path, *script, "--n", "1"],
         ["replay", path, "--run", "9", *script],
-        ["archive", path, str(hostile / "sweep.zip"), *script],
+        ["archive", path, "--out", str(hostile / "sweep.zip"), *script],
         ["show", NASTY.replace("\ud83d", "\udcff")],
     ):
         code = main(words)

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import select
+import stat
 import sys
 from collections.abc import Buffer
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import IO, Any, TextIO, cast
 
 from gmat_sweep.printable import printable
 
-__all__ = ["Tolerant", "fault_of_output", "make_streams_tolerant", "say"]
+__all__ = ["Tolerant", "fault_of_output", "make_streams_tolerant", "reader_is_gone", "say"]
 
 _PLAIN_ERRORS = "gmat_sweep.plain"
 _PLAIN = {"—": "-", "…": "...", "×": "x", "σ": "sigma", "±": "+-"}  # noqa: RUF001 - the sign itself
@@ -65,6 +66,25 @@ def say(message: str) -> None:
         stream = Tolerant(sys.stderr)
         stream.write(f"gmat-sweep: {printable(message)}\n")
         stream.flush()
+
+
+def reader_is_gone(patience_s: float = 0.05) -> bool:
+    """Whether standard output is a pipe that nobody reads any more, such as that of ``head``.
+
+    Parameters
+    ----------
+    patience_s : float
+        How long to wait for a reader that is just leaving.
+    """
+    try:
+        descriptor = sys.stdout.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return False
+    except (OSError, ValueError, AttributeError):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(patience_s * 1000))
 
 
 class _LossyFile(io.FileIO):

@@ -390,7 +390,7 @@ def test_14_no_run_waits_for_a_slower_one(
 def test_15_a_folder_used_twice_keeps_its_sweep(copy: Path, pool: LocalJoblibPool) -> None:
     before = content(copy)
 
-    with pytest.raises(SweepConfigError, match=r"already holds a sweep\. Resume it"):
+    with pytest.raises(SweepConfigError, match=r"already holds a sweep\. All its runs are done"):
         sweep(SHORT, grid={"Sat.SMA": [7000.0]}, backend=pool, out=copy, progress=False)
     assert before == content(copy)
 

@@ -23,8 +23,9 @@ def told(name: str = "gmat_sweep") -> Iterator[list[str]]:
         return True
 
     logger = logging.getLogger(name)
-    # No handler: those of Prefect's loggers go at the first flow run, too.
-    logger.addFilter(listen)
+    # No handler: those of Prefect's loggers go at the first flow run, too. Before all filters:
+    # one that keeps a record off the terminal is the last to see it.
+    logger.filters.insert(0, listen)
     try:
         yield messages
     finally:

@@ -397,7 +397,7 @@ def test_a_folder_that_holds_a_sweep_is_refused_and_left_alone(
     sweep(leo_short, grid={"Sat.SMA": [7000.0]}, backend=pool, out=tmp_path, progress=False)
     before = (tmp_path / "manifest.jsonl").read_bytes()
 
-    with pytest.raises(SweepConfigError, match=r"already holds a sweep.*gmat-sweep resume"):
+    with pytest.raises(SweepConfigError, match=r"already holds a sweep\. All its runs are done"):
         sweep(leo_short, grid={"Sat.SMA": [7100.0]}, backend=pool, out=tmp_path, progress=False)
     assert before == (tmp_path / "manifest.jsonl").read_bytes()
 

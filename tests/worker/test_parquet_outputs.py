@@ -71,7 +71,7 @@ def test_contacts_are_numbered_from_zero_in_the_order_of_the_report(tmp_path: Pa
 
     path = tmp_path / "contact__CL.parquet"
     assert written == WrittenOutputs(
-        {"contact__CL": path}, {}, {str(path): content_facts(path.read_bytes())}
+        {"contact__CL": path}, {}, {path.name: content_facts(path.read_bytes())}
     )
     frame = pd.read_parquet(written.outputs["contact__CL"])
     assert list(frame) == ["Observer", "Start", "Stop", "Duration", "interval_id"]

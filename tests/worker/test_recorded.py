@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fault_injection import disk_error, nth_call
+from fault_injection import disk_error, is_to_write, nth_call
 from gmat_sweep.folder.run_seal import read_seal
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.worker import load_hook, loading, run_one
@@ -189,7 +189,7 @@ def test_a_write_that_fails_fails_the_run_and_leaves_nothing_under_the_final_nam
     recorded_run: Run, tmp_path: Path, call: str
 ) -> None:
     nth = 2 if call == "open" else 1  # the first file opened is the run's log
-    with nth_call(call, nth, disk_error):
+    with nth_call(call, nth, disk_error, counts=is_to_write if call == "open" else None):
         outcome = recorded_run()
 
     assert "cannot write the file (Input/output error)" in cause(outcome)
@@ -203,8 +203,8 @@ def test_a_write_that_fails_fails_the_run_and_leaves_nothing_under_the_final_nam
 def test_a_run_that_cannot_be_sealed_is_not_ok(
     recorded_run: Run, tmp_path: Path, call: str
 ) -> None:
-    nth = {"open": 5, "fsync": 3}.get(call, 2)  # after the log, the Parquet file and its folder
-    with nth_call(call, nth, disk_error):
+    nth = {"open": 3, "fsync": 3}.get(call, 2)  # after the log, the Parquet file and its folder
+    with nth_call(call, nth, disk_error, counts=is_to_write if call == "open" else None):
         outcome = recorded_run()
 
     assert "cannot write the file (Input/output error)" in cause(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli.endings import EXIT_OK, say
+from gmat_sweep.cli.endings import EXIT_OK, say, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +24,7 @@ def prune(arguments: argparse.Namespace) -> int:
     place = Path(arguments.folder)
     found = look(place, arguments.keep)
     for each in found:
-        print(f"{'remove' if each.goes else 'keep  '} {each.path} ({each.reason})")
+        tell(f"{'remove' if each.goes else 'keep  '} {each.path} ({each.reason})")
     leaving = sum(each.goes for each in found)
     if arguments.dry_run:
         say(f"{leaving} of {len(found)} {arguments.command} would go; nothing was removed")

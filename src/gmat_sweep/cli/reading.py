@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, ManifestProblemError, say, tell
 from gmat_sweep.cli.inputs import loaded_manifest, script_of
+from gmat_sweep.console import reader_is_gone
 from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
 
@@ -56,7 +57,8 @@ def show(arguments: argparse.Namespace) -> int:
         lines = text.failure_lines(entries, None, cut_in_table=True) if shown else []
     for line in lines:
         say(f"failed: {line}")
-    if line := text.seconds_line(entries):
+    # Of no use to somebody who has seen enough, as with `| head`.
+    if (line := text.seconds_line(entries)) and not reader_is_gone():
         say(line)
     return EXIT_OK
 

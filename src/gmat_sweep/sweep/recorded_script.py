@@ -149,7 +149,8 @@ def how_to_finish(path: Path) -> str:
         return f"See with `{doctor}` what is in it, or write to another folder."
     entries = manifest.latest().values()
     if len(entries) >= planned_count(manifest) and all(e.status != "failed" for e in entries):
-        return "Write to another folder."
+        show = shlex.join(["gmat-sweep", "show", no_option(path)])
+        return f"All its runs are done: see `{show}`, or write to another folder."
     return (
         f"Resume it with `{resume_command(manifest, path)}` or "
         "Sweep.from_manifest(...).resume(), or write to another folder."

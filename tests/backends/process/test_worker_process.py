@@ -186,7 +186,7 @@ def test_last_words_that_are_not_utf_8_can_be_read_all_the_same(
     error = death_of(start(), tmp_path, hook="exit_speaking_in_tongues")
 
     assert error.returncode == 4
-    assert str(error).endswith("caf\ufffd \ufffd\ufffd\x00 end")
+    assert str(error).endswith("caf\ufffd \ufffd\ufffd\\x00 end")
 
 
 def test_of_a_flood_of_output_the_end_is_reported(start: StartWorker, tmp_path: Path) -> None:
