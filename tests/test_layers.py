@@ -68,7 +68,7 @@ LAYERS = (
     },
     {"disk", "mission", "engine"},
     {"manifest", "folder"},
-    {"distributions", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
+    {"distributions", "draws", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
     {"worker"},
     {"aggregate", "analysis", "archive", "plotting", "sensitivity"},
     {"backends"},

@@ -39,7 +39,7 @@ GRID = {"Sat.SMA": [7000.0, 7100], "Sat.INC": [1.0, 2.0, 3.0]}
             lambda: grids.expand_monte_carlo_to_run_specs(PERTURB, 5, 42, SHORT, OUT),
         ),
         (
-            lambda: grids.latin_hypercube_runs(PERTURB, 5, 42, SHORT, OUT),
+            lambda: grids.design_runs("latin_hypercube", PERTURB, 5, 42, SHORT, OUT),
             lambda: grids.expand_latin_hypercube_to_run_specs(PERTURB, 5, 42, SHORT, OUT),
         ),
     ],

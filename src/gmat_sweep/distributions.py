@@ -20,8 +20,12 @@ import operator
 import secrets
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.draws.about_nominal import ABOUT_NOMINAL, offset_of
+from gmat_sweep.draws.choices import CHOICES, choice_of
+from gmat_sweep.draws.covariance import Covariance
+from gmat_sweep.draws.shorthands import SHORTHANDS, checked_shorthand, refuse, scipy_equal
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count, number_text, shown
 
@@ -46,15 +50,20 @@ __all__ = [
     "to_rv_frozen",
 ]
 
-type DistSpec = tuple[str, float, float] | rv_frozen[Any, Any]
-"""``("normal", mu, sigma)``, ``("uniform", lo, hi)``, ``("lognormal", mu, sigma)`` - the last with
-`mu` and `sigma` of the logarithm - or a frozen ``scipy.stats`` distribution."""
+type DistSpec = tuple[Any, ...] | rv_frozen[Any, Any] | Covariance
+"""A distribution, in GMAT's units of its field:
 
-_SHORTHANDS = {
-    "normal": "('normal', mu, sigma)",
-    "uniform": "('uniform', lo, hi)",
-    "lognormal": "('lognormal', mu, sigma)",
-}
+* ``("normal", mu, sigma)``, ``("uniform", lo, hi)``, ``("lognormal", mu, sigma)`` with `mu` and
+  `sigma` of the logarithm, ``("truncnorm", mu, sigma, lo, hi)``, ``("triangular", lo, mode, hi)``,
+  ``("beta", a, b, lo, hi)``;
+* ``("choice", values)`` and ``("discrete", {value: weight})``, of numbers or texts;
+* about the value that the script gives: ``("delta_normal", sigma)``, ``("delta_uniform", lo, hi)``,
+  ``("rel_normal", 0.01)``, ``("rel_uniform", -0.01, 0.02)``, and for an epoch
+  ``("normal_seconds", sigma)``, ``("uniform_seconds", lo, hi)``;
+* a frozen ``scipy.stats`` distribution, or a `Covariance` of fields that are drawn together.
+
+A sigma may be text such as ``"15@3"``: 15 is three sigma."""
+
 _TRIAL_SEEDS = (0, 1, 2)
 _SEEDS_AT_ONCE = 64
 
@@ -205,100 +214,37 @@ def to_rv_frozen(spec: DistSpec, name: str | None = None) -> rv_frozen[Any, Any]
         `spec` is neither a shorthand tuple nor frozen, its parameters are not finite numbers in
         their range, or scipy cannot draw a finite number from it.
     """
-    import scipy.stats
     from scipy.stats.distributions import rv_frozen
 
     rv: rv_frozen[Any, Any]
-    if isinstance(spec, rv_frozen):
-        rv = spec
-    else:
-        tag, first, second = _checked_shorthand(spec, name)
-        if tag == "normal":
-            rv = scipy.stats.norm(loc=first, scale=second)
-        elif tag == "uniform":
-            rv = scipy.stats.uniform(loc=first, scale=second - first)
-        else:
-            rv = scipy.stats.lognorm(s=second, scale=math.exp(first))
+    rv = spec if isinstance(spec, rv_frozen) else scipy_equal(*_checked_shorthand(spec, name))
     _trial_draws(rv, name)
     return rv
 
 
-def _refuse(name: str | None, problem: str, remedy: str) -> NoReturn:
-    where = "" if name is None else f"perturb[{name!r}]: "
-    raise SweepConfigError(f"{where}{problem}. {remedy}.")
-
-
-def _checked_shorthand(spec: Any, name: str | None) -> tuple[str, float, float]:
-    """Return the tag and the two parameters as floats, or raise SweepConfigError."""
-    forms = f"Use one of {', '.join(_SHORTHANDS.values())}"
+def _checked_shorthand(spec: Any, name: str | None) -> tuple[str, tuple[float, ...]]:
+    """Return the tag and the parameters as floats, or raise SweepConfigError."""
+    forms = f"Use one of {', '.join(each.form(tag) for tag, each in SHORTHANDS.items())}"
     if not isinstance(spec, tuple):
-        _refuse(
+        refuse(
             name,
             "a distribution must be a shorthand tuple or scipy rv_frozen, "
             f"got {type(spec).__name__}: {spec!r}",
             f"{forms} or a frozen one such as scipy.stats.norm(7100.0, 50.0)",
         )
     if not spec:
-        _refuse(name, "the distribution spec tuple is empty", forms)
+        refuse(name, "the distribution spec tuple is empty", forms)
     tag = spec[0]
-    if not isinstance(tag, str) or tag not in _SHORTHANDS:
-        _refuse(name, f"unknown distribution shorthand tag {tag!r}", forms)
-    if len(spec) != 3:
-        _refuse(
+    if isinstance(tag, str) and tag in (*ABOUT_NOMINAL, *CHOICES):
+        refuse(
             name,
-            f"a {tag!r} distribution spec must be a length-3 tuple, got {spec!r}",
-            f"Write {_SHORTHANDS[tag]}",
+            f"{tag!r} draws {'values' if tag in CHOICES else 'about the value of a script'}, and a "
+            "distribution of numbers is wanted",
+            forms,
         )
-    # numpy 2 names its bool type "bool" too; float() would accept a bool of either.
-    if any(type(parameter).__name__ in {"bool", "bool_"} for parameter in spec[1:]):
-        _refuse_parameters(name, tag, "numeric", spec)
-    try:
-        first, second = float(spec[1]), float(spec[2])
-    except (TypeError, ValueError, OverflowError):
-        _refuse_parameters(name, tag, "numeric", spec)
-    if not (math.isfinite(first) and math.isfinite(second)):
-        _refuse_parameters(name, tag, "finite", spec)
-    if tag == "uniform":
-        if second <= first:
-            _refuse(
-                name,
-                f"a 'uniform' distribution requires hi > lo, got {spec!r}",
-                "Give the lower bound first",
-            )
-        if not math.isfinite(second - first):
-            _refuse_parameters(name, tag, "finite in their difference", spec)
-    elif second <= 0:
-        _refuse(
-            name,
-            f"a {tag!r} distribution sigma must be > 0, got {second!r}",
-            "Give the standard deviation, not the variance or a signed bound",
-        )
-    if tag == "lognormal":
-        _check_lognormal_scale(name, first)
-    return str(tag), first, second
-
-
-def _check_lognormal_scale(name: str | None, mu: float) -> None:
-    try:
-        scale = math.exp(mu)
-    except OverflowError:
-        scale = math.inf
-    if not 0 < scale < math.inf:
-        _refuse(
-            name,
-            f"exp(mu) of the 'lognormal' distribution is not representable, mu is {mu!r}",
-            "Give mu as the mean of the logarithm, for example math.log(100.0)",
-        )
-
-
-def _refuse_parameters(
-    name: str | None, tag: str, expected: str, spec: tuple[Any, ...]
-) -> NoReturn:
-    _refuse(
-        name,
-        f"the {tag!r} distribution parameters must be {expected}, got {spec!r}",
-        f"Write {_SHORTHANDS[tag]} with two finite numbers",
-    )
+    if not isinstance(tag, str) or tag not in SHORTHANDS:
+        refuse(name, f"unknown distribution shorthand tag {tag!r}", forms)
+    return checked_shorthand(spec, name)
 
 
 def _trial_draws(rv: rv_frozen[Any, Any], name: str | None) -> list[float]:
@@ -306,14 +252,14 @@ def _trial_draws(rv: rv_frozen[Any, Any], name: str | None) -> list[float]:
     try:
         draws = [_scipy_draw(rv, seed) for seed in _TRIAL_SEEDS]
     except (TypeError, ValueError) as error:
-        _refuse(
+        refuse(
             name,
             f"scipy.stats.{rv.dist.name} cannot draw with args {rv.args!r} and kwds {rv.kwds!r}: "
             f"{error}",
             "Freeze it with scalar parameters inside the distribution's domain",
         )
     if not all(map(math.isfinite, draws)):
-        _refuse(
+        refuse(
             name,
             f"scipy.stats.{rv.dist.name} with args {rv.args!r} and kwds {rv.kwds!r} does not draw "
             "finite numbers",
@@ -346,7 +292,10 @@ def draw_function(spec: DistSpec, name: str | None = None) -> Callable[[int], fl
     if not isinstance(spec, tuple):
         return lambda sub_seed: _scipy_draw(rv, sub_seed)
 
-    tag, first, second = _checked_shorthand(spec, name)
+    tag, parameters = _checked_shorthand(spec, name)
+    if tag not in ("normal", "uniform", "lognormal"):
+        return lambda sub_seed: _scipy_draw(rv, sub_seed)
+    first, second = parameters
     generator = np.random.default_rng
     if tag == "normal":
         return lambda sub_seed: first + second * generator(sub_seed).standard_normal()
@@ -445,13 +394,12 @@ def perturb_to_json(perturb: Mapping[str, DistSpec], caller: str = "a sweep") ->
 
 
 def _to_json(spec: DistSpec, name: str) -> Any:
-    rv = to_rv_frozen(spec, name)
+    if isinstance(spec, Covariance):
+        spec.check(name)
+        return spec.to_json()
     if isinstance(spec, tuple):
-        tag, *parameters = spec
-        return [
-            str(tag),
-            *(value if type(value) in {int, float, str} else float(value) for value in parameters),
-        ]
+        return _tuple_to_json(spec, name)
+    rv = to_rv_frozen(spec, name)
     record = {
         "name": rv.dist.name,
         "args": [_json_numbers(value, name) for value in rv.args],
@@ -460,13 +408,25 @@ def _to_json(spec: DistSpec, name: str) -> Any:
     rebuilt = _rv_from_json(record, name)
     same_kind = type(rebuilt.dist) is type(rv.dist)
     if not same_kind or _trial_draws(rebuilt, name) != _trial_draws(rv, name):
-        _refuse(
+        refuse(
             name,
             f"scipy.stats.{rv.dist.name} rebuilt from {record!r} does not draw what the given "
             "distribution draws, so the sweep could not be resumed",
             "Use a distribution of scipy.stats by its name, with float parameters",
         )
     return record
+
+
+def _tuple_to_json(spec: tuple[Any, ...], name: str) -> list[Any]:
+    tag = spec[0] if spec else None
+    if tag in CHOICES:
+        return choice_of(spec, name).to_json(tag)
+    if tag in ABOUT_NOMINAL:
+        offset_of(spec, name)
+    else:
+        to_rv_frozen(spec, name)
+    plain = (value if type(value) in {int, float, str} else float(value) for value in spec[1:])
+    return [str(tag), *plain]
 
 
 def _json_numbers(value: Any, name: str) -> Any:
@@ -477,7 +437,7 @@ def _json_numbers(value: Any, name: str) -> Any:
     if isinstance(plain, list | tuple):
         return [_json_numbers(item, name) for item in plain]
     if not isinstance(plain, int | float):
-        _refuse(
+        refuse(
             name,
             f"the parameter {value!r} of the frozen distribution cannot be written as JSON, "
             f"it is of type {type(value).__name__}",
@@ -499,11 +459,14 @@ def perturb_from_json(record: Mapping[str, Any]) -> dict[str, DistSpec]:
 
 def _from_json(entry: Any, name: str) -> DistSpec:
     if isinstance(entry, list):
-        _checked_shorthand(tuple(entry), name)
-        return tuple(entry)
+        spec = tuple(entry)
+        _tuple_to_json(spec, name)
+        return spec
+    if isinstance(entry, Mapping) and "covariance" in entry:
+        return Covariance.from_json(entry, name)
     if isinstance(entry, Mapping) and "name" in entry:
         return _rv_from_json(entry, name)
-    _refuse(
+    return refuse(
         name,
         f"the distribution has an unrecognised serialised shape: {entry!r}",
         "Expected [tag, number, number] or an object with name, args and kwds",
@@ -515,7 +478,7 @@ def _rv_from_json(entry: Mapping[str, Any], name: str) -> rv_frozen[Any, Any]:
 
     dist = getattr(scipy.stats, str(entry["name"]), None)
     if not isinstance(dist, scipy.stats.rv_continuous | scipy.stats.rv_discrete):
-        _refuse(
+        refuse(
             name,
             f"unknown scipy.stats distribution {entry['name']!r}",
             "Only distributions that scipy.stats has by name can be kept in a manifest",
@@ -523,7 +486,7 @@ def _rv_from_json(entry: Mapping[str, Any], name: str) -> rv_frozen[Any, Any]:
     try:
         rv: rv_frozen[Any, Any] = dist(*entry.get("args", ()), **entry.get("kwds", {}))
     except TypeError as error:
-        _refuse(
+        refuse(
             name,
             f"scipy.stats.{entry['name']} does not take the recorded parameters {entry!r}: {error}",
             "Restore the manifest's parameter_spec",

@@ -20,14 +20,11 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.distributions import (
     DistSpec,
     checked_count,
-    checked_perturb,
     checked_seed,
-    derive_param_seed,
     derive_run_seeds,
-    draw_function,
-    latin_hypercube_unit,
-    to_rv_frozen,
 )
+from gmat_sweep.draws.designs import unit_points
+from gmat_sweep.draws.sources import Source, sources_of, values_in_run
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.lazy_runs import PlannedRuns
 from gmat_sweep.limits import MOST_RUNS, check_run_count, shown
@@ -39,6 +36,8 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
 
 __all__ = [
+    "design_runs",
+    "design_samples",
     "expand_grid_to_run_specs",
     "expand_latin_hypercube_to_run_specs",
     "expand_monte_carlo_extension_to_run_specs",
@@ -48,7 +47,6 @@ __all__ = [
     "full_factorial_size",
     "grid_runs",
     "iter_grid_run_specs",
-    "latin_hypercube_runs",
     "latin_hypercube_samples",
     "materialise_grid",
     "monte_carlo_runs",
@@ -338,6 +336,8 @@ def expand_monte_carlo_to_run_specs(
     seed: int | None,
     script_path: str | Path,
     output_dir: str | Path,
+    *,
+    nominal: Mapping[str, Any] | None = None,
 ) -> list[RunSpec]:
     """Return `n` runs whose overrides are independent draws from `perturb`.
 
@@ -358,13 +358,15 @@ def expand_monte_carlo_to_run_specs(
         The GMAT script.
     output_dir : str or Path
         Folder under which each run gets its own.
+    nominal : mapping, optional
+        What the script itself says, for draws about that: see `draws.sources.needed_of_nominal`.
 
     Raises
     ------
     SweepConfigError
         `perturb` is empty or holds an invalid distribution, or `n` or `seed` is out of range.
     """
-    return list(monte_carlo_runs(perturb, n, seed, script_path, output_dir))
+    return list(monte_carlo_runs(perturb, n, seed, script_path, output_dir, nominal=nominal))
 
 
 def monte_carlo_runs(
@@ -373,6 +375,8 @@ def monte_carlo_runs(
     seed: int | None,
     script_path: str | Path,
     output_dir: str | Path,
+    *,
+    nominal: Mapping[str, Any] | None = None,
 ) -> PlannedRuns:
     """Return the runs of `expand_monte_carlo_to_run_specs` as a sequence that makes them on demand.
 
@@ -381,7 +385,7 @@ def monte_carlo_runs(
     SweepConfigError
         As `expand_monte_carlo_to_run_specs`.
     """
-    drawn = checked_perturb(perturb, "monte_carlo")
+    drawn = sources_of(perturb, "monte_carlo", nominal)
     count = checked_count(n, "n", "monte_carlo")
     return _monte_carlo_runs(drawn, 0, count, seed, Path(script_path), Path(output_dir))
 
@@ -393,6 +397,8 @@ def expand_monte_carlo_extension_to_run_specs(
     seed: int | None,
     script_path: str | Path,
     output_dir: str | Path,
+    *,
+    nominal: Mapping[str, Any] | None = None,
 ) -> list[RunSpec]:
     """Return runs `old_n` to ``old_n + n - 1`` of a Monte Carlo sweep that has `old_n` already.
 
@@ -403,7 +409,7 @@ def expand_monte_carlo_extension_to_run_specs(
     SweepConfigError
         As `expand_monte_carlo_to_run_specs`, or `old_n` is negative.
     """
-    drawn = checked_perturb(perturb, "monte_carlo_extend")
+    drawn = sources_of(perturb, "monte_carlo_extend", nominal)
     first = checked_count(old_n, "old_n", "monte_carlo_extend", minimum=0)
     count = checked_count(n, "n", "monte_carlo_extend")
     check_run_count(first + count, "the sweep with this extension")
@@ -412,24 +418,25 @@ def expand_monte_carlo_extension_to_run_specs(
 
 
 def _monte_carlo_runs(
-    perturb: Mapping[str, DistSpec],
+    sources: list[Source],
     first: int,
     count: int,
     seed: int | None,
     script_path: Path,
     output_dir: Path,
 ) -> PlannedRuns:
-    draws = {name: draw_function(spec, name) for name, spec in perturb.items()}
     seeds = derive_run_seeds(seed, first + count)[first:]
-    rows = [
-        tuple(draw(derive_param_seed(run_seed, name)) for name, draw in draws.items())
-        for run_seed in seeds
-    ]
-    return PlannedRuns(list(draws), rows, script_path, output_dir, first=first, seeds=seeds)
+    rows = [tuple(values_in_run(sources, run_seed).values()) for run_seed in seeds]
+    fields = [field for source in sources for field in source.fields]
+    return PlannedRuns(fields, rows, script_path, output_dir, first=first, seeds=seeds)
 
 
 def latin_hypercube_samples(
-    perturb: Mapping[str, DistSpec], n: int, seed: int | None
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    *,
+    nominal: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return `n` samples of `perturb`, stratified in every parameter.
 
@@ -441,26 +448,59 @@ def latin_hypercube_samples(
         How many samples, and strata.
     seed : int or None
         The sweep's seed; None draws one that is not kept.
+    nominal : mapping, optional
+        As for `expand_monte_carlo_to_run_specs`.
 
     Returns
     -------
     pandas.DataFrame
-        `n` rows of float64, columns in sorted order. Column `j` is the quantile function of its
-        distribution at column `j` of `distributions.latin_hypercube_unit`.
+        `n` rows, columns in the order of the sorted names: float64, or objects where a field is
+        text. Column `j` is the quantile function of its distribution at column `j` of
+        `distributions.latin_hypercube_unit`.
 
     Raises
     ------
     SweepConfigError
         `perturb` is empty or holds an invalid distribution, or `n` or `seed` is out of range.
     """
+    return design_samples("latin_hypercube", perturb, n, seed, nominal=nominal)
+
+
+def design_samples(
+    design: str,
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    *,
+    nominal: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Return `n` samples of `perturb` at the points of a design.
+
+    Parameters
+    ----------
+    design : {"latin_hypercube", "sobol", "halton"}
+        The design.
+    perturb, n, seed, nominal
+        As for `latin_hypercube_samples`.
+
+    Raises
+    ------
+    SweepConfigError
+        As `latin_hypercube_samples`.
+    """
     import pandas as pd
 
-    drawn = checked_perturb(perturb, "latin_hypercube")
-    count = checked_count(n, "n", "latin_hypercube")
-    distributions = {name: to_rv_frozen(spec, name) for name, spec in drawn.items()}
-    unit = latin_hypercube_unit(count, len(distributions), checked_seed(seed))
-    columns = {name: rv.ppf(unit[:, j]) for j, (name, rv) in enumerate(distributions.items())}
-    return pd.DataFrame(columns, dtype="float64")
+    sources = sources_of(perturb, design, nominal)
+    count = checked_count(n, "n", design)
+    unit = unit_points(design, count, sum(each.dimensions for each in sources), checked_seed(seed))
+    columns: dict[str, list[Any]] = {}
+    first = 0
+    for source in sources:
+        drawn = source.at(unit[:, first : first + source.dimensions])
+        columns |= zip(source.fields, drawn, strict=True)
+        first += source.dimensions
+    frame = pd.DataFrame(columns)
+    return frame.astype(dict.fromkeys(frame.select_dtypes("number"), "float64"))
 
 
 def expand_latin_hypercube_to_run_specs(
@@ -479,21 +519,25 @@ def expand_latin_hypercube_to_run_specs(
     SweepConfigError
         As `latin_hypercube_samples`.
     """
-    return list(latin_hypercube_runs(perturb, n, seed, script_path, output_dir))
+    return list(design_runs("latin_hypercube", perturb, n, seed, script_path, output_dir))
 
 
-def latin_hypercube_runs(
+def design_runs(
+    design: str,
     perturb: Mapping[str, DistSpec],
     n: int,
     seed: int | None,
     script_path: str | Path,
     output_dir: str | Path,
+    *,
+    nominal: Mapping[str, Any] | None = None,
 ) -> PlannedRuns:
-    """Return the runs of `expand_latin_hypercube_to_run_specs`, made on demand.
+    """Return one run per row of `design_samples`, made on demand.
 
     Raises
     ------
     SweepConfigError
-        As `latin_hypercube_samples`.
+        As `design_samples`.
     """
-    return sample_runs(latin_hypercube_samples(perturb, n, seed), script_path, output_dir)
+    samples = design_samples(design, perturb, n, seed, nominal=nominal)
+    return sample_runs(samples, script_path, output_dir)

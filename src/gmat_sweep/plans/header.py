@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.draws.designs import DESIGNS
 from gmat_sweep.manifest.values import jsonable
 from gmat_sweep.spec import RunSpec
 
@@ -14,13 +15,16 @@ __all__ = [
     "EVERY_CELL_IS_SET",
     "EXPLICIT_RUNS_KEY",
     "KINDS",
+    "NOMINAL_KEY",
     "PLANNED_KEY",
     "explicit_record",
     "kind_of",
     "parameter_spec_from_runs",
 ]
 
-KINDS = ("grid", "explicit", "monte_carlo", "latin_hypercube")
+KINDS = ("grid", "explicit", "monte_carlo", *DESIGNS)
+NOMINAL_KEY = "nominal"
+"""Key of a plan's record: the script's own values that the draws are about."""
 EXPLICIT_RUNS_KEY = "explicit_runs"
 """Header key of the list of runs that no rule generates."""
 CONTEXTS_KEY = "contexts"

@@ -17,14 +17,15 @@ from gmat_sweep.distributions import (
     perturb_to_json,
 )
 from gmat_sweep.grids import (
+    design_runs,
     grid_runs,
-    latin_hypercube_runs,
     materialise_grid,
     monte_carlo_runs,
     sample_runs,
 )
 from gmat_sweep.plans.header import (
     EVERY_CELL_IS_SET,
+    NOMINAL_KEY,
 )
 from gmat_sweep.plans.recorded_rows import is_missing
 from gmat_sweep.spec import RunSpec
@@ -38,6 +39,7 @@ __all__ = [
     "grid_plan",
     "latin_hypercube_plan",
     "monte_carlo_plan",
+    "random_plan",
     "samples_plan",
 ]
 
@@ -91,29 +93,48 @@ def samples_plan(
 
 
 def monte_carlo_plan(
-    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script: Path,
+    folder: Path,
+    nominal: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Plan `n` runs with independent draws from `perturb`."""
-    return _random_plan("monte_carlo", perturb, n, seed, script, folder)
+    """Plan `n` runs with independent draws from `perturb`.
+
+    `nominal` has what the script itself says of `draws.sources.needed_of_nominal`, and is recorded.
+    """
+    return random_plan("monte_carlo", perturb, n, seed, script, folder, nominal)
 
 
 def latin_hypercube_plan(
-    perturb: Mapping[str, DistSpec], n: int, seed: int | None, script: Path, folder: Path
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script: Path,
+    folder: Path,
+    nominal: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Plan `n` runs stratified in every parameter of `perturb`."""
-    return _random_plan("latin_hypercube", perturb, n, seed, script, folder)
+    return random_plan("latin_hypercube", perturb, n, seed, script, folder, nominal)
 
 
-def _random_plan(
+def random_plan(
     kind: str,
     perturb: Mapping[str, DistSpec],
     n: int,
     seed: int | None,
     script: Path,
     folder: Path,
+    nominal: Mapping[str, Any] | None = None,
 ) -> Plan:
-    record = {"_kind": kind, "perturb": perturb_to_json(perturb, kind), "n": n}
+    """Plan `n` runs of one of the kinds with draws: ``monte_carlo`` or a name of `DESIGNS`."""
+    record: dict[str, Any] = {"_kind": kind, "perturb": perturb_to_json(perturb, kind), "n": n}
     seed = fresh_seed() if seed is None else checked_seed(seed)
-    draw = monte_carlo_runs if kind == "monte_carlo" else latin_hypercube_runs
-    runs = draw(perturb, n, seed, script, folder)
+    if kind == "monte_carlo":
+        runs = monte_carlo_runs(perturb, n, seed, script, folder, nominal=nominal)
+    else:
+        runs = design_runs(kind, perturb, n, seed, script, folder, nominal=nominal)
+    if nominal:
+        record[NOMINAL_KEY] = dict(nominal)
     return Plan(runs, {**record, "n": len(runs), "seed": seed}, seed)

@@ -28,6 +28,7 @@ from gmat_sweep.plans.header import (
     EVERY_CELL_IS_SET,
     EXPLICIT_RUNS_KEY,
     KINDS,
+    NOMINAL_KEY,
     PLANNED_KEY,
     explicit_record,
     kind_of,
@@ -38,7 +39,7 @@ from gmat_sweep.plans.runs_by_id import (
     Values,
     drawn_values,
     grid_values,
-    hypercube_values,
+    design_values,
 )
 from gmat_sweep.plans.size import check_size, planned_count
 from gmat_sweep.spec import RunSpec
@@ -252,7 +253,8 @@ def _by_chance(
     record = manifest.parameter_spec
     perturb = perturb_from_json(take(record, "perturb", dict))
     n, seed = take(record, "n", int), take(record, "seed", int, NULL)
-    if kept is not None and (seed is None or kind == "latin_hypercube"):
+    nominal = take(record, NOMINAL_KEY, dict, NULL, default=None)
+    if kept is not None and (seed is None or kind != "monte_carlo"):
         return range(0), None
     if seed is None:
         warnings.warn(
@@ -262,11 +264,11 @@ def _by_chance(
             skip_file_prefixes=(str(Path(__file__).parents[1]),),
         )
         seed = fresh_seed()
-    if kind == "latin_hypercube":
-        return range(n), hypercube_values(perturb, n, seed)
+    if kind != "monte_carlo":
+        return range(n), design_values(kind, perturb, n, seed, nominal)
     checked_count(n, "n", kind)
     first = 0 if kept is None else n
-    return range(first, max(n, planned_count(manifest))), drawn_values(perturb, seed)
+    return range(first, max(n, planned_count(manifest))), drawn_values(perturb, seed, nominal)
 
 
 def extension_facts(parameter_spec: Mapping[str, Any], count: int) -> dict[str, int]:

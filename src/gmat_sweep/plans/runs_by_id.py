@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.distributions import (
     DistSpec,
     checked_count,
-    checked_perturb,
     checked_seed,
-    derive_param_seed,
-    draw_function,
     run_seed_function,
-    to_rv_frozen,
 )
+from gmat_sweep.draws.sources import sources_of, values_in_run
 from gmat_sweep.folder.layout import run_folder, run_folder_name
-from gmat_sweep.grids import latin_hypercube_samples, materialise_grid
+from gmat_sweep.grids import design_samples, materialise_grid
 from gmat_sweep.spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["RecordedPlan", "drawn_values", "grid_values", "hypercube_values"]
+__all__ = ["RecordedPlan", "design_values", "drawn_values", "grid_values"]
 
 type Values = Callable[[int], tuple[dict[str, Any], int | None]]
 """Returns the overrides and the seed of a run that a rule makes, by its id."""
@@ -57,7 +54,9 @@ def grid_values(grid: Mapping[str, Any]) -> tuple[int, Values]:
     return count, values
 
 
-def drawn_values(perturb: Mapping[str, DistSpec], seed: int) -> Values:
+def drawn_values(
+    perturb: Mapping[str, DistSpec], seed: int, nominal: Mapping[str, Any] | None = None
+) -> Values:
     """Return the function that makes the values of a Monte Carlo.
 
     Raises
@@ -65,37 +64,41 @@ def drawn_values(perturb: Mapping[str, DistSpec], seed: int) -> Values:
     SweepConfigError
         As `gmat_sweep.grids.expand_monte_carlo_to_run_specs`.
     """
-    drawn = checked_perturb(perturb, "monte_carlo")
-    draws = {name: draw_function(spec, name) for name, spec in drawn.items()}
+    sources = sources_of(perturb, "monte_carlo", nominal)
     seed_of = run_seed_function(checked_seed(seed))
 
     def values(run_id: int) -> tuple[dict[str, Any], int]:
         own = seed_of(run_id)
-        return {name: draw(derive_param_seed(own, name)) for name, draw in draws.items()}, own
+        return values_in_run(sources, own), own
 
     return values
 
 
-def hypercube_values(perturb: Mapping[str, DistSpec], n: int, seed: int) -> Values:
-    """Return the function that makes the values of a Latin hypercube; the first call draws all.
+def design_values(
+    design: str,
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int,
+    nominal: Mapping[str, Any] | None = None,
+) -> Values:
+    """Return the function that makes the values of a design; the first call draws all.
 
     Raises
     ------
     SweepConfigError
-        As `gmat_sweep.grids.latin_hypercube_samples`.
+        As `gmat_sweep.grids.design_samples`.
     """
-    for name, spec in checked_perturb(perturb, "latin_hypercube").items():
-        to_rv_frozen(spec, name)
-    checked_count(n, "n", "latin_hypercube")
+    sources_of(perturb, design, nominal)
+    checked_count(n, "n", design)
     checked_seed(seed)
 
     @functools.cache
-    def columns() -> dict[str, Any]:
-        samples = latin_hypercube_samples(perturb, n, seed)
-        return {str(name): samples[name].to_numpy() for name in samples.columns}
+    def columns() -> dict[str, list[Any]]:
+        samples = design_samples(design, perturb, n, seed, nominal=nominal)
+        return {str(name): samples[name].tolist() for name in samples.columns}
 
     def values(run_id: int) -> tuple[dict[str, Any], None]:
-        return {name: float(column[run_id]) for name, column in columns().items()}, None
+        return {name: column[run_id] for name, column in columns().items()}, None
 
     return values
 

@@ -16,6 +16,7 @@ from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
 from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import kind_of, planned_count
+from gmat_sweep.plans.header import NOMINAL_KEY
 from gmat_sweep.printable import printable
 from gmat_sweep.sweep.recorded_script import script_paths
 
@@ -242,4 +243,5 @@ def planned_extension(
         record["seed"],
         script,
         folder,
+        nominal=record.get(NOMINAL_KEY),
     )

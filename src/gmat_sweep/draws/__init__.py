@@ -1,0 +1,1 @@
+"""What is drawn: shorthands, choices, draws about the nominal mission, covariances, epochs."""
