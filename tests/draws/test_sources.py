@@ -74,7 +74,9 @@ NUMBERS: dict[str, tuple[tuple[Any, ...], Any]] = {
 
 def draws_of(source: Source, n: int, seed: int = 42) -> list[tuple[Any, ...]]:
     """Return the draws of a source in the runs of a sweep."""
-    return [source.draw(derive_param_seed(run, source.name)) for run in derive_run_seeds(seed, n)]
+    return [
+        source.draw(derive_param_seed(run, source.seed_name)) for run in derive_run_seeds(seed, n)
+    ]
 
 
 def only_source(name: str, spec: Any, nominal: Mapping[str, Any] = NOMINAL) -> Source:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -136,12 +136,15 @@ class LocalJoblibPool(Pool):
         script_path: Path | None,
         overrides: dict[str, Any],
         *,
+        wanted: Sequence[str] = (),
         memory_limit: int | None = None,
     ) -> MissionFacts:
         """Load a script on a worker and try overrides on it, without running it."""
         limit = self._memory_limit if memory_limit is None else memory_limit
         return self._on_a_worker(
-            lambda worker, _: worker.inspect(script_path, overrides, memory_limit=limit)
+            lambda worker, _: worker.inspect(
+                script_path, overrides, wanted=wanted, memory_limit=limit
+            )
         )
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:

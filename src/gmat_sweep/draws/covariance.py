@@ -12,11 +12,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from gmat_sweep.draws.local_axes import LOCAL_AXES, local_axes
 from gmat_sweep.draws.shorthands import refuse
 from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["ELEMENTS", "Covariance", "Elements", "Frame", "lower_factor", "turned"]
 
@@ -49,11 +52,11 @@ class Covariance:
     """A covariance matrix, and what it is the covariance of.
 
     In a perturbation its key is the name of a Spacecraft, whose state is drawn, or with `fields`
-    any name; the draws depend on the key.
+    any name.
 
     Attributes
     ----------
-    matrix : tuple of tuple of float
+    matrix : sequence of sequence of float, or array
         Symmetric and positive semi-definite, in the squares of GMAT's units: km, km/s, degrees.
     elements : {"cartesian", "keplerian", "equinoctial"}
         What is drawn of the Spacecraft, in the order of `ELEMENTS`.
@@ -71,11 +74,11 @@ class Covariance:
         What a CCSDS message says of its state. They must be the spacecraft's.
     """
 
-    matrix: tuple[tuple[float, ...], ...]
+    matrix: Sequence[Sequence[float]] | NDArray[Any]
     elements: Elements = "cartesian"
     frame: Frame | None = None
-    fields: tuple[str, ...] = ()
-    mean: tuple[float, ...] | None = None
+    fields: Sequence[str] = ()
+    mean: Sequence[float] | None = None
     source: str | None = None
     epoch: str | None = None
     reference_frame: str | None = None
@@ -106,9 +109,14 @@ class Covariance:
         """
         return cls(_matrix_in(Path(path)), source=str(path), **options)
 
+    @property
+    def rows(self) -> tuple[tuple[float, ...], ...]:
+        """The matrix as tuples."""
+        return cast("tuple[tuple[float, ...], ...]", self.matrix)
+
     def names(self, key: str) -> tuple[str, ...]:
         """Return the GMAT fields that are drawn, for the key of the perturbation."""
-        return self.fields or tuple(f"{key}.{name}" for name in ELEMENTS[self.elements])
+        return tuple(self.fields) or tuple(f"{key}.{name}" for name in ELEMENTS[self.elements])
 
     def check(self, key: str) -> None:
         """Refuse what is no covariance matrix of these fields.
@@ -136,17 +144,17 @@ class Covariance:
                 )
         if len(set(self.fields)) < len(self.fields):
             refuse(key, f"a field stands twice in {list(self.fields)}", "Name each field once")
-        _check_matrix(self.matrix, self.names(key), key)
-        if self.mean is not None and len(self.mean) != len(self.matrix):
+        _check_matrix(self.rows, self.names(key), key)
+        if self.mean is not None and len(self.mean) != len(self.rows):
             refuse(
                 key,
-                f"the mean has {len(self.mean)} numbers and the matrix {len(self.matrix)} rows",
+                f"the mean has {len(self.mean)} numbers and the matrix {len(self.rows)} rows",
                 "Give a number for each field",
             )
 
     def to_json(self) -> dict[str, Any]:
         """Return the record of a manifest, without what is at its default."""
-        record: dict[str, Any] = {"covariance": [list(row) for row in self.matrix]}
+        record: dict[str, Any] = {"covariance": [list(row) for row in self.rows]}
         for name in ("frame", "source", "epoch", "reference_frame", "center"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)

@@ -2,7 +2,7 @@
 
 A perturbation is a mapping of names to distributions. Most names are fields, and each is a source.
 A `Covariance` is one source with several fields. The draw of a source depends on the run's seed and
-on its own name only.
+on the names of its fields only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Source:
     Attributes
     ----------
     name : str
-        Its key in the perturbation, which its draws depend on.
+        Its key in the perturbation.
     fields : tuple of str
         The GMAT fields that it sets, in order.
     draw : callable
@@ -58,6 +58,11 @@ class Source:
     draw: Callable[[int], tuple[Any, ...]]
     at: Callable[[NDArray[np.float64]], list[list[Any]]]
     dimensions: int = 1
+
+    @property
+    def seed_name(self) -> str:
+        """What its draws depend on beside the run's seed: the names of its fields."""
+        return ",".join(sorted(self.fields))
 
 
 def needed_of_nominal(perturb: Mapping[str, DistSpec]) -> tuple[str, ...]:
@@ -183,8 +188,8 @@ def _group(name: str, spec: Covariance, nominal: Mapping[str, Any]) -> Source:
     import scipy.special
 
     fields = spec.names(name)
-    mean = spec.mean or tuple(_number(name, field, nominal) for field in fields)
-    factor = lower_factor(spec.matrix)
+    mean = tuple(spec.mean or ()) or tuple(_number(name, field, nominal) for field in fields)
+    factor = lower_factor(spec.rows)
     if spec.reference_frame or spec.center or spec.epoch:
         check_message(name, spec, nominal)
     if spec.frame is not None:

@@ -11,10 +11,9 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from gmat_sweep.backends.process.memory import memory_text
 from gmat_sweep.backends.process.worker_process import (
     WorkerDiedError,
     WorkerOverMemoryError,
-    WorkerProcess,
 )
 from gmat_sweep.disk.held import open_plain
 from gmat_sweep.disk.lock import FolderLock
@@ -39,6 +37,7 @@ from gmat_sweep.mission.script import (
     resources_in,
     statements_of,
 )
+from gmat_sweep.sweep.inspector import Inspect, inspector
 from gmat_sweep.sweep.recorded_script import how_to_finish
 from gmat_sweep.sweep.refusals import refusal
 
@@ -62,9 +61,6 @@ _LONGEST_SHOWN = 60
 _BESIDE_DIGITS = 7
 
 _log = logging.getLogger("gmat_sweep")
-
-
-type _Inspect = Callable[[Path | None, dict[str, Any]], MissionFacts]
 
 
 def check_folder(folder: Path, manifest_path: Path) -> None:
@@ -216,7 +212,7 @@ def prepare_mission(
     """
     tried = list(sets) or [{}]
     runnable = script
-    with _inspector(pool, memory_limit) as inspect:
+    with inspector(pool, memory_limit) as inspect:
         try:
             types = inspect(None, {}).resource_types
             check_resources(script, types)
@@ -372,7 +368,7 @@ class _Demands:
 
 
 def _looked_at(
-    inspect: _Inspect, script: Path, sets: list[dict[str, Any]]
+    inspect: Inspect, script: Path, sets: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[MissionFacts]]:
     """Load the scripts of the first set, and of those that can tell more; return both."""
     tried: list[dict[str, Any]] = []
@@ -458,24 +454,11 @@ def _short(value: Any) -> str:
 
 def _crashes(pool: object, script: Path, overrides: dict[str, Any]) -> bool:
     try:
-        with _inspector(pool, None) as inspect:
+        with inspector(pool, None) as inspect:
             inspect(script, overrides)
     except WorkerDiedError:
         return True
     return False
-
-
-@contextmanager
-def _inspector(pool: object, memory_limit: int | None) -> Iterator[_Inspect]:
-    inspect = getattr(pool, "inspect", None)
-    if callable(inspect):
-        yield partial(inspect, memory_limit=memory_limit)
-        return
-    worker = WorkerProcess()
-    try:
-        yield partial(worker.inspect, memory_limit=memory_limit)
-    finally:
-        worker.close()
 
 
 def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
 from gmat_sweep.mission.assignments import root_of
 from gmat_sweep.worker.mission_keeper import MissionKeeper
+from gmat_sweep.worker.own_values import own_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +138,8 @@ class MissionFacts:
         GMAT's words, where it takes each of the values but not all in one script.
     engine_log : str
         The engine's log of a script that it refuses as it is.
+    own_values : dict of str to number or str
+        What the script itself says of the fields that were asked for.
     words : dict of str to tuple of str
         What this engine has of each of `WORD_KINDS`, such as its commands; given without a script
         and for a refused one.
@@ -148,6 +151,7 @@ class MissionFacts:
     refused_together: str = ""
     engine_log: str = ""
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,9 @@ class _Refusal:
         return next(iter(engine_errors(self.log)), self.message)
 
 
-def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> MissionFacts:
+def inspect_mission(
+    script_path: Path | None, overrides: Mapping[str, Any], wanted: Iterable[str] = ()
+) -> MissionFacts:
     """Load a script, then the same with `overrides` written into it, without running it.
 
     Parameters
@@ -172,6 +178,8 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
         The script; None asks only for the resource types.
     overrides : mapping
         Dotted path to the value that a run gives to the field.
+    wanted : iterable of str
+        Fields whose own values in the script are wanted; see `own_values`.
     """
     from gmat_run import GmatFieldError, GmatLoadError
 
@@ -194,7 +202,7 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     except SweepConfigError as error:
         return MissionFacts(types, (str(error),))
     if refusal_of_all is None:
-        return MissionFacts(types)
+        return _with_own_values(MissionFacts(types), script_path, wanted)
     plain = refusal({}) if overrides else refusal_of_all
     if plain is not None:
         return MissionFacts(types, (plain.message,), engine_log=plain.log, words=_words(gmat))
@@ -214,6 +222,20 @@ def inspect_mission(script_path: Path | None, overrides: Mapping[str, Any]) -> M
     if problems or refused:
         return MissionFacts(types, tuple(problems), refused)
     return MissionFacts(types, refused_together=refusal_of_all.cause)
+
+
+def _with_own_values(facts: MissionFacts, script_path: Path, wanted: Iterable[str]) -> MissionFacts:
+    """Add the script's own values of fields; an unknown field is a problem."""
+    from gmat_run import GmatFieldError
+
+    names = list(wanted)
+    if not names:
+        return facts
+    with KEEPER.fresh(script_path, {}) as mission:
+        try:
+            return replace(facts, own_values=own_values(mission, script_path, names))
+        except GmatFieldError as error:
+            return replace(facts, problems=(str(error),))
 
 
 def _check_name(mission: gmat_run.Mission, path: str) -> None:

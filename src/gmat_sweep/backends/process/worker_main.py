@@ -54,7 +54,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             os.ftruncate(_STDERR_FD, 0)
         return {"outcome": run_one(RunSpec.from_dict(request["spec"])).to_dict()}
     script = request["script_path"]
-    facts = inspect_mission(None if script is None else Path(script), request["overrides"])
+    facts = inspect_mission(
+        None if script is None else Path(script), request["overrides"], request["wanted"]
+    )
     return {"facts": {**dataclasses.asdict(facts), "resource_types": sorted(facts.resource_types)}}
 
 

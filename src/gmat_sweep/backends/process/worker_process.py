@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +207,18 @@ class WorkerProcess:
         script_path: Path | None,
         overrides: dict[str, Any],
         *,
+        wanted: Sequence[str] = (),
         memory_limit: int | None = None,
     ) -> MissionFacts:
-        """Load a script and try overrides on it, without running it."""
+        """Load a script, try overrides on it and say what it itself says, without running it."""
         self._become_ready()
         path = None if script_path is None else str(script_path)
-        request = {"kind": "inspect", "script_path": path, "overrides": overrides}
+        request = {
+            "kind": "inspect",
+            "script_path": path,
+            "overrides": overrides,
+            "wanted": list(wanted),
+        }
         facts = self._ask(request, START_TIMEOUT_S, memory_limit)["facts"]
         return MissionFacts(
             resource_types=frozenset(facts["resource_types"]),
@@ -220,6 +227,7 @@ class WorkerProcess:
             refused_together=facts["refused_together"],
             engine_log=facts["engine_log"],
             words={kind: tuple(words) for kind, words in facts["words"].items()},
+            own_values=facts["own_values"],
         )
 
     def kill(self) -> None:

@@ -1,0 +1,122 @@
+"""Distributions as text: ``normal:7000:15@3``, ``choice:JGM2|JGM3``, ``rel_normal:1%``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from gmat_sweep.draws.about_nominal import ABOUT_NOMINAL, offset_of
+from gmat_sweep.draws.choices import CHOICES, choice_of
+from gmat_sweep.draws.shorthands import SHORTHANDS, checked_shorthand, number_of
+from gmat_sweep.errors import SweepConfigError
+
+__all__ = ["DISTRIBUTION_TAGS", "distribution_from_text"]
+
+DISTRIBUTION_TAGS = (*SHORTHANDS, *CHOICES, *ABOUT_NOMINAL)
+"""The distributions that can be written as text."""
+
+_FORMS = {
+    "normal": "normal:mean:sigma",
+    "uniform": "uniform:low:high",
+    "lognormal": "lognormal:mu:sigma",
+    "truncnorm": "truncnorm:mean:sigma:low:high",
+    "triangular": "triangular:low:mode:high",
+    "beta": "beta:a:b:low:high",
+    "choice": "choice:JGM2|JGM3",
+    "discrete": "discrete:0.9@1|1.0@3",
+    "delta_normal": "delta_normal:sigma",
+    "delta_uniform": "delta_uniform:low:high",
+    "rel_normal": "rel_normal:1%",
+    "rel_uniform": "rel_uniform:-1%:2%",
+    "normal_seconds": "normal_seconds:30",
+    "uniform_seconds": "uniform_seconds:-60:60",
+}
+_COUNTS = {3: "three", 4: "four", 5: "five"}
+
+
+def distribution_from_text(
+    where: str, value: str, to_value: Callable[[str], Any]
+) -> tuple[Any, ...]:
+    """Return a distribution as a tuple.
+
+    Parameters
+    ----------
+    where : str
+        The flag and the text, quoted, for the message of an error.
+    value : str
+        The text after the equals sign.
+    to_value : callable
+        Makes a value of a choice from its text.
+
+    Raises
+    ------
+    SweepConfigError
+        There is no such distribution, or its parameters are none.
+    """
+    tag, *parts = value.split(":")
+    if tag not in DISTRIBUTION_TAGS:
+        raise SweepConfigError(
+            f"{where} has an unknown perturb distribution tag {tag!r}. Choose one of "
+            f"{', '.join(DISTRIBUTION_TAGS)}."
+        )
+    if tag in CHOICES:
+        return _choice(where, tag, value.partition(":")[2], to_value)
+    _check_count(where, tag, len(parts))
+    spec = (tag, *(_parameter(where, part.strip()) for part in parts))
+    try:
+        if tag in ABOUT_NOMINAL:
+            offset_of(spec, None)
+        else:
+            checked_shorthand(spec, None)
+    except SweepConfigError as error:
+        raise SweepConfigError(f"{where}: {error}") from None
+    return spec
+
+
+def _check_count(where: str, tag: str, count: int) -> None:
+    allowed: tuple[int, ...]
+    if tag in ABOUT_NOMINAL:
+        allowed = (1,) if "normal" in tag else (1, 2)
+    else:
+        most = len(SHORTHANDS[tag].parameters)
+        allowed = tuple(range(most - SHORTHANDS[tag].optional, most + 1))
+    if count not in allowed:
+        wanted = _COUNTS.get(max(allowed) + 1, "two")
+        raise SweepConfigError(
+            f"{where} must have {wanted} colon-separated parts. Write name={_FORMS[tag]}."
+        )
+
+
+def _parameter(where: str, token: str) -> float | str:
+    """Return a number, or the text of a share (``1%``) or of several sigmas (``15@3``)."""
+    try:
+        number = number_of(token, is_sigma=True)
+    except (TypeError, ValueError):
+        raise SweepConfigError(
+            f"{where} has {token!r} among its parameters, which must be numeric."
+        ) from None
+    if not math.isfinite(number):
+        raise SweepConfigError(f"{where} has {token!r} among its parameters, which must be finite.")
+    return token if "@" in token or "%" in token else number
+
+
+def _choice(where: str, tag: str, text: str, to_value: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Return the choice of ``a|b|c``, or with weights of ``a@1|b@3``."""
+    items = [item.strip() for item in text.split("|")]
+    if not all(items):
+        raise SweepConfigError(f"{where} has an empty value. Write name={_FORMS[tag]}.")
+    pairs = [item.rpartition("@") for item in items]
+    weighted = [bool(at) for _, at, _ in pairs]
+    if any(weighted) and not all(weighted):
+        raise SweepConfigError(f"{where} has a weight for some values only. Give each one or none.")
+    if not any(weighted):
+        spec: tuple[Any, ...] = ("choice", [to_value(item) for item in items])
+    else:
+        weights = [_parameter(where, weight.strip()) for *_, weight in pairs]
+        spec = ("discrete", [to_value(name.strip()) for name, *_ in pairs], weights)
+    try:
+        choice_of(spec, None)
+    except SweepConfigError as error:
+        raise SweepConfigError(f"{where}: {error}") from None
+    return spec

@@ -1,0 +1,58 @@
+"""What a loaded mission itself says: the values about which draws are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.mission.own_values import literal_values
+
+if TYPE_CHECKING:
+    import gmat_run
+
+__all__ = ["own_values"]
+
+_OF_SYSTEM = (".CoordinateSystem.Axes", ".CoordinateSystem.Origin")
+_SAME = 1e-9
+
+
+def own_values(mission: gmat_run.Mission, script: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Return the values of fields of a mission that is loaded and not overridden.
+
+    A number that the script assigns is taken as it is written: GMAT keeps a state as Cartesian
+    components, and gives back 7000.000000000002 for an SMA of 7000.
+
+    Parameters
+    ----------
+    mission : gmat_run.Mission
+        The loaded mission.
+    script : Path
+        Its script.
+    names : iterable of str
+        Fields as in an override; ``Sat.CoordinateSystem.Axes`` and ``.Origin`` of a Spacecraft.
+
+    Returns
+    -------
+    dict
+        Number or text by name; None for what cannot be known without running the mission.
+    """
+    literals = literal_values(script)
+    return {name: _own_value(mission, literals, name) for name in names}
+
+
+def _own_value(mission: gmat_run.Mission, literals: dict[str, float], name: str) -> Any:
+    for field in _OF_SYSTEM:
+        if name.endswith(field):
+            system = mission[name.removesuffix(field) + ".CoordinateSystem"]
+            return str(mission[f"{system}{field.removeprefix('.CoordinateSystem')}"])
+    written = literals.get("".join(name.split()).removesuffix(".Value"))
+    if "(" in name:
+        return written
+    loaded = mission[name]
+    if isinstance(loaded, int | float) and not isinstance(loaded, bool):
+        if written is not None and math.isclose(written, loaded, rel_tol=_SAME, abs_tol=1e-12):
+            return written
+        return float(loaded)
+    return loaded if isinstance(loaded, str | bool) else None
