@@ -9,6 +9,7 @@ polars, and does not change it. Rows whose ``__status`` is not ``"ok"`` are no d
 below take the sweep folder, its manifest, or a sweep that has run:
 
 * `final_values`: the last numbers of each run's reports.
+* `runs_table`: a row per run, with what was varied and what came out.
 * `sweep_report`: counts, failures and statistics of a sweep, for a person.
 * `compare_sweeps`: tonight's sweep against last night's. `input_hashes` lets it name the inputs
   that changed.
@@ -24,6 +25,7 @@ from gmat_sweep.analysis.nightly.inputs import InputChange, InputHashes, input_h
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate
 from gmat_sweep.analysis.report import FinalReport, QuantitySummary, sweep_report
+from gmat_sweep.analysis.runs_table import runs_table
 from gmat_sweep.analysis.summary import sweep_summary
 from gmat_sweep.analysis.units import unit_of
 
@@ -42,6 +44,7 @@ __all__ = [
     "final_values",
     "input_hashes",
     "mc_convergence",
+    "runs_table",
     "sweep_diff",
     "sweep_report",
     "sweep_summary",

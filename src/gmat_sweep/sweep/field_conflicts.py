@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.mission.assignments import assigned_name, is_of_another_state_type, root_of
+from gmat_sweep.mission.assignments import (
+    STATE_ELEMENTS,
+    assigned_name,
+    is_of_another_state_type,
+    root_of,
+)
 
 __all__ = ["refuse_conflicting_fields"]
 
@@ -44,7 +49,7 @@ def refuse_conflicting_fields(
                 )
             by_target[target] = name
             craft, _, field = target.partition(".")
-            if types.get(craft) != "Spacecraft":
+            if types.get(craft) != "Spacecraft" or field not in STATE_ELEMENTS:
                 continue
             before = elements.setdefault(craft, [])
             if is_of_another_state_type(field, before):

@@ -1,0 +1,181 @@
+"""One table of inputs and outputs: a row for each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.aggregate.fragments import Fragment, read_fragment
+from gmat_sweep.aggregate.reports import RESERVED
+from gmat_sweep.analysis.final_values import UNREADABLE
+from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
+from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.causes import headline
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from gmat_sweep.manifest.entry import ManifestEntry
+
+__all__ = ["REDUCTIONS", "UNITS", "runs_table"]
+
+UNITS = "units"
+"""Key in the table's ``attrs``: the unit of each column that has one, by the column's name."""
+
+_REPORT = "report__"
+_LONGEST_CAUSE = 200
+
+
+def _arrow() -> Any:
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def _range(values: pa.ChunkedArray) -> float:
+    low, high = (_arrow().min_max(values)[end].as_py() for end in ("min", "max"))
+    return math.nan if low is None else float(high) - float(low)
+
+
+REDUCTIONS: Mapping[str, Callable[[pa.ChunkedArray], Any]] = {
+    "first": lambda values: values[0].as_py() if len(values) else None,
+    "min": lambda values: _arrow().min(values).as_py(),
+    "max": lambda values: _arrow().max(values).as_py(),
+    "mean": lambda values: _arrow().mean(values).as_py(),
+    "range": _range,
+}
+"""What a run's column can be reduced to beside its last value; missing values are left out."""
+
+
+def runs_table(
+    source: SweepSource, reductions: Mapping[str, str | list[str]] | None = None
+) -> pd.DataFrame:
+    """Return a row per run of a sweep: how it ended, what was varied, and what came out.
+
+    Parameters
+    ----------
+    source : str, Path, Manifest or Sweep
+        A sweep folder, its manifest, or a sweep that has run.
+    reductions : mapping, optional
+        What else is wanted of a reported quantity, by its column in the table, such as
+        ``{"RF.Sat.Earth.Altitude": "min"}``: one or several of `REDUCTIONS`. Each is a column
+        ``"min RF.Sat.Earth.Altitude"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``run_id`` in ascending order; every recorded run, whatever its status:
+
+        * ``status``, and ``cause`` in a line where a run failed;
+        * every varied field by GMAT's name, in GMAT's units;
+        * the last value of every reported quantity, ``<ReportFile>.<quantity>``: that of the last
+          row that GMAT wrote, missing where a run has none;
+        * the reductions that were asked for;
+        * ``converged.<solver>``, and ``duration_s`` in seconds of wall-clock time.
+
+        ``attrs["units"]`` has the unit of each column that is known to have one, and
+        ``attrs["unreadable"]`` says which runs' files could not be read, and why.
+
+    Raises
+    ------
+    FileNotFoundError, ManifestCorruptError
+        The manifest cannot be read.
+    SweepConfigError
+        A reduction is unknown, or no run has the column that it is of.
+    """
+    import pandas as pd
+
+    wanted = _checked(reductions or {})
+    sweep = RecordedSweep.outline(source)
+    anchors = anchors_of(sweep.manifest, sweep.folder)
+    unreadable: dict[int, str] = {}
+    rows: dict[int, dict[str, Any]] = {}
+    parts: tuple[dict[str, None], ...] = ({}, {}, {}, {})
+    for entry in latest_entries(source):
+        groups = _groups_of(entry, anchors, wanted, unreadable)
+        for names, group in zip(parts, groups, strict=True):
+            names.update(dict.fromkeys(group))
+        rows[entry.run_id] = {
+            "status": entry.status,
+            "cause": _cause(entry),
+            **{name: value for group in groups for name, value in group.items()},
+            "duration_s": entry.duration_s,
+        }
+    varied, final, reduced, solvers = parts
+    if missing := [name for name in wanted if rows and name not in final]:
+        known = ", ".join(final) or "none"
+        raise SweepConfigError(
+            f"reductions: no run has the quantity {missing[0]!r}; there are: {known}. Name one as "
+            "ReportFile.quantity."
+        )
+    columns = ["status", "cause", *varied, *final, *reduced, *solvers, "duration_s"]
+    run_ids = sorted(rows)
+    table = pd.DataFrame(
+        {name: [rows[run_id].get(name) for run_id in run_ids] for name in columns},
+        index=pd.Index(run_ids, name="run_id", dtype="int64"),
+    )
+    table = table.astype(dict.fromkeys(solvers, "boolean"))
+    table.attrs[UNITS] = _units(varied, final, reduced)
+    table.attrs[UNREADABLE] = dict(sorted(unreadable.items()))
+    return table
+
+
+def _checked(reductions: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
+    wanted = {}
+    for column, names in reductions.items():
+        listed = [names] if isinstance(names, str) else list(names)
+        if unknown := [name for name in listed if name not in REDUCTIONS]:
+            raise SweepConfigError(
+                f"reductions[{column!r}]: unknown reduction {unknown[0]!r}. Use one of "
+                f"{', '.join(REDUCTIONS)}; the last value is there anyway."
+            )
+        wanted[column] = listed
+    return wanted
+
+
+def _groups_of(
+    entry: ManifestEntry,
+    anchors: tuple[Path, ...],
+    wanted: Mapping[str, list[str]],
+    unreadable: dict[int, str],
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the varied fields, the last values, the reductions and the solvers of a run."""
+    final: dict[str, Any] = {}
+    reduced: dict[str, Any] = {}
+    for key, path in entry.output_paths.items() if entry.status == "ok" else ():
+        if not key.startswith(_REPORT):
+            continue
+        fragment = Fragment(entry.run_id, "report output", key, path)
+        try:
+            table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
+        except (OSError, ValueError) as error:
+            unreadable[entry.run_id] = str(error)
+            continue
+        for name in table.column_names:
+            column, values = f"{key.removeprefix(_REPORT)}.{name}", table.column(name)
+            final[column] = values[-1].as_py() if len(values) else None
+            for reduction in wanted.get(column, ()):
+                reduced[f"{reduction} {column}"] = REDUCTIONS[reduction](values)
+    solvers = {f"converged.{name}": done for name, done in entry.converged.items()}
+    return dict(entry.overrides), final, reduced, solvers
+
+
+def _cause(entry: ManifestEntry) -> str | None:
+    if entry.status != "failed":
+        return None
+    text = headline(entry.stderr or "")
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[: _LONGEST_CAUSE - 3]}..."
+
+
+def _units(*groups: Mapping[str, None]) -> dict[str, str]:
+    varied, final, reduced = groups
+    units = {name: unit_of(name) for name in varied}
+    units |= {name: unit_of(name.partition(".")[2]) for name in final}
+    units |= {name: unit_of(name.partition(" ")[2].partition(".")[2]) for name in reduced}
+    return {name: unit for name, unit in {**units, "duration_s": "s"}.items() if unit}

@@ -1,0 +1,102 @@
+"""runs_table: inputs and outputs of every run in one row, against the tables that were written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmat_sweep.analysis import runs_table
+from gmat_sweep.errors import SweepConfigError
+from sweep_on_disk import SweepOnDisk, report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    disk = SweepOnDisk(tmp_path)
+    orbit = pd.DataFrame(
+        {"Sat.Earth.Altitude": [500.0, 120.0, np.nan, 300.0], "note": list("abcd")}
+    )
+    disk.ok(2, {"report__RF": report(7000.0), "report__Orbit": orbit}, converged={"DC": True})
+    disk.ok(0, {"report__RF": report(7100.0)}, converged={"DC": False})
+    disk.failed(1)
+    disk.ok(3, {"report__RF": report(7200.0, rows=0)})
+    inputs = {2: {"Sat.SMA": 7000.0, "FM.Drag": "MSISE90"}, 0: {"Sat.SMA": 7100.0}}
+    disk.entries[:] = [
+        replace(each, overrides=inputs.get(each.run_id, {}), stderr="ValueError: no orbit")
+        for each in disk.entries
+    ]
+    disk.save()
+    return tmp_path
+
+
+def test_every_run_is_a_row_with_its_inputs_and_last_values(folder: Path) -> None:
+    table = runs_table(folder)
+    assert list(table.index) == [0, 1, 2, 3]
+    assert list(table) == [
+        "status",
+        "cause",
+        "FM.Drag",
+        "Sat.SMA",
+        "Orbit.Sat.Earth.Altitude",
+        "Orbit.note",
+        "RF.Sat.UTCGregorian",
+        "RF.Sat.SMA",
+        "RF.time",
+        "converged.DC",
+        "duration_s",
+    ]
+    assert list(table["status"]) == ["ok", "failed", "ok", "ok"]
+    assert list(table["cause"].dropna()) == ["ValueError: no orbit"]
+    np.testing.assert_array_equal(table["Sat.SMA"], [7100.0, np.nan, 7000.0, np.nan])
+    np.testing.assert_array_equal(table["RF.Sat.SMA"], [7100.5, np.nan, 7000.5, np.nan])
+    assert table.loc[2, "RF.time"] == pd.Timestamp("2026-01-01 00:01:00")
+    assert (table.loc[2, "Orbit.Sat.Earth.Altitude"], table.loc[2, "Orbit.note"]) == (300.0, "d")
+    assert list(table["converged.DC"].dropna()) == [False, True]
+    assert table.attrs["units"] == {
+        "Sat.SMA": "km",
+        "RF.Sat.SMA": "km",
+        "Orbit.Sat.Earth.Altitude": "km",
+        "duration_s": "s",
+    }
+
+
+def test_reductions_leave_missing_values_out(folder: Path) -> None:
+    table = runs_table(
+        folder, {"Orbit.Sat.Earth.Altitude": ["min", "max", "mean", "range"], "RF.Sat.SMA": "first"}
+    )
+    row = table.loc[2]
+    altitude = "Orbit.Sat.Earth.Altitude"
+    assert row[f"min {altitude}"] == 120.0
+    assert row[f"max {altitude}"] == 500.0
+    assert row[f"mean {altitude}"] == pytest.approx(920 / 3)
+    assert row[f"range {altitude}"] == 380.0
+    assert row["first RF.Sat.SMA"] == 7000.0
+    assert table.attrs["units"][f"min {altitude}"] == "km"
+
+
+@pytest.mark.parametrize(
+    ("reductions", "message"),
+    [
+        ({"RF.Sat.SMA": "median"}, "unknown reduction 'median'"),
+        (
+            {"RF.Sat.SMB": "min"},
+            r"no run has the quantity 'RF\.Sat\.SMB'; there are: Orbit\.Sat\.Earth",
+        ),
+    ],
+)
+def test_a_reduction_that_cannot_be_is_named(
+    folder: Path, reductions: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SweepConfigError, match=message):
+        runs_table(folder, reductions)
+
+
+def test_a_file_that_cannot_be_read_costs_its_own_values(folder: Path) -> None:
+    (folder / "run-2" / "report__Orbit.parquet").write_bytes(b"nothing")
+    table = runs_table(folder)
+    assert list(table.attrs["unreadable"]) == [2]
+    assert table.loc[2, "RF.Sat.SMA"] == 7000.5
