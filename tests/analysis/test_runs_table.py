@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,10 @@ def folder(tmp_path: Path) -> Path:
     disk.ok(0, {"report__RF": report(7100.0)}, converged={"DC": False})
     disk.failed(1)
     disk.ok(3, {"report__RF": report(7200.0, rows=0)})
-    inputs = {2: {"Sat.SMA": 7000.0, "FM.Drag": "MSISE90"}, 0: {"Sat.SMA": 7100.0}}
+    inputs: dict[int, dict[str, Any]] = {
+        2: {"Sat.SMA": 7000.0, "FM.Drag": "MSISE90"},
+        0: {"Sat.SMA": 7100.0},
+    }
     disk.entries[:] = [
         replace(each, overrides=inputs.get(each.run_id, {}), stderr="ValueError: no orbit")
         for each in disk.entries
