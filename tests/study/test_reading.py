@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 import yaml
 
 from gmat_sweep.draws.covariance import Covariance
@@ -29,7 +29,7 @@ out = "results"
 "Sat.SMA" = { distribution = "normal", mean = 7000, sigma = 15, sigmas = 3, unit = "km" }
 "Tank.FuelMass" = { distribution = "normal", about = "nominal", sigma = "1 %", unit = "kg" }
 "Sat.Epoch" = { distribution = "normal", about = "nominal", sigma = 30, unit = "s" }
-"FM.Drag.AtmosphereModel" = { distribution = "discrete", values = ["MSISE90", "None"], weights = [3, 1] }
+"FM.Drag" = { distribution = "discrete", values = ["MSISE90", "None"], weights = [3, 1] }
 "Thr.C1" = { distribution = "uniform", about = "nominal", low = -0.5, high = 1.5 }
 
 [vary.Other]
@@ -63,10 +63,10 @@ def test_a_whole_study_is_read(study: Any, tmp_path: Path) -> None:
     covariance = perturb.pop("Other")
     assert perturb == {
         "Sat.ECC": ("truncnorm", 0.01, 0.01, 0.0, 0.02),
-        "Sat.SMA": ("normal", 7000, "15@3"),
+        "Sat.SMA": ("normal", 7000, "15@3.0"),
         "Tank.FuelMass": ("rel_normal", "1 %"),
         "Sat.Epoch": ("normal_seconds", 30),
-        "FM.Drag.AtmosphereModel": ("discrete", ["MSISE90", "None"], [3, 1]),
+        "FM.Drag": ("discrete", ["MSISE90", "None"], [3, 1]),
         "Thr.C1": ("delta_uniform", -0.5, 1.5),
     }
     assert isinstance(covariance, Covariance)
@@ -128,17 +128,20 @@ MISTAKES = {
     "n left out": (changed("n = 500\n", ""), "n: a design 'monte-carlo' needs the number of runs"),
     "a negative seed": (changed("= 42", "= -1"), "line 5, seed: input should be greater than"),
     "nominal as text": (changed("= true", '= "yes"'), "line 6, nominal: input should be a valid"),
-    "nothing varies": (WHOLE.split("[vary]")[0], "vary: nothing varies"),
+    "nothing varies": (WHOLE.split("[vary]", maxsplit=1)[0], "vary: nothing varies"),
     "a parameter with a typing error": (
         changed("mean = 7000", "maen = 7000"),
         "line 11, vary.\"Sat.SMA\".maen: there is no such key; did you mean 'mean'?",
     ),
     "a distribution that is none": (
         changed('"discrete"', '"discreet"'),
-        "line 14, vary.\"FM.Drag.AtmosphereModel\".distribution: input should be 'normal'",
+        "line 14, vary.\"FM.Drag\".distribution: input should be 'normal'",
     ),
     "a frame that is none": (changed('"RIC"', '"ECI"'), "line 20, vary.Other.frame: input should"),
-    "a matrix of text": (changed("[[4.0,", '[["4",'), "line 18, vary.Other.covariance"),
+    "a matrix of text": (
+        changed("[[4.0,", '[["4",'),
+        "line 18, vary.Other.covariance.0.0: input should be a valid number, got '4'",
+    ),
     "a setting that is none": (
         changed("timeout_s", "time_out"),
         "line 25, run.time_out: there is no such key; did you mean 'timeout_s'?",

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gmat_sweep.draws.about_nominal import ABOUT_NOMINAL, offset_of
+from gmat_sweep.draws.about_nominal import ABOUT_NOMINAL
 from gmat_sweep.draws.choices import CHOICES, choice_of
-from gmat_sweep.draws.shorthands import SHORTHANDS, checked_shorthand, number_of
+from gmat_sweep.draws.shorthands import SHORTHANDS
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.limits import shown
 
 __all__ = ["DISTRIBUTION_TAGS", "distribution_from_text"]
 
@@ -57,21 +58,14 @@ def distribution_from_text(
     tag, *parts = value.split(":")
     if tag not in DISTRIBUTION_TAGS:
         raise SweepConfigError(
-            f"{where} has an unknown perturb distribution tag {tag!r}. Choose one of "
+            f"{where} has an unknown perturb distribution tag {shown(tag)}. Choose one of "
             f"{', '.join(DISTRIBUTION_TAGS)}."
         )
     if tag in CHOICES:
         return _choice(where, tag, value.partition(":")[2], to_value)
     _check_count(where, tag, len(parts))
-    spec = (tag, *(_parameter(where, part.strip()) for part in parts))
-    try:
-        if tag in ABOUT_NOMINAL:
-            offset_of(spec, None)
-        else:
-            checked_shorthand(spec, None)
-    except SweepConfigError as error:
-        raise SweepConfigError(f"{where}: {error}") from None
-    return spec
+    # Their range is checked where Python's distributions are, too: when the sweep is planned.
+    return (tag, *(_parameter(where, part.strip(), to_value) for part in parts))
 
 
 def _check_count(where: str, tag: str, count: int) -> None:
@@ -88,17 +82,21 @@ def _check_count(where: str, tag: str, count: int) -> None:
         )
 
 
-def _parameter(where: str, token: str) -> float | str:
+def _parameter(where: str, token: str, to_value: Callable[[str], Any]) -> float | str:
     """Return a number, or the text of a share (``1%``) or of several sigmas (``15@3``)."""
-    try:
-        number = number_of(token, is_sigma=True)
-    except (TypeError, ValueError):
+    number, at, times = token.partition("@")
+    bare = number.strip().removesuffix("%").strip()
+    values = [to_value(bare), *([to_value(times.strip())] if at else [])]
+    if any(isinstance(value, str) for value in values):
         raise SweepConfigError(
-            f"{where} has {token!r} among its parameters, which must be numeric."
-        ) from None
-    if not math.isfinite(number):
-        raise SweepConfigError(f"{where} has {token!r} among its parameters, which must be finite.")
-    return token if "@" in token or "%" in token else number
+            f"{where} has {shown(token)} among its parameters, which must be numeric: digits "
+            "without leading zeros or underscores."
+        )
+    if not all(map(math.isfinite, values)):
+        raise SweepConfigError(
+            f"{where} has {shown(token)} among its parameters, which must be finite."
+        )
+    return float(bare) if bare == token else token
 
 
 def _choice(where: str, tag: str, text: str, to_value: Callable[[str], Any]) -> tuple[Any, ...]:
@@ -113,7 +111,7 @@ def _choice(where: str, tag: str, text: str, to_value: Callable[[str], Any]) -> 
     if not any(weighted):
         spec: tuple[Any, ...] = ("choice", [to_value(item) for item in items])
     else:
-        weights = [_parameter(where, weight.strip()) for *_, weight in pairs]
+        weights = [_parameter(where, weight.strip(), to_value) for *_, weight in pairs]
         spec = ("discrete", [to_value(name.strip()) for name, *_ in pairs], weights)
     try:
         choice_of(spec, None)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count, number_text, shown
+from gmat_sweep.plans.distributions_as_text import distribution_from_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,6 @@ __all__ = [
     "read_samples",
 ]
 
-_DISTRIBUTIONS = ("normal", "uniform", "lognormal")
 _UNDIVIDED = re.compile(
     r"(?<![^,\s])'[^']*'(?=\s*(?:,|$))"
     r"|\{[^{}]*\}|\[[^\[\]]*\]"
@@ -64,10 +64,8 @@ def parse_grid(specs: Iterable[str], flag: str = "--grid") -> dict[str, list[Any
     return _by_name(specs, flag, "values", "name=lo:hi:count or name=v1,v2", _axis)
 
 
-def parse_perturb(
-    specs: Iterable[str], flag: str = "--perturb"
-) -> dict[str, tuple[str, float, float]]:
-    """Parse ``name=normal:mean:sigma``, ``name=uniform:low:high``, ``name=lognormal:mu:sigma``."""
+def parse_perturb(specs: Iterable[str], flag: str = "--perturb") -> dict[str, tuple[Any, ...]]:
+    """Parse ``name=normal:mean:sigma``, ``name=choice:a|b`` and the other distributions."""
     return _by_name(specs, flag, "distribution", "name=normal:mean:sigma", _distribution)
 
 
@@ -278,23 +276,8 @@ def _grid_value(flag: str, text: str, token: str) -> int | float | str:
     return value
 
 
-def _distribution(flag: str, text: str, value: str) -> tuple[str, float, float]:
-    parts = value.split(":")
-    if len(parts) != 3:
-        raise SweepConfigError(
-            f"{flag} {shown(text)} must have three colon-separated parts. Write "
-            "name=normal:mean:sigma."
-        )
-    tag = parts[0]
-    if tag not in _DISTRIBUTIONS:
-        raise SweepConfigError(
-            f"{flag} {shown(text)} has an unknown perturb distribution tag {shown(tag)}. Choose "
-            f"one of {', '.join(_DISTRIBUTIONS)}."
-        )
-    first, second = (
-        _number(f"{flag} {shown(text)}", part.strip(), "parameters") for part in parts[1:]
-    )
-    return tag, first, second
+def _distribution(flag: str, text: str, value: str) -> tuple[Any, ...]:
+    return distribution_from_text(f"{flag} {shown(text)}", value, number_or_text)
 
 
 def _number(where: str, token: str, what: str) -> float:

@@ -20,10 +20,14 @@ __all__ = [
 
 type StudyDesign = Literal["monte-carlo", "latin-hypercube", "sobol", "halton", "grid", "explicit"]
 type Scalar = bool | int | float | str
-type Number = int | float
+type Number = float
 type Spread = Annotated[
     int | float | str,
     Field(description="A number, or a share of the nominal value such as '1 %'."),
+]
+type Matrix = Annotated[
+    Annotated[str, Tag("as file")] | Annotated[list[list[Number]], Tag("as matrix")],
+    Discriminator(lambda value: "as file" if isinstance(value, str) else "as matrix"),
 ]
 
 
@@ -62,9 +66,7 @@ class DistributionTable(_Table):
 class CovarianceTable(_Table):
     """Fields that are drawn together; the key is the name of a Spacecraft."""
 
-    covariance: list[list[Number]] | str = Field(
-        description="The matrix, or a file: CSV, or a CCSDS OPM or OEM."
-    )
+    covariance: Matrix = Field(description="The matrix, or a file: CSV, or a CCSDS OPM or OEM.")
     elements: Literal["cartesian", "keplerian", "equinoctial"] = Field(
         default="cartesian", description="What of the Spacecraft is drawn."
     )
@@ -91,21 +93,21 @@ class Axis(_Table):
 
 def _form_of(value: Any) -> str:
     if isinstance(value, list):
-        return "values"
+        return "as values"
     if isinstance(value, dict | CovarianceTable | Axis | DistributionTable):
         keys = value if isinstance(value, dict) else vars(value)
         if "covariance" in keys:
-            return "covariance"
-        return "axis" if "count" in keys or "start" in keys else "distribution"
-    return "text"
+            return "as covariance"
+        return "as axis" if "count" in keys or "start" in keys else "as distribution"
+    return "as text"
 
 
 type Varied = Annotated[
-    Annotated[str, Tag("text")]
-    | Annotated[list[Scalar], Field(min_length=1), Tag("values")]
-    | Annotated[DistributionTable, Tag("distribution")]
-    | Annotated[CovarianceTable, Tag("covariance")]
-    | Annotated[Axis, Tag("axis")],
+    Annotated[str, Tag("as text")]
+    | Annotated[list[Scalar], Field(min_length=1), Tag("as values")]
+    | Annotated[DistributionTable, Tag("as distribution")]
+    | Annotated[CovarianceTable, Tag("as covariance")]
+    | Annotated[Axis, Tag("as axis")],
     Discriminator(_form_of),
 ]
 

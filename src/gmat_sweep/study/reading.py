@@ -22,17 +22,18 @@ from gmat_sweep.study.model import (
 
 __all__ = ["read_study", "study_schema"]
 
-_HEADER = re.compile(r"^\s*\[+\s*(?P<path>[^\]]+?)\s*\]+")
 _NAME = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
-_KEY = re.compile(rf"^\s*(?P<path>{_NAME}(?:\s*\.\s*{_NAME})*)\s*=")
+_DOTTED = rf"(?P<path>{_NAME}(?:\s*\.\s*{_NAME})*)"
+_HEADER = re.compile(rf"^\s*\[{{1,2}}\s*{_DOTTED}\s*\]{{1,2}}\s*(?:#.*)?$")
+_KEY = re.compile(rf"^\s*{_DOTTED}\s*=")
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
 _MOST_BYTES = 16 * 2**20
 _MODELS: Mapping[str, type[BaseModel]] = {
-    "distribution": DistributionTable,
-    "covariance": CovarianceTable,
-    "axis": Axis,
+    "as distribution": DistributionTable,
+    "as covariance": CovarianceTable,
+    "as axis": Axis,
 }
-_FORMS = frozenset({"text", "values", *_MODELS})
+_FORMS = frozenset({"as text", "as values", "as file", "as matrix", *_MODELS})
 
 
 def study_schema() -> dict[str, Any]:
