@@ -18,11 +18,10 @@ from gmat_sweep.mission.end_state import report_names
 from gmat_sweep.plans import (
     Plan,
     grid_plan,
-    latin_hypercube_plan,
-    monte_carlo_plan,
     samples_plan,
 )
 from gmat_sweep.sweep import Sweep
+from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.options import SweepOptions
 from gmat_sweep.sweep.preflight import check_hook
 
@@ -230,9 +229,9 @@ def monte_carlo(
     n : int
         How many runs.
     perturb : mapping of str to DistSpec
-        GMAT dotted path to its distribution, in GMAT's units: ``("normal", mean, sigma)``,
-        ``("uniform", low, high)``, ``("lognormal", mu, sigma)`` of the logarithm, or a frozen
-        scipy.stats distribution.
+        GMAT dotted path to its distribution, in GMAT's units, such as ``("normal", mean, sigma)``
+        or ``("delta_normal", sigma)`` about the script's own value; or the name of a Spacecraft to
+        a `Covariance`. `DistSpec` lists them all.
     seed : int, optional
         The sweep's seed; by default one is drawn. The manifest records it.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
@@ -261,7 +260,7 @@ def monte_carlo(
     """
     return _run(
         mission,
-        lambda script, folder: monte_carlo_plan(perturb, n, seed, script, folder),
+        lambda script, folder: drawn_plan("monte_carlo", perturb, n, seed, script, folder),
         backend=backend,
         out=out,
         engine=engine,
@@ -348,7 +347,7 @@ def latin_hypercube(
     """
     return _run(
         mission,
-        lambda script, folder: latin_hypercube_plan(perturb, n, seed, script, folder),
+        lambda script, folder: drawn_plan("latin_hypercube", perturb, n, seed, script, folder),
         backend=backend,
         out=out,
         engine=engine,

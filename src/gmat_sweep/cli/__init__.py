@@ -56,6 +56,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": running.run_grid,
     "monte-carlo": running.run_random,
     "latin-hypercube": running.run_random,
+    "sobol": running.run_random,
+    "halton": running.run_random,
     "explicit": running.run_explicit,
     "resume": running.resume,
     "extend": running.extend,

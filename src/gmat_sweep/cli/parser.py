@@ -75,6 +75,8 @@ def _add_sweeps(commands: _Commands) -> None:
     for name, summary in (
         ("monte-carlo", "run independent draws of the perturbed fields"),
         ("latin-hypercube", "run a Latin hypercube of the perturbed fields"),
+        ("sobol", "run the points of a scrambled Sobol' sequence"),
+        ("halton", "run the points of a scrambled Halton sequence"),
     ):
         command = _sweep_command(commands, name, summary)
         command.add_argument("--n", type=_whole_number, required=True, help="how many runs")
@@ -83,8 +85,8 @@ def _add_sweeps(commands: _Commands) -> None:
             action="append",
             required=True,
             metavar="SPEC",
-            help="name=normal:mean:sigma, name=uniform:low:high or name=lognormal:mu:sigma; "
-            "repeat for more fields",
+            help="name=normal:mean:sigma, name=uniform:low:high, name=delta_normal:15@3, "
+            "name=choice:a|b or another distribution (docs/draws.md); repeat for more fields",
         )
         command.add_argument("--seed", type=_whole_number, help="drawn and recorded when not given")
     explicit = _sweep_command(commands, "explicit", "run the rows of a table")

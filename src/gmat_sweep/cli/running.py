@@ -83,14 +83,16 @@ def run_grid(arguments: argparse.Namespace) -> int:
 
 
 def run_random(arguments: argparse.Namespace) -> int:
-    """Run a Monte Carlo or a Latin hypercube."""
-    from gmat_sweep.plans import latin_hypercube_plan, monte_carlo_plan
+    """Run a Monte Carlo, a Latin hypercube, or a design of Sobol' or Halton."""
+    from gmat_sweep.sweep.drawing import drawn_plan
 
-    make = monte_carlo_plan if arguments.command == "monte-carlo" else latin_hypercube_plan
+    kind = arguments.command.replace("-", "_")
     perturb = parse_perturb(arguments.perturb)
     return _run_plan(
         arguments,
-        lambda script, folder: make(perturb, arguments.n, arguments.seed, script, folder),
+        lambda script, folder: drawn_plan(
+            kind, perturb, arguments.n, arguments.seed, script, folder
+        ),
     )
 
 

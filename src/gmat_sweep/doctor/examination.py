@@ -17,6 +17,7 @@ from gmat_sweep.disk.held import read_plain
 from gmat_sweep.doctor.findings import Finding
 from gmat_sweep.doctor.links import refused_places
 from gmat_sweep.doctor.log_lines import SalvagedLog, salvaged
+from gmat_sweep.draws.designs import DESIGNS
 from gmat_sweep.errors import GmatSweepError, NotPlainFileError, SweepConfigError
 from gmat_sweep.folder import run_files
 from gmat_sweep.folder.layout import (
@@ -319,7 +320,7 @@ def _draws_are_known(it: Examination) -> bool:
     """Whether the plan gives the draws again; a sweep of the peer without a seed lost them."""
     assert it.header is not None
     spec = it.header["parameter_spec"]
-    is_random = kind_of(spec) in ("monte_carlo", "latin_hypercube")
+    is_random = kind_of(spec) in ("monte_carlo", *DESIGNS)
     return not is_random or spec.get("seed") is not None
 
 

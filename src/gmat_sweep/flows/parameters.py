@@ -41,7 +41,7 @@ HOME_VARIABLE = "GMAT_SWEEP_HOME"
 _SEED_LIMIT = 2**63
 """Prefect keeps integers in 64 bits."""
 
-type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube"]
+type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube", "sobol", "halton"]
 
 type RunCount = Annotated[int, Field(ge=1, le=MOST_RUNS)]
 type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
@@ -188,7 +188,7 @@ class SweepParameters:
     mission : Path or None
         The mission script; None to resume with the one that the manifest names.
     kind : str
-        ``grid``, ``explicit``, ``monte_carlo`` or ``latin_hypercube``.
+        ``grid``, ``explicit``, ``monte_carlo``, ``latin_hypercube``, ``sobol`` or ``halton``.
     vary : list of str
         Axes or distributions, in the notation of the command line.
     n, seed : int or None

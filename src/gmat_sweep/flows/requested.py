@@ -9,9 +9,10 @@ from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.errors import BackendError, SweepConfigError
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.folder.layout import MANIFEST_NAME
-from gmat_sweep.plans import Plan, grid_plan, latin_hypercube_plan, monte_carlo_plan, samples_plan
+from gmat_sweep.plans import Plan, grid_plan, samples_plan
 from gmat_sweep.plans.notation import parse_backend_args, parse_grid, parse_perturb, read_samples
 from gmat_sweep.sweep import Sweep
+from gmat_sweep.sweep.drawing import drawn_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,5 +151,5 @@ def _plan(parameters: SweepParameters, place: tuple[Path, Path]) -> Plan:
         return grid_plan(parse_grid(parameters.vary, "vary"), *place)
     if parameters.n is None:
         raise SweepConfigError(f"n: a {parameters.kind} sweep needs the number of runs. Give n.")
-    make = monte_carlo_plan if parameters.kind == "monte_carlo" else latin_hypercube_plan
-    return make(parse_perturb(parameters.vary, "vary"), parameters.n, parameters.seed, *place)
+    perturb = parse_perturb(parameters.vary, "vary")
+    return drawn_plan(parameters.kind, perturb, parameters.n, parameters.seed, *place)

@@ -37,9 +37,9 @@ from gmat_sweep.plans.recorded_rows import as_recorded, is_missing
 from gmat_sweep.plans.runs_by_id import (
     RecordedPlan,
     Values,
+    design_values,
     drawn_values,
     grid_values,
-    design_values,
 )
 from gmat_sweep.plans.size import check_size, planned_count
 from gmat_sweep.spec import RunSpec

@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,9 @@ from gmat_sweep.mission.script import (
     resources_in,
     statements_of,
 )
+from gmat_sweep.sweep.field_conflicts import refuse_conflicting_fields
 from gmat_sweep.sweep.inspector import Inspect, inspector
+from gmat_sweep.sweep.out_of_range import OutOfRange
 from gmat_sweep.sweep.recorded_script import how_to_finish
 from gmat_sweep.sweep.refusals import refusal
 
@@ -267,6 +269,9 @@ def prepare_missions(
     for run in runs:
         demands.setdefault(run.script_path, _Demands()).add(run)
     for number, (script, demanded) in enumerate(demands.items()):
+        statements = list(statements_of(script))
+        types = {item.name: item.type for item in resources_in(statements)}
+        refuse_conflicting_fields(demanded.field_sets, types, script.name)
         prepared[script] = prepare_mission(
             script,
             demanded.sets,
@@ -284,16 +289,18 @@ def prepare_missions(
                 f"a ReportFile to it that reports an epoch and what you want to know, {other}or "
                 "pass a postprocess hook that writes a file."
             )
-        statements = list(statements_of(script))
-        _warn_of_fields_set_again(statements, demanded.values)
+        for warning in demanded.out_of_range.warnings(types):
+            _log.warning("%s: %s", script.name, warning)
+        _warn_of_fields_set_again(statements, types, demanded.values)
         _warn_of_missing_includes(statements, script)
         _warn_of_narrow_columns(statements, script)
     return prepared
 
 
-def _warn_of_fields_set_again(statements: Sequence[Statement], fields: Iterable[str]) -> None:
+def _warn_of_fields_set_again(
+    statements: Sequence[Statement], types: Mapping[str, str], fields: Iterable[str]
+) -> None:
     """Say which overridden fields the mission sequence itself sets again, and where."""
-    types = {item.name: item.type for item in resources_in(statements)}
     for path, statement in set_again(statements, types, fields).items():
         _log.warning(
             "%s is overridden, but line %d of %s sets it again: %s. From there on the run flies "
@@ -347,11 +354,17 @@ class _Demands:
         Overrides of the runs that those values come from.
     has_hooks : bool
         Whether every run has a hook.
+    field_sets : set of tuple of str
+        The overridden fields of runs, each different set once.
+    out_of_range : OutOfRange
+        The values that GMAT refuses.
     """
 
     values: dict[str, list[Any]] = field(default_factory=dict)
     sets: list[dict[str, Any]] = field(default_factory=list)
     has_hooks: bool = True
+    field_sets: set[tuple[str, ...]] = field(default_factory=set)
+    out_of_range: OutOfRange = field(default_factory=OutOfRange)
 
     def add(self, run: RunSpec) -> None:
         """Note a further run."""
@@ -365,6 +378,8 @@ class _Demands:
         if is_new:
             self.sets.append(dict(run.overrides))
         self.has_hooks = self.has_hooks and bool(run.postprocess)
+        self.field_sets.add(tuple(run.overrides))
+        self.out_of_range.add(run.overrides)
 
 
 def _looked_at(

@@ -1,19 +1,65 @@
-"""The nominal mission: what the script itself says, where draws are about that."""
+"""Plans with draws. Where these are about what the script itself says, the engine is asked."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.distributions import checked_count, checked_seed, perturb_to_json
+from gmat_sweep.draws.sources import needed_of_nominal
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.mission.headless import headless_copy
 from gmat_sweep.mission.script import check_resources
+from gmat_sweep.plans import Plan
+from gmat_sweep.plans.plan import random_plan
 from gmat_sweep.sweep.inspector import inspector
 from gmat_sweep.sweep.refusals import refusal
 
-__all__ = ["nominal_values"]
+if TYPE_CHECKING:
+    from gmat_sweep.distributions import DistSpec
+
+__all__ = ["drawn_plan", "nominal_values"]
+
+
+def drawn_plan(
+    kind: str,
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script: Path,
+    folder: Path,
+    pool: object = None,
+) -> Plan:
+    """Plan `n` runs of a sweep with draws.
+
+    Parameters
+    ----------
+    kind : str
+        ``monte_carlo``, or a design: ``latin_hypercube``, ``sobol``, ``halton``.
+    perturb : mapping of str to DistSpec
+        The distributions. If one is about what the script itself says, the engine is asked.
+    n : int
+        How many runs.
+    seed : int or None
+        The sweep's seed; None draws one.
+    script, folder : Path
+        The mission script and the sweep folder.
+    pool : object
+        As for `nominal_values`.
+
+    Raises
+    ------
+    SweepConfigError
+        A distribution, `n` or `seed` is invalid, or the mission has no such field.
+    """
+    # All that can be told without the engine, first.
+    perturb_to_json(perturb, kind)
+    checked_count(n, "n", kind)
+    checked_seed(seed)
+    nominal = nominal_values(script, needed_of_nominal(perturb), pool)
+    return random_plan(kind, perturb, n, seed, script, folder, nominal)
 
 
 def nominal_values(script: Path, names: Sequence[str], pool: object) -> dict[str, Any]:
