@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import shutil
-import tempfile
-import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.lazy_runs import ChangedRuns
-from gmat_sweep.mission.end_state import report_names
 from gmat_sweep.plans import (
     Plan,
     grid_plan,
@@ -22,8 +15,8 @@ from gmat_sweep.plans import (
 )
 from gmat_sweep.sweep import Sweep
 from gmat_sweep.sweep.drawing import drawn_plan
+from gmat_sweep.sweep.flying import Context, FrameEngine, check_report, planned_and_flown
 from gmat_sweep.sweep.options import SweepOptions
-from gmat_sweep.sweep.preflight import check_hook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +24,10 @@ if TYPE_CHECKING:
 
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.distributions import DistSpec
-    from gmat_sweep.spec import RunSpec, Unconverged
+    from gmat_sweep.spec import Unconverged
     from gmat_sweep.sweep.keywords import ExtendKeywords, RunKeywords
 
 __all__ = ["latin_hypercube", "monte_carlo", "monte_carlo_extend", "sweep"]
-
-FrameEngine = Literal["pandas", "polars"]
-Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
 
 
 @overload
@@ -79,6 +69,7 @@ def sweep(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
+    nominal: bool = False,
 ) -> Any:
     """Run a mission over a grid, or over explicit rows, and return one frame.
 
@@ -126,6 +117,10 @@ def sweep(
         The status of a run that has a solver which did not converge. With ``"failed"`` its files
         stay in its folder, and its values are not in the frame.
 
+    nominal : bool
+        Whether the mission flies undispersed as well, as run -1: it is in the frame, and no
+        statistic counts it.
+
     Returns
     -------
     pandas.DataFrame
@@ -154,7 +149,7 @@ def sweep(
         assert samples is not None
         return samples_plan(samples, script, folder, seed)
 
-    return _run(
+    return planned_and_flown(
         mission,
         plan,
         backend=backend,
@@ -173,6 +168,7 @@ def sweep(
             end_state=end_state,
             postprocess=postprocess,
             unconverged=unconverged,
+            nominal=nominal,
         ),
     )
 
@@ -216,6 +212,7 @@ def monte_carlo(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
+    nominal: bool = False,
 ) -> Any:
     """Run a mission `n` times with independent draws of the perturbed fields.
 
@@ -236,7 +233,7 @@ def monte_carlo(
         The sweep's seed; by default one is drawn. The manifest records it.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged
+    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged, nominal
         As for `sweep`.
 
     Returns
@@ -258,7 +255,7 @@ def monte_carlo(
     ...     seed=42,
     ... )
     """
-    return _run(
+    return planned_and_flown(
         mission,
         lambda script, folder: drawn_plan("monte_carlo", perturb, n, seed, script, folder),
         backend=backend,
@@ -277,6 +274,7 @@ def monte_carlo(
             end_state=end_state,
             postprocess=postprocess,
             unconverged=unconverged,
+            nominal=nominal,
         ),
     )
 
@@ -320,6 +318,7 @@ def latin_hypercube(
     memory_limit: int | str | None = None,
     end_state: bool = True,
     unconverged: Unconverged = "ok",
+    nominal: bool = False,
 ) -> Any:
     """Run a mission over `n` Latin hypercube samples of the perturbed fields.
 
@@ -332,7 +331,7 @@ def latin_hypercube(
         As for `monte_carlo`.
     backend, out, postprocess, progress, fsync_each, fsync_batch, engine
         As for `sweep`.
-    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged
+    name, context, timeout, retries, run_options, memory_limit, end_state, unconverged, nominal
         As for `sweep`.
 
     Returns
@@ -345,7 +344,7 @@ def latin_hypercube(
     SweepConfigError
         The sweep cannot be started as asked; no run has been started.
     """
-    return _run(
+    return planned_and_flown(
         mission,
         lambda script, folder: drawn_plan("latin_hypercube", perturb, n, seed, script, folder),
         backend=backend,
@@ -364,6 +363,7 @@ def latin_hypercube(
             end_state=end_state,
             postprocess=postprocess,
             unconverged=unconverged,
+            nominal=nominal,
         ),
     )
 
@@ -467,7 +467,7 @@ def monte_carlo_extend(
             context_provider=context_provider,
             **options.to_go_on(),
         )
-        _check_report(sweep.script_path, name, end_state=sweep.options.end_state)
+        check_report(sweep.script_path, name, end_state=sweep.options.end_state)
         return sweep.extend(n=n).to_dataframe(name, engine=engine)
     finally:
         if backend is None:
@@ -495,99 +495,3 @@ def latin_hypercube_extend(
         "A Latin hypercube cannot be extended: the stratification of its axes holds only for the "
         "size it was drawn for. Run latin_hypercube() with the larger n."
     )
-
-
-def _run(
-    mission: str | Path,
-    make_plan: Callable[[Path, Path], Plan],
-    *,
-    backend: Pool | None,
-    out: str | Path | None,
-    engine: FrameEngine,
-    name: str | None,
-    context: Context | None,
-    run_options: Mapping[str, Any] | None,
-    options: SweepOptions,
-) -> Any:
-    """Plan, run and aggregate.
-
-    A fault in the arguments is an error before the script is read, and a fault in the script before
-    `out` is made.
-    """
-    from gmat_sweep.aggregate.columns import check_engine
-    from gmat_sweep.backends.joblib import LocalJoblibPool
-
-    check_engine(engine)
-    _check_run_options(run_options)
-    script = absolute_path(mission, "mission")
-    chosen = None if out is None else absolute_path(out, "out")
-    temporary = None
-    if chosen is None:
-        temporary = Path(tempfile.mkdtemp(prefix="gmat-sweep-"))
-    folder = (temporary or chosen or Path()).resolve()
-    try:
-        plan = make_plan(script, folder)
-        runs = _with_context(plan.runs, context)
-        if run_options:
-            options_of_runs = dict(run_options)
-            runs = ChangedRuns(runs, lambda run: replace(run, run_options=options_of_runs))
-        if options.postprocess is not None:
-            check_hook(options.postprocess)
-        pool = LocalJoblibPool() if backend is None else backend
-        try:
-            plan = replace(plan, runs=runs)
-            planned = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
-            _check_report(script, name, end_state=options.end_state)
-            frame = planned.run().to_dataframe(name, engine=engine)
-        finally:
-            if backend is None:
-                pool.close()
-    except BaseException:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if temporary is not None:
-        weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
-    return frame
-
-
-def _check_report(script: Path, name: str | None, *, end_state: bool) -> None:
-    """Refuse an ambiguous or unknown report."""
-    reports = report_names(script, end_state=end_state)
-    if name is None and len(reports) > 1:
-        raise SweepConfigError(
-            f"{script.name} has {len(reports)} ReportFiles: {', '.join(sorted(reports))}. Pass "
-            "name= to say which one to return; all of them are kept in the sweep folder."
-        )
-    if name is not None and name not in reports:
-        known = ", ".join(sorted(reports)) or "none"
-        raise SweepConfigError(
-            f"{script.name} has no report output named {name!r}; it has: {known}. Correct name=."
-        )
-
-
-def _check_run_options(run_options: Mapping[str, Any] | None) -> None:
-    """Refuse options that every run would refuse, or that would send its outputs elsewhere."""
-    import gmat_run
-
-    known = inspect.signature(gmat_run.Mission.run).parameters.keys() - {"self", "working_dir"}
-    if unknown := sorted(set(run_options or {}) - known):
-        raise SweepConfigError(
-            f"run_options has {', '.join(map(repr, unknown))}; a run takes "
-            f"{', '.join(map(repr, sorted(known)))}. Leave the others out."
-        )
-
-
-def _with_context(runs: Sequence[RunSpec], context: Context | None) -> Sequence[RunSpec]:
-    if context is None:
-        return runs
-    given = []
-    for run in runs:
-        of_run = context(run.run_id) if callable(context) else context.get(run.run_id, {})
-        if not isinstance(of_run, dict):
-            raise SweepConfigError(
-                f"context gives {type(of_run).__name__} for run {run.run_id}. Give a dict for each "
-                "run id."
-            )
-        given.append(replace(run, context=of_run))
-    return given

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 __all__ = [
+    "NOMINAL_RUN_ID",
     "PostprocessStatus",
     "RunOutcome",
     "RunSpec",
@@ -21,6 +22,9 @@ __all__ = [
     "Unconverged",
     "checked_choice",
 ]
+
+NOMINAL_RUN_ID = -1
+"""The id of the run that flies the undispersed mission; no statistic counts it."""
 
 RunStatus = Literal["ok", "failed", "skipped"]
 """How a run ended. No part of this package writes ``skipped``; a resume leaves such a run alone."""

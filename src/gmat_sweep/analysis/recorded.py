@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -44,7 +45,8 @@ class RecordedSweep:
     folder : Path
         The sweep folder, to which relative paths belong.
     entries : tuple of ManifestEntry
-        The last entry of each run, by ascending ``run_id``.
+        The last entry of each run, by ascending ``run_id``; not that of the nominal run, which no
+        statistic counts.
     """
 
     manifest: Manifest
@@ -93,12 +95,16 @@ class RecordedSweep:
             manifest=manifest,
             path=manifest.path,
             folder=manifest.output_dir or manifest.path.parent,
-            entries=tuple(manifest.latest().values()),
+            entries=tuple(
+                entry for run_id, entry in manifest.latest().items() if run_id != NOMINAL_RUN_ID
+            ),
         )
 
 
-def latest_entries(source: SweepSource) -> Iterator[ManifestEntry]:
+def latest_entries(source: SweepSource, *, nominal: bool = False) -> Iterator[ManifestEntry]:
     """Yield the last entry of each run; from a path, one at a time, in the order of the file.
+
+    That of the nominal run is among them only with `nominal`.
 
     Raises
     ------
@@ -106,13 +112,16 @@ def latest_entries(source: SweepSource) -> Iterator[ManifestEntry]:
         As `RecordedSweep.of`.
     """
     if not isinstance(source, str | Path):
-        yield from RecordedSweep.of(source).entries
+        sweep = RecordedSweep.of(source)
+        own = sweep.manifest.latest().get(NOMINAL_RUN_ID)
+        yield from [own] if nominal and own is not None else []
+        yield from sweep.entries
         return
     path = _manifest_of(source)
     lines = Counter(entry.run_id for entry in Manifest.iter_entries(path))
     for entry in Manifest.iter_entries(path):
         lines[entry.run_id] -= 1
-        if not lines[entry.run_id]:
+        if not lines[entry.run_id] and (nominal or entry.run_id != NOMINAL_RUN_ID):
             yield entry
 
 

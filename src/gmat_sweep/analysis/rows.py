@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,10 +39,10 @@ _SECOND_LEVELS = ("time", "interval_id", "row")
 
 
 def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
-    """Return `df` as a pandas frame with the index of a sweep.
+    """Return `df` as a pandas frame with the index of a sweep, without the nominal run.
 
-    A pandas frame comes back as it is. Of a polars frame, the column ``run_id`` and the first
-    one of ``time``, ``interval_id`` and ``row`` become the index.
+    A pandas frame without one comes back as it is. Of a polars frame, the column ``run_id`` and the
+    first one of ``time``, ``interval_id`` and ``row`` become the index.
 
     Raises
     ------
@@ -62,14 +63,22 @@ def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
                 frame[name] = frame[name].astype("boolean")
         seconds = [name for name in _SECOND_LEVELS if name in frame.columns]
         levels = [name for name in ("run_id", *seconds[:1]) if name in frame.columns]
-        return frame.set_index(levels) if levels else frame
+        return _dispersed(frame.set_index(levels) if levels else frame)
     if df.columns.nlevels > 1:
         raise SweepConfigError(
             f"{caller} needs one level of columns, got {df.columns.nlevels}: "
             f"{', '.join(map(str, df.columns.names))}. "
             "Choose one report of a fused frame, as in df['ReportFile1']."
         )
-    return df
+    return _dispersed(df)
+
+
+def _dispersed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the rows of the nominal run, which no statistic counts."""
+    if "run_id" not in frame.index.names:
+        return frame
+    is_nominal = frame.index.get_level_values("run_id") == NOMINAL_RUN_ID
+    return frame[~is_nominal] if is_nominal.any() else frame
 
 
 def has_status(frame: pd.DataFrame) -> bool:

@@ -70,7 +70,8 @@ def runs_table(
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``run_id`` in ascending order; every recorded run, whatever its status:
+        Indexed by ``run_id`` in ascending order; every recorded run, whatever its status. The
+        nominal run, if there is one, is run -1 and comes first:
 
         * ``status``, and ``cause`` in a line where a run failed;
         * every varied field by GMAT's name, in GMAT's units;
@@ -97,7 +98,7 @@ def runs_table(
     unreadable: dict[int, str] = {}
     rows: dict[int, dict[str, Any]] = {}
     parts: tuple[dict[str, None], ...] = ({}, {}, {}, {})
-    for entry in latest_entries(source):
+    for entry in latest_entries(source, nominal=True):
         groups = _groups_of(entry, anchors, wanted, unreadable)
         for names, group in zip(parts, groups, strict=True):
             names.update(dict.fromkeys(group))

@@ -211,6 +211,11 @@ def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.Arg
         help="a hook to call after each successful run; its module may be in the current folder",
     )
     command.add_argument(
+        "--nominal",
+        action="store_true",
+        help="fly the undispersed mission as well, as run -1, which no statistic counts",
+    )
+    command.add_argument(
         "--end-state",
         action=argparse.BooleanOptionalAction,
         default=True,

@@ -236,6 +236,7 @@ def _options(arguments: argparse.Namespace) -> SweepOptions:
         memory_limit=arguments.memory_limit,
         postprocess=arguments.postprocess,
         end_state=goes_on or arguments.end_state,
+        nominal=not goes_on and arguments.nominal,
         unconverged=arguments.unconverged,
         allow_script_drift=goes_on and arguments.allow_script_drift,
         trust_hook=goes_on and arguments.trust_hook,
@@ -339,13 +340,13 @@ def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -
 
 def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> None:
     from gmat_sweep.manifest import Manifest
-    from gmat_sweep.plans import planned_count
+    from gmat_sweep.plans import planned_count, recorded_count
 
     try:
         manifest = Manifest.load(execution.manifest)
     except (OSError, GmatSweepError):
         return
-    recorded, planned = len(manifest.entries), planned_count(manifest)
+    recorded, planned = recorded_count(manifest), planned_count(manifest)
     print(file=sys.stderr)
     if arguments.command == "extend" and planned == execution.first_run:
         say(f"no run of the extension is recorded; start it again with `{_again(arguments)}`")

@@ -13,7 +13,7 @@ from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_r
 from gmat_sweep.analysis.report import busy_seconds
 from gmat_sweep.causes import headline
 from gmat_sweep.folder.last_pass import LastPass
-from gmat_sweep.plans import implausible_size, planned_count
+from gmat_sweep.plans import implausible_size, planned_count, recorded_count
 from gmat_sweep.printable import one_line, printable
 from gmat_sweep.sweep.recorded_script import resume_command
 
@@ -61,7 +61,7 @@ def missing_line(manifest: Manifest, path: str) -> str:
     """
     if problem := implausible_size(manifest):
         return one_line(f"{path}: {problem}")
-    recorded, planned = len(manifest.entries), planned_count(manifest)
+    recorded, planned = recorded_count(manifest), planned_count(manifest)
     if recorded >= planned:
         return ""
     command = resume_command(manifest, path)

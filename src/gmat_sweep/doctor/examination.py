@@ -33,6 +33,7 @@ from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, RecordedPlan, planned_count, recorded_plan
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.plans.nominal import has_nominal
 from gmat_sweep.sweep.recorded_script import MISSION_PATH_KEY, recorded_script, resume_command
 
 __all__ = ["Examination", "examined"]
@@ -211,11 +212,11 @@ def _look_at_plan(it: Examination, manifest: Manifest, seals: list[RunSeal], scr
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            it.planned = recorded_plan(manifest, script, it.folder)
+            it.planned = recorded_plan(manifest, script, it.folder, nominal=True)
     except SweepConfigError as error:
         it.damage(f"the header does not say which runs there are: {error}")
         return
-    if len(it.planned) != planned_count(manifest):
+    if len(it.planned) != planned_count(manifest) + has_nominal(manifest):
         it.note(
             f"the header's run_count is {manifest.run_count}, and its plan has {len(it.planned)} "
             "runs"

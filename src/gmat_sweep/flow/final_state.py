@@ -13,6 +13,7 @@ from gmat_sweep.errors import SweepFailedError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import kind_of, planned_count
 from gmat_sweep.plans.notation import max_failed as most_failed
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -65,7 +66,9 @@ class SweepOutcome:
         manifest : Manifest
             The sweep, with all its entries, as loaded from its file or saved to it.
         """
-        entries = manifest.latest().values()
+        latest = manifest.latest()
+        # The nominal run is none of those that were drawn.
+        entries = [entry for run_id, entry in latest.items() if run_id != NOMINAL_RUN_ID]
         statuses = [entry.status for entry in entries]
         path = (manifest.path or Path(MANIFEST_NAME)).absolute()
         return cls(

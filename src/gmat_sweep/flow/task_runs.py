@@ -35,7 +35,7 @@ from gmat_sweep.flow.logs import log_cause
 from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.printable import one_line
-from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.spec import NOMINAL_RUN_ID, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
@@ -185,6 +185,7 @@ class TaskRuns:
             cache_policy=NO_CACHE,
             persist_result=False,
         )(self._run)
+        self._nominal_task = self._task.with_options(task_run_name="run-nominal")
 
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
         """Submit every spec; yield spec, outcome and earlier attempts as task runs end."""
@@ -201,7 +202,9 @@ class TaskRuns:
                         yield spec, self._in_this_thread(progress), []
                         continue
                     let_events_be_sent()
-                    future = self._runner.submit(self._task, {"run_id": spec.run_id})
+                    is_nominal = spec.run_id == NOMINAL_RUN_ID
+                    run = self._nominal_task if is_nominal else self._task
+                    future = self._runner.submit(run, {"run_id": spec.run_id})
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return

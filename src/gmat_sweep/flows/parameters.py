@@ -147,6 +147,12 @@ class RunSettings(BaseModel):
         description="A mission that reports nothing reports the state of each spacecraft at its "
         "end.",
     )
+    nominal: bool = Field(
+        default=False,
+        title="Fly the nominal mission, too",
+        description="The undispersed mission is flown beside the others, as run -1; no statistic "
+        "counts it.",
+    )
     allow_script_drift: bool = Field(
         default=False,
         title="Accept a changed script",
@@ -170,6 +176,7 @@ class RunSettings(BaseModel):
             memory_limit=self.memory_limit,
             postprocess=self.postprocess,
             end_state=self.end_state,
+            nominal=self.nominal,
             unconverged=self.unconverged,
             allow_script_drift=self.allow_script_drift,
             trust_hook=self.trust_hook,

@@ -13,7 +13,7 @@
       .gmat-sweep.lock               locked by the one process that writes here
       headless/                      headless copies of scripts
       quarantine-<time>/             damaged files that the doctor moved
-      run-<id>/
+      run-<id>/                      run-nominal for the nominal run
         report__<name>.parquet  ...  tables that GMAT wrote
         worker.log                   the log of the run
         outcome.seal.json            the seal: a copy of the run's manifest entry
@@ -63,7 +63,10 @@ COMPARISON_TEXT_NAME = "comparison.md"
 COMPARISON_DATA_NAME = "comparison.json"
 FRAMES_NAME = "frames.json"
 HEADLESS_FOLDER = "headless"
-RUN_FOLDER = re.compile(r"run-\d+")
+RUN_FOLDER = re.compile(r"run-(?:-?\d+|nominal)")
+
+# As `gmat_sweep.spec` has it; this module imports nothing of the package.
+_NOMINAL_RUN_ID = -1
 
 # In the folder of a run.
 WORKER_LOG_NAME = "worker.log"
@@ -85,7 +88,7 @@ def quarantine_name(stamp: str) -> str:
 
 def run_folder_name(run_id: int) -> str:
     """Return the name of a run's folder."""
-    return f"run-{run_id}"
+    return "run-nominal" if run_id == _NOMINAL_RUN_ID else f"run-{run_id}"
 
 
 def run_folder(sweep_folder: Path, run_id: int) -> Path:

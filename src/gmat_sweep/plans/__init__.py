@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         recorded_plan,
     )
     from gmat_sweep.plans.runs_by_id import RecordedPlan
-    from gmat_sweep.plans.size import implausible_size, planned_count
+    from gmat_sweep.plans.size import implausible_size, planned_count, recorded_count
 
 __all__ = [
     "CONTEXTS_KEY",
@@ -51,6 +51,7 @@ __all__ = [
     "parameter_spec_from_runs",
     "planned_count",
     "rebuild_runs",
+    "recorded_count",
     "recorded_plan",
     "samples_plan",
 ]
@@ -77,5 +78,6 @@ __getattr__ = lazy_names(
         "RecordedPlan": "runs_by_id",
         "implausible_size": "size",
         "planned_count": "size",
+        "recorded_count": "size",
     },
 )

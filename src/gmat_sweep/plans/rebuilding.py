@@ -33,6 +33,7 @@ from gmat_sweep.plans.header import (
     explicit_record,
     kind_of,
 )
+from gmat_sweep.plans.nominal import has_nominal, nominal_run
 from gmat_sweep.plans.recorded_rows import as_recorded, is_missing
 from gmat_sweep.plans.runs_by_id import (
     RecordedPlan,
@@ -149,10 +150,13 @@ def rebuild_runs(manifest: Manifest, script: Path, folder: Path) -> list[RunSpec
     return list(recorded_plan(manifest, script, folder).runs())
 
 
-def recorded_plan(manifest: Manifest, script: Path, folder: Path) -> RecordedPlan:
+def recorded_plan(
+    manifest: Manifest, script: Path, folder: Path, *, nominal: bool = False
+) -> RecordedPlan:
     """Return the runs of `rebuild_runs` by their ids; those of a rule are made on demand.
 
-    The parameters are those of `rebuild_runs`.
+    The parameters are those of `rebuild_runs`. With `nominal`, the nominal run is among them where
+    the sweep has one.
 
     Raises
     ------
@@ -167,7 +171,7 @@ def recorded_plan(manifest: Manifest, script: Path, folder: Path) -> RecordedPla
         kept = _kept_runs(manifest, script, folder)
         listed: Sequence[RunSpec] = kept or []
         ids, values = range(0), None
-        if kind in ("monte_carlo", "latin_hypercube"):
+        if kind not in ("grid", "explicit"):
             ids, values = _by_chance(kind, manifest, kept)
         elif kept is None and kind == "grid":
             count, values = grid_values({k: v for k, v in record.items() if k != "_kind"})
@@ -176,6 +180,8 @@ def recorded_plan(manifest: Manifest, script: Path, folder: Path) -> RecordedPla
             listed = _rows(record, script, folder)
             if record.get(EVERY_CELL_IS_SET) is not True:
                 listed = as_recorded(listed, manifest.entries, folder)
+        if nominal and has_nominal(manifest):
+            listed = [nominal_run(script, folder), *listed]
         return RecordedPlan(
             [replace(run, context=contexts.get(str(run.run_id), run.context)) for run in listed],
             ids,

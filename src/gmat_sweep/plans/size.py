@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gmat_sweep.draws.designs import DESIGNS
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import MOST_RUNS, number_text
 from gmat_sweep.plans.header import EXPLICIT_RUNS_KEY, PLANNED_KEY, kind_of
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gmat_sweep.manifest import Manifest, ManifestEntry
 
-__all__ = ["check_size", "implausible_size", "planned_count"]
+__all__ = ["check_size", "implausible_size", "planned_count", "recorded_count"]
 
 
 def planned_count(manifest: Manifest) -> int:
@@ -30,6 +32,11 @@ def planned_count(manifest: Manifest) -> int:
     if manifest.parameter_spec.get("_kind") != "monte_carlo":
         return manifest.run_count
     return max([manifest.total_run_count, *map(_planned_by, manifest.entries)])
+
+
+def recorded_count(manifest: Manifest) -> int:
+    """Return how many runs have an entry; the nominal run is none of the planned ones."""
+    return sum(entry.run_id != NOMINAL_RUN_ID for entry in manifest.latest().values())
 
 
 def _planned_by(entry: ManifestEntry) -> int:
@@ -83,5 +90,5 @@ def _size_of_spec(manifest: Manifest) -> int:
     if kind == "grid" and manifest.extra.get(EXPLICIT_RUNS_KEY) is None:
         return math.prod(len(axis) for axis in record.values() if isinstance(axis, list))
     # The rows of a table, and hand-made runs, are in the header themselves.
-    count = record.get("n") if kind in ("monte_carlo", "latin_hypercube") else 0
+    count = record.get("n") if kind in ("monte_carlo", *DESIGNS) else 0
     return count if isinstance(count, int) else 0

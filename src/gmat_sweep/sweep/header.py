@@ -11,6 +11,7 @@ from gmat_sweep.import_places import folder_of_hook
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import jsonable
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, explicit_record, header_facts
+from gmat_sweep.plans.nominal import NOMINAL_RUN_KEY
 from gmat_sweep.sweep.resuming import UNCONVERGED_KEY
 from gmat_sweep.sweep.trust import HOOK_FOLDER_KEY
 
@@ -72,6 +73,8 @@ def new_header(
     extra: dict[str, Any] = {"created_by": origin(), "mission": script.name, **facts}
     if options.postprocess is not None and (place := folder_of_hook(options.postprocess)):
         extra[HOOK_FOLDER_KEY] = place
+    if options.nominal:
+        extra[NOMINAL_RUN_KEY] = True
     if options.unconverged != "ok":
         extra[UNCONVERGED_KEY] = options.unconverged
     if is_explicit:

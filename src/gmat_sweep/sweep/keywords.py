@@ -41,6 +41,7 @@ class RunKeywords(FlightKeywords, total=False):
     context: Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]] | None
     run_options: Mapping[str, Any] | None
     end_state: bool
+    nominal: bool
 
 
 class ExtendKeywords(FlightKeywords, total=False):

@@ -48,6 +48,9 @@ class SweepOptions:
     unconverged : {"ok", "failed"}
         The status of a run that has a solver which did not converge. A sweep that was begun with
         ``"failed"`` keeps it when it is resumed or extended.
+    nominal : bool
+        For a new sweep: whether the mission flies undispersed as well, as run -1. A resume does as
+        the sweep did.
     allow_unisolated_pool : bool
         For a new sweep: whether a pool that runs in the calling process is accepted.
     allow_script_drift : bool
@@ -70,6 +73,7 @@ class SweepOptions:
     postprocess: str | None = None
     end_state: bool = field(default=True, metadata=_TO_START)
     unconverged: Unconverged = "ok"
+    nominal: bool = field(default=False, metadata=_TO_START)
     allow_unisolated_pool: bool = field(default=False, metadata=_TO_START)
     allow_script_drift: bool = field(default=False, metadata=_TO_GO_ON)
     trust_hook: bool = field(default=False, metadata=_TO_GO_ON)

@@ -18,7 +18,7 @@ from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.script import script_digest
-from gmat_sweep.plans import planned_count
+from gmat_sweep.plans import planned_count, recorded_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,8 +147,8 @@ def how_to_finish(path: Path) -> str:
     except (OSError, GmatSweepError):
         doctor = shlex.join(["gmat-sweep", "doctor", no_option(path)])
         return f"See with `{doctor}` what is in it, or write to another folder."
-    entries = manifest.latest().values()
-    if len(entries) >= planned_count(manifest) and all(e.status != "failed" for e in entries):
+    has_failed = any(entry.status == "failed" for entry in manifest.latest().values())
+    if recorded_count(manifest) >= planned_count(manifest) and not has_failed:
         show = shlex.join(["gmat-sweep", "show", no_option(path)])
         return f"All its runs are done: see `{show}`, or write to another folder."
     return (

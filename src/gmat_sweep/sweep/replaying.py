@@ -93,7 +93,7 @@ def replay_run(
     else:
         mission = _existing(Path(script).absolute())
     check_drift(mission, recorded, allow=allow_script_drift)
-    plan = recorded_plan(recorded, mission, folder)
+    plan = recorded_plan(recorded, mission, folder, nominal=True)
     chosen = plan.get(run_id)
     if chosen is None:
         raise SweepConfigError(

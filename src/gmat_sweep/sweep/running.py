@@ -28,6 +28,7 @@ from gmat_sweep.plans import (
     parameter_spec_from_runs,
     rebuild_runs,
 )
+from gmat_sweep.plans.nominal import has_nominal, with_nominal
 from gmat_sweep.printable import one_line
 from gmat_sweep.sweep.checked_runs import checked_runs
 from gmat_sweep.sweep.current_settings import refuse_settings_of_a_strangers_folder
@@ -108,6 +109,8 @@ class Sweep(SweepResults):
     memory_limit : int or str, optional
         How much memory a run may need before its worker is killed and the run fails: bytes, or
         text such as ``"2 GiB"`` or ``"500 MB"``.
+    nominal : bool
+        Whether the mission flies undispersed as well, as run -1.
     end_state : bool
         Whether a mission that reports nothing gets a report of its end state.
     unconverged : {"ok", "failed"}
@@ -150,6 +153,7 @@ class Sweep(SweepResults):
         retries: int = 1,
         memory_limit: int | str | None = None,
         end_state: bool = True,
+        nominal: bool = False,
         unconverged: Unconverged = "ok",
     ) -> None:
         check_isolation(backend, allow_unisolated_pool)
@@ -162,6 +166,7 @@ class Sweep(SweepResults):
             memory_limit=memory_limit,
             postprocess=postprocess,
             end_state=end_state,
+            nominal=nominal,
             unconverged=unconverged,
             allow_unisolated_pool=allow_unisolated_pool,
         )
@@ -260,7 +265,7 @@ class Sweep(SweepResults):
         yield from handed_over(self._run, on_demand(self.backend).interrupt)
 
     def _run(self, listener: Listener | None) -> None:
-        runs = checked_runs(self.runs, self.options)
+        runs = checked_runs(self._flown, self.options)
         digest = script_digest(self.script_path)
         with nothing_left_if_refused(self.manifest_path, *self._folders):
             self._run_anew(runs, digest, listener)
@@ -385,6 +390,7 @@ class Sweep(SweepResults):
             allow_script_drift=allow_script_drift,
             trust_hook=trust_hook,
             end_state=END_STATE_KEY in manifest.extra,
+            nominal=has_nominal(manifest),
         )
         sweep._manifest = manifest
         sweep._from_manifest = True
@@ -408,8 +414,8 @@ class Sweep(SweepResults):
         self._check_from_manifest("resume")
         with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._loaded()
-            wanted = runs_to_repeat(manifest, self.runs, self.output_dir)
-            every_run = checked_runs(self.runs, self.options)
+            wanted = runs_to_repeat(manifest, self._flown, self.output_dir)
+            every_run = checked_runs(self._flown, self.options)
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
                 for run in sorted(every_run, key=lambda run: run.run_id)
@@ -455,6 +461,13 @@ class Sweep(SweepResults):
             facts = extension_facts(self.parameter_spec, len(self.runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
         return self
+
+    @property
+    def _flown(self) -> Sequence[RunSpec]:
+        """The runs, with the nominal one where the sweep has it."""
+        if not self.options.nominal:
+            return self.runs
+        return with_nominal(self.runs, self.script_path, self.output_dir)
 
     @property
     def _folders(self) -> tuple[Path, Path]:
@@ -532,7 +545,7 @@ class Sweep(SweepResults):
             action=action,
             options=self.options,
             entry_facts=entry_facts or {},
-            shared_folders=shared_folders(self.runs, *self._folders),
+            shared_folders=shared_folders(self._flown, *self._folders),
             listener=listener,
         )
         # During the pass only the job's manifest knows which entries are in the file alone.

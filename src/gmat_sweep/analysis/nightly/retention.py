@@ -21,7 +21,7 @@ from gmat_sweep.disk.lock import FolderLock, nobody_writes
 from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFolderInUseError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME, MANIFEST_NAME
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.plans import planned_count
+from gmat_sweep.plans import planned_count, recorded_count
 
 __all__ = ["NIGHT_FORMAT", "OldFolder", "is_complete", "nights_in", "prune", "sweeps_in"]
 
@@ -168,7 +168,7 @@ def is_complete(folder: Path) -> bool:
     except (OSError, GmatSweepError) as error:
         _log.info("%s holds no whole sweep: %s", folder, error)
         return False
-    return len(manifest.entries) >= planned_count(manifest)
+    return recorded_count(manifest) >= planned_count(manifest)
 
 
 def _folders(place: Path, keep: int) -> list[Path]:

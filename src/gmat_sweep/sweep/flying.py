@@ -1,0 +1,126 @@
+"""From a plan to a frame: what the functions of `gmat_sweep.api` do alike."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gmat_sweep.disk.paths import absolute_path
+from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.lazy_runs import ChangedRuns
+from gmat_sweep.mission.end_state import report_names
+from gmat_sweep.sweep.preflight import check_hook
+from gmat_sweep.sweep.running import Sweep
+
+if TYPE_CHECKING:
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.plans import Plan
+    from gmat_sweep.spec import RunSpec
+    from gmat_sweep.sweep.options import SweepOptions
+
+__all__ = ["Context", "FrameEngine", "check_report", "planned_and_flown"]
+
+FrameEngine = Literal["pandas", "polars"]
+Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
+
+
+def planned_and_flown(
+    mission: str | Path,
+    make_plan: Callable[[Path, Path], Plan],
+    *,
+    backend: Pool | None,
+    out: str | Path | None,
+    engine: FrameEngine,
+    name: str | None,
+    context: Context | None,
+    run_options: Mapping[str, Any] | None,
+    options: SweepOptions,
+) -> Any:
+    """Plan, run and aggregate.
+
+    A fault in the arguments is an error before the script is read, and a fault in the script before
+    `out` is made.
+    """
+    from gmat_sweep.aggregate.columns import check_engine
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+
+    check_engine(engine)
+    _check_run_options(run_options)
+    script = absolute_path(mission, "mission")
+    chosen = None if out is None else absolute_path(out, "out")
+    temporary = None
+    if chosen is None:
+        temporary = Path(tempfile.mkdtemp(prefix="gmat-sweep-"))
+    folder = (temporary or chosen or Path()).resolve()
+    try:
+        plan = make_plan(script, folder)
+        runs = _with_context(plan.runs, context)
+        if run_options:
+            options_of_runs = dict(run_options)
+            runs = ChangedRuns(runs, lambda run: replace(run, run_options=options_of_runs))
+        if options.postprocess is not None:
+            check_hook(options.postprocess)
+        pool = LocalJoblibPool() if backend is None else backend
+        try:
+            plan = replace(plan, runs=runs)
+            planned = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
+            check_report(script, name, end_state=options.end_state)
+            frame = planned.run().to_dataframe(name, engine=engine)
+        finally:
+            if backend is None:
+                pool.close()
+    except BaseException:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if temporary is not None:
+        weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
+    return frame
+
+
+def check_report(script: Path, name: str | None, *, end_state: bool) -> None:
+    """Refuse an ambiguous or unknown report."""
+    reports = report_names(script, end_state=end_state)
+    if name is None and len(reports) > 1:
+        raise SweepConfigError(
+            f"{script.name} has {len(reports)} ReportFiles: {', '.join(sorted(reports))}. Pass "
+            "name= to say which one to return; all of them are kept in the sweep folder."
+        )
+    if name is not None and name not in reports:
+        known = ", ".join(sorted(reports)) or "none"
+        raise SweepConfigError(
+            f"{script.name} has no report output named {name!r}; it has: {known}. Correct name=."
+        )
+
+
+def _check_run_options(run_options: Mapping[str, Any] | None) -> None:
+    """Refuse options that every run would refuse, or that would send its outputs elsewhere."""
+    import gmat_run
+
+    known = inspect.signature(gmat_run.Mission.run).parameters.keys() - {"self", "working_dir"}
+    if unknown := sorted(set(run_options or {}) - known):
+        raise SweepConfigError(
+            f"run_options has {', '.join(map(repr, unknown))}; a run takes "
+            f"{', '.join(map(repr, sorted(known)))}. Leave the others out."
+        )
+
+
+def _with_context(runs: Sequence[RunSpec], context: Context | None) -> Sequence[RunSpec]:
+    if context is None:
+        return runs
+    given = []
+    for run in runs:
+        of_run = context(run.run_id) if callable(context) else context.get(run.run_id, {})
+        if not isinstance(of_run, dict):
+            raise SweepConfigError(
+                f"context gives {type(of_run).__name__} for run {run.run_id}. Give a dict for each "
+                "run id."
+            )
+        given.append(replace(run, context=of_run))
+    return given
