@@ -109,7 +109,7 @@ def test_the_shell_draws_what_python_draws(
     }
     plan = drawn_plan("monte_carlo", perturb, 2, 5, LEO, tmp_path)
     manifest = Manifest.load(out / "manifest.jsonl")
-    assert json.dumps(manifest.parameter_spec) == json.dumps(plan.parameter_spec)
+    assert manifest.parameter_spec == json.loads(json.dumps(plan.parameter_spec))
     flown = {entry.run_id: entry.overrides for entry in manifest.entries}
     assert flown == {run.run_id: run.overrides for run in plan.runs}
 
