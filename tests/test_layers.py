@@ -74,6 +74,7 @@ LAYERS = (
     {"backends"},
     {"flow", "sweep.options"},
     {"sweep"},
+    {"study"},
     {"api", "cli", "doctor", "flows", FACADE},
 )
 

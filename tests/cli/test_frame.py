@@ -13,6 +13,7 @@ from cli_sweeps import GRID, SCRIPT, manifest, refused
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.cli import main
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError
+from gmat_sweep.cli.table_file import TableFile
 from gmat_sweep.folder.frames import hash_of, note_frame
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.sweep import Sweep
@@ -408,7 +409,7 @@ def test_a_frame_in_the_sweep_folder_is_written_through_no_link(
     (out / "frames").symlink_to(tmp_path / "outside")
     loaded = Manifest.load(out / "manifest.jsonl")
     frame = lazy_multiindex(loaded, out)
-    file = FrameFile(out / "frames" / "f.csv", "RF", out)
+    file = FrameFile(TableFile(out / "frames" / "f.csv", out, "--frame"), "RF")
 
     class Done:
         def to_dataframe(self, name: str) -> pd.DataFrame:

@@ -323,7 +323,7 @@ class TestClusters:
             workers=2,
         )
 
-        path = run_requested(asked(leo_short, tmp_path / "out", cluster), "a flow run")
+        path, _ = run_requested(asked(leo_short, tmp_path / "out", cluster), "a flow run")
 
         assert [entry.status for entry in Manifest.load(path).entries] == ["ok", "ok"]
 

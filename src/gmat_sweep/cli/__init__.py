@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli import pruning, reading, running
+from gmat_sweep.cli import pruning, reading, running, study, tables
 from gmat_sweep.cli.endings import (
     EXIT_BACKEND,
     EXIT_CONFIG,
@@ -59,12 +59,16 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sobol": running.run_random,
     "halton": running.run_random,
     "explicit": running.run_explicit,
+    "study": study.study,
     "resume": running.resume,
     "extend": running.extend,
     "show": reading.show,
     "doctor": reading.doctor,
     "archive": reading.archive,
     "replay": reading.replay,
+    "table": tables.table,
+    "frame": tables.frame,
+    "report": tables.report,
     "engine": reading.engine,
     "nights": pruning.prune,
     "sweeps": pruning.prune,
@@ -72,7 +76,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 # These commands leave files. All others are for what they print.
-_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine"}
+_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine", "report"}
 
 
 def entry_point() -> None:

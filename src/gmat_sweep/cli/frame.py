@@ -6,21 +6,17 @@ It replaces an earlier frame of the same sweep, and no other file.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.disk.paths import user_path
+from gmat_sweep.cli.table_file import TableFile
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.folder.layout import RUN_FOLDER
 
 if TYPE_CHECKING:
     from gmat_sweep.sweep import Sweep
 
 __all__ = ["FrameFile", "FrameNotWrittenError", "frame_file"]
-
-_KINDS = (".parquet", ".csv")
 
 
 class FrameNotWrittenError(GmatSweepError):
@@ -33,17 +29,19 @@ class FrameFile:
 
     Attributes
     ----------
-    path : Path
-        The file, as the user typed it; its suffix says of which format it will be.
+    file : TableFile
+        The file.
     report : str
         The ReportFile.
-    sweep_folder : Path
-        The folder of the sweep's manifest.
     """
 
-    path: Path
+    file: TableFile
     report: str
-    sweep_folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The file's path, as the user typed it."""
+        return self.file.path
 
     def write(self, sweep: Sweep) -> None:
         """Aggregate the sweep's report and write it; an earlier frame of the sweep is replaced.
@@ -54,23 +52,8 @@ class FrameFile:
             The runs' reports make no frame, the file cannot be written, or it is another file
             that was written since the sweep began.
         """
-        from gmat_sweep.disk.files import atomic_path
-        from gmat_sweep.disk.held import make_folder
-        from gmat_sweep.folder.frames import hash_of, note_frame
-
         try:
-            frame = sweep.to_dataframe(self.report)
-            _check_replaceable(self.path, self.sweep_folder)
-            path = self.path.absolute()
-            inside = path.is_relative_to(self.sweep_folder.absolute())
-            within = self.sweep_folder.absolute() if inside else path.parent
-            make_folder(path.parent, within=within)
-            with atomic_path(path, within=within) as temporary:
-                if self.path.suffix.lower() == ".csv":
-                    frame.to_csv(temporary)
-                else:
-                    frame.to_parquet(temporary)
-                note_frame(self.sweep_folder, self.path, hash_of(temporary))
+            self.file.write(sweep.to_dataframe(self.report))
         except (GmatSweepError, ValueError, TypeError, OSError) as error:
             raise FrameNotWrittenError(
                 f"the runs are recorded, but --frame {self.path} could not be written: {error}"
@@ -111,49 +94,8 @@ def frame_file(
         if report is not None:
             raise SweepConfigError("--name says which report --frame writes. Add --frame PATH.")
         return None
-    target = user_path(path, "--frame")
-    if target.suffix.lower() not in _KINDS:
-        raise SweepConfigError(
-            f"--frame {path} is not supported. Give a .parquet or a .csv file to write."
-        )
-    if target.resolve() in {each.resolve() for each in inputs}:
-        raise SweepConfigError(f"--frame {path} would replace an input. Give another file.")
-    _check_writable(target)
-    if _is_in_a_run_folder(target, sweep_folder):
-        raise SweepConfigError(
-            f"--frame {path} is in the folder of a run, where GMAT writes. Give another file."
-        )
-    _check_replaceable(target, sweep_folder)
-    chosen = _chosen_report(script, report, end_state=end_state)
-    return FrameFile(target, chosen, sweep_folder)
-
-
-def _check_writable(target: Path) -> None:
-    existing = next(each for each in target.absolute().parents if each.exists())
-    if target.is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise SweepConfigError(
-            f"--frame {target} cannot be written. Give a file in a folder that you may write to."
-        )
-
-
-def _is_in_a_run_folder(target: Path, sweep_folder: Path) -> bool:
-    file, folder = target.resolve(), sweep_folder.resolve()
-    return file.is_relative_to(folder) and any(
-        RUN_FOLDER.fullmatch(part) for part in file.relative_to(folder).parts[:-1]
-    )
-
-
-def _check_replaceable(target: Path, sweep_folder: Path) -> None:
-    from gmat_sweep.folder.frames import why_not_replace
-
-    try:
-        reason = why_not_replace(sweep_folder, target)
-    except OSError as error:
-        reason = f"is there already and cannot be read ({error.strerror})"
-    if reason:
-        raise SweepConfigError(
-            f"--frame {target} {reason}, so it is not replaced. Move it away, or give another file."
-        )
+    file = TableFile.checked(path, sweep_folder, "--frame", inputs)
+    return FrameFile(file, _chosen_report(script, report, end_state=end_state))
 
 
 def _chosen_report(script: Path, report: str | None, *, end_state: bool) -> str:

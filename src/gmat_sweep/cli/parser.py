@@ -55,7 +55,9 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_sweeps(commands)
     _add_continuations(commands)
+    _add_studies(commands)
     _add_readers(commands)
+    _add_tables(commands)
     _add_upkeep(commands)
     return parser
 
@@ -159,6 +161,69 @@ def _add_readers(commands: _Commands) -> None:
     )
     _script(replay)
     _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
+
+
+def _add_tables(commands: _Commands) -> None:
+    table = _command(commands, "table", "write a row per run: status, inputs and outputs")
+    frame = _command(commands, "frame", "write a report of all runs as one frame")
+    for command in (table, frame):
+        _manifest(command)
+        command.add_argument(
+            "--out",
+            required=True,
+            metavar="PATH",
+            help=".parquet or .csv; a table that this sweep wrote before is replaced, any other "
+            "file is not",
+        )
+    table.add_argument(
+        "--reduce",
+        action="append",
+        default=[],
+        metavar="HOW:REPORT.QUANTITY",
+        help="a further column, such as min:RF.Sat.Earth.Altitude; first, min, max, mean, range",
+    )
+    frame.add_argument("--name", metavar="REPORT", help="which ReportFile, where there are several")
+    _manifest(_command(commands, "report", "print the final report of a sweep, in Markdown"))
+
+
+def _add_studies(commands: _Commands) -> None:
+    actions = _command(commands, "study", "fly or check a study file").add_subparsers(
+        dest="what", metavar="ACTION", required=True
+    )
+    summaries = {
+        "run": "fly a study",
+        "check": "say what a study would do: draws, time and disk, from one trial run",
+    }
+    for name, summary in summaries.items():
+        command = actions.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=_SEE_CODES,
+        )
+        command.add_argument("file", metavar="FILE", help="the study: .toml or .yaml")
+        command.add_argument("--n", type=_whole_number, help="how many runs, instead of the file's")
+        command.add_argument("--seed", type=_whole_number, help="the seed, instead of the file's")
+        command.add_argument("--out", metavar="PATH", help="the folder, instead of the file's")
+        if name == "check":
+            command.add_argument(
+                "--draws", metavar="PATH", help="also write the values of all runs as .csv"
+            )
+            continue
+        command.add_argument(
+            "--workers", type=_whole_number, metavar="N", help="runs at once, instead of the file's"
+        )
+        command.add_argument(
+            "--nominal",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="whether the undispersed mission flies as well, instead of what the file says",
+        )
+        command.add_argument(
+            "--quiet", action="store_true", help="no progress bar and no word of the flow run"
+        )
+    schema = actions.add_parser("schema", help="print the JSON schema of a study, for editors")
+    schema.add_argument("--out", metavar="PATH", help="write it to a file instead")
 
 
 def _add_upkeep(commands: _Commands) -> None:

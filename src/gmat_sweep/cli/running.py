@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.options import SweepOptions
 
-__all__ = ["extend", "resume", "run_explicit", "run_grid", "run_random"]
+__all__ = ["extend", "judged", "resume", "run_explicit", "run_grid", "run_random"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     if arguments.quiet and (line := unconverged_line(entries)):
         say(line)
     written = frame is None or _write(frame, sweep)
-    code = _judged(
+    code = judged(
         [entry for entry in entries if entry.run_id >= execution.first_run],
         arguments.max_failed,
         execution.manifest,
@@ -321,7 +321,7 @@ def _write(frame: FrameFile, sweep: Sweep) -> bool:
     return True
 
 
-def _judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
+def judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
     """Print the runs that failed, and return the exit code."""
     from gmat_sweep.cli.show import failure_lines
 

@@ -10,15 +10,12 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.artifacts import slug
-from gmat_sweep.limits import MOST_RUNS, MOST_WORKERS
 from gmat_sweep.plans.notation import parse_grid
-from gmat_sweep.sweep.options import SweepOptions
+from gmat_sweep.sweep.settings import DEFAULT_SETTINGS, MaxFailed, RunCount, RunSettings, Seed
 
 __all__ = [
     "DEFAULT_SETTINGS",
@@ -38,15 +35,7 @@ __all__ = [
 HOME_VARIABLE = "GMAT_SWEEP_HOME"
 """Environment variable: the folder that relative paths in parameters start from."""
 
-_SEED_LIMIT = 2**63
-"""Prefect keeps integers in 64 bits."""
-
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube", "sobol", "halton"]
-
-type RunCount = Annotated[int, Field(ge=1, le=MOST_RUNS)]
-type Seed = Annotated[int, Field(ge=0, lt=_SEED_LIMIT)]
-type MaxFailed = Annotated[str, Field(pattern=r"^\d+(\.\d+)?%?$")]
-
 
 # What messages of a sweep call an option, and which parameter sets it.
 _OPTIONS = {
@@ -56,134 +45,6 @@ _OPTIONS = {
     "postprocess=, --postprocess": "settings.postprocess",
     "trust_hook=True, --trust-hook": "settings.trust_hook",
 }
-
-
-class RunSettings(BaseModel):
-    """Where runs execute, and how long and how often each may."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    backend: Literal["local", "dask"] = Field(
-        default="local",
-        title="Back end",
-        description="Where runs execute: worker processes of this machine, or a Dask cluster.",
-    )
-    dask_address: str | None = Field(
-        default=None,
-        title="Dask scheduler",
-        description="Dask: address of a running scheduler, such as tcp://10.0.0.1:8786; a cluster "
-        "on this machine is started when left empty.",
-        pattern=r"^\w+://\S+$",
-    )
-    dask_cluster: str | None = Field(
-        default=None,
-        title="Dask cluster class",
-        description="Dask: what starts the cluster, by name, such as dask_jobqueue.SLURMCluster; "
-        "not together with a scheduler.",
-        pattern=r"^\w+(\.\w+)+$",
-    )
-    dask_options: list[str] = Field(
-        default_factory=list,
-        title="Options of the cluster class",
-        description="Dask: keywords of the cluster class, a line NAME=VALUE each, such as "
-        "queue=short; adapt.maximum=40 lets the cluster grow.",
-    )
-    workers: int | None = Field(
-        default=None,
-        title="Workers",
-        description="Worker processes, each with its own GMAT engine; one for each core when "
-        "left empty.",
-        ge=1,
-        le=MOST_WORKERS,
-    )
-    timeout_s: float | None = Field(
-        default=None,
-        title="Timeout, s",
-        description="Seconds that a run may take before its worker is killed; no limit when left "
-        "empty.",
-        gt=0,
-    )
-    retries: int = Field(
-        default=1,
-        title="Retries",
-        description="How often a run is tried again after a fault of the infrastructure, such as "
-        "a killed worker. What GMAT refuses is not tried again.",
-        ge=0,
-        le=100,
-    )
-    postprocess: str | None = Field(
-        default=None,
-        title="Postprocess hook",
-        description="Called in the worker after each successful run: package.module:function.",
-        pattern=r"^[\w.]+:[\w.]+$",
-    )
-    unconverged: Literal["ok", "failed"] = Field(
-        default="ok",
-        title="Unconverged runs",
-        description="What a run is that has a solver which did not converge: ok or failed.",
-    )
-    memory_limit: str | None = Field(
-        default=None,
-        title="Memory limit",
-        description="How much memory a run may need before its worker is killed, such as 2 GiB; "
-        "no limit when left empty.",
-        pattern=r"^\s*\d+(\.\d+)?\s*[A-Za-z]*\s*$",
-    )
-    fsync_each: bool = Field(
-        default=True,
-        title="Sync every line",
-        description="Each line of the manifest is on disk before the next run is counted.",
-    )
-    fsync_batch: int = Field(
-        default=50,
-        title="Lines per sync",
-        description="Without that, after how many lines the manifest is put on disk.",
-        ge=1,
-        le=1_000_000,
-    )
-    end_state: bool = Field(
-        default=True,
-        title="Report the end state",
-        description="A mission that reports nothing reports the state of each spacecraft at its "
-        "end.",
-    )
-    nominal: bool = Field(
-        default=False,
-        title="Fly the nominal mission, too",
-        description="The undispersed mission is flown beside the others, as run -1; no statistic "
-        "counts it.",
-    )
-    allow_script_drift: bool = Field(
-        default=False,
-        title="Accept a changed script",
-        description="To resume: go on although the mission script is no longer the one recorded.",
-    )
-    trust_hook: bool = Field(
-        default=False,
-        title="Trust the sweep folder",
-        description="To resume: call the hooks that a manifest names which another user or "
-        "another machine wrote.",
-    )
-
-    def options(self) -> SweepOptions:
-        """Return the options of a sweep with these settings; no progress bar, as nobody looks."""
-        return SweepOptions(
-            progress=False,
-            fsync_each=self.fsync_each,
-            fsync_batch=self.fsync_batch,
-            timeout=self.timeout_s,
-            retries=self.retries,
-            memory_limit=self.memory_limit,
-            postprocess=self.postprocess,
-            end_state=self.end_state,
-            nominal=self.nominal,
-            unconverged=self.unconverged,
-            allow_script_drift=self.allow_script_drift,
-            trust_hook=self.trust_hook,
-        )
-
-
-DEFAULT_SETTINGS = RunSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +71,10 @@ class SweepParameters:
         How runs are run.
     max_failed : str or None
         The flow run fails if more runs than this have failed: a number or a percentage.
+    study : Path or None
+        The study file; what the other parameters say counts instead of what it says.
+    out_is_given : bool
+        Whether `out` is a parameter, and not a fresh folder.
     """
 
     mission: Path | None
@@ -222,6 +87,8 @@ class SweepParameters:
     resume: bool
     settings: RunSettings
     max_failed: str | None
+    study: Path | None = None
+    out_is_given: bool = True
 
 
 def absolute(path: Path) -> Path:
@@ -259,6 +126,9 @@ def fresh_folder(mission: Path | None, kind: str, run_name: str) -> Path:
 def title_of(parameters: dict[str, Any]) -> str:
     """Return the name of a flow run with these parameters: mission, kind, number of runs."""
     kind = str(parameters["kind"])
+    if parameters["study"] is not None and not parameters["resume"]:
+        named = Path(str(parameters["study"])).stem
+        return f"{named} n={parameters['n']}" if parameters["n"] else named
     if parameters["mission"] is None:
         mission = Path(str(parameters["out"] or "sweep")).name
     else:

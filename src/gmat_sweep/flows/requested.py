@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from gmat_sweep.backends.dask import DaskPool, class_named
-from gmat_sweep.backends.joblib import LocalJoblibPool
-from gmat_sweep.errors import BackendError, SweepConfigError
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import Plan, grid_plan, samples_plan
-from gmat_sweep.plans.notation import parse_backend_args, parse_grid, parse_perturb, read_samples
+from gmat_sweep.plans.notation import parse_grid, parse_perturb, read_samples
+from gmat_sweep.study.planning import OpenStudy, opened_study, options_of
 from gmat_sweep.sweep import Sweep
 from gmat_sweep.sweep.drawing import drawn_plan
+from gmat_sweep.sweep.settings import pool_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gmat_sweep.backends.base import Pool
-    from gmat_sweep.flows.parameters import RunSettings, SweepParameters
+    from gmat_sweep.flows.parameters import SweepParameters
 
 __all__ = ["pool_of", "run_requested"]
 
 
-def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
+def run_requested(parameters: SweepParameters, flow_run: str) -> tuple[Path, SweepParameters]:
     """Run the sweep that the parameters of a flow run ask for, or resume it.
 
     A flow run that is retried finds the sweep that it began and resumes it: it does not fly again a
@@ -40,6 +40,8 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
     -------
     Path
         The sweep's manifest.
+    SweepParameters
+        The parameters, with what a study says.
 
     Raises
     ------
@@ -52,6 +54,10 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             f"mission: {parameters.mission} was not found on this machine. Correct the path; a "
             "relative one starts from GMAT_SWEEP_HOME."
         )
+    study = None
+    if parameters.study is not None and not parameters.resume:
+        study = _opened(parameters)
+        parameters = _with_study(parameters, study)
     settings = parameters.settings
     manifest_path = parameters.out / MANIFEST_NAME
     goes_on = parameters.resume or _is_retried(parameters, flow_run)
@@ -60,7 +66,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             f"out: {parameters.out} holds no sweep to resume. Name the folder with its "
             f"{MANIFEST_NAME}."
         )
-    options = settings.options()
+    options = settings.options() if study is None else options_of(study.study, progress=False)
     with pool_of(settings) as pool:
         if goes_on:
             Sweep.from_manifest(
@@ -68,65 +74,27 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Path:
             ).resume()
         else:
             place = _place(parameters)
-            plan = _plan(parameters, place)
+            plan = _plan(parameters, place) if study is None else study.planned(place[1]).plan
             Sweep.of_plan(plan, *place, backend=pool, options=options).run()
-    return manifest_path
+    return manifest_path, parameters
 
 
-def pool_of(settings: RunSettings) -> Pool:
-    """Return the pool that settings ask for; it is not open yet.
+def _opened(parameters: SweepParameters) -> OpenStudy:
+    assert parameters.study is not None
+    settings = parameters.settings
+    run = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return opened_study(parameters.study, n=parameters.n, seed=parameters.seed, run=run or None)
 
-    Raises
-    ------
-    SweepConfigError
-        The settings exclude each other, or there is no such cluster class.
-    """
-    if settings.backend == "local":
-        _refuse(settings, "dask_address", "dask_cluster", "dask_options", when="for back end local")
-        return LocalJoblibPool(settings.workers)
-    if settings.dask_address is not None:
-        there = "together with settings.dask_address, whose cluster runs already"
-        _refuse(settings, "dask_cluster", "dask_options", "workers", when=there)
-        return DaskPool(address=settings.dask_address)
-    if settings.dask_cluster is None:
-        _refuse(settings, "dask_options", when="without settings.dask_cluster")
-        return DaskPool(n_workers=settings.workers)
-    keywords, adapt = _cluster_options(settings.dask_options)
-    try:
-        made_by = class_named(settings.dask_cluster)
-    except BackendError as error:
-        raise SweepConfigError(f"settings.dask_cluster: {error}") from error
-    return DaskPool(
-        cluster_class=made_by,
-        cluster_kwargs=keywords,
-        adapt_kwargs=adapt,
-        n_workers=settings.workers,
+
+def _with_study(parameters: SweepParameters, opened: OpenStudy) -> SweepParameters:
+    """Return the parameters with what a study says, where they say nothing themselves."""
+    return replace(
+        parameters,
+        mission=opened.script,
+        out=parameters.out if parameters.out_is_given else opened.folder or parameters.out,
+        settings=opened.study.run,
+        max_failed=parameters.max_failed or opened.study.run.max_failed,
     )
-
-
-def _refuse(settings: RunSettings, *names: str, when: str) -> None:
-    """Raise `SweepConfigError` if one of these settings is given where it means nothing."""
-    for name in names:
-        if getattr(settings, name):
-            raise SweepConfigError(f"settings.{name}: it is given {when}. Leave one of them out.")
-
-
-def _cluster_options(lines: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the keywords of a cluster class and those of its ``adapt``."""
-    keywords: dict[str, Any] = {}
-    adapt: dict[str, Any] = {}
-    for name, value in parse_backend_args(lines, "settings.dask_options").items():
-        before, dot, after = name.partition(".")
-        if not dot:
-            keywords[name] = value
-        elif before == "adapt" and after:
-            adapt[after] = value
-        else:
-            raise SweepConfigError(
-                f"settings.dask_options: {name!r} is no keyword. Write NAME=VALUE for one of the "
-                "cluster class, adapt.NAME=VALUE for one of its adapt()."
-            )
-    return keywords, adapt
 
 
 def _is_retried(parameters: SweepParameters, flow_run: str) -> bool:

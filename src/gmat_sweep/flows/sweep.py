@@ -44,6 +44,7 @@ def gmat_sweep_flow(
     resume: bool = False,
     settings: of.RunSettings = of.DEFAULT_SETTINGS,
     max_failed: of.MaxFailed | None = None,
+    study: Path | None = None,
 ) -> SweepOutcome:
     """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
 
@@ -72,6 +73,8 @@ def gmat_sweep_flow(
         settings: Where runs execute, and how long and how often each may.
         max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
             a percentage such as 5%. Without it, failed runs are reported and do not fail it.
+        study: A study file, .toml or .yaml, that says all of this. What is given here besides
+            counts instead of what it says: n, seed, out, settings, max_failed.
 
     Returns:
         What came of it, for a flow that calls this one: the sweep folder and how many runs ended
@@ -80,6 +83,9 @@ def gmat_sweep_flow(
     """
     flow_run = str(this_flow_run.id)
     mission = None if mission is None else of.absolute(mission)
+    study = None if study is None else of.absolute(study)
+    # A folder of its own for each flow run, unless the parameters or the study name one.
+    fresh = of.fresh_folder(study or mission, "study" if study else kind, flow_run)
     parameters = of.SweepParameters(
         mission=mission,
         kind=kind,
@@ -87,10 +93,12 @@ def gmat_sweep_flow(
         n=n,
         seed=seed,
         rows=None if rows is None else of.absolute(rows),
-        out=of.fresh_folder(mission, kind, flow_run) if out is None else of.absolute(out),
+        out=fresh if out is None else of.absolute(out),
         resume=resume,
         settings=settings,
         max_failed=max_failed,
+        study=study,
+        out_is_given=out is not None,
     )
     with with_last_words(UUID(flow_run)):
         state = _run(parameters, flow_run)
@@ -102,7 +110,7 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
     try:
         if parameters.max_failed is not None:
             most_failed(parameters.max_failed, 0, "max_failed")
-        manifest_path = run_requested(parameters, flow_run)
+        manifest_path, parameters = run_requested(parameters, flow_run)
         return published_end(
             UUID(flow_run), parameters.mission, manifest_path, parameters.max_failed
         )

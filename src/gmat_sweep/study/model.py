@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from gmat_sweep.flows.parameters import MaxFailed, RunCount, RunSettings, Seed
+from gmat_sweep.sweep.settings import MaxFailed, RunCount, RunSettings, Seed
 
 __all__ = [
     "Axis",

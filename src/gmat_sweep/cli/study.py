@@ -1,0 +1,73 @@
+"""``gmat-sweep study run | check | schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.cli.endings import EXIT_OK, tell
+from gmat_sweep.cli.running import judged
+from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.paths import user_path
+from gmat_sweep.folder.layout import MANIFEST_NAME
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["study"]
+
+
+def study(arguments: argparse.Namespace) -> int:
+    """Fly a study, check it, or print the schema of its file."""
+    return {"run": _run, "check": _check, "schema": _schema}[arguments.what](arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.show import summary_line
+    from gmat_sweep.plans.notation import max_failed
+    from gmat_sweep.study.planning import planned_study
+    from gmat_sweep.sweep import Sweep
+
+    planned = planned_study(
+        arguments.file,
+        n=arguments.n,
+        seed=arguments.seed,
+        out=arguments.out,
+        nominal=arguments.nominal,
+        workers=arguments.workers,
+    )
+    allowed = planned.study.run.max_failed
+    if allowed is not None:
+        max_failed(allowed, 0, "run.max_failed")
+    options = planned.options(progress=not arguments.quiet)
+    with planned.pool() as pool:
+        place = (planned.script, planned.folder)
+        sweep = Sweep.of_plan(planned.plan, *place, backend=pool, options=options).run()
+    entries = sweep.to_manifest().entries
+    shown = planned.folder if arguments.out is None else user_path(arguments.out, "--out")
+    tell(summary_line(entries, shown))
+    return judged(entries, allowed, planned.folder / MANIFEST_NAME)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.study.checking import checked_study
+
+    found = checked_study(arguments.file, n=arguments.n, seed=arguments.seed, out=arguments.out)
+    tell("\n".join(found.lines()))
+    if arguments.draws is not None:
+        path = user_path(arguments.draws, "--draws")
+        write_file(path, found.table().to_csv().encode())
+        tell(f"draws: {path}")
+    return EXIT_OK
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.study import study_schema
+
+    text = json.dumps(study_schema(), indent=2) + "\n"
+    if arguments.out is None:
+        tell(text.rstrip("\n"))
+    else:
+        write_file(Path(arguments.out), text.encode())
+    return EXIT_OK

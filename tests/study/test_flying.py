@@ -1,0 +1,143 @@
+"""A study flown from the shell, from Python and as a flow run: the same frames, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gmat_sweep import Manifest, SweepConfigError
+from gmat_sweep.cli import main
+from gmat_sweep.flows import gmat_sweep_flow
+from gmat_sweep.study import fly_study
+from gmat_sweep.study.checking import checked_study
+from repository import DATA
+
+OPM = """\
+CCSDS_OPM_VERS = 2.0
+CENTER_NAME = EARTH
+REF_FRAME = EME2000
+TIME_SYSTEM = UTC
+EPOCH = 2026-01-01T00:00:00.000
+COV_REF_FRAME = RTN
+"""
+STUDY = """\
+mission = "leo_basic.script"
+n = 3
+seed = 11
+nominal = true
+
+[vary]
+"Sat.Epoch" = { distribution = "normal", about = "nominal", sigma = 30, unit = "s" }
+"Sat.DryMass" = { distribution = "truncnorm", mean = 850, sigma = 20, low = 800, high = 860 }
+
+[vary.Sat]
+covariance = "state.opm"
+
+[run]
+workers = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "leo_basic.script").write_bytes((DATA / "leo_basic.script").read_bytes())
+    names = ["X", "Y", "Z", "X_DOT", "Y_DOT", "Z_DOT"]
+    sigmas = [0.1, 0.4, 0.05, 4e-4, 1e-4, 5e-5]
+    rows = [
+        f"C{a}_{b} = {sigmas[i] ** 2 if i == j else 0.0!r}"
+        for i, a in enumerate(names)
+        for j, b in enumerate(names[: i + 1])
+    ]
+    (folder / "state.opm").write_text(OPM + "\n".join(rows) + "\n")
+    (folder / "study.toml").write_text(STUDY)
+    return folder / "study.toml"
+
+
+def test_shell_python_and_flow_give_the_same(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = fly_study(study, out=tmp_path / "python", progress=False).to_dataframe()
+    assert main(["study", "run", str(study), "--out", str(tmp_path / "shell"), "--quiet"]) == 0
+    assert "4 runs (4 ok)" in capsys.readouterr().out
+    gmat_sweep_flow(study=study, out=tmp_path / "flow")
+
+    assert list(frame.index.unique("run_id")) == [-1, 0, 1, 2]
+    record = None
+    for name in ("python", "shell", "flow"):
+        path = tmp_path / name / "manifest.jsonl"
+        written = tmp_path / f"{name}.parquet"
+        assert main(["frame", str(path), "--out", str(written)]) == 0
+        pd.testing.assert_frame_equal(pd.read_parquet(written), frame)
+        spec = Manifest.load(path).parameter_spec
+        assert spec["perturb"]["Sat"]["frame"] == "RIC"
+        assert record in (None, spec)
+        record = spec
+
+    assert main(["table", str(tmp_path / "flow"), "--out", str(tmp_path / "t.csv")]) == 0
+    table = pd.read_csv(tmp_path / "t.csv", index_col="run_id")
+    assert list(table.index) == [-1, 0, 1, 2]
+    assert {"Sat.X", "Sat.VZ", "Sat.Epoch", "Sat.DryMass", "RF.Sat.Earth.SMA"} <= set(table)
+    assert table["Sat.DryMass"].between(800, 860).sum() == 3
+    assert main(["report", str(tmp_path / "flow")]) == 0
+    assert "3 of 3 runs ok" in capsys.readouterr().out
+
+
+def test_a_check_flies_one_trial_run_and_leaves_nothing(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(study.parent.iterdir())
+    draws = tmp_path / "draws.csv"
+    words = ["study", "check", str(study), "--n", "5", "--out", str(tmp_path / "o")]
+    assert main([*words, "--draws", str(draws)]) == 0
+    said = capsys.readouterr().out
+    assert "monte-carlo, 5 runs, seed 11 and the nominal run" in said
+    assert "Sat.DryMass: truncnorm:850" in said
+    assert "6 task runs on the server" in said
+    assert sorted(study.parent.iterdir()) == before
+    assert not (tmp_path / "o").exists()
+    table = pd.read_csv(draws, index_col="run_id")
+    assert len(table) == 5
+    assert table["Sat.X"].std() > 0
+
+
+def test_what_overrides_a_study_is_checked_like_the_study(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(SweepConfigError, match="n: Input should be greater than or equal to 1"):
+        fly_study(study, out=tmp_path / "o", n=0)
+    with pytest.raises(SweepConfigError, match=r"study\.toml, out: name the sweep folder"):
+        checked_study(study)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("leo_basic.script", "none.script", r"study\.toml, mission: .*none\.script was not found"),
+        ('"Sat.DryMass" =', '"Sat.DryMess" =', "unknown field 'DryMess'"),
+        ('"Sat.DryMass" =', '"Sat.X" =', r"Sat\.X is drawn twice: by 'Sat' and by 'Sat\.X'"),
+        ('"Sat.DryMass" =', '"Sat.SMA" =', "elements of two state types"),
+    ],
+)
+def test_what_only_the_mission_shows_is_told_before_any_run(
+    study: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    changed = study.with_name("changed.toml")
+    changed.write_text(STUDY.replace(old, new, 1))
+    try:
+        with pytest.raises(SweepConfigError, match=message):
+            checked_study(changed, out=tmp_path / "o")
+    finally:
+        changed.unlink()
+
+
+def test_the_schema_is_printed_for_editors(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["study", "schema"]) == 0
+    schema: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert schema["title"] == "gmat-sweep study"
+    assert main(["study", "schema", "--out", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text()) == schema
