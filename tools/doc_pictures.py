@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draw the pictures of ``docs/plotting.md`` by running the page's own code.
+"""Draw the pictures of the pages that plot, by running their own code.
 
     python tools/doc_pictures.py
 
-Every ``.png`` that the page saves replaces the one in ``docs/pictures``.
+Every ``.png`` that a page saves replaces the one in ``docs/pictures``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "plotting.md"
+PAGES = [ROOT / "docs" / name for name in ("plotting.md", "draws.md")]
 PICTURES = ROOT / "docs" / "pictures"
 
 
 def main() -> None:
-    """Run the page in a scratch folder and keep its pictures."""
+    """Run each page in a scratch folder and keep its pictures."""
+    for page in PAGES:
+        draw(page)
+
+
+def draw(page: Path) -> None:
+    """Run a page in a scratch folder and keep its pictures."""
     blocks = re.findall(
-        r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(ROOT / "examples", Path(scratch) / "examples")

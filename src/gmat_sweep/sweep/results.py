@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -192,6 +192,17 @@ class SweepResults:
             spool=spool,
             engine=engine,
         )
+
+    def to_runs_table(
+        self, reductions: Mapping[str, str | list[str]] | None = None
+    ) -> pd.DataFrame:
+        """Return a row per run: status, varied fields, last values, convergence, duration.
+
+        See `gmat_sweep.analysis.runs_table`.
+        """
+        from gmat_sweep.analysis import runs_table
+
+        return runs_table(self.to_manifest(), reductions)
 
     def archive(
         self, out: str | Path, *, include_logs: bool = False, trust_files: bool = False
