@@ -59,6 +59,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sobol": running.run_random,
     "halton": running.run_random,
     "explicit": running.run_explicit,
+    "init": study.init,
     "study": study.study,
     "resume": running.resume,
     "extend": running.extend,

@@ -187,6 +187,10 @@ def _add_tables(commands: _Commands) -> None:
 
 
 def _add_studies(commands: _Commands) -> None:
+    init = _command(commands, "init", "write an example mission and a study to begin with")
+    init.add_argument(
+        "folder", metavar="FOLDER", nargs="?", default=".", help="where; the current folder"
+    )
     actions = _command(commands, "study", "fly or check a study file").add_subparsers(
         dest="what", metavar="ACTION", required=True
     )

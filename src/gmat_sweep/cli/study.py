@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli.endings import EXIT_OK, tell
+from gmat_sweep.cli.endings import EXIT_OK, say, tell
 from gmat_sweep.cli.running import judged
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.paths import user_path
@@ -15,7 +16,22 @@ from gmat_sweep.folder.layout import MANIFEST_NAME
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["study"]
+__all__ = ["init", "study"]
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Write an example mission, a study of it and its deployment, and say how to go on."""
+    from gmat_sweep.study.starting import begin
+
+    folder = user_path(arguments.folder, "folder")
+    for path in begin(folder):
+        tell(str(path))
+    word = shlex.quote(str(folder / "study.toml"))
+    say("go on with")
+    say(f"  gmat-sweep study check {word}   what it would do, from one trial run")
+    say(f"  gmat-sweep study run {word}     fly it")
+    say(f"  cd {shlex.quote(str(folder))} && prefect deploy --all   as a deployment, with a server")
+    return EXIT_OK
 
 
 def study(arguments: argparse.Namespace) -> int:

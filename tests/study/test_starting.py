@@ -1,0 +1,40 @@
+"""`gmat-sweep init`: a folder to begin with, whose study can be checked and flown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gmat_sweep.cli import main
+from gmat_sweep.study import read_study
+from gmat_sweep.study.checking import checked_study
+from gmat_sweep.study.starting import EXAMPLE
+from repository import EXAMPLES
+
+
+def test_what_it_writes_can_be_flown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "new"
+    assert main(["init", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert out.split() == [str(folder / name) for name in EXAMPLE]
+    assert f"gmat-sweep study check {folder}/study.toml" in err
+    assert checked_study(folder / "study.toml").runs == 51
+    deployment = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
+    assert deployment["parameters"] == {"study": "study.toml"}
+
+
+def test_nothing_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "study.toml").write_text("mine")
+    assert main(["init", str(tmp_path)]) == 2
+    assert f"{tmp_path} has study.toml already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
+def test_the_mission_is_the_example_of_the_project(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path)]) == 0
+    assert (tmp_path / "injection.script").read_bytes() == (
+        EXAMPLES / "injection.script"
+    ).read_bytes()
+    assert read_study(tmp_path / "study.toml").n == 50
