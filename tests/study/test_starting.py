@@ -1,7 +1,5 @@
 """`gmat-sweep init`: a folder to begin with, whose study can be checked and flown."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

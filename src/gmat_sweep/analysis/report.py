@@ -22,6 +22,7 @@ from gmat_sweep.analysis.outcomes import (
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.analysis.varied import varied_lines
 from gmat_sweep.plans import planned_count
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.printable import one_line
@@ -106,6 +107,8 @@ class FinalReport:
         Runs whose report files could not be read, and why. Their values are missing.
     resume_command : str
         The shell command that runs what is missing, failed or damaged.
+    varied : tuple of str
+        What was varied, and with what it was flown: lines of Markdown.
     """
 
     manifest_path: Path
@@ -122,6 +125,7 @@ class FinalReport:
     not_converged: Mapping[str, tuple[int, ...]]
     unreadable: Mapping[int, str]
     resume_command: str
+    varied: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> int:
@@ -168,6 +172,8 @@ class FinalReport:
             wide.
         """
         parts = [f"**{plain(self.headline())}**", self._facts()]
+        if self.varied:
+            parts += ["## What was varied", "\n".join(f"- {line}" for line in self.varied)]
         if self.failures:
             parts += ["## Failures", self.failure_list() if narrow else self._failure_table()]
         if self.not_converged:
@@ -330,6 +336,7 @@ def sweep_report(source: SweepSource) -> FinalReport:
         not_converged=unconverged_runs(entries),
         unreadable=ends.attrs[UNREADABLE],
         resume_command=resume_command(manifest, sweep.path),
+        varied=varied_lines(manifest),
     )
 
 

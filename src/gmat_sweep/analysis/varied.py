@@ -1,0 +1,97 @@
+"""What was varied in a sweep, and with what it was flown, in lines for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gmat_sweep.analysis.markdown import plain
+from gmat_sweep.plans.header import kind_of
+
+if TYPE_CHECKING:
+    from gmat_sweep.manifest import Manifest
+
+__all__ = ["varied_lines"]
+
+_MOST_FIELDS = 30
+_MOST_VALUES = 6
+_LONGEST = 200
+
+
+def varied_lines(manifest: Manifest) -> tuple[str, ...]:
+    """Return the design, each varied field with its distribution or values, and the versions.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep. What its header has in another form than this package writes is left out.
+
+    Returns
+    -------
+    tuple of str
+        Lines of Markdown.
+    """
+    spec = manifest.parameter_spec
+    kind = kind_of(spec)
+    fields = _fields(kind, spec)
+    size = "" if manifest.total_run_count is None else f", n = {manifest.total_run_count}"
+    seed = "" if manifest.sweep_seed is None else f", seed {manifest.sweep_seed}"
+    lines = [f"{plain(kind.replace('_', ' '))}{size}{seed}"]
+    lines += [f"{plain(name)}: {plain(text, _LONGEST)}" for name, text in fields[:_MOST_FIELDS]]
+    if len(fields) > _MOST_FIELDS:
+        lines.append(f"and {len(fields) - _MOST_FIELDS} further fields")
+    lines.append(
+        plain(
+            f"flown with GMAT {manifest.gmat_install_version}, gmat-sweep "
+            f"{manifest.gmat_sweep_version}, gmat-run {manifest.gmat_run_version}, Python "
+            f"{manifest.python_version}"
+        )
+    )
+    return tuple(lines)
+
+
+def _fields(kind: str, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    if kind == "grid":
+        return [
+            (name, _values(values))
+            for name, values in spec.items()
+            if name != "_kind" and isinstance(values, list)
+        ]
+    if kind == "explicit":
+        columns = spec.get("columns")
+        return [(str(name), "from the table") for name in columns or ()]
+    perturb = spec.get("perturb")
+    if not isinstance(perturb, dict):
+        return []
+    nominal = spec.get("nominal")
+    known = nominal if isinstance(nominal, dict) else {}
+    return [(name, _distribution(name, each, known)) for name, each in perturb.items()]
+
+
+def _values(values: list[Any]) -> str:
+    shown = ", ".join(map(str, values[:_MOST_VALUES]))
+    if len(values) <= _MOST_VALUES:
+        return shown
+    return f"{len(values)} values, {shown}, ... {values[-1]}"
+
+
+def _distribution(name: str, spec: Any, nominal: dict[str, Any]) -> str:
+    about = f", about {nominal[name]}" if name in nominal else ""
+    if isinstance(spec, list) and spec:
+        return f"{spec[0]} {', '.join(map(_text, spec[1:]))}{about}"
+    if isinstance(spec, dict) and "covariance" in spec:
+        what = spec.get("fields") or spec.get("elements")
+        what = ", ".join(map(str, what)) if isinstance(what, list) else str(what)
+        frame = f" in {spec['frame']}" if spec.get("frame") else ""
+        source = f" from {spec['source']}" if spec.get("source") else ""
+        return f"covariance of {what}{frame}{source}"
+    if isinstance(spec, dict):
+        keywords = spec.get("kwds")
+        parameters = [*map(str, spec.get("args") or ())]
+        if isinstance(keywords, dict):
+            parameters += [f"{key}={value}" for key, value in keywords.items()]
+        return f"{spec.get('name')} {', '.join(parameters)}"
+    return str(spec)
+
+
+def _text(parameter: Any) -> str:
+    return f"[{_values(parameter)}]" if isinstance(parameter, list) else str(parameter)
