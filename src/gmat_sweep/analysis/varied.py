@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.markdown import plain
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["varied_lines"]
+__all__ = ["varied_fields", "varied_lines"]
 
 _MOST_FIELDS = 30
 _MOST_VALUES = 6
@@ -30,13 +31,12 @@ def varied_lines(manifest: Manifest) -> tuple[str, ...]:
     tuple of str
         Lines of Markdown.
     """
-    spec = manifest.parameter_spec
-    kind = kind_of(spec)
-    fields = _fields(kind, spec)
-    size = "" if manifest.total_run_count is None else f", n = {manifest.total_run_count}"
+    kind = kind_of(manifest.parameter_spec)
+    fields = list(varied_fields(manifest).items())
+    size = f", n = {manifest.total_run_count}"
     seed = "" if manifest.sweep_seed is None else f", seed {manifest.sweep_seed}"
     lines = [f"{plain(kind.replace('_', ' '))}{size}{seed}"]
-    lines += [f"{plain(name)}: {plain(text, _LONGEST)}" for name, text in fields[:_MOST_FIELDS]]
+    lines += [f"{plain(name)}: {plain(text)}" for name, text in fields[:_MOST_FIELDS]]
     if len(fields) > _MOST_FIELDS:
         lines.append(f"and {len(fields) - _MOST_FIELDS} further fields")
     lines.append(
@@ -47,6 +47,17 @@ def varied_lines(manifest: Manifest) -> tuple[str, ...]:
         )
     )
     return tuple(lines)
+
+
+def varied_fields(manifest: Manifest) -> dict[str, str]:
+    """Return each varied field with its distribution or its values, as text on one line."""
+    spec = manifest.parameter_spec
+    found = _fields(kind_of(spec), spec)
+    return {one_line(name): _cut(one_line(text)) for name, text in found}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _fields(kind: str, spec: dict[str, Any]) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ import httpx
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
 from prefect.runtime import flow_run as this_flow_run
 
+from gmat_sweep.analysis.varied import varied_fields
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 __all__ = ["FLOW_NAME", "SweepReport", "published_end", "run_job"]
 
 FLOW_NAME = "gmat-sweep"
+
+# Prefect refuses parameters of more than 512 kB.
+_MOST_FIELDS = 200
 
 _log = logging.getLogger("gmat_sweep")
 
@@ -98,6 +102,9 @@ def run_job(job: SweepJob) -> SweepReport:
             _flow_of(job, report, at_the_end)(
                 mission=job.mission,
                 kind=job.kind,
+                varied=dict(list(varied_fields(job.manifest).items())[:_MOST_FIELDS]),
+                # As text: Prefect keeps integers in 64 bits.
+                seed=str(job.manifest.sweep_seed),
                 runs=job.count,
                 out=job.folder,
                 resume=job.action != "run",
@@ -129,13 +136,15 @@ def _flow_of(
     def run_this_job(
         mission: Path,
         kind: str,
+        varied: dict[str, str],
+        seed: str,
         runs: int,
         out: Path,
         resume: bool,
         pool: str,
         options: dict[str, Any],
     ) -> State[SweepOutcome]:
-        del mission, kind, runs, out, resume, pool, options
+        del mission, kind, varied, seed, runs, out, resume, pool, options
         report.flow_run_id = UUID(this_flow_run.id)
         try:
             orchestrate(job, report)
