@@ -179,7 +179,7 @@ class TestCovariances:
         matrix = np.array(correlated())
         source = only_source("Sat", Covariance(matrix, frame=frame))
         # Not each with its own seed: 100,000 draws of that would take half a minute.
-        n = 100_000 if frame == "RIC" else 20_000
+        n = 100_000 if frame == "RIC" else 5_000
         units = np.random.default_rng(1).random((n, 6))
         drawn = np.array(source.at(units)).T - np.array(list(STATE.values()))
         turn = np.eye(6) if frame is None else np.kron(np.eye(2), axes_by_qr(frame))

@@ -437,6 +437,7 @@ def test_two_manifests_do_not_share_a_folder_of_runs_at_the_same_time(
         Sweep.from_manifest(path, leo_short, backend=pool).resume()
 
 
+@pytest.mark.soak
 def test_three_hundred_task_runs_are_on_record_without_a_server(tmp_path: Path) -> None:
     program = textwrap.dedent(
         f"""
