@@ -14,6 +14,7 @@ from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, swee
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count
+from gmat_sweep.plans.header import DESIGN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,9 @@ def sobol_sample(
                 f"perturb[{name!r}]: a point of the Sobol' sequence falls on the unbounded end of "
                 "the distribution. Use another seed."
             )
-    return pd.DataFrame(columns, dtype="float64")
+    frame = pd.DataFrame(columns, dtype="float64")
+    frame.attrs[DESIGN_KEY] = "sobol_sample"
+    return frame
 
 
 def sobol_analyze(

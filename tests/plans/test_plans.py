@@ -20,6 +20,7 @@ from gmat_sweep import plans
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_monte_carlo_to_run_specs
 from gmat_sweep.manifest import Manifest, ManifestEntry
+from gmat_sweep.sensitivity import sobol_sample
 from gmat_sweep.spec import RunSpec
 
 SCRIPT = Path("/missions/leo.script")
@@ -523,3 +524,10 @@ def test_a_plan_is_not_changed_by_a_caller() -> None:
     with pytest.raises(AttributeError):
         plan.seed = 3  # type: ignore[misc]
     assert replace(plan, seed=3).seed == 3
+
+
+def test_a_table_of_a_sobol_analysis_is_marked_for_what_it_is() -> None:
+    samples = sobol_sample({"Sat.SMA": ("normal", 7000.0, 5.0)}, 4, seed=1)
+    assert plans.samples_plan(samples, SCRIPT, FOLDER).parameter_spec["design"] == "sobol_sample"
+    by_hand = pd.DataFrame(samples.to_numpy(), columns=samples.columns)
+    assert "design" not in plans.samples_plan(by_hand, SCRIPT, FOLDER).parameter_spec

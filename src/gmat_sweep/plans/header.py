@@ -12,6 +12,7 @@ from gmat_sweep.spec import RunSpec
 
 __all__ = [
     "CONTEXTS_KEY",
+    "DESIGN_KEY",
     "EVERY_CELL_IS_SET",
     "EXPLICIT_RUNS_KEY",
     "KINDS",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 KINDS = ("grid", "explicit", "monte_carlo", *DESIGNS)
+DESIGN_KEY = "design"
+"""Key of a table's ``attrs`` and of its record: what made rows that are no independent draws."""
 NOMINAL_KEY = "nominal"
 """Key of a plan's record: the script's own values that the draws are about."""
 EXPLICIT_RUNS_KEY = "explicit_runs"

@@ -24,6 +24,7 @@ from gmat_sweep.grids import (
     sample_runs,
 )
 from gmat_sweep.plans.header import (
+    DESIGN_KEY,
     EVERY_CELL_IS_SET,
     NOMINAL_KEY,
 )
@@ -87,6 +88,8 @@ def samples_plan(
         "columns": [str(name) for name in samples.columns],
         "rows": rows,
     }
+    if design := samples.attrs.get(DESIGN_KEY):
+        record[DESIGN_KEY] = str(design)
     if any(is_missing(cell) for row in rows for cell in row):
         record[EVERY_CELL_IS_SET] = True
     return Plan(runs, record, checked_seed(seed))
