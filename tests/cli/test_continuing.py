@@ -121,11 +121,11 @@ class TestResume:
     def test_a_sweep_of_an_unknown_kind_is_2(
         self, capsys: pytest.CaptureFixture[str], path: Path
     ) -> None:
-        manifest(parameter_spec={"_kind": "sobol"}).save(path)
+        manifest(parameter_spec={"_kind": "annealed"}).save(path)
 
         said = refused(capsys, 2, "resume", path, "--script", SCRIPT)
 
-        assert "unknown parameter_spec _kind 'sobol'" in said
+        assert "unknown parameter_spec _kind 'annealed'" in said
 
     def test_a_missing_folder_is_2(
         self, capsys: pytest.CaptureFixture[str], path: Path, tmp_path: Path

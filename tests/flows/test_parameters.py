@@ -127,7 +127,14 @@ class TestPaths:
 
 def parameters(**given: Any) -> dict[str, Any]:
     """Return the parameters of a flow run as Prefect has them."""
-    unset: dict[str, Any] = {"vary": [], "n": None, "rows": None, "out": None, "resume": False}
+    unset: dict[str, Any] = {
+        "vary": [],
+        "n": None,
+        "rows": None,
+        "out": None,
+        "resume": False,
+        "study": None,
+    }
     return {"mission": "missions/leo.script", "kind": "monte_carlo", **unset, **given}
 
 
@@ -162,7 +169,7 @@ class TestBounds:
             ("n", 10_000_001),
             ("seed", -1),
             ("seed", 2**63),
-            ("kind", "sobol"),
+            ("kind", "random"),
             ("max_failed", "a few"),
             ("settings", {"workers": 0}),
             ("settings", {"retries": -1}),

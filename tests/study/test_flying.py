@@ -115,7 +115,11 @@ def test_what_overrides_a_study_is_checked_like_the_study(study: Path, tmp_path:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("leo_basic.script", "none.script", r"study\.toml, mission: .*none\.script was not found"),
+        (
+            "leo_basic.script",
+            "none.script",
+            r"changed\.toml, mission: .*none\.script was not",
+        ),
         ('"Sat.DryMass" =', '"Sat.DryMess" =', "unknown field 'DryMess'"),
         ('"Sat.DryMass" =', '"Sat.X" =', r"Sat\.X is drawn twice: by 'Sat' and by 'Sat\.X'"),
         ('"Sat.DryMass" =', '"Sat.SMA" =', "elements of two state types"),

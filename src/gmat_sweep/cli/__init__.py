@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli import pruning, reading, running, study, tables
+from gmat_sweep.cli import pruning, reading, running
 from gmat_sweep.cli.endings import (
     EXIT_BACKEND,
     EXIT_CONFIG,
@@ -46,6 +46,25 @@ __all__ = [
 ]
 
 
+def _init(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.study import init
+
+    return init(arguments)
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.study import study
+
+    return study(arguments)
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli import tables
+
+    made = {"table": tables.table, "frame": tables.frame, "report": tables.report}
+    return made[arguments.command](arguments)
+
+
 def _worker(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.prefect_worker import run_worker
 
@@ -59,17 +78,17 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sobol": running.run_random,
     "halton": running.run_random,
     "explicit": running.run_explicit,
-    "init": study.init,
-    "study": study.study,
+    "init": _init,
+    "study": _study,
     "resume": running.resume,
     "extend": running.extend,
     "show": reading.show,
     "doctor": reading.doctor,
     "archive": reading.archive,
     "replay": reading.replay,
-    "table": tables.table,
-    "frame": tables.frame,
-    "report": tables.report,
+    "table": _table,
+    "frame": _table,
+    "report": _table,
     "engine": reading.engine,
     "nights": pruning.prune,
     "sweeps": pruning.prune,

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count, number_text, shown
-from gmat_sweep.plans.distributions_as_text import distribution_from_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -277,6 +276,8 @@ def _grid_value(flag: str, text: str, token: str) -> int | float | str:
 
 
 def _distribution(flag: str, text: str, value: str) -> tuple[Any, ...]:
+    from gmat_sweep.plans.distributions_as_text import distribution_from_text
+
     return distribution_from_text(f"{flag} {shown(text)}", value, number_or_text)
 
 
