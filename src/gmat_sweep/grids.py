@@ -47,6 +47,7 @@ __all__ = [
     "full_factorial_size",
     "grid_runs",
     "iter_grid_run_specs",
+    "latin_hypercube_runs",
     "latin_hypercube_samples",
     "materialise_grid",
     "monte_carlo_runs",
@@ -519,7 +520,24 @@ def expand_latin_hypercube_to_run_specs(
     SweepConfigError
         As `latin_hypercube_samples`.
     """
-    return list(design_runs("latin_hypercube", perturb, n, seed, script_path, output_dir))
+    return list(latin_hypercube_runs(perturb, n, seed, script_path, output_dir))
+
+
+def latin_hypercube_runs(
+    perturb: Mapping[str, DistSpec],
+    n: int,
+    seed: int | None,
+    script_path: str | Path,
+    output_dir: str | Path,
+) -> PlannedRuns:
+    """Return the runs of `expand_latin_hypercube_to_run_specs`, made on demand.
+
+    Raises
+    ------
+    SweepConfigError
+        As `latin_hypercube_samples`.
+    """
+    return design_runs("latin_hypercube", perturb, n, seed, script_path, output_dir)
 
 
 def design_runs(

@@ -377,16 +377,16 @@ def test_a_kind_of_sweep_nobody_knows_runs_and_is_refused_where_it_is_rebuilt(
         manifest_path=tmp_path / "manifest.jsonl",
         output_dir=tmp_path,
         script_path=leo_short,
-        parameter_spec={"_kind": "sobol", "n": 1, "seed": 1},
+        parameter_spec={"_kind": "annealed", "n": 1, "seed": 1},
         progress=False,
     )
 
-    assert "sobol" in made._repr_html_()
+    assert "annealed" in made._repr_html_()
     assert made.run().to_dataframe()["__status"].tolist() == ["ok", "ok", "ok"]
     manifest = Manifest.load(tmp_path / "manifest.jsonl")
-    assert manifest.parameter_spec["_kind"] == "sobol"
+    assert manifest.parameter_spec["_kind"] == "annealed"
     assert [run["run_id"] for run in manifest.extra["explicit_runs"]] == [0]
-    with pytest.raises(SweepConfigError, match="unknown parameter_spec _kind 'sobol'"):
+    with pytest.raises(SweepConfigError, match="unknown parameter_spec _kind 'annealed'"):
         Sweep.from_manifest(tmp_path / "manifest.jsonl", leo_short, backend=pool)
 
 
