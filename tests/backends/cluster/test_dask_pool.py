@@ -102,7 +102,8 @@ def test_short_runs_share_tasks_and_long_ones_do_not(pair: DaskPool, tmp_path: P
     short, long = tmp_path / "short", tmp_path / "long"
     short.mkdir()
     long.mkdir()
-    with counted_tasks(pair, as_short=False) as begun:
+    # A busy machine takes its time over these, too.
+    with counted_tasks(pair, as_short=True) as begun:
         sweep_of([spec_of(short, number) for number in range(40)], pair).run()
         assert len(set(begun)) < 35
     with counted_tasks(pair, as_short=False) as begun:
