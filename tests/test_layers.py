@@ -70,7 +70,7 @@ LAYERS = (
     {"manifest", "folder"},
     {"distributions", "draws", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
     {"worker"},
-    {"aggregate", "analysis", "archive", "plotting", "sensitivity"},
+    {"aggregate", "analysis", "archive", "plotting", "sensitivity", "verdicts"},
     {"backends"},
     {"flow", "sweep.options"},
     {"sweep"},
