@@ -8,6 +8,7 @@
      flow                            the flow's run; with flows, all that imports prefect
      backends                        where runs execute
      aggregate  analysis  plotting   what it means, and a bundle to send (archive)
+     verdicts                        whether requirements are met
      worker                          one run
      plans: grids distributions      what to run
      manifest  folder                what came out

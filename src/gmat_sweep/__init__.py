@@ -48,6 +48,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.replaying import flown_script, replay_run
+    from gmat_sweep.verdicts.requirement import Requirement
 
     __version__: str
 
@@ -61,6 +62,7 @@ _HOMES = {
     "ManifestEntry": "manifest",
     "Pool": "backends.base",
     "PostprocessStatus": "spec",
+    "Requirement": "verdicts.requirement",
     "RunOutcome": "spec",
     "RunSpec": "spec",
     "RunStatus": "spec",
@@ -108,6 +110,7 @@ __all__ = [
     "ManifestEntry",
     "Pool",
     "PostprocessStatus",
+    "Requirement",
     "RunFailed",
     "RunOutcome",
     "RunSpec",

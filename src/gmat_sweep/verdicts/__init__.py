@@ -1,1 +1,1 @@
-"""Whether a mission meets its requirements: verdicts that hold however often one looks."""
+"""Whether a mission meets its requirements, by statistics that hold."""
