@@ -98,7 +98,8 @@ def _nanoseconds(found: re.Match[str]) -> int | None:
     try:
         number = int(month) if month.isdigit() else _MONTHS.index(month) + 1
         day = datetime(int(found["year"]), number, int(found["day"]), tzinfo=UTC)
-        clock = time(*(int(found[part] or 0) for part in ("hour", "minute", "second")))
+        hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
+        clock = time(hour, minute, second)
     except ValueError:
         return None
     seconds = (clock.hour * 60 + clock.minute) * 60 + clock.second
