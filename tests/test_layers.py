@@ -11,7 +11,7 @@
      verdicts                        whether requirements are met
      worker                          one run
      plans: grids distributions      what to run
-     manifest  folder                what came out
+     manifest  folder  failure_kinds what came out
      mission  engine  disk           the script; where GMAT is; what stands on the file system
      spec  errors  causes  remedies  the records that travel
 """
@@ -68,7 +68,7 @@ LAYERS = (
         "spec",
     },
     {"disk", "mission", "engine"},
-    {"manifest", "folder"},
+    {"manifest", "folder", "failure_kinds"},
     {"distributions", "draws", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
     {"worker"},
     {"aggregate", "analysis", "archive", "plotting", "sensitivity", "verdicts"},

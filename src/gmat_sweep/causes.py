@@ -10,7 +10,15 @@ from typing import NamedTuple
 from gmat_sweep.printable import one_line
 from gmat_sweep.remedies import explained
 
-__all__ = ["OUTPUT_MARK", "Complaint", "complaints", "engine_errors", "headline", "plain_refusal"]
+__all__ = [
+    "OUTPUT_MARK",
+    "Complaint",
+    "complaints",
+    "engine_errors",
+    "headline",
+    "plain_refusal",
+    "story_and_evidence",
+]
 
 OUTPUT_MARK = "--- its last output ---"
 """Line between the message about a worker process that ended and that process's last output."""
@@ -94,14 +102,20 @@ def headline(stderr: str | None) -> str:
     """
     if not stderr or not stderr.strip():
         return ""
-    evidence = _EVIDENCE.search(stderr)
-    story = stderr[: evidence.start()] if evidence else stderr
+    story, evidence = story_and_evidence(stderr)
     raised = _raised(story)
     if raised is None or _GENERIC.search(raised):
-        from_engine = engine_errors(stderr[len(story) :] if raised else story)
+        from_engine = engine_errors(evidence if raised else story)
         if from_engine:
             return one_line(explained(from_engine[0]))
     return one_line(raised or stderr.strip().splitlines()[0].strip())
+
+
+def story_and_evidence(stderr: str) -> tuple[str, str]:
+    """Return what a failed run's ``stderr`` tells, and the log or the output that it quotes."""
+    evidence = _EVIDENCE.search(stderr)
+    start = evidence.start() if evidence else len(stderr)
+    return stderr[:start], stderr[start:]
 
 
 def plain_refusal(said: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 
 __all__ = [
     "NOMINAL_RUN_ID",
+    "FailureKind",
     "PostprocessStatus",
     "RunOutcome",
     "RunSpec",
@@ -31,6 +32,9 @@ RunStatus = Literal["ok", "failed", "skipped"]
 
 PostprocessStatus = Literal["none", "ok", "failed"]
 """How a run's hook ended; ``none`` if the run has no hook or GMAT failed before it."""
+
+FailureKind = Literal["mission", "hook", "worker", "memory", "timeout", "storage"]
+"""What made a run fail: the mission itself, its hook, or else what it was flown with."""
 
 Unconverged = Literal["ok", "failed"]
 """The status of a run that GMAT flew to its end with a solver that did not converge."""
@@ -234,6 +238,8 @@ class RunOutcome:
         wall-clock bounds.
     stderr : str or None
         Cause of a failure.
+    failure_kind : {"mission", "hook", "worker", "memory", "timeout", "storage"} or None
+        What made the run fail, if whoever made the outcome knows.
     started_at, ended_at : datetime
         Wall-clock bounds, UTC.
     files : dict of str to dict
@@ -262,6 +268,7 @@ class RunOutcome:
     shortage: str | None = None
     host: str | None = None
     notes: tuple[str, ...] = ()
+    failure_kind: FailureKind | None = None
 
     @classmethod
     def ok(
@@ -308,6 +315,7 @@ class RunOutcome:
         postprocess_status: PostprocessStatus = "none",
         shortage: str | None = None,
         converged: dict[str, bool] | None = None,
+        failure_kind: FailureKind | None = None,
     ) -> RunOutcome:
         """Return the outcome of a run that failed, with its cause in `stderr`.
 
@@ -327,6 +335,7 @@ class RunOutcome:
             started_at=started_at,
             ended_at=ended_at,
             shortage=shortage,
+            failure_kind=failure_kind,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -351,6 +360,7 @@ class RunOutcome:
             **({"shortage": self.shortage} if self.shortage else {}),
             **({"host": self.host} if self.host else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
+            **({"failure_kind": self.failure_kind} if self.failure_kind else {}),
         }
 
     @classmethod
@@ -360,12 +370,15 @@ class RunOutcome:
         Raises
         ------
         ValueError
-            ``status`` or ``postprocess_status`` is not a known value.
+            ``status``, ``postprocess_status`` or ``failure_kind`` is not a known value.
         """
 
         def paths(key: str) -> dict[str, Path]:
             return {name: Path(path) for name, path in data.get(key, {}).items()}
 
+        kind = data.get("failure_kind")
+        if kind is not None:
+            checked_choice("failure_kind", kind, FailureKind)
         return cls(
             run_id=data["run_id"],
             status=checked_choice("status", data["status"], RunStatus),
@@ -384,6 +397,9 @@ class RunOutcome:
             shortage=data.get("shortage"),
             host=data.get("host"),
             notes=tuple(data.get("notes", ())),
+            failure_kind=None
+            if kind is None
+            else checked_choice("failure_kind", kind, FailureKind),
         )
 
     def _repr_html_(self) -> str:

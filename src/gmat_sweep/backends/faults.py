@@ -6,6 +6,7 @@ import traceback
 from datetime import UTC, datetime
 
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
+from gmat_sweep.failure_kinds import kind_of_error
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["failed_by"]
@@ -19,10 +20,12 @@ def failed_by(spec: RunSpec, error: BaseException, started_at: datetime) -> RunO
     ``stderr``, and the run took no time.
     """
     died = isinstance(error, WorkerDiedError)
+    stderr = str(error) if died else "".join(traceback.format_exception(error))
     return RunOutcome.failed(
         run_id=spec.run_id,
-        stderr=str(error) if died else "".join(traceback.format_exception(error)),
+        stderr=stderr,
         started_at=started_at,
         ended_at=datetime.now(UTC),
         duration_s=None if died else 0.0,
+        failure_kind=kind_of_error(error, stderr),
     )

@@ -98,6 +98,7 @@ def _spoiled_record(record: dict[str, Any], why: list[str]) -> dict[str, Any]:
         "solver_paths": {},
         "converged": {},
         "postprocess_status": "none",
+        "failure_kind": "storage",
         "stderr": f"gmat-sweep doctor found its files damaged: {'; '.join(why)}",
     }
 

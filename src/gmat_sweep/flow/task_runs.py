@@ -31,6 +31,7 @@ from gmat_sweep.backends.process.worker_process import (
 from gmat_sweep.causes import headline
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
+from gmat_sweep.failure_kinds import kind_of_error
 from gmat_sweep.flow.logs import log_cause
 from gmat_sweep.flow.server import let_events_be_sent
 from gmat_sweep.folder.attempts import make_way
@@ -291,6 +292,7 @@ class TaskRuns:
                 started_at=started_at,
                 ended_at=datetime.now(UTC),
                 duration_s=time.monotonic() - started,
+                failure_kind=kind_of_error(error, str(error)),
             )
             if not isinstance(error, WorkerLimitError):
                 progress.faults.append(outcome)

@@ -59,6 +59,7 @@ _ENTRY_TYPES: dict[str, tuple[type, ...]] = {
     "files": (dict,),
     "postprocess": (str, NULL),
     "output_dir": (str, NULL),
+    "failure_kind": (str, NULL),
 }
 _ENTRY_KEYS = frozenset(_ENTRY_TYPES)
 _STATUSES = frozenset(get_args(RunStatus))
@@ -165,6 +166,9 @@ class ManifestEntry:
         The run's hook, as ``"package.module:function"``.
     output_dir : str or None
         The run's folder.
+    failure_kind : str or None
+        What made the run fail, one of `gmat_sweep.spec.FailureKind`; None if it is ok, and in
+        manifests of earlier versions. `gmat_sweep.failure_kinds.kind_of` knows more of these.
     extra : dict
         Further keys of the line, written beside the others.
     """
@@ -190,6 +194,7 @@ class ManifestEntry:
     files: dict[str, dict[str, Any]] = field(default_factory=dict, kw_only=True)
     postprocess: str | None = field(default=None, kw_only=True)
     output_dir: str | None = field(default=None, kw_only=True)
+    failure_kind: str | None = field(default=None, kw_only=True)
     extra: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
     @property
@@ -239,6 +244,7 @@ class ManifestEntry:
             converged=outcome.converged,
             postprocess_status=outcome.postprocess_status,
             context={} if context is None else context,
+            failure_kind=outcome.failure_kind,
             **facts,
         )
 
@@ -273,6 +279,7 @@ class ManifestEntry:
             "host": self.host,
             "postprocess": self.postprocess,
             "output_dir": self.output_dir,
+            "failure_kind": self.failure_kind,
         }
         record.update((key, value) for key, value in optional.items() if value is not None)
         collections = {
@@ -338,6 +345,7 @@ class ManifestEntry:
             files=dict(from_the_run_folder(files, data)),
             postprocess=data.get("postprocess"),
             output_dir=None if folder is None else _folder(folder, anchor),
+            failure_kind=data.get("failure_kind"),
             extra=extra,
         )
 

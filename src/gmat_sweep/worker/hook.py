@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gmat_sweep.folder.run_files import fsynced_facts
 from gmat_sweep.import_places import hook_module, hooks_found
 from gmat_sweep.manifest.file_keys import file_key
-from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.spec import FailureKind, RunOutcome, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ __all__ = [
 
 class HookFailedError(Exception):
     """The postprocess hook failed after GMAT succeeded; the cause is chained."""
+
+    failure_kind: ClassVar[FailureKind] = "hook"
 
 
 def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from gmat_sweep.disk.held import make_folder, open_plain
 from gmat_sweep.disk.shortages import check_room, shortage
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.failure_kinds import kind_of_error
 from gmat_sweep.folder.layout import WORKER_LOG_NAME
 from gmat_sweep.folder.run_seal import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
@@ -86,14 +87,17 @@ def run_one(spec: RunSpec) -> RunOutcome:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a run's failure is data
         if isinstance(error, HookFailedError):
             postprocess_status = "failed"
+        stderr = _describe(error)
+        short_of = _shortage(error, spec.output_dir)
         outcome = RunOutcome.failed(
             run_id=spec.run_id,
-            stderr=_describe(error),
+            stderr=stderr,
             started_at=started_at,
             ended_at=datetime.now(UTC),
             duration_s=time.monotonic() - started,
             postprocess_status=postprocess_status,
-            shortage=_shortage(error, spec.output_dir),
+            shortage=short_of,
+            failure_kind=kind_of_error(error, stderr, short_of),
         )
         log.error("%s", outcome.stderr)  # noqa: TRY400 - the traceback is part of the text
         # The seal of a failed run may be lacking: the manifest that the doctor rebuilds then lacks
@@ -156,6 +160,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
             ended_at=datetime.now(UTC),
             duration_s=time.monotonic() - started,
             converged=solved.converged,
+            failure_kind="mission",
         )
     outcome = RunOutcome.ok(
         run_id=spec.run_id,

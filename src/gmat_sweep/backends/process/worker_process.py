@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gmat_sweep import engine
 from gmat_sweep.backends.process.memory import MemoryWatch, memory_text
@@ -29,7 +29,7 @@ from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
 from gmat_sweep.import_places import handed_hook_folders, import_paths, python_command
-from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.spec import FailureKind, RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
 
 __all__ = [
@@ -58,7 +58,11 @@ class WorkerDiedError(BackendError):
     ----------
     returncode : int or None
         As `subprocess.Popen` gives it: negative for a signal.
+    failure_kind : str
+        What the run's entry says of the failure.
     """
+
+    failure_kind: ClassVar[FailureKind] = "worker"
 
     def __init__(self, message: str, returncode: int | None) -> None:
         super().__init__(message)
@@ -72,6 +76,8 @@ class WorkerLimitError(WorkerDiedError):
 class WorkerTimedOutError(WorkerLimitError):
     """A run did not end in its time, and its worker was killed."""
 
+    failure_kind: ClassVar[FailureKind] = "timeout"
+
 
 class WorkerOverMemoryError(WorkerLimitError):
     """A run needed too much memory, and its worker was killed.
@@ -83,6 +89,8 @@ class WorkerOverMemoryError(WorkerLimitError):
     is_first : bool
         Whether the worker had done nothing before, so that all the memory was this run's.
     """
+
+    failure_kind: ClassVar[FailureKind] = "memory"
 
     def __init__(self, memory_limit: int, *, is_first: bool) -> None:
         super().__init__(
