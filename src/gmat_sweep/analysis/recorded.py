@@ -19,7 +19,7 @@ from gmat_sweep.spec import NOMINAL_RUN_ID
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["RecordedSweep", "SweepSource", "latest_entries"]
+__all__ = ["RecordedSweep", "SweepSource", "latest_entries", "manifest_file"]
 
 """Name of the manifest in a sweep folder."""
 
@@ -83,7 +83,7 @@ class RecordedSweep:
     @classmethod
     def _of(cls, source: SweepSource, read: Callable[[Path], Manifest]) -> RecordedSweep:
         if isinstance(source, str | Path):
-            manifest = read(_manifest_of(source))
+            manifest = read(manifest_file(source))
         else:
             manifest = source if isinstance(source, Manifest) else source.to_manifest()
         if manifest.path is None:
@@ -117,7 +117,7 @@ def latest_entries(source: SweepSource, *, nominal: bool = False) -> Iterator[Ma
         yield from [own] if nominal and own is not None else []
         yield from sweep.entries
         return
-    path = _manifest_of(source)
+    path = manifest_file(source)
     lines = Counter(entry.run_id for entry in Manifest.iter_entries(path))
     for entry in Manifest.iter_entries(path):
         lines[entry.run_id] -= 1
@@ -125,6 +125,7 @@ def latest_entries(source: SweepSource, *, nominal: bool = False) -> Iterator[Ma
             yield entry
 
 
-def _manifest_of(source: str | Path) -> Path:
+def manifest_file(source: str | Path) -> Path:
+    """Return the manifest's file in a sweep folder, or the file that `source` itself is."""
     path = Path(source)
     return path / MANIFEST_NAME if path.is_dir() else path
