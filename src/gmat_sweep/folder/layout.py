@@ -10,6 +10,8 @@
       last-pass.json                 how the last pass over the sweep ended
       inputs.json                    of a night: hashes of all that it was made from
       comparison.md  comparison.json of a night: what changed since the last one
+      verdicts.md  verdicts.json     which requirements the runs were last shown to meet
+      verification.json              requirements and plan of the first judgement
       .gmat-sweep.lock               locked by the one process that writes here
       headless/                      headless copies of scripts
       quarantine-<time>/             damaged files that the doctor moved
@@ -44,6 +46,9 @@ __all__ = [
     "PRESENT_BEFORE_NAME",
     "RUN_FOLDER",
     "SEAL_NAME",
+    "VERDICTS_DATA_NAME",
+    "VERDICTS_TEXT_NAME",
+    "VERIFICATION_NAME",
     "WORKER_LOG_NAME",
     "attempt_folder_name",
     "header_copy",
@@ -62,6 +67,9 @@ INPUT_HASHES_NAME = "inputs.json"
 COMPARISON_TEXT_NAME = "comparison.md"
 COMPARISON_DATA_NAME = "comparison.json"
 FRAMES_NAME = "frames.json"
+VERDICTS_TEXT_NAME = "verdicts.md"
+VERDICTS_DATA_NAME = "verdicts.json"
+VERIFICATION_NAME = "verification.json"
 HEADLESS_FOLDER = "headless"
 RUN_FOLDER = re.compile(r"run-(?:-?\d+|nominal)")
 
