@@ -48,7 +48,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.replaying import flown_script, replay_run
-    from gmat_sweep.verdicts.requirement import Requirement
+    from gmat_sweep.verdicts.planning import runs_needed
 
     __version__: str
 
@@ -92,6 +92,7 @@ _HOMES = {
     "monte_carlo_extend": "api",
     "parameter_spec_from_runs": "plans",
     "replay_run": "sweep.replaying",
+    "runs_needed": "verdicts.planning",
     "sobol_analyze": "sensitivity",
     "sobol_sample": "sensitivity",
     "sweep": "api",
@@ -143,6 +144,7 @@ __all__ = [
     "monte_carlo_extend",
     "parameter_spec_from_runs",
     "replay_run",
+    "runs_needed",
     "sobol_analyze",
     "sobol_sample",
     "sweep",

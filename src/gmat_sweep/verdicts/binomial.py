@@ -12,7 +12,11 @@ Carlo simulation to launch vehicle design and requirements verification", NASA/T
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "FixedLook",
@@ -50,7 +54,11 @@ def complement(share: float) -> float:
     return float(1 - Decimal(repr(float(share))))
 
 
-def at_most(probability: float, alpha: float) -> bool:
+@overload
+def at_most(probability: float, alpha: float) -> bool: ...
+@overload
+def at_most(probability: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]: ...
+def at_most(probability: float | NDArray[np.float64], alpha: float) -> bool | NDArray[np.bool_]:
     """Return whether a tail probability is at most `alpha`, equality included despite rounding."""
     return probability <= alpha * (1 + _ROUNDING)
 

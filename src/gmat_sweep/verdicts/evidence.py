@@ -34,6 +34,7 @@ __all__ = [
     "log_evidence_fail",
     "log_evidence_pass",
     "pass_boundary",
+    "runs_that_pass",
     "violation_lower",
     "violation_lower_at",
     "violation_upper",
@@ -101,39 +102,45 @@ def log_evidence_fail(x: ArrayLike, n: ArrayLike, q: ArrayLike) -> float | NDArr
     return _log_evidence(x, n, q, special.betaincc)
 
 
-def pass_boundary(q: float, alpha: float, most: int) -> list[int]:
-    """Return how many runs it takes to PASS with 0, 1, ... `most` violations.
+def runs_that_pass(violations: NDArray[np.int64], q: float, alpha: float) -> NDArray[np.int64]:
+    """Return how many runs it takes to PASS with each of these numbers of violations.
 
     Parameters
     ----------
+    violations : array of int
+        Numbers of violations.
     q : float
         The probability of a violation that the requirement allows.
     alpha : float
         The risk of a wrong PASS.
-    most : int
-        The largest number of violations.
 
     Returns
     -------
-    list of int
+    array of int
         The least number of runs for each number of violations; every larger number does, too.
     """
     import numpy as np
 
-    violations = np.arange(most + 1)
-    low, high = violations.copy(), violations + 1
-    while True:
-        short = log_evidence_pass(violations, high, q) < -math.log(alpha)
-        if not short.any():
-            break
-        low = np.where(short, high, low)
-        high = np.where(short, 2 * high, high)
-    # `low` is too few everywhere, `high` is enough.
+    enough = -math.log(alpha)
+    low, high = violations.astype(np.int64), violations.astype(np.int64) + 1
+    while (is_short := log_evidence_pass(violations, high, q) < enough).any():
+        low, high = np.where(is_short, high, low), np.where(is_short, 2 * high, high)
+    # `low` is too few everywhere, and `high` is enough.
     while (high - low > 1).any():
         middle = (low + high) // 2
-        enough = log_evidence_pass(violations, middle, q) >= -math.log(alpha)
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return [int(each) for each in high]
+        is_short = log_evidence_pass(violations, middle, q) < enough
+        low, high = np.where(is_short, middle, low), np.where(is_short, high, middle)
+    return high
+
+
+def pass_boundary(q: float, alpha: float, most: int) -> list[int]:
+    """Return how many runs it takes to PASS with 0, 1, ... `most` violations.
+
+    The risk of a wrong PASS is `alpha`, as for `runs_that_pass`.
+    """
+    import numpy as np
+
+    return [int(each) for each in runs_that_pass(np.arange(most + 1), q, alpha)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +279,11 @@ def violation_upper(violates_most: ArrayLike, alpha: float) -> float:
         can_pass = (x < least * n) & (_most_evidence(x, n, least) > -math.log(alpha))
         x, n = x[can_pass], n[can_pass]
         found = log_evidence_pass(x, n, least)
-        x, n, found = (each[found > -math.log(alpha)] for each in (x, n, found))
-        if not len(x):
+        is_more = found > -math.log(alpha)
+        if not is_more.any():
             return least
-        best = int(found.argmax())
+        x, n = x[is_more], n[is_more]
+        best = int(found[is_more].argmax())
         bound = violation_upper_at(int(x[best]), int(n[best]), alpha)
         if bound >= least:
             return least
@@ -361,10 +369,11 @@ def _most_evidence(x: NDArray[np.int64], n: NDArray[np.int64], q: float) -> NDAr
     An average of likelihood ratios is at most the greatest one, that at the observed rate. It is
     a fiftieth of the work, and few looks come near ``ln(1 / alpha)`` by it.
     """
+    import numpy as np
     from scipy import special
 
-    most: NDArray[np.float64] = special.rel_entr(x, n * q) + special.rel_entr(n - x, n - n * q)
-    return most
+    parts = special.rel_entr(x, n * q), special.rel_entr(n - x, n - n * q)
+    return np.asarray(parts[0] + parts[1], dtype=np.float64)
 
 
 def _highest(
