@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from gmat_sweep.disk.keyed_file import KeyedFile, read_keyed_file, shown_place
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.study.model import (
     Axis,
@@ -22,12 +21,7 @@ from gmat_sweep.study.model import (
 
 __all__ = ["read_study", "study_schema"]
 
-_NAME = r"""(?:"[^"]*"|'[^']*'|[\w-]+)"""
-_DOTTED = rf"(?P<path>{_NAME}(?:\s*\.\s*{_NAME})*)"
-_HEADER = re.compile(rf"^\s*\[{{1,2}}\s*{_DOTTED}\s*\]{{1,2}}\s*(?:#.*)?$")
-_KEY = re.compile(rf"^\s*{_DOTTED}\s*=")
-_PART = re.compile(r""""([^"]*)"|'([^']*)'|([\w-]+)""")
-_MOST_BYTES = 16 * 2**20
+_SUFFIXES = (".toml", ".yaml", ".yml")
 _MODELS: Mapping[str, type[BaseModel]] = {
     "as distribution": DistributionTable,
     "as covariance": CovarianceTable,
@@ -57,74 +51,16 @@ def read_study(path: str | Path) -> Study:
         such place, with the line and the key.
     """
     source = Path(path)
-    content, lines = _content_of(source)
+    file = read_keyed_file(source, "study", _SUFFIXES)
     try:
-        return Study.model_validate(content)
+        return Study.model_validate(file.content)
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(dict(each), lines) for each in error.errors())
+        problems = dict.fromkeys(_problem(dict(each), file) for each in error.errors())
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise SweepConfigError(f"{source} is no study:{listed}") from None
 
 
-def _content_of(source: Path) -> tuple[Any, dict[tuple[str, ...], int]]:
-    """Return what a file says, and the lines of its keys."""
-    kind = source.suffix.lower()
-    if kind not in (".toml", ".yaml", ".yml"):
-        raise SweepConfigError(f"{source} is no study. Give a .toml, .yaml or .yml file.")
-    try:
-        if source.stat().st_size > _MOST_BYTES:
-            raise SweepConfigError(f"{source} is too large for a study. Name the right file.")
-        text = source.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise SweepConfigError(f"{source} cannot be read: {error}. Check the path.") from error
-    return _toml(source, text) if kind == ".toml" else _yaml(source, text)
-
-
-def _toml(source: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SweepConfigError(
-            f"{source} is no TOML: {error}. Text needs quotes, and so do names with a dot."
-        ) from error
-    lines: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = _parts(header["path"])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, *_parts(key["path"])), number)
-    return content, lines
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(next(filter(None, found), "") for found in _PART.findall(path))
-
-
-def _yaml(source: Path, text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise SweepConfigError(f"{source} is no YAML: {said}. Mend it there.") from error
-    lines: dict[tuple[str, ...], int] = {}
-
-    def walk(node: Any, path: tuple[str, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                inner = (*path, str(key.value))
-                lines[inner] = key.start_mark.line + 1
-                walk(value, inner)
-
-    walk(root, ())
-    return content, lines
-
-
-def _problem(error: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> str:
+def _problem(error: Mapping[str, Any], file: KeyedFile) -> str:
     """Return what is wrong, with the line and the key, and what to write instead."""
     place = [part for part in error["loc"] if part not in _FORMS]
     said = str(error["msg"]).removeprefix("Value error, ")
@@ -139,9 +75,9 @@ def _problem(error: Mapping[str, Any], lines: Mapping[tuple[str, ...], int]) -> 
         said = "it is missing"
     elif error["type"] != "value_error":
         said = f"{_lower(said)}, got {_shown(error['input'])}"
-    line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
+    line = file.line_of(path)
     where = f"line {line}, " if line is not None and error["type"] != "missing" else ""
-    return f"{where}{'.'.join(map(_quoted, path)) or 'the whole file'}: {said}"
+    return f"{where}{shown_place(path) or 'the whole file'}: {said}"
 
 
 def _suggestion(error: Mapping[str, Any], path: Sequence[str]) -> str:
@@ -159,7 +95,3 @@ def _lower(text: str) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _quoted(part: str) -> str:
-    return f'"{part}"' if "." in part else part
