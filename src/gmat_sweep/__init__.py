@@ -48,7 +48,8 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.replaying import flown_script, replay_run
-    from gmat_sweep.verdicts.planning import runs_needed
+    from gmat_sweep.verdicts.reading import load_requirements
+    from gmat_sweep.verdicts.requirement import Requirement
 
     __version__: str
 
@@ -87,6 +88,7 @@ _HOMES = {
     "lazy_multiindex": "aggregate",
     "lazy_solver_convergence": "aggregate",
     "lazy_solver_runs": "aggregate",
+    "load_requirements": "verdicts.reading",
     "mc_convergence": "analysis",
     "monte_carlo": "api",
     "monte_carlo_extend": "api",
@@ -139,6 +141,7 @@ __all__ = [
     "lazy_multiindex",
     "lazy_solver_convergence",
     "lazy_solver_runs",
+    "load_requirements",
     "mc_convergence",
     "monte_carlo",
     "monte_carlo_extend",

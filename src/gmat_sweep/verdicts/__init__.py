@@ -1,1 +1,1 @@
-"""Whether a mission meets its requirements, by statistics that hold."""
+"""Whether a mission meets its requirements: verdicts that hold however often one looks."""

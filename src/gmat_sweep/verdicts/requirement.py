@@ -16,7 +16,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.verdicts.rules import DEFAULT_CONFIDENCE, limit_of, mistakes_in, unit_taken
+from gmat_sweep.verdicts.rules import (
+    DEFAULT_CONFIDENCE,
+    DEFAULT_LIMIT,
+    limit_of,
+    mistakes_in,
+    unit_taken,
+)
 
 __all__ = [
     "Between",
@@ -169,16 +175,17 @@ class Requirement:
             raise SweepConfigError(f"Requirement {self.name!r} cannot be judged:{listed}")
         for key in _NUMBERS:
             value = getattr(self, key)
-            self._set(key, None if value is None else float(value))
+            self._set(key, None if value is None else _number(value))
         if self.within is not None:
             low, high = self.within
-            self._set("within", (float(low), float(high)))
+            self._set("within", (_number(low), _number(high)))
         self._set("all_of", tuple(self.all_of))
-        if self.reduce in ("converged", "ok") and self.limit is None and self.within is None:
-            self._set("limit", ">= 1")
+        has_limit = any(each is not None for each in (self.limit, self.within, self.target))
+        if self.reduce in ("converged", "ok") and not has_limit:
+            self._set("limit", DEFAULT_LIMIT)
         if self.limit is not None:
             relation, number = limit_of(self.limit)
-            self._set("limit", f"{relation} {_plain(number)}")
+            self._set("limit", f"{relation} {_plain(_number(number))}")
         self._set("unit", unit_taken(vars(self)))
 
     def _set(self, key: str, value: object) -> None:
@@ -216,10 +223,10 @@ class Requirement:
             column += f" (since {self.since})"
         return {
             "at": f"{column} at {self.at}",
-            "time_of": f"time of {self.when}",
-            "last_time_of": f"last time of {self.when}",
-            "at_event": f"{column} at the time of {self.when}",
-            "duration": f"duration of {self.when}",
+            "time_of": f"time of ({self.when})",
+            "last_time_of": f"last time of ({self.when})",
+            "at_event": f"{column} at the time of ({self.when})",
+            "duration": f"duration of ({self.when})",
             "converged": f"convergence of {self.solver}",
             "ok": "run ok",
         }.get(self.reduce, f"{self.reduce} {column}")
@@ -234,7 +241,7 @@ class Requirement:
         if self.target is not None and self.tolerance is not None:
             circle = "" if self.wrap is None else f" on the circle of {_plain(self.wrap)}"
             return f"within {_plain(self.tolerance)} of {_plain(self.target)}{unit}{circle}"
-        if self.limit == ">= 1" and self.reduce in ("converged", "ok"):
+        if self.limit == DEFAULT_LIMIT and self.reduce in ("converged", "ok"):
             return ""
         return "" if self.limit is None else f"{self.limit}{unit}"
 
@@ -402,6 +409,11 @@ def _complement(share: float) -> float:
 
 def _percent(share: float) -> str:
     return _plain(float(100 * Decimal(repr(share))))
+
+
+def _number(value: float) -> float:
+    """Return a number as float64; zero has no sign, so that -0 and 0 have one identity."""
+    return float(value) + 0.0
 
 
 def _plain(number: float) -> str:

@@ -10,10 +10,14 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
-from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.analysis.angles import TURN, is_angle
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.verdicts.conditions import parse_condition
+from gmat_sweep.verdicts.times import parse_epoch, parse_time
+from gmat_sweep.verdicts.units import factor, is_epoch_name, natural_unit
 
 __all__ = [
     "DEFAULT_CONFIDENCE",
@@ -21,8 +25,8 @@ __all__ = [
     "KEYS",
     "Mistake",
     "limit_of",
+    "mistake_of_a_share",
     "mistakes_in",
-    "natural_unit",
     "number_mistake",
     "suggestion",
     "unit_taken",
@@ -87,6 +91,12 @@ _DEFAULTS = {
     "failed": "violates",
     "timeout": "unknown",
 }
+# Of these reductions the number is a value of the column.
+_OF_VALUES = frozenset({"final", "first", "min", "max", "at", "at_event"})
+# Seen in what GMAT R2026a writes: these from -180 to 180, other angles from 0 to 360.
+_SIGNED = frozenset({"RA", "RAV", "Longitude", "PlanetodeticLON"})
+# The mean anomaly of a hyperbolic orbit is not wrapped, and mean longitude is a sum.
+_BEYOND_A_TURN = frozenset({"MA", "MLONG", "Delaunayl"})
 _TEXTS = ("column", "report", "extra", "unit", "at", "when", "solver", "since")
 _NUMBERS = ("target", "tolerance", "wrap")
 _SHARES = ("probability", "quantile", "confidence")
@@ -131,26 +141,16 @@ def limit_of(text: str) -> tuple[str, float]:
     return match[1], float(match[2])
 
 
-def natural_unit(table: Mapping[str, Any]) -> str:
-    """Return the unit of a requirement's number before any conversion; empty if unknown.
+def unit_taken(table: Mapping[str, Any]) -> str | None:
+    """Return the unit of a requirement's numbers: the one that is given, or the column's own.
 
     Parameters
     ----------
     table : mapping
-        Keys of a requirement without mistakes of type.
+        Keys of a requirement without mistakes of form.
     """
-    if table.get("reduce") in ("time_of", "last_time_of", "duration"):
-        return "s"
-    column = table.get("column")
-    if not isinstance(column, str) or table.get("extra") is not None:
-        return ""
-    return "s" if _is_epoch(column) else unit_of(column)
-
-
-def unit_taken(table: Mapping[str, Any]) -> str | None:
-    """Return the unit of a requirement's numbers: the one that is given, or the column's."""
     given = table.get("unit")
-    return given if isinstance(given, str) else natural_unit(table) or None
+    return given if isinstance(given, str) else _own_unit(table) or None
 
 
 def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
@@ -171,6 +171,8 @@ def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
         found += _mistakes_of_reduction(given)
         found += _mistakes_of_limit(given, sound)
         found += _mistakes_of_unit(sound)
+        found += _mistakes_of_angle(sound)
+        found += _mistakes_of_texts(sound)
     found += _mistakes_of_share(given)
     return found
 
@@ -185,9 +187,13 @@ def suggestion(key: str, known: Sequence[str]) -> str:
 
 def number_mistake(value: object) -> str:
     """Return what is wrong with a finite number; empty if nothing is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, float | Integral):
         return f"it must be a number without quotes, got {value!r}"
-    if not math.isfinite(value):
+    try:
+        is_finite = math.isfinite(float(value))
+    except OverflowError:
+        is_finite = False
+    if not is_finite:
         return f"it must be a finite number, got {value!r}"
     return ""
 
@@ -196,8 +202,9 @@ def _empty(value: object) -> bool:
     return isinstance(value, list | tuple) and not value
 
 
-def _is_epoch(column: str) -> bool:
-    return "." in column and column.endswith(("Gregorian", "ModJulian"))
+def _own_unit(table: Mapping[str, Any]) -> str | None:
+    column, is_extra = table.get("column"), table.get("extra") is not None
+    return natural_unit(table.get("reduce") or "final", column, is_extra=is_extra)
 
 
 def _mistakes_of_form(given: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -231,7 +238,7 @@ def _mistake_of_form(key: str, value: Any) -> str:
     if key in _NUMBERS:
         return number_mistake(value) or _mistake_of_number(key, value)
     if key in _SHARES:
-        return _mistake_of_a_share(key, value)
+        return mistake_of_a_share(key, value)
     return {
         "limit": _mistake_of_a_limit,
         "within": _mistake_of_an_interval,
@@ -248,7 +255,8 @@ def _mistake_of_number(key: str, value: float) -> str:
     return ""
 
 
-def _mistake_of_a_share(key: str, value: Any) -> str:
+def mistake_of_a_share(key: str, value: Any) -> str:
+    """Return what is wrong with a probability, a quantile or a confidence; empty if nothing is."""
     if isinstance(value, str):
         if sigma := _SIGMA.fullmatch(value):
             count = float(sigma[1])
@@ -262,7 +270,13 @@ def _mistake_of_a_share(key: str, value: Any) -> str:
     said = number_mistake(value)
     if said:
         return said
-    if 0 < value < 1:
+    if key == "confidence" and 0 < value <= 0.5:
+        return (
+            f"it is 1 minus the chance of a wrong verdict, more than 0.5, got {value!r}; write "
+            f"{1 - value:.10g}"
+        )
+    # Of the smallest shares, the share of violations that they allow is 1 in float64.
+    if 0 < value < 1 and 1 - value < 1:
         return ""
     if key != "confidence" and value == 1:
         return "no number of runs shows a probability of 1; write every = true, or less than 1"
@@ -276,7 +290,7 @@ def _mistake_of_a_share(key: str, value: Any) -> str:
 
 def _digits(share: float) -> str:
     """Return a share with as many digits as its distance from 1 asks for: 0.9973, 0.99865."""
-    places = 1 - math.floor(math.log10(1 - share)) if share < 1 else 16
+    places = 2 - math.floor(math.log10(1 - share)) if share < 1 else 16
     return f"{share:.{places}f}".rstrip("0")
 
 
@@ -284,7 +298,7 @@ def _mistake_of_a_limit(value: Any) -> str:
     if not isinstance(value, str):
         return f'it must be a relation and a number; write "< {value}" or "> {value}"'
     match = _LIMIT.fullmatch(value)
-    if match is None:
+    if match is None or not (match[3] == "" or match[3][0].isalpha()):
         if re.search(r"=<|=>", value):
             return f"write {value.replace('=<', '<=').replace('=>', '>=')!r}, got {value!r}"
         if "=" in value and not re.search(r"[<>]", value):
@@ -385,16 +399,70 @@ def _mistakes_of_limit(given: Mapping[str, Any], sound: Mapping[str, Any]) -> It
 
 def _mistakes_of_unit(sound: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield whether the unit is not that of the column, nor one that can be converted."""
-    known, given = natural_unit(sound), sound.get("unit")
-    if not known or given is None or given == known:
+    own, given = _own_unit(sound), sound.get("unit")
+    if not own or given is None:
         return
-    from gmat_sweep.verdicts.units import factor
-
     try:
-        factor(known, given)
+        factor(own, given)
     except SweepConfigError:
-        what = sound.get("column", "the time") if sound.get("when") is None else "the time"
-        yield Mistake("unit", f"{what} is in {known}, not in {given!r}; write {known!r}")
+        reduction = sound.get("reduce", "final")
+        what = sound.get("column", "a time") if "column" in _NEEDED[reduction] else "a time"
+        yield Mistake("unit", f"{what} is in {own}, got {given!r}; write {own!r}")
+
+
+def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield whether a limit reaches past the angle at which GMAT begins again."""
+    if sound.get("reduce", "final") not in _OF_VALUES or "column" not in sound:
+        return
+    column, own, unit = sound["column"], _own_unit(sound), unit_taken(sound)
+    turn = 2 * math.pi if unit == "rad" else TURN
+    if "wrap" in sound and own is not None:
+        if own != "deg":
+            yield Mistake("wrap", f"{column} is no angle, it is in {own}; leave it out")
+            return
+        if not math.isclose(sound["wrap"], turn, rel_tol=1e-12):
+            yield Mistake("wrap", f"the full circle is {turn!r} {unit}, got {sound['wrap']!r}")
+            return
+    if "wrap" in sound or sound.get("extra") is not None or not is_angle(column):
+        return
+    last = column.rpartition(".")[2]
+    low = -turn / 2 if last in _SIGNED else 0.0
+    written = f"GMAT writes {column} from {_short(low)} to {_short(low + turn)}"
+    if {"target", "tolerance"} <= sound.keys():
+        target, tolerance = sound["target"], sound["tolerance"]
+        if target - tolerance <= low or target + tolerance >= low + turn:
+            yield Mistake(
+                "target",
+                f"{written}, and the tolerance reaches beyond; add wrap = {turn:.16g}, so that "
+                "the distance is that on the circle",
+            )
+    if "within" in sound and last not in _BEYOND_A_TURN:
+        first, second = sound["within"]
+        if first < low or second > low + turn:
+            yield Mistake(
+                "within",
+                f"{written}; write target = {_short((first + second) / 2)}, tolerance = "
+                f"{_short((second - first) / 2)} and wrap = {turn:.16g}",
+            )
+
+
+def _short(number: float) -> str:
+    return f"{number:.10g}"
+
+
+def _mistakes_of_texts(sound: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield what is wrong with conditions and times."""
+    parsers = {"when": parse_condition, "at": parse_time, "since": parse_epoch}
+    for key, parse in parsers.items():
+        if key in sound:
+            try:
+                parse(sound[key])
+            except SweepConfigError as error:
+                yield Mistake(key, str(error).removesuffix("."))
+    column = sound.get("column")
+    of_a_report = column is not None and sound.get("extra") is None
+    if "since" in sound and of_a_report and not is_epoch_name(str(column)):
+        yield Mistake("since", f"{column} is no epoch; leave it out")
 
 
 def _mistakes_of_share(given: Mapping[str, Any]) -> Iterator[Mistake]:
