@@ -21,12 +21,16 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.folder.run_files import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-__all__ = ["Fragment", "read_fragment"]
+__all__ = ["Fragment", "column_names", "read_fragment"]
+
+type Chosen = Callable[[Sequence[str]], Sequence[str]]
+"""Which columns to read, of those that a file has."""
 
 _UNNAMED_LEVEL = re.compile(r"__index_level_\d+__")
 
@@ -61,7 +65,12 @@ class Fragment:
 
 
 def read_fragment(
-    fragment: Fragment, anchors: Sequence[Path], *, spool: bool, reserved: frozenset[str]
+    fragment: Fragment,
+    anchors: Sequence[Path],
+    *,
+    spool: bool,
+    reserved: frozenset[str],
+    chosen: Chosen | None = None,
 ) -> pa.Table:
     """Read one Parquet file.
 
@@ -75,6 +84,8 @@ def read_fragment(
         Decode the file one record batch at a time instead of as a whole; the table is the same.
     reserved : frozenset of str
         Columns to leave out.
+    chosen : callable, optional
+        Gets the names of the file's columns and returns those to read; without it, all are read.
 
     Raises
     ------
@@ -83,11 +94,23 @@ def read_fragment(
     ValueError
         The file cannot be read as Parquet, or repeats a column name.
     """
+    table = _first_read(fragment, anchors, lambda path: _read(path, spool=spool, chosen=chosen))
+    return _with_index_as_columns(table, fragment, reserved)
+
+
+def column_names(fragment: Fragment, anchors: Sequence[Path]) -> list[str]:
+    """Return the names of a file's columns, without its rows. Raises as `read_fragment` does."""
+    names: list[str] = _first_read(fragment, anchors, _names)
+    return names
+
+
+def _first_read(fragment: Fragment, anchors: Sequence[Path], read: Callable[[Path], Any]) -> Any:
+    """Read the file at the first of its places at which it is."""
     import pyarrow as pa
 
     for path in fragment.places(anchors):
         try:
-            table = _read(path, spool=spool)
+            return read(path)
         except FileNotFoundError:
             continue
         except (pa.ArrowException, OSError) as error:
@@ -95,7 +118,6 @@ def read_fragment(
                 f"{fragment} cannot be read as Parquet at {path}: {error}. "
                 "Resume the sweep to run it again if the file is damaged."
             ) from error
-        return _with_index_as_columns(table, fragment, reserved)
     tried = " nor at ".join(dict.fromkeys(str(path) for path in fragment.places(anchors)))
     raise FileNotFoundError(
         f"missing {fragment}: no file at {tried}. "
@@ -103,18 +125,34 @@ def read_fragment(
     )
 
 
-def _read(path: Path, *, spool: bool) -> pa.Table:
+def _read(path: Path, *, spool: bool, chosen: Chosen | None) -> pa.Table:
     import pyarrow as pa
+
+    with _opened(path) as file:
+        there = file.schema_arrow.names
+        # A repeated name is refused later, in the words for that.
+        if chosen is not None and len(set(there)) == len(there):
+            names = list(chosen(there))
+            # A name with dots is a path to pyarrow, which reads all that is below it.
+            return file.read(columns=names, use_threads=False).select(names)
+        if spool:
+            return pa.Table.from_batches(file.iter_batches(use_threads=False), file.schema_arrow)
+        return file.read(use_threads=False)
+
+
+def _names(path: Path) -> list[str]:
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     if not stat.S_ISREG(path.stat().st_mode):
         # To open a FIFO would wait for somebody to write to it.
         raise OSError("it is no plain file")
     # Sweeps consist of small files: without pre-buffering and threads one takes 0.1 ms, not 0.3 ms.
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        if spool:
-            return pa.Table.from_batches(file.iter_batches(use_threads=False), file.schema_arrow)
-        return file.read(use_threads=False)
+    return pq.ParquetFile(path, pre_buffer=False)
 
 
 def _with_index_as_columns(
