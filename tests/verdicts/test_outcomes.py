@@ -52,7 +52,12 @@ def recorded(folder: Path, entries: list[ManifestEntry], **fields: Any) -> Recor
 
 
 def limit(**fields: Any) -> Requirement:
-    given = {"column": "dv", "extra": "burns", "limit": "< 100", "probability": 0.99} | fields
+    given: dict[str, Any] = {
+        "column": "dv",
+        "extra": "burns",
+        "limit": "< 100",
+        "probability": 0.99,
+    } | fields
     return Requirement("dv", **given)
 
 
@@ -122,7 +127,7 @@ def test_a_prefix_of_no_run_at_all(tmp_path: Path) -> None:
 
 
 def test_runs_made_by_hand_are_judged_by_their_own_ids(tmp_path: Path) -> None:
-    record = {
+    record: dict[str, Any] = {
         "overrides": [], "output_dir": "run-x", "seed": None, "run_options": {},
         "postprocess": None, "context": {},
     }  # fmt: skip
@@ -235,6 +240,20 @@ def test_a_number_that_is_missing_or_not_finite_violates(tmp_path: Path, value: 
         found = judged(tmp_path, [entry(0), entry(1)], [value, value], limit=given)
 
         assert found.codes.tolist() == [VIOLATES, VIOLATES]
+
+
+@pytest.mark.parametrize(
+    ("never", "expected"), [("violates", VIOLATES), ("satisfies", HOLDS), (None, VIOLATES)]
+)
+def test_an_event_that_never_happens_counts_as_the_requirement_says(
+    tmp_path: Path, never: str | None, expected: int
+) -> None:
+    """The number is infinity then; NaN is missing all the same."""
+    event = {"reduce": "at_event", "when": "Sat.Earth.Altitude < 120", "never": never}
+
+    found = judged(tmp_path, [entry(i) for i in range(4)], [np.inf, NAN, -np.inf, 1.0], **event)
+
+    assert found.codes.tolist() == [expected, VIOLATES, VIOLATES, HOLDS]
 
 
 def test_a_file_that_cannot_be_read_and_a_skipped_run_say_nothing(tmp_path: Path) -> None:

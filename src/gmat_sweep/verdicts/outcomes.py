@@ -240,8 +240,8 @@ def outcomes(
     prefix : Prefix
         The runs.
     values : array of float64
-        The number of each run of the prefix, NaN where it is missing; those of failed runs are not
-        looked at.
+        The number of each run of the prefix: NaN where it is missing, infinity where the event of
+        a requirement with `never` did not happen. Those of failed runs are not looked at.
     unreadable : collection of int
         Runs whose files could not be read. They say nothing, as if they had failed for it.
     """
@@ -254,7 +254,12 @@ def outcomes(
     codes = np.full(len(prefix), UNKNOWN, np.int8)
     holds = np.fromiter(map(requirement.holds, values[has_value].tolist()), bool)
     codes[has_value] = np.where(holds, HOLDS, VIOLATES)
-    codes[is_ok & ~has_value] = VIOLATES
+    is_missing = is_ok & ~has_value
+    if requirement.never is not None:
+        never = is_ok & np.isposinf(values)
+        is_missing &= ~never
+        codes[never] = HOLDS if requirement.never == "satisfies" else VIOLATES
+    codes[is_missing] = VIOLATES
     failed = prefix.ends == _MISSION
     codes[failed] = {"violates": VIOLATES, "given-ok": LEFT_OUT}.get(requirement.failed, UNKNOWN)
     if requirement.timeout == "violates":
@@ -270,7 +275,7 @@ def outcomes(
         _refusal(
             requirement,
             prefix.run_ids[failed & asked].tolist(),
-            prefix.run_ids[is_ok & ~has_value & asked].tolist(),
+            prefix.run_ids[is_missing & asked].tolist(),
         ),
         mission_failures=mission,
         unknown_failures=failures - mission,
