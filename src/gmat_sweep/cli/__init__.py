@@ -65,6 +65,12 @@ def _table(arguments: argparse.Namespace) -> int:
     return made[arguments.command](arguments)
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.verify import verify
+
+    return verify(arguments)
+
+
 def _worker(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.prefect_worker import run_worker
 
@@ -89,6 +95,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "table": _table,
     "frame": _table,
     "report": _table,
+    "verify": _verify,
     "engine": reading.engine,
     "nights": pruning.prune,
     "sweeps": pruning.prune,

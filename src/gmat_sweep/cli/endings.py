@@ -20,8 +20,11 @@ __all__ = [
     "EXIT_CONFIG",
     "EXIT_DAMAGED",
     "EXIT_GENERIC",
+    "EXIT_INCONCLUSIVE",
     "EXIT_MANIFEST",
+    "EXIT_NOT_APPLICABLE",
     "EXIT_OK",
+    "EXIT_REQUIREMENT_FAILED",
     "EXIT_RUNS_FAILED",
     "ManifestProblemError",
     "ending_of",
@@ -37,6 +40,9 @@ EXIT_MANIFEST = 3
 EXIT_BACKEND = 4
 EXIT_RUNS_FAILED = 5
 EXIT_DAMAGED = 6
+EXIT_REQUIREMENT_FAILED = 7
+EXIT_INCONCLUSIVE = 8
+EXIT_NOT_APPLICABLE = 9
 
 EXIT_CODES = {
     EXIT_OK: "done; runs that failed are reported, and counted by --max-failed",
@@ -46,6 +52,9 @@ EXIT_CODES = {
     EXIT_BACKEND: "where runs execute is broken: the workers or the Prefect server",
     EXIT_RUNS_FAILED: "every run failed, or more than --max-failed",
     EXIT_DAMAGED: "doctor found damage, or could not mend all of it",
+    EXIT_REQUIREMENT_FAILED: "verify: a requirement is shown not to hold",
+    EXIT_INCONCLUSIVE: "verify: the runs show neither, or the limits were chosen after a look",
+    EXIT_NOT_APPLICABLE: "verify: this design or these runs cannot answer",
 }
 """Every exit code with its meaning, as ``--help`` lists them."""
 

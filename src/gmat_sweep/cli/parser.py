@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_studies(commands)
     _add_readers(commands)
     _add_tables(commands)
+    _add_verification(commands)
     _add_upkeep(commands)
     return parser
 
@@ -184,6 +185,34 @@ def _add_tables(commands: _Commands) -> None:
     )
     frame.add_argument("--name", metavar="REPORT", help="which ReportFile, where there are several")
     _manifest(_command(commands, "report", "print the final report of a sweep, in Markdown"))
+
+
+def _add_verification(commands: _Commands) -> None:
+    verify = _command(commands, "verify", "say which requirements a sweep is shown to meet")
+    _manifest(verify)
+    verify.add_argument(
+        "--requirements",
+        required=True,
+        metavar="FILE",
+        help="the requirements: .toml, .yaml, .json",
+    )
+    verify.add_argument(
+        "--plan",
+        choices=("fixed", "anytime"),
+        help="fixed: the runs that the sweep was started with; anytime: all, looked at and "
+        "extended whenever one likes; by default what was chosen before, or else fixed",
+    )
+    verify.add_argument(
+        "--allow-drift",
+        action="store_true",
+        help="judge runs together that were flown with different scripts, engines, hooks or data",
+    )
+    verify.add_argument("--json", action="store_true", help="print what verdicts.json holds")
+    verify.add_argument(
+        "--out",
+        metavar="PATH",
+        help="the folder of verdicts.json and verdicts.md; that of the manifest by default",
+    )
 
 
 def _add_studies(commands: _Commands) -> None:

@@ -1,0 +1,61 @@
+"""The command that judges a sweep by its requirements: verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.cli.endings import (
+    EXIT_INCONCLUSIVE,
+    EXIT_NOT_APPLICABLE,
+    EXIT_OK,
+    EXIT_REQUIREMENT_FAILED,
+    ManifestProblemError,
+    tell,
+)
+from gmat_sweep.disk.paths import absolute_path, user_path
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gmat_sweep.verdicts.requirement import Verdict
+
+__all__ = ["exit_code_of", "verify"]
+
+_CODES: dict[str, int] = {
+    "PASS": EXIT_OK,
+    "FAIL": EXIT_REQUIREMENT_FAILED,
+    "INCONCLUSIVE": EXIT_INCONCLUSIVE,
+    "NOT APPLICABLE": EXIT_NOT_APPLICABLE,
+}
+
+
+def exit_code_of(verdict: Verdict) -> int:
+    """Return the exit code of a campaign's verdict."""
+    return _CODES[verdict]
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Judge a sweep, write its verdicts, and print them."""
+    from gmat_sweep.verdicts.judging import Judge
+    from gmat_sweep.verdicts.reading import load_requirements
+
+    requirements = load_requirements(absolute_path(arguments.requirements, "requirements"))
+    folder = None if arguments.out is None else absolute_path(arguments.out, "--out")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise SweepConfigError(f"--out {arguments.out} is a file. Name a folder.")
+    absolute_path(arguments.manifest, "manifest")
+    path = user_path(arguments.manifest, "manifest")
+    judge = Judge(requirements, arguments.plan, allow_drift=arguments.allow_drift)
+    try:
+        verdicts = judge.look(path)
+    except FileNotFoundError as error:
+        if Path(error.filename or path) != path:
+            raise
+        raise ManifestProblemError(f"manifest not found: {arguments.manifest}") from None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    verdicts.write(folder)
+    tell(verdicts.to_json().rstrip("\n") if arguments.json else verdicts.to_text())
+    return exit_code_of(verdicts.verdict)
