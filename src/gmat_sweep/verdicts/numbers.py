@@ -83,7 +83,7 @@ class KeptNumbers:
         values: Mapping[str, NDArray[np.float64]],
         unreadable: Mapping[int, str],
     ) -> None:
-        """Take in the numbers of runs of the prefix, and why the files of some could not be read."""
+        """Take in the numbers of runs, and why the files of some could not be read."""
         import numpy as np
 
         places = np.searchsorted(self._run_ids, np.asarray(run_ids, dtype=np.int64))

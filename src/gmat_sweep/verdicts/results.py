@@ -402,11 +402,11 @@ class Verdicts:
         )
 
     def _facts(self) -> str:
+        runs = f"{self.prefix} of {self.planned} runs judged"
+        script = f"script `{one_line(self.script_sha256[:12])}`"
         facts = [
-            f"- plan {self.plan}; {self.design.replace('_', ' ')}, seed {self.seed}; "
-            f"{self.prefix} of {self.planned} runs judged",
-            f"- manifest: `{one_line(self.manifest)}`, {self.manifest_lines} lines; script "
-            f"`{one_line(self.script_sha256[:12])}`",
+            f"- plan {self.plan}; {self.design.replace('_', ' ')}, seed {self.seed}; {runs}",
+            f"- manifest: `{one_line(self.manifest)}`, {self.manifest_lines} lines; {script}",
             *(f"- {plain(note)}" for note in self.notes),
         ]
         for each in self.requirements:

@@ -1,9 +1,9 @@
 """The rule of each plan, applied to the outcomes of one requirement: PASS, FAIL or neither.
 
 ``n`` runs are counted, and each holds, violates or is unknown. For PASS every unknown run counts
-as a violation, for FAIL none does. A run that is still to come is unknown, too: with that, the p
-values of a fixed plan that is not finished lead to the verdict of its curtailed test, and the bounds
-hold however the rest ends. No function here knows when, or how often, somebody looks.
+as a violation, for FAIL none does. A run that is still to come is unknown, too: so the p values of
+a fixed plan that is not finished lead to the verdict of its curtailed test, and the bounds hold
+however the rest ends. No function here knows when, or how often, somebody looks.
 """
 
 from __future__ import annotations
