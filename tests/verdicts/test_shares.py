@@ -69,6 +69,12 @@ def test_shares_must_be_between_0_and_1(wrong: object) -> None:
         share_of(wrong, "confidence")
 
 
+def test_no_violation_at_all_can_be_expected() -> None:
+    assert share_of("0%", "expect", or_none=True) == share_of(0, "expect", or_none=True) == 0.0
+    with pytest.raises(SweepConfigError, match="is not between 0 and 1"):
+        share_of("100%", "expect", or_none=True)
+
+
 def test_a_negative_share_is_refused() -> None:
     with pytest.raises(SweepConfigError, match=r"confidence -0\.5 is no share"):
         share_of(-0.5, "confidence")

@@ -266,8 +266,7 @@ def _nearer(begin: int, expected: float, q: float, alpha: float, power: float) -
 
 
 def _expected(given: float | str, q: float) -> float:
-    is_none = not isinstance(given, bool | str) and given == 0
-    p = 0.0 if is_none else share_of(given, "expect")
+    p = share_of(given, "expect", or_none=True)
     if p >= q:
         raise SweepConfigError(
             f"expect {shown(given)}: a requirement of {percent(complement(q))} allows {percent(q)} "

@@ -16,7 +16,7 @@ _SIGMA = re.compile(r"\s*(\d+(?:\.\d+)?)[\s-]*(?:sigmas?|\u03c3)\s*", re.IGNOREC
 _MOST_SIGMA = 8
 
 
-def share_of(value: object, name: str) -> float:
+def share_of(value: object, name: str, *, or_none: bool = False) -> float:
     """Return a share of runs that was given as a number or as text.
 
     Parameters
@@ -25,6 +25,8 @@ def share_of(value: object, name: str) -> float:
         A share between 0 and 1, exclusive: ``0.997``, ``"0.997"`` or ``"99.7%"``.
     name : str
         What it is, for the message.
+    or_none : bool
+        Take 0, too.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def share_of(value: object, name: str) -> float:
         )
     number = Decimal(written[1] + (written[2] or ""))
     share = float(number / 100 if written[3] else number)
-    if not 0 < share < 1:
+    if not 0 < share < 1 and not (or_none and share == 0):
         offer = ""
         if not written[3] and 1 < number < 100:
             offer = f" For {text.strip()} percent write {text.strip()}%."
