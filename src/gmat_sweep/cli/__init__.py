@@ -65,10 +65,10 @@ def _table(arguments: argparse.Namespace) -> int:
     return made[arguments.command](arguments)
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    from gmat_sweep.cli.verify import verify
+def _runs_needed(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.runs_needed import runs_needed
 
-    return verify(arguments)
+    return runs_needed(arguments)
 
 
 def _worker(arguments: argparse.Namespace) -> int:
@@ -97,13 +97,14 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": _table,
     "verify": _verify,
     "engine": reading.engine,
+    "runs-needed": _runs_needed,
     "nights": pruning.prune,
     "sweeps": pruning.prune,
     "worker": _worker,
 }
 
 # These commands leave files. All others are for what they print.
-_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine", "report"}
+_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine", "report", "runs-needed"}
 
 
 def entry_point() -> None:

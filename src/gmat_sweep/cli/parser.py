@@ -58,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_studies(commands)
     _add_readers(commands)
     _add_tables(commands)
-    _add_verification(commands)
+    _add_verdicts(commands)
     _add_upkeep(commands)
     return parser
 
@@ -257,6 +257,43 @@ def _add_studies(commands: _Commands) -> None:
         )
     schema = actions.add_parser("schema", help="print the JSON schema of a study, for editors")
     schema.add_argument("--out", metavar="PATH", help="write it to a file instead")
+
+
+def _add_verdicts(commands: _Commands) -> None:
+    needed = _command(
+        commands,
+        "runs-needed",
+        "say how many runs show that a requirement is met, and what it takes",
+    )
+    needed.add_argument(
+        "--probability",
+        required=True,
+        metavar="SHARE",
+        help="the share of runs that must meet it: 0.997 or 99.7%%",
+    )
+    needed.add_argument(
+        "--confidence", required=True, metavar="SHARE", help="how surely it must be shown: 90%%"
+    )
+    needed.add_argument(
+        "--expect",
+        metavar="SHARE",
+        help="the share of violations that is expected: also name the smallest sample that then "
+        "passes",
+    )
+    needed.add_argument(
+        "--power",
+        metavar="SHARE",
+        default="90%",
+        help="with --expect: its chance to pass (default 90%%)",
+    )
+    needed.add_argument(
+        "--from",
+        dest="source",
+        type=manifest_in,
+        metavar="MANIFEST",
+        help="a sweep of the mission, or its folder: also say the time and the disk space, by its "
+        "runs per second and bytes per run",
+    )
 
 
 def _add_upkeep(commands: _Commands) -> None:

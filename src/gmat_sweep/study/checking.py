@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.spec import RunOutcome
 
-__all__ = ["StudyCheck", "checked_study"]
+__all__ = ["StudyCheck", "checked_study", "size_text", "time_text"]
 
 # The manifest's line of a run, and its seal, which say the same.
 _LINES_PER_RUN = 2
@@ -93,11 +93,11 @@ class StudyCheck:
             said = f": {_text(spec)}" if spec is not None else ""
             lines.append(f"  {name}{said}; {_range(values)}")
         lines.append(
-            f"trial:   a run takes {self.trial_s:.2f} s and {_size(self.trial_bytes)} on disk"
+            f"trial:   a run takes {self.trial_s:.2f} s and {size_text(self.trial_bytes)} on disk"
         )
         lines.append(
-            f"in all:  about {_time(self.estimated_s)} with {self.workers} workers, "
-            f"{_size(self.estimated_bytes)} on disk, {self.runs} task runs on the server"
+            f"in all:  about {time_text(self.estimated_s)} with {self.workers} workers, "
+            f"{size_text(self.estimated_bytes)} on disk, {self.runs} task runs on the server"
         )
         return lines
 
@@ -183,7 +183,8 @@ def _range(values: pd.Series[Any]) -> str:
     return ", ".join(f"{value} ({count} runs)" for value, count in found.items())
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
+    """Return a number of bytes for a person, to three digits: ``31.2 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
@@ -191,7 +192,8 @@ def _size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """Return a duration for a person: ``37 s``, ``12 min``, ``5.3 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
