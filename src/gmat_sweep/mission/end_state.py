@@ -13,10 +13,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmat_sweep.mission.report_layout import ReportLayout, report_layouts
 from gmat_sweep.mission.script import Resource, resources_in, statements_of
-from gmat_sweep.mission.statements import Statement, bare_value
+from gmat_sweep.mission.statements import ScriptText, Statement, bare_value
 
-__all__ = ["EndStateReport", "end_state_report", "report_names", "reports_something"]
+__all__ = [
+    "EndStateReport",
+    "end_state_report",
+    "layouts_flown",
+    "report_names",
+    "reports_something",
+]
 
 _BODY_TYPES = frozenset({"Asteroid", "Comet", "Moon", "Planet"})
 _BUILT_IN_BODIES = frozenset(
@@ -108,6 +115,28 @@ def report_names(script: Path, *, end_state: bool) -> list[str]:
         if added is not None:
             return [added.name]
     return list(dict.fromkeys(each.name for each in resources if each.type == "ReportFile"))
+
+
+def layouts_flown(script: Path, *, end_state: bool) -> dict[str, ReportLayout]:
+    """Return what the reports of a mission's runs have, as `report_names` names them.
+
+    Parameters
+    ----------
+    script, end_state
+        As for `report_names`.
+
+    Raises
+    ------
+    OSError
+        The script cannot be read.
+    """
+    statements = list(statements_of(script))
+    if end_state and not reports_something(statements):
+        added = end_state_report(resources_in(statements), statements)
+        if added is not None:
+            lines = "\n".join([*added.declarations, "BeginMissionSequence;", added.command])
+            return report_layouts(ScriptText(script, lines.encode()).statements)
+    return report_layouts(statements)
 
 
 def end_state_report(

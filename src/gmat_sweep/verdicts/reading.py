@@ -27,6 +27,8 @@ __all__ = [
     "load_requirements",
     "problems_in",
     "problems_of_tables",
+    "read_requirements_file",
+    "requirements_in",
     "requirements_of",
     "shown",
 ]
@@ -94,28 +96,81 @@ def load_requirements(
     if isinstance(source, Requirements):
         return source
     if isinstance(source, str | Path):
-        file = read_keyed_file(user_path(source, "requirements"), "file of requirements", _SUFFIXES)
-        content, name = file.content, str(file.source)
-    else:
-        file, content, name = None, source, None
-    if not isinstance(content, str | bytes | Mapping) and isinstance(content, Iterable):
-        content = {TABLES: list(content)}
-        if file is not None:
-            inner = {(TABLES, *path): line for path, line in file.lines.items()}
-            file = replace(file, lines=inner)
+        file = read_requirements_file(user_path(source, "requirements"))
+        return requirements_in(file, {})
+    return _checked(_with_tables(source), None)
+
+
+def read_requirements_file(path: Path) -> KeyedFile:
+    """Read a file of requirements; what it says is not looked at.
+
+    Raises
+    ------
+    SweepConfigError
+        The file cannot be read.
+    """
+    file = read_keyed_file(path, "file of requirements", _SUFFIXES)
+    if not isinstance(file.content, list):
+        return file
+    lines = {(TABLES, *key): line for key, line in file.lines.items()}
+    return replace(file, content=_with_tables(file.content), lines=lines)
+
+
+def requirements_in(file: KeyedFile, defaults: Mapping[str, Any]) -> Requirements:
+    """Return the requirements of a file.
+
+    Parameters
+    ----------
+    file : KeyedFile
+        The file.
+    defaults : mapping
+        What counts where the file does not say it: ``plan``, ``confidence``, ``sample``.
+
+    Raises
+    ------
+    SweepConfigError
+        As `load_requirements`.
+    """
+    content = file.content
+    if isinstance(content, Mapping):
+        said = {key: value for key, value in content.items() if value is not None}
+        content = {**defaults, **said}
+    return _checked(content, file)
+
+
+def _with_tables(content: Any) -> Any:
+    if isinstance(content, str | bytes | Mapping) or not isinstance(content, Iterable):
+        return content
+    return {TABLES: list(content)}
+
+
+def _checked(content: Any, file: KeyedFile | None) -> Requirements:
     problems = problems_in(content)
     if problems:
-        what = "These are" if name is None else f"{name} has"
+        what = "These are" if file is None else f"{file.source} has"
         listed = "".join(f"\n  - {shown(each, file)}" for each in dict.fromkeys(problems))
         raise SweepConfigError(f"{what} no requirements that can be judged:{listed}")
-    return requirements_of(content, name)
+    return requirements_of(content, file)
 
 
-def requirements_of(content: Mapping[str, Any], source: str | None = None) -> Requirements:
-    """Return the requirements of a content without mistakes."""
+def requirements_of(
+    content: Mapping[str, Any], file: KeyedFile | None = None, path: tuple[str, ...] = (TABLES,)
+) -> Requirements:
+    """Return the requirements of a content without mistakes.
+
+    Parameters
+    ----------
+    content : mapping
+        The keys of a file of requirements.
+    file : KeyedFile, optional
+        The file that they are from.
+    path : tuple of str
+        Where in it the list of requirements is.
+    """
     confidence = content.get("confidence")
     made = []
-    for each in content[TABLES]:
+    lines: dict[tuple[str, str], int] = {}
+    for number, each in enumerate(content[TABLES]):
         if isinstance(each, Requirement):
             made.append(each)
             continue
@@ -123,12 +178,17 @@ def requirements_of(content: Mapping[str, Any], source: str | None = None) -> Re
         if confidence is not None and table.get("confidence") is None:
             table["confidence"] = confidence
         made.append(Requirement.from_dict(table))
+        for key in KEYS if file is not None else ():
+            line = file.line_of((*path, str(number), key)) if file is not None else None
+            if line is not None:
+                lines[made[-1].name, key] = line
     return Requirements(
         tuple(made),
         plan=content.get("plan"),
         confidence=float(DEFAULT_CONFIDENCE if confidence is None else confidence),
         sample=content.get("sample"),
-        source=source,
+        source=None if file is None else str(file.source),
+        lines=lines,
     )
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, fields
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -364,6 +364,8 @@ class Requirements:
         The user's claim that the rows of an explicit design are independent draws in their order.
     source : str or None
         The file; None of requirements that were made in Python.
+    lines : mapping of (str, str) to int
+        The line of each key of each requirement in that file, by the requirement's name.
     """
 
     requirements: tuple[Requirement, ...]
@@ -371,6 +373,21 @@ class Requirements:
     confidence: float = DEFAULT_CONFIDENCE
     sample: Literal["independent"] | None = None
     source: str | None = None
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict, compare=False, repr=False)
+
+    def place(self, name: str, key: str) -> str:
+        """Return where a requirement says something: ``reqs.toml, line 5, requirement 'a', unit``.
+
+        Parameters
+        ----------
+        name : str
+            The requirement.
+        key : str
+            The key.
+        """
+        line = self.lines.get((name, key))
+        parts = [self.source or "", "" if line is None else f"line {line}", f"requirement {name!r}"]
+        return ", ".join(filter(None, [*parts, key]))
 
     def __getitem__(self, name: str) -> Requirement:
         """Return the requirement of a name.
