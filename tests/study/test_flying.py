@@ -12,6 +12,7 @@ import pytest
 from gmat_sweep import Manifest, SweepConfigError
 from gmat_sweep.cli import main
 from gmat_sweep.flows import gmat_sweep_flow
+from gmat_sweep.mission.end_state import layouts_flown
 from gmat_sweep.study import fly_study
 from gmat_sweep.study.checking import checked_study
 from repository import DATA
@@ -39,6 +40,12 @@ covariance = "state.opm"
 
 [run]
 workers = 1
+
+[[requirement]]
+name = "sma"
+column = "Sat.Earth.SMA"
+within = [6990.0, 7010.0]
+probability = 0.99
 """
 
 
@@ -67,6 +74,8 @@ def test_shell_python_and_flow_give_the_same(
     gmat_sweep_flow(study=study, out=tmp_path / "flow")
 
     assert list(frame.index.unique("run_id")) == [-1, 0, 1, 2]
+    declared = layouts_flown(study.parent / "leo_basic.script", end_state=True)["RF"]
+    assert set(declared.blocks[0].labels) <= {"Sat.UTCGregorian", *frame}
     record = None
     for name in ("python", "shell", "flow"):
         path = tmp_path / name / "manifest.jsonl"
@@ -98,6 +107,9 @@ def test_a_check_flies_one_trial_run_and_leaves_nothing(
     assert "monte-carlo, 5 runs, seed 11 and the nominal run" in said
     assert "Sat.DryMass: truncnorm:850" in said
     assert "6 task runs on the server" in said
+    assert "judged:  plan fixed" in said
+    assert "sma: final Sat.Earth.SMA in [6990, 7010] km in at least 99 %, with 90 % conf" in said
+    assert "5 runs cannot show this; at least 230 are needed" in said
     assert sorted(study.parent.iterdir()) == before
     assert not (tmp_path / "o").exists()
     table = pd.read_csv(draws, index_col="run_id")
@@ -123,6 +135,11 @@ def test_what_overrides_a_study_is_checked_like_the_study(study: Path, tmp_path:
         ('"Sat.DryMass" =', '"Sat.DryMess" =', "unknown field 'DryMess'"),
         ('"Sat.DryMass" =', '"Sat.X" =', r"Sat\.X is drawn twice: by 'Sat' and by 'Sat\.X'"),
         ('"Sat.DryMass" =', '"Sat.SMA" =', "elements of two state types"),
+        (
+            'column = "Sat.Earth.SMA"',
+            'column = "Sat.Earth.SAM"',
+            r"changed\.toml, line 18, requirement 'sma', column: no report has the column .*SMA'\?",
+        ),
     ],
 )
 def test_what_only_the_mission_shows_is_told_before_any_run(

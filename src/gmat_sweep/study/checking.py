@@ -16,6 +16,7 @@ from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.study.planning import PlannedStudy, planned_study
+from gmat_sweep.study.requirements import outlook
 from gmat_sweep.sweep.preflight import prepare_missions
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class StudyCheck:
             spec = specs.get(name)
             said = f": {_text(spec)}" if spec is not None else ""
             lines.append(f"  {name}{said}; {_range(values)}")
+        lines += self._requirement_lines()
         lines.append(
             f"trial:   a run takes {self.trial_s:.2f} s and {size_text(self.trial_bytes)} on disk"
         )
@@ -99,6 +101,20 @@ class StudyCheck:
             f"in all:  about {time_text(self.estimated_s)} with {self.workers} workers, "
             f"{size_text(self.estimated_bytes)} on disk, {self.runs} task runs on the server"
         )
+        return lines
+
+    def _requirement_lines(self) -> list[str]:
+        required, study = self.planned.requirements, self.planned.study
+        if required is None:
+            return []
+        upto = "" if study.max_runs is None else f", {study.max_runs} runs at most"
+        plan = "anytime" if study.max_runs is not None else required.plan or "fixed"
+        lines = [f"judged:  plan {plan}{upto}"]
+        for each in required.requirements:
+            sure = f"{100 * each.confidence:.10g} % confidence"
+            doubt = outlook(each, study, required.plan)
+            lines.append(f"  {each.name}: {each.statement}, with {sure}")
+            lines += [f"    {doubt}"] * bool(doubt)
         return lines
 
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gmat_sweep.sweep.settings import MaxFailed, RunCount, RunSettings, Seed
+from gmat_sweep.verdicts.schema import requirements_schema
 
 __all__ = [
     "Axis",
@@ -122,6 +131,13 @@ class RunTable(RunSettings):
     )
 
 
+type Given = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "string"}, requirements_schema()]}),
+]
+type Tables = Annotated[Any, WithJsonSchema(requirements_schema())]
+
+
 class Study(_Table):
     """A study: a mission, what varies in it, and how its runs execute."""
 
@@ -145,6 +161,31 @@ class Study(_Table):
         description="What varies: GMAT's name of a field, and its distribution or its values.",
     )
     run: RunTable = Field(default_factory=RunTable, description="Where and how runs execute.")
+    requirements: Given = Field(
+        default=None,
+        description="What the mission must do: a file of requirements, or the tables themselves.",
+    )
+    requirement: Tables = Field(
+        default=None, description="The tables of the requirements, as a file of them has them."
+    )
+    plan: Literal["fixed", "anytime"] | None = Field(
+        default=None,
+        description="How requirements are judged: once all n runs have ended, or at any time.",
+    )
+    confidence: float | None = Field(
+        default=None, gt=0.5, lt=1, description="Of requirements that give none; 0.9 if left out."
+    )
+    sample: Literal["independent"] | None = Field(
+        default=None,
+        description="Of an explicit design: the claim that its rows are independent draws.",
+    )
+    max_runs: RunCount | None = Field(
+        default=None,
+        description="Fly until the requirements are decided, and no more runs than this.",
+    )
+    batch: RunCount | None = Field(
+        default=None, description="How many runs are flown before the requirements are judged."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:
@@ -160,7 +201,36 @@ class Study(_Table):
             )
         else:
             _must(self.n is not None, "n", f"a design {self.design!r} needs the number of runs")
+        self._requirements_fit()
         return self
+
+    def _requirements_fit(self) -> None:
+        both = self.requirements is not None and self.requirement is not None
+        _must(not both, "requirements", "there are tables [[requirement]], too; leave one out")
+        for key in ("plan", "confidence", "sample", "max_runs", "batch"):
+            if getattr(self, key) is not None:
+                needed = self.requirements is not None or self.requirement is not None
+                _must(needed, key, "there are no requirements; add them, or leave it out")
+        if self.sample is not None:
+            _must(
+                self.design == "explicit", "sample", "only the rows of an explicit design claim it"
+            )
+        if self.max_runs is not None:
+            _must(
+                self.design == "monte-carlo",
+                "max_runs",
+                f"runs of a design {self.design!r} are not independent draws; fly monte-carlo",
+            )
+            _must(
+                self.plan != "fixed",
+                "max_runs",
+                'a fixed plan flies n runs; write plan = "anytime", or leave it out',
+            )
+            _must(
+                self.n is None or self.n <= self.max_runs,
+                "max_runs",
+                f"it is less than n, {self.n}; write more",
+            )
 
 
 def _must(holds: bool, key: str, problem: str) -> None:

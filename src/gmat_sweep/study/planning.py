@@ -14,15 +14,19 @@ from gmat_sweep.plans import grid_plan, samples_plan
 from gmat_sweep.plans.notation import read_samples
 from gmat_sweep.study.model import Study
 from gmat_sweep.study.reading import read_study
+from gmat_sweep.study.requirements import requirements_of_study
 from gmat_sweep.study.varying import grid_of, perturb_of
 from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
+from gmat_sweep.verdicts.declared import refuse_undeclared
+from gmat_sweep.verdicts.reading import load_requirements
 
 if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.plans import Plan
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.options import SweepOptions
+    from gmat_sweep.verdicts.requirement import Requirements
 
 __all__ = [
     "OpenStudy",
@@ -44,10 +48,13 @@ class OpenStudy:
         What it says.
     source : Path
         Its file; relative paths in it start from that folder.
+    requirements : Requirements or None
+        What the mission must do, if it says that; `planned` looks for their columns in the mission.
     """
 
     study: Study
     source: Path
+    requirements: Requirements | None = None
 
     @property
     def script(self) -> Path:
@@ -76,9 +83,16 @@ class OpenStudy:
         Raises
         ------
         SweepConfigError
-            The study makes no sweep; the message names the place.
+            The study makes no sweep, or has a requirement that no run of the mission can answer;
+            the message names the place.
         """
-        return PlannedStudy(self.study, self.script, folder, self._plan(folder))
+        script = self.script
+        if self.requirements is not None:
+            run = self.study.run
+            refuse_undeclared(
+                self.requirements, script, end_state=run.end_state, hook=run.postprocess
+            )
+        return PlannedStudy(self.study, script, folder, self._plan(folder), self.requirements)
 
     def _beside(self, path: str) -> Path:
         return (self.source.parent / user_path(path, "study")).resolve()
@@ -107,12 +121,15 @@ class PlannedStudy:
         The mission script and the sweep folder, absolute.
     plan : Plan
         The runs.
+    requirements : Requirements or None
+        What the mission must do.
     """
 
     study: Study
     script: Path
     folder: Path
     plan: Plan
+    requirements: Requirements | None = None
 
     def options(self, *, progress: bool) -> SweepOptions:
         """Return how its runs are run."""
@@ -144,8 +161,9 @@ def opened_study(path: str | Path, **overrides: Any) -> OpenStudy:
         The study file.
     **overrides
         Keys of the study that count instead of the file's: ``n``, ``seed``, ``out``, ``nominal``,
-        ``workers`` of its table ``run``, or a mapping ``run`` of several of its keys. None leaves
-        the file's.
+        ``workers`` of its table ``run``, a mapping ``run`` of several of its keys; ``requirements``
+        (a path from the current folder, or all that `load_requirements` takes), ``plan``,
+        ``max_runs``, ``batch``. None leaves the file's.
 
     Raises
     ------
@@ -154,7 +172,16 @@ def opened_study(path: str | Path, **overrides: Any) -> OpenStudy:
     """
     source = user_path(path, "study").absolute()
     given = {key: value for key, value in overrides.items() if value is not None}
-    return OpenStudy(_overridden(read_study(source), given), source)
+    chosen = given.pop("requirements", None)
+    loaded = None if chosen is None else load_requirements(chosen)
+    replaced: set[str] = set()
+    if loaded is not None:
+        replaced = {"requirements", "requirement", "confidence", "plan", "sample"}
+        tables = [each.to_dict() for each in loaded.requirements]
+        given["requirements"] = loaded.source or tables
+    overridden = given.keys() - {"requirements"}
+    study = _overridden(read_study(source), given, replaced)
+    return OpenStudy(study, source, requirements_of_study(study, source, loaded, overridden))
 
 
 def planned_study(path: str | Path, **overrides: Any) -> PlannedStudy:
@@ -206,8 +233,8 @@ def fly_study(path: str | Path, *, progress: bool = True, **overrides: Any) -> S
         return Sweep.of_plan(planned.plan, *place, backend=pool, options=options).run()
 
 
-def _overridden(study: Study, overrides: dict[str, Any]) -> Study:
-    said = study.model_dump(exclude_unset=True)
+def _overridden(study: Study, overrides: dict[str, Any], replaced: set[str]) -> Study:
+    said = study.model_dump(exclude_unset=True, exclude=replaced)
     run = {**overrides.pop("run", {})}
     if "workers" in overrides:
         run["workers"] = overrides.pop("workers")

@@ -18,8 +18,9 @@ from gmat_sweep.study.model import (
     RunTable,
     Study,
 )
+from gmat_sweep.verdicts.reading import Problem, problems_of_tables, shown
 
-__all__ = ["read_study", "study_schema"]
+__all__ = ["read_study", "study_file", "study_schema"]
 
 _SUFFIXES = (".toml", ".yaml", ".yml")
 _MODELS: Mapping[str, type[BaseModel]] = {
@@ -51,13 +52,40 @@ def read_study(path: str | Path) -> Study:
         such place, with the line and the key.
     """
     source = Path(path)
-    file = read_keyed_file(source, "study", _SUFFIXES)
+    file = study_file(source)
+    problems: list[str] = []
+    study = None
     try:
-        return Study.model_validate(file.content)
+        study = Study.model_validate(file.content)
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(dict(each), file) for each in error.errors())
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        raise SweepConfigError(f"{source} is no study:{listed}") from None
+        problems = [_problem(dict(each), file) for each in error.errors()]
+    problems += (shown(each, file) for each in _problems_of_requirements(file.content))
+    if study is None or problems:
+        listed = "".join(f"\n  - {problem}" for problem in dict.fromkeys(problems))
+        raise SweepConfigError(f"{source} is no study:{listed}")
+    return study
+
+
+def study_file(source: Path) -> KeyedFile:
+    """Read a study file; what it says is not looked at.
+
+    Raises
+    ------
+    SweepConfigError
+        The file is not there or cannot be read.
+    """
+    return read_keyed_file(source, "study", _SUFFIXES)
+
+
+def _problems_of_requirements(content: Any) -> list[Problem]:
+    """Return what is wrong with requirements that stand in the study itself."""
+    found: list[Problem] = []
+    for key in ("requirements", "requirement"):
+        tables = content.get(key) if isinstance(content, Mapping) else None
+        is_file = key == "requirements" and isinstance(tables, str)
+        if tables is not None and not is_file:
+            found += problems_of_tables(tables, (key,))
+    return found
 
 
 def _problem(error: Mapping[str, Any], file: KeyedFile) -> str:

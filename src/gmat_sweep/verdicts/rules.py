@@ -23,6 +23,9 @@ __all__ = [
     "DEFAULT_CONFIDENCE",
     "DEFAULT_LIMIT",
     "KEYS",
+    "NUMBERS",
+    "SHARES",
+    "WORDS",
     "Mistake",
     "limit_of",
     "mistake_of_a_share",
@@ -76,7 +79,7 @@ _EXAMPLES = {
     "never": 'never = "violates" or never = "satisfies": what a run is in which it never happens',
     "solver": 'solver = "DC1"',
 }
-_WORDS = {
+WORDS = {
     "reduce": tuple(_NEEDED),
     "between": ("linear", "never"),
     "never": ("violates", "satisfies"),
@@ -98,8 +101,8 @@ _SIGNED = frozenset({"RA", "RAV", "Longitude", "PlanetodeticLON"})
 # The mean anomaly of a hyperbolic orbit is not wrapped, and mean longitude is a sum.
 _BEYOND_A_TURN = frozenset({"MA", "MLONG", "Delaunayl"})
 _TEXTS = ("column", "report", "extra", "unit", "at", "when", "solver", "since")
-_NUMBERS = ("target", "tolerance", "wrap")
-_SHARES = ("probability", "quantile", "confidence")
+NUMBERS = ("target", "tolerance", "wrap")
+SHARES = ("probability", "quantile", "confidence")
 KEYS = (
     "name", "column", "report", "extra", "reduce", "limit", "within", "target", "tolerance",
     "wrap", "unit", "probability", "quantile", "every", "all_of", "confidence", "at", "between",
@@ -224,20 +227,20 @@ def _mistake_of_form(key: str, value: Any) -> str:
         if isinstance(value, str) and _NAME.fullmatch(value):
             return ""
         return f"it must be small letters, digits and hyphens, such as 'dv99', got {value!r}"
-    if key in _WORDS:
-        if isinstance(value, str) and value in _WORDS[key]:
+    if key in WORDS:
+        if isinstance(value, str) and value in WORDS[key]:
             return ""
-        listed = ", ".join(map(repr, _WORDS[key]))
-        close = difflib.get_close_matches(str(value), _WORDS[key], n=1)
+        listed = ", ".join(map(repr, WORDS[key]))
+        close = difflib.get_close_matches(str(value), WORDS[key], n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         return f"it must be one of {listed}, got {value!r}{meant}"
     if key in _TEXTS:
         if isinstance(value, str) and value.strip() and value == value.strip():
             return ""
         return f"it must be text without blanks around it, got {value!r}"
-    if key in _NUMBERS:
+    if key in NUMBERS:
         return number_mistake(value) or _mistake_of_number(key, value)
-    if key in _SHARES:
+    if key in SHARES:
         return mistake_of_a_share(key, value)
     return {
         "limit": _mistake_of_a_limit,
