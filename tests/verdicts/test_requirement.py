@@ -45,6 +45,25 @@ def test_it_has_the_keys_of_a_file_and_cannot_be_changed() -> None:
     assert gmat_sweep.Requirement is Requirement
 
 
+@given(st.lists(st.sampled_from([0.0, -1.0, 1.0, 9.9, 10.0, 350.0, 1e308, -1e308]) | st.floats()))
+def test_many_numbers_at_once_hold_where_each_by_itself_does(values: list[float]) -> None:
+    for keys in (
+        {"limit": "< 10"},
+        {"limit": "<= 10"},
+        {"limit": "> -1"},
+        {"limit": ">= -1"},
+        {"within": (-1.0, 10.0)},
+        {"target": 0.0, "tolerance": 10.0},
+        {"target": 0.0, "tolerance": 10.0, "wrap": 360.0},
+    ):
+        requirement = required(**keys)
+
+        held = requirement.which_hold(np.array(values, dtype=float))
+
+        assert held.tolist() == [requirement.holds(value) for value in values]
+
+
+
 @pytest.mark.parametrize(
     ("keys", "holding", "violating"),
     [

@@ -252,8 +252,7 @@ def outcomes(
         is_ok &= ~np.isin(prefix.run_ids, list(unreadable))
     has_value = is_ok & np.isfinite(values)
     codes = np.full(len(prefix), UNKNOWN, np.int8)
-    holds = np.fromiter(map(requirement.holds, values[has_value].tolist()), bool)
-    codes[has_value] = np.where(holds, HOLDS, VIOLATES)
+    codes[has_value] = np.where(requirement.which_hold(values[has_value]), HOLDS, VIOLATES)
     is_missing = is_ok & ~has_value
     if requirement.never is not None:
         never = is_ok & np.isposinf(values)

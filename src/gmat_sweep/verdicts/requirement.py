@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.verdicts.rules import (
@@ -23,6 +23,10 @@ from gmat_sweep.verdicts.rules import (
     mistakes_in,
     unit_taken,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "Between",
@@ -278,6 +282,29 @@ class Requirement:
             ">": value > number,
             ">=": value >= number,
         }[relation]
+
+    def which_hold(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return of each number whether it `holds`; faster than one call for each."""
+        import numpy as np
+
+        with np.errstate(invalid="ignore", over="ignore"):
+            if self.within is not None:
+                held = (values >= self.within[0]) & (values <= self.within[1])
+            elif self.target is not None and self.tolerance is not None and self.wrap is None:
+                held = np.abs(values - self.target) <= self.tolerance
+            elif self.target is not None:
+                # NumPy has no remainder that is nearest to zero.
+                return np.fromiter(map(self.holds, values.tolist()), np.bool_, len(values))
+            else:
+                relation, number = self._relation()
+                compare = {
+                    "<": np.less,
+                    "<=": np.less_equal,
+                    ">": np.greater,
+                    ">=": np.greater_equal,
+                }[relation]
+                held = compare(values, number)
+        return held & np.isfinite(values)
 
     def margin(self, value: float) -> float:
         """Return by how much a number meets the limit; negative: by how much it violates it.
