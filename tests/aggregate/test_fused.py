@@ -47,9 +47,12 @@ def test_exact_fusion_keeps_the_epochs_all_reports_of_a_run_have(sweep: SweepOnD
 
     assert frame.index.names == ["run_id", "time"]
     assert frame.columns.names == ["report", "field"]
+    # Run 0 wrote the rows of B backwards in time, so B has the order in which it did.
     assert columns_of(frame) == [
-        ("A", "a"), ("A", "__status"), ("B", "b"), ("B", "__status"), ("__status", "")
+        ("A", "a"), ("A", "__status"), ("B", "b"), ("B", "__row"), ("B", "__status"),
+        ("__status", ""),
     ]  # fmt: skip
+    assert frame["B"]["__row"].tolist() == [1, 0, 0]
     assert frame.index.get_level_values("run_id").tolist() == [0, 0, 1]
     assert seconds_of(frame) == [0.0, 2.0, 5.0]
     assert frame["A", "a"].tolist() == [1, 3, 5]

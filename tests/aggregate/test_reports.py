@@ -134,6 +134,8 @@ def test_rows_of_a_run_are_sorted_by_time_and_equal_times_keep_their_order(
     frame = lazy_multiindex(sweep.manifest, sweep.folder)
 
     assert frame["x"].tolist()[:4] == [1, 2, 0, 3]
+    assert frame["__row"].tolist()[:4] == [1, 2, 0, 3]
+    assert frame["__row"].isna().tolist() == [False] * 4 + [True]
     assert frame.index.get_level_values("run_id").tolist() == [0, 0, 0, 0, 1]
 
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUS",
+    "WRITTEN",
     "check_engine",
     "in_engine",
     "interval_level",
     "level_key",
+    "number_rows",
     "pandas_columns",
     "row_order",
     "status_column",
@@ -30,6 +32,10 @@ __all__ = [
 ]
 
 STATUS = "__status"
+
+WRITTEN = "__row"
+"""Column of a frame that sorting took out of the order in which GMAT wrote the rows: each row's
+number in its run's file, from 0. The key of the same name in ``attrs`` says that there was one."""
 
 
 def check_engine(engine: str) -> None:
@@ -166,6 +172,12 @@ def row_order(run_ids: NDArray[np.int64], *keys: NDArray[np.int64]) -> NDArray[n
 
     order = np.lexsort([*reversed(keys), run_ids])
     return None if bool((order[:-1] < order[1:]).all()) else order
+
+
+def number_rows(frame: pd.DataFrame, numbers: pd.arrays.IntegerArray) -> None:
+    """Add the numbers of the rows of `frame` as `WRITTEN`."""
+    frame[WRITTEN] = numbers
+    frame.attrs[WRITTEN] = True
 
 
 def level_key(level: pd.Index[Any] | pd.arrays.IntegerArray) -> NDArray[np.int64]:

@@ -13,7 +13,9 @@ from gmat_sweep.aggregate.columns import (
     STATUS,
     check_engine,
     in_engine,
+    interval_level,
     level_key,
+    number_rows,
     pandas_columns,
     row_order,
     status_column,
@@ -149,6 +151,10 @@ def lazy_fused_reports(
             & matched["time"].notna()
             & matched["run_id"].isin(positions[number]["run_id"])
         )
+        if row_order(rows.run_ids, level_key(times[number])) is not None:
+            written = interval_level(rows.row_numbers())
+            taken = matched[number].fillna(-1).to_numpy(dtype=np.int64)
+            number_rows(frame, written.take(taken, allow_fill=True))
         frame[STATUS] = status_column(_blanked(statuses, beyond.to_numpy()))
         columns[name] = frame
     fused = pd.concat(columns, axis="columns", names=["report", "field"])

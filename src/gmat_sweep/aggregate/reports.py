@@ -1,7 +1,8 @@
 """Frames of GMAT's reports, ephemerides and contacts.
 
 Each public function returns one row per row of every run's file, sorted by run and by time or
-interval, and one marker row for each run without rows. ``__status`` is the last column.
+interval, and one marker row for each run without rows. ``__status`` is the last column. A frame
+whose rows GMAT wrote in another order has ``__row``, which carries that order.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import (
     STATUS,
+    WRITTEN,
     check_engine,
     in_engine,
     interval_level,
     level_key,
+    number_rows,
     pandas_columns,
     row_order,
     status_column,
@@ -52,7 +55,7 @@ __all__ = [
     "rows_of",
 ]
 
-RESERVED = frozenset({"run_id", STATUS})
+RESERVED = frozenset({"run_id", STATUS, WRITTEN})
 
 
 @overload
@@ -120,6 +123,9 @@ def lazy_multiindex(
         Columns as GMAT names them, in GMAT's units, and ``__status`` (``"ok"``, ``"failed"``,
         ``"skipped"``). A run without rows is one row with ``time`` NaT (``row`` NA) and missing
         data. Rows of a Report command that reports no epoch have ``time`` NaT too, and come last.
+        If GMAT wrote the rows of a run in another order than that of time, as it does where a
+        mission propagates backwards, there is ``__row`` (Int64) before ``__status``: it counts the
+        rows of each run from 0, in the order of GMAT's file.
 
     Raises
     ------
@@ -368,6 +374,8 @@ def frame_of(rows: RunRows, level: str | None) -> pd.DataFrame:
         if level in data.column_names:
             data = data.drop_columns([level])
     frame = pandas_columns(data, len(rows.run_ids))
+    if order is not None:
+        number_rows(frame, interval_level(rows.row_numbers()))
     frame[STATUS] = status_column(rows.statuses)
     frame.index = index
     return frame if order is None else frame.take(order)
