@@ -10,7 +10,13 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, sweep_frame
+from gmat_sweep.analysis.rows import (
+    as_handed_over,
+    is_numeric,
+    last_of_each_run,
+    ok_mask,
+    sweep_frame,
+)
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count
@@ -114,9 +120,9 @@ def sobol_analyze(
     perturb : mapping of str to DistSpec
         As given to `sobol_sample`.
     metric : str or callable
-        A numeric column, from which each run's last value that is not missing is taken; or a
-        function that gets `df` in pandas and returns a Series with one number per run, indexed
-        by ``run_id``.
+        A numeric column, of which the value in each run's last row is taken, as GMAT wrote them; or
+        a function that gets `df` in pandas, each run's rows in the order written, and returns a
+        Series with one number per run, indexed by ``run_id``.
     calc_second_order : bool
         As given to `sobol_sample`.
     seed : int or None
@@ -200,7 +206,7 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
             "Every run of the design is needed; resume the sweep until all are ok."
         )
     if callable(metric):
-        series = _checked_series(metric(frame))
+        series = _checked_series(metric(as_handed_over(frame)))
     else:
         if metric not in frame.columns:
             raise SweepConfigError(
@@ -212,7 +218,7 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
                 f"the index of df must have a 'run_id' level, it has {list(frame.index.names)}. "
                 "Pass a frame indexed as sweep() returns it."
             )
-        series = last_of_each_run(frame[[metric]])[metric]
+        series = last_of_each_run(frame)[metric]
     if not is_numeric(series):
         raise SweepConfigError(
             f"the metric is not numeric, its dtype is {series.dtype}. Choose a column of numbers."

@@ -114,15 +114,15 @@ def test_an_epoch_reported_twice_is_compared_row_by_row() -> None:
     assert sweep_diff(a, b)["x__diff"].tolist() == [10.0, 20.0]
 
 
-def test_on_run_id_the_last_values_in_time_are_compared() -> None:
-    a = _frame((0, 60, 2.0, "ok"), (0, 0, 1.0, "ok"))
-    b = _frame((0, 90, math.nan, "ok"), (0, 45, 5.0, "ok"))
+def test_on_run_id_the_last_rows_are_compared_with_what_is_missing_in_them() -> None:
+    a = _frame((0, 60, 2.0, "ok"), (0, 0, 1.0, "ok"), (1, 0, 1.0, "ok"))
+    b = _frame((0, 90, 5.0, "ok"), (0, 45, 7.0, "ok"), (1, 0, 1.0, "ok"), (1, 60, math.nan, "ok"))
 
     difference = sweep_diff(a, b, on="run_id")
 
-    assert difference.index.tolist() == [0]
+    assert difference.index.tolist() == [0, 1]
     assert difference.index.name == "run_id"
-    assert difference["x__diff"].tolist() == [3.0]
+    np.testing.assert_array_equal(difference["x__diff"], [3.0, math.nan])
 
 
 def test_on_run_id_a_run_that_failed_in_one_sweep_says_so() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
+from gmat_sweep.aggregate.columns import STATUS, WRITTEN, check_engine, in_engine
 from gmat_sweep.analysis.rows import (
     LEFT_OUT,
+    as_handed_over,
     is_numeric,
     last_of_each_run,
     left_out_runs,
@@ -68,12 +69,13 @@ def mc_convergence(
         Frame of a Monte Carlo sweep. Runs are added in the order of their ``run_id``; runs that
         are not ``ok`` are left out.
     metric : str or callable
-        A column of numbers or booleans, or a function that gets the rows of one run, as a pandas
-        frame indexed by time and without ``__status``, and returns a number. A boolean counts as
-        1 or 0, so that the mean is the share of runs for which it holds.
+        A column of numbers or booleans, or a function that gets the rows of one run in the order
+        written, as a pandas frame indexed by time and without ``__status``, and returns a number. A
+        boolean counts as 1 or 0, so that the mean is the share of runs for which it holds.
     terminal_only : bool
-        For a column: True takes the last value of each run that is not missing; False gives one
-        curve per epoch. A function is always called once per run.
+        For a column: True takes the value in the last row of each run that GMAT wrote, also where
+        the mission propagates backwards; False gives one curve per epoch, with the last row of a
+        run that reports it several times. A function is always called once per run.
     engine : {"pandas", "polars"}
         Frame library of the result.
 
@@ -127,11 +129,12 @@ def mc_convergence(
                 "Pass terminal_only=True."
             )
         if terminal_only or not others:
-            ends = last_of_each_run(series.to_frame())[series.name].dropna()
+            ends = last_of_each_run(ok.assign(**{metric: series}))[metric].dropna()
             values = np.asarray(ends, dtype=np.float64)
         else:
-            # A run counts once at an epoch that it reports several times.
-            latest = series.groupby(level=[*others, "run_id"]).last().dropna()
+            # A run counts once at an epoch that it reports several times: with its last row there.
+            once = series[~series.index.duplicated(keep="last")]
+            latest = once.groupby(level=[*others, "run_id"]).last().dropna()
             values = np.asarray(latest, dtype=np.float64)
             time = latest.index.get_level_values(0)
     curves = _running(values, time)
@@ -169,7 +172,7 @@ def _metric_of_each_run(
 ) -> NDArray[np.float64]:
     import numpy as np
 
-    data = ok.drop(columns=STATUS, errors="ignore")
+    data = as_handed_over(ok).drop(columns=[STATUS, WRITTEN], errors="ignore")
     values = []
     for run_id, rows in data.groupby(level="run_id"):
         run = rows.droplevel("run_id") if rows.index.nlevels > 1 else rows.reset_index(drop=True)

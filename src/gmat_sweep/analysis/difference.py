@@ -72,7 +72,7 @@ def sweep_diff(
         models. Run k of one is compared with run k of the other.
     on : {None, "run_id"}
         None compares row by row, at equal index values. ``"run_id"`` compares the end of each run:
-        every column's last value that is not missing.
+        the last row that GMAT wrote, also where the mission propagates backwards.
     how : {"both", "absolute", "relative"}
         Which of the two columns per field to return.
     tolerance : float or callable, optional

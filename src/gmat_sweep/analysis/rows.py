@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.aggregate.columns import STATUS
+from gmat_sweep.aggregate.columns import STATUS, WRITTEN
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.spec import NOMINAL_RUN_ID
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LEFT_OUT",
     "ROWS_PER_POINT",
+    "as_handed_over",
+    "as_written",
     "has_status",
     "is_numeric",
     "last_of_each_run",
@@ -116,7 +118,8 @@ def is_numeric(column: pd.Series[Any]) -> bool:
 def numeric_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the integer and float columns of `frame`: int64 ones as they are, others as float64.
 
-    So no difference wraps around at a small integer type, and every missing value is NaN.
+    So no difference wraps around at a small integer type, and every missing value is NaN. The
+    numbers of the rows are no quantity.
     """
     import numpy as np
     import pandas as pd
@@ -126,11 +129,61 @@ def numeric_columns(frame: pd.DataFrame) -> pd.DataFrame:
         if column.dtype == np.int64
         else pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), index=frame.index)
         for name, column in frame.items()
-        if is_numeric(column)
+        if name != WRITTEN and is_numeric(column)
     }
     return pd.DataFrame(columns, index=frame.index)
 
 
+def as_written(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows run by run, those of a run in the order in which GMAT wrote them.
+
+    A frame without ``__row`` has that order when it is sorted by time.
+
+    Raises
+    ------
+    SweepConfigError
+        The frame had ``__row``, and was taken without it.
+    """
+    import numpy as np
+
+    if WRITTEN not in frame.columns:
+        if frame.attrs.get(WRITTEN):
+            raise SweepConfigError(
+                f"df lacks its column {WRITTEN}: GMAT did not write its rows in the order of time, "
+                f"so nothing says which row of a run is the last. Keep the column {WRITTEN} with "
+                "those that you choose."
+            )
+        return frame.sort_index(kind="stable")
+    numbers = frame[WRITTEN].to_numpy(dtype=np.float64, na_value=np.inf)
+    run_ids = frame.index.get_level_values("run_id").to_numpy()
+    return frame.take(np.lexsort((numbers, run_ids)))
+
+
+def as_handed_over(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as a user's function gets them: as they are, unless sorting moved them.
+
+    Raises
+    ------
+    SweepConfigError
+        As `as_written`.
+    """
+    return as_written(frame) if WRITTEN in frame.columns or frame.attrs.get(WRITTEN) else frame
+
+
 def last_of_each_run(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run, sorted: each column's last value in time that is not missing."""
-    return frame.sort_index(kind="stable").groupby(level="run_id").last()
+    """Return one row per run, sorted: the last one that GMAT wrote.
+
+    This is what "final" means everywhere: a value that is missing in that row is missing, though an
+    earlier row may have one.
+
+    Raises
+    ------
+    SweepConfigError
+        As `as_written`.
+    """
+    ordered = as_written(frame)
+    run_ids = ordered.index.get_level_values("run_id")
+    last = ordered[~run_ids.duplicated(keep="last")]
+    return last.set_axis(last.index.get_level_values("run_id")).drop(
+        columns=WRITTEN, errors="ignore"
+    )

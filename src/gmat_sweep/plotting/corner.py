@@ -53,7 +53,7 @@ def sweep_corner(
     Parameters
     ----------
     df : pandas.DataFrame or polars.DataFrame
-        Frame of a sweep. With epochs, the last value of each column in each run is drawn.
+        Frame of a sweep. With epochs, the last row that each run wrote is drawn.
     params : sequence of str, optional
         At least two parameters; by default the fields that vary, as `manifest` has them.
     metric : str or callable

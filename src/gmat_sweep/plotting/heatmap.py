@@ -50,7 +50,7 @@ def sweep_heatmap(
     Parameters
     ----------
     df : pandas.DataFrame or polars.DataFrame
-        Frame of a grid sweep. With epochs, the last value of `z` in each run is drawn.
+        Frame of a grid sweep. With epochs, `z` in the last row that each run wrote is drawn.
     x, y : str
         The two grid axes. Their values are numbers.
     z : str or callable

@@ -1,11 +1,11 @@
-"""One row per run: its parameters and its last values."""
+"""One row per run: its parameters and its last row."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS
-from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, sweep_frame
+from gmat_sweep.analysis.rows import as_handed_over, is_numeric, last_of_each_run, sweep_frame
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.header import kind_of
 
@@ -31,7 +31,7 @@ type Metric = str | Callable[[Any], pd.Series[Any]]
 
 
 def one_row_per_run(df: Any, caller: str) -> pd.DataFrame:
-    """Return one row per run: each column's last value that is not missing.
+    """Return one row per run: the last one that GMAT wrote.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def measured(
                 f"{argument}={metric!r} is not a numeric column of df. Choose one of {known}."
             )
         return numbers_of(runs[metric], complaint)
-    result = metric(sweep_frame(df, argument))
+    result = metric(as_handed_over(sweep_frame(df, argument)))
     if not isinstance(result, pd.Series):
         raise SweepConfigError(
             f"{argument} must return a pandas.Series by run_id, got {type(result).__name__}. "
