@@ -32,18 +32,14 @@ def sweep(tmp_path: Path) -> SweepOnDisk:
 
 
 def wanted(reduce: str, column: str | None = ALTITUDE, **more: Any) -> Requirement:
-    limit = {} if reduce in ("ok", "converged") else {"limit": "< 100"}
-    timed = reduce in ("time_of", "last_time_of", "duration", "ok", "converged")
+    keys: dict[str, Any] = {"reduce": reduce, "probability": 0.9}
+    if reduce not in ("ok", "converged"):
+        keys["limit"] = "< 100"
+    if reduce not in ("time_of", "last_time_of", "duration", "ok", "converged"):
+        keys["column"] = column
     if reduce in ("time_of", "last_time_of", "at_event"):
-        more = {"never": "violates"} | more
-    return Requirement(
-        more.pop("name", reduce.replace("_", "-")),
-        column=None if timed else column,
-        reduce=reduce,
-        probability=0.9,
-        **limit,
-        **more,
-    )
+        keys["never"] = "violates"
+    return Requirement(reduce.replace("_", "-"), **(keys | more))
 
 
 def rows(seconds: list[float], **columns: Any) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ BELOW_2 = parse_condition("x < 2")
 VALUES = st.one_of(st.none(), st.integers(-4, 4))
 
 
-def rows_of(*runs: list[tuple[float | None, ...]], **more: Any) -> Rows:
+def rows_of(*runs: Sequence[Sequence[float | None]], **more: Any) -> Rows:
     """Return runs of rows (time, value[, tested]); the tested quantity is the value by default."""
     filled = [[float("nan") if x is None else x for x in row] for run in runs for row in run]
     table = np.array(filled or np.empty((0, 2)), dtype=np.float64)
@@ -44,7 +45,7 @@ def rows_of(*runs: list[tuple[float | None, ...]], **more: Any) -> Rows:
 
 
 @st.composite
-def some_runs(draw: st.DrawFn) -> list[list[tuple[float | None, ...]]]:
+def some_runs(draw: st.DrawFn) -> list[Sequence[Sequence[float | None]]]:
     """Runs forwards, backwards, there and back; with jumps, rows without values, and no rows."""
     return draw(
         st.lists(
@@ -56,7 +57,7 @@ def some_runs(draw: st.DrawFn) -> list[list[tuple[float | None, ...]]]:
 
 
 def walked(
-    run: list[tuple[float | None, ...]], per_step: int = 840
+    run: Sequence[Sequence[float | None]], per_step: int = 840
 ) -> list[tuple[float, float, float]]:
     """Return (time, value, seconds since the point before) along the straight lines of a run."""
     kept = [(float(t), float(v)) for t, v in run if t is not None and v is not None]
@@ -74,7 +75,7 @@ def walked(
 @settings(max_examples=40, deadline=None)
 @given(runs=some_runs(), sign=st.sampled_from(["<", "<=", ">", ">="]), bound=st.integers(-4, 4))
 def test_events_and_durations_are_those_of_a_walk_along_the_lines(
-    runs: list[list[tuple[float | None, ...]]], sign: str, bound: int
+    runs: list[Sequence[Sequence[float | None]]], sign: str, bound: int
 ) -> None:
     condition = Condition("x", sign, float(bound))
     rows = rows_of(*runs)
@@ -100,7 +101,7 @@ def test_events_and_durations_are_those_of_a_walk_along_the_lines(
 @settings(max_examples=60, deadline=None)
 @given(runs=some_runs(), moment=st.integers(-4, 4))
 def test_at_is_the_first_point_of_the_walk_at_that_time(
-    runs: list[list[tuple[float | None, ...]]], moment: int
+    runs: list[Sequence[Sequence[float | None]]], moment: int
 ) -> None:
     rows = rows_of(*runs)
 
@@ -131,7 +132,7 @@ def test_at_is_the_first_point_of_the_walk_at_that_time(
 @settings(max_examples=40, deadline=None)
 @given(runs=some_runs())
 def test_ends_and_extremes_are_those_of_python(
-    runs: list[list[tuple[float | None, ...]]],
+    runs: list[Sequence[Sequence[float | None]]],
 ) -> None:
     rows = rows_of(*runs)
     least, greatest = extremes(rows)
@@ -147,19 +148,18 @@ def test_ends_and_extremes_are_those_of_python(
 
 def test_at_between_rows_is_what_numpy_interpolates() -> None:
     rng = np.random.default_rng(3)
-    runs = [
-        list(zip(np.sort(rng.uniform(0, 100, 20)), rng.normal(size=20), strict=True))
-        for _ in range(30)
-    ]
+    times = np.sort(rng.uniform(0, 100, (30, 20)))
+    values = rng.normal(size=(30, 20))
     moments = rng.uniform(10, 90, 30)
+    pairs = np.stack([times, values], axis=2).tolist()
 
     expected = [
-        np.interp(moment, *zip(*run, strict=True), left=np.nan, right=np.nan)
-        for run, moment in zip(runs, moments, strict=True)
+        np.interp(moment, time, value, left=np.nan, right=np.nan)
+        for moment, time, value in zip(moments, times, values, strict=True)
     ]
 
-    found = at_time(rows_of(*runs), moments, at_a_row=False)
-    backwards = at_time(rows_of(*[run[::-1] for run in runs]), moments, at_a_row=False)
+    found = at_time(rows_of(*pairs), moments, at_a_row=False)
+    backwards = at_time(rows_of(*[run[::-1] for run in pairs]), moments, at_a_row=False)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(backwards, expected, rtol=1e-12, atol=1e-12)
 
@@ -195,7 +195,7 @@ def test_an_eccentric_orbits_altitude_is_crossed_at_keplers_time() -> None:
 
 
 def test_before_and_after_a_burn_the_rows_stand_in_the_order_written() -> None:
-    burn: list[tuple[float | None, ...]] = [(0, 5.0), (10, 5.0), (10, 1.0), (20, 1.0)]
+    burn: Sequence[Sequence[float | None]] = [(0, 5.0), (10, 5.0), (10, 1.0), (20, 1.0)]
     rows = rows_of(burn)
 
     assert at_time(rows, np.array([10.0]), at_a_row=False).tolist() == [1.0]
