@@ -13,6 +13,7 @@ current folder of a program that has it in its own ``sys.path``.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ __all__ = [
     "HOOKS_VARIABLE",
     "folder_of_hook",
     "handed_hook_folders",
+    "hook_digest",
     "hook_folders",
     "hook_module",
     "hooks_found",
@@ -118,6 +120,20 @@ def folder_of_hook(path: str) -> str | None:
     place = Path(file).parent
     folder = str(place.parent if Path(file).stem == "__init__" else place)
     return folder if folder in hook_folders() and folder not in sys.path else None
+
+
+def hook_digest(path: str | None) -> str | None:
+    """Return the SHA-256 of the file of an imported hook's module; None if there is no such file.
+
+    The file is read as it is now, whatever it was when this process imported it: a worker imports
+    it anew.
+    """
+    module = sys.modules.get((path or "").partition(":")[0])
+    file = getattr(module, "__file__", None)
+    try:
+        return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def module_not_of_this_folder(name: str) -> ModuleType:

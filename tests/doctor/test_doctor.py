@@ -21,6 +21,7 @@ from gmat_sweep import (
     Manifest,
     ManifestCorruptError,
     SweepConfigError,
+    canonical_script_sha256,
     lazy_multiindex,
     monte_carlo,
     sweep,
@@ -30,6 +31,7 @@ from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.doctor import SweepHealth, check_sweep
 from gmat_sweep.errors import SweepFolderInUseError
 from gmat_sweep.folder.layout import SEAL_NAME
+from gmat_sweep.manifest.drift import drift_of
 from gmat_sweep.manifest.lines import line_of
 from resumed_sweeps import NOTE, SHORT, content, forget, ran, reopened, same
 
@@ -372,11 +374,14 @@ def test_runs_of_another_script_are_never_mixed_in(
     assert other.read_text() != SHORT.read_text()
     forget(folder, 3)
     with pytest.warns(RuntimeWarning, match="script hash mismatch"):
-        reopened(folder, pool, other, allow_script_drift=True).resume()
+        resumed = reopened(folder, pool, other, allow_script_drift=True).resume()
+    flown = resumed.to_manifest()
     lose_manifest(folder)
 
     health = check_sweep(folder, repair=True)
 
+    assert drift_of(flown, flown.entries) == {"script": [3]}
+    assert flown.latest()[3].extra["script_sha256"] == canonical_script_sha256(other)
     assert health.ok == 3
     assert "run 3: run-3 is not of this sweep: it flew another script" in str(health)
 

@@ -13,6 +13,7 @@ import pytest
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, SweepConfigError, sweep
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
+from gmat_sweep.sweep.resuming import facts_of_pass
 from told import told
 
 MISSION = """\
@@ -104,10 +105,13 @@ def test_a_resume_refuses_a_mission_whose_files_have_changed_or_warns(
 
     with pytest.raises(SweepConfigError, match=f"{said}.*allow_script_drift=True"):
         Sweep.from_manifest(manifest, mission, backend=pool)
+    facts = facts_of_pass(Manifest.load(manifest), mission, find_engine().version, 1)
     code = main(["resume", str(manifest), "--script", str(mission), "--quiet"])
     with pytest.warns(RuntimeWarning, match=said):
         Sweep.from_manifest(manifest, mission, backend=pool, allow_script_drift=True)
 
+    assert {*facts} == {"mission_files"}, "an entry would have the files that differ alone"
+    assert [*facts["mission_files"]] == [said.split(maxsplit=1)[0]]
     assert code == 2
     assert said in capsys.readouterr().err
 

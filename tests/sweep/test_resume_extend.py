@@ -6,6 +6,7 @@ make of it is bit-equal to a sweep to which nothing happened.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ from gmat_sweep import (
     sweep,
 )
 from gmat_sweep.api import latin_hypercube_extend
+from gmat_sweep.manifest.drift import drift_of
 from repository import SUPPORT
 from resumed_sweeps import (
     NOTE,
@@ -227,6 +229,7 @@ class TestResume:
 _ADDED = {
     "seq", "~crc", "created_by", "mission", "contexts", "explicit_runs", "output_dir",
     "seed", "run_options", "attempts", "host", "files", "postprocess", "planned_run_count",
+    "hook_sha256", "failure_kind",
 }  # fmt: skip
 
 
@@ -483,6 +486,9 @@ class TestHooksAndContexts:
         told = extended.to_extra_outputs("note")
         entries = extended.to_manifest().entries
 
+        hook = hashlib.sha256((SUPPORT / "sweep_hooks.py").read_bytes()).hexdigest()
+        assert extended.to_manifest().extra["hook_sha256"] == hook
+        assert drift_of(extended.to_manifest(), entries) == {}
         assert same(notes, told.loc[:3])
         assert json.loads(told["context"][4]) == {"given": 4}
         assert {entry.postprocess_status for entry in entries} == {"ok"}

@@ -15,6 +15,7 @@ from typing import Any
 from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest.drift import ENGINE_KEY, HOOK_KEY, MISSION_FILES_KEY, SCRIPT_KEY
 from gmat_sweep.manifest.entry import NOTES_KEY, ManifestEntry
 from gmat_sweep.manifest.lines import checked_record
 from gmat_sweep.manifest.values import take, take_members
@@ -22,7 +23,6 @@ from gmat_sweep.plans import PLANNED_KEY
 from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
-    MISSION_FILES_KEY,
     UNCONVERGED_KEY,
 )
 
@@ -34,12 +34,19 @@ _HEADER_EXTRAS: dict[str, tuple[type, type]] = {
     "created_by": (dict, object),
     "mission": (str, object),
     END_STATE_KEY: (str, object),
+    HOOK_KEY: (str, object),
     MISSION_FILES_KEY: (dict, str),
     MISSION_ABSOLUTE_KEY: (str, object),
     MISSION_PATH_KEY: (str, object),
     UNCONVERGED_KEY: (str, object),
 }
-_ENTRY_EXTRAS: dict[str, tuple[type, type]] = {NOTES_KEY: (list, str), PLANNED_KEY: (int, object)}
+_ENTRY_EXTRAS: dict[str, tuple[type, type]] = {
+    NOTES_KEY: (list, str),
+    PLANNED_KEY: (int, object),
+    SCRIPT_KEY: (str, object),
+    ENGINE_KEY: (str, object),
+    MISSION_FILES_KEY: (dict, object),
+}
 
 
 @dataclass(slots=True)

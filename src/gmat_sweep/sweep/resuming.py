@@ -13,9 +13,11 @@ from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder import run_files
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
+from gmat_sweep.import_places import hook_digest
+from gmat_sweep.manifest.drift import MISSION_FILES_KEY, changed_files, drift_facts
 from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
-from gmat_sweep.plans import kind_of, planned_count
+from gmat_sweep.plans import extension_facts, kind_of, planned_count
 from gmat_sweep.plans.header import NOMINAL_KEY
 from gmat_sweep.printable import printable
 from gmat_sweep.sweep.recorded_script import script_paths
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END_STATE_KEY",
-    "MISSION_FILES_KEY",
     "UNCONVERGED_KEY",
     "check_drift",
     "existing_folder",
+    "facts_of_pass",
     "mission_facts",
     "planned_extension",
     "recorded_unconverged",
@@ -41,8 +43,6 @@ __all__ = [
 END_STATE_KEY = "end_state_report"
 """Header key: the ReportFile of the end state that was added to the mission."""
 
-MISSION_FILES_KEY = "mission_files"
-"""Header key: SHA-256 of the files that the mission includes and reads, by relative path."""
 UNCONVERGED_KEY = "unconverged"
 """Key of a manifest's header: the option of that name, if the sweep was begun with ``"failed"``."""
 
@@ -134,13 +134,10 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
     recorded = manifest.extra.get(MISSION_FILES_KEY)
     if not isinstance(recorded, dict):
         return
-    now = recorded_digests(script)
     changes = [
-        f"{name} {'is gone' if name not in now else 'has changed'}"
-        for name, digest in recorded.items()
-        if now.get(name) != digest
+        f"{name} {'is gone' if digest is None else 'has changed' if name in recorded else 'is new'}"
+        for name, digest in changed_files(recorded, recorded_digests(script)).items()
     ]
-    changes += [f"{name} is new" for name in now if name not in recorded]
     if changes:
         _refuse_or_warn(
             f"files that {script} includes or reads are not those of the manifest: "
@@ -149,6 +146,29 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
             "matter.",
             allow=allow,
         )
+
+
+def facts_of_pass(manifest: Manifest, script: Path, engine: str, count: int) -> dict[str, Any]:
+    """Return the extra keys of the entries that a resume or an extension writes.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep's manifest.
+    script, engine : Path, str
+        The script and the engine's version with which runs are flown now. An entry says what of
+        them, of the hook and of the mission's files is not as the header has it.
+    count : int
+        How many runs the sweep has, those of the extension included.
+    """
+    facts = drift_facts(
+        manifest,
+        script=script_digest(script),
+        engine=engine,
+        hook=hook_digest(manifest.postprocess),
+        files=recorded_digests(script),
+    )
+    return {**extension_facts(manifest.parameter_spec, count), **facts}
 
 
 def mission_facts(script: Path, folder: Path, prepared: PreparedMission | None) -> dict[str, Any]:

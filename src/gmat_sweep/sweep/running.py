@@ -23,7 +23,6 @@ from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import plain_int
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import (
-    extension_facts,
     kind_of,
     parameter_spec_from_runs,
     rebuild_runs,
@@ -47,6 +46,7 @@ from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
     check_drift,
     existing_folder,
+    facts_of_pass,
     mission_facts,
     planned_extension,
     recorded_unconverged,
@@ -422,8 +422,8 @@ class Sweep(SweepResults):
                 if run.run_id in wanted
             ]
             if runs:
-                self._warm_up()
-                facts = extension_facts(self.parameter_spec, len(self.runs))
+                engine = self._warm_up()
+                facts = facts_of_pass(manifest, self.script_path, engine.version, len(self.runs))
                 prepared, _ = self._prepared(runs, every_run)
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
@@ -456,9 +456,9 @@ class Sweep(SweepResults):
                 for run in checked_runs(self.runs, self.options)
                 if run.run_id in ids
             ]
-            self._warm_up()
+            engine = self._warm_up()
             prepared, _ = self._prepared(runs, runs)
-            facts = extension_facts(self.parameter_spec, len(self.runs))
+            facts = facts_of_pass(manifest, self.script_path, engine.version, len(self.runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
         return self
 
