@@ -406,6 +406,7 @@ def monte_carlo_extend(
     postprocess: str | None = None,
     unconverged: Unconverged = "ok",
     trust_hook: bool = False,
+    allow_failed: bool = False,
 ) -> Any:
     """Add `n` runs to a finished Monte Carlo sweep and return the frame of all of them.
 
@@ -430,6 +431,8 @@ def monte_carlo_extend(
         Returns the hook's context of a run id that has no entry yet.
     postprocess, unconverged, trust_hook
         As for `Sweep.from_manifest`.
+    allow_failed : bool
+        Whether runs may have failed otherwise than in the mission, as for `Sweep.extend`.
 
     Returns
     -------
@@ -468,7 +471,7 @@ def monte_carlo_extend(
             **options.to_go_on(),
         )
         check_report(sweep.script_path, name, end_state=sweep.options.end_state)
-        return sweep.extend(n=n).to_dataframe(name, engine=engine)
+        return sweep.extend(n=n, allow_failed=allow_failed).to_dataframe(name, engine=engine)
     finally:
         if backend is None:
             pool.close()

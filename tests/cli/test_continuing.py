@@ -206,9 +206,9 @@ class TestExtend:
         (tmp_path / "runs").mkdir()
         seen: list[Any] = []
 
-        def extend(sweep: Sweep, *, n: int) -> Sweep:
+        def extend(sweep: Sweep, *, n: int, allow_failed: bool) -> Sweep:
             seen.extend([
-                n, sweep.output_dir, sweep.options.timeout, sweep.options.retries,
+                n, allow_failed, sweep.output_dir, sweep.options.timeout, sweep.options.retries,
                 sweep.options.progress,
                 sweep.options.fsync_each, sweep.options.fsync_batch, type(sweep.backend),
                 sweep.backend.max_workers,
@@ -220,11 +220,12 @@ class TestExtend:
             "extend", str(path), "--script", str(SCRIPT), "--n", "5", "--timeout", "9",
             "--retries", "0", "--quiet", "--no-fsync-each", "--fsync-batch", "7",
             "--backend", "process", "--workers", "3", "--out", str(tmp_path / "runs"),
+            "--allow-failed",
         ]  # fmt: skip
 
         assert main(words) == 0
         assert seen == [
-            5, tmp_path / "runs", 9.0, 0, False, False, 7, ProcessPoolExecutorPool, 3,
+            5, True, tmp_path / "runs", 9.0, 0, False, False, 7, ProcessPoolExecutorPool, 3,
         ]  # fmt: skip
 
     def test_it_prints_the_summary_of_the_whole_sweep(
@@ -447,13 +448,13 @@ class TestCtrlC:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: Path
     ) -> None:
         monte_carlo("ok", "ok").save(path)
-        words = ["extend", str(path), "--script", str(SCRIPT), "--n", "8"]
+        words = ["extend", str(path), "--script", str(SCRIPT), "--n", "8", "--allow-failed"]
 
         err = self.interrupted(monkeypatch, capsys, words, None, path)
 
         assert err == (
             "\ngmat-sweep: no run of the extension is recorded; start it again with "
-            f"`gmat-sweep extend {path} --n 8 --script {SCRIPT}`\n"
+            f"`gmat-sweep extend {path} --n 8 --allow-failed --script {SCRIPT}`\n"
         )
 
     @pytest.mark.parametrize("command", ["resume", "extend"])

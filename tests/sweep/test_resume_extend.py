@@ -515,13 +515,49 @@ class TestExtend:
         assert (header.run_count, header.parameter_spec["n"]) == (4, 4)
         assert (header.total_run_count, header.extension_run_count) == (10, 6)
 
+    def test_a_sweep_with_failed_runs_grows_into_the_larger_sweep(
+        self, pool: LocalJoblibPool, tmp_path: Path
+    ) -> None:
+        """GMAT refuses a dry mass below zero, which about half of the draws have."""
+        options: dict[str, Any] = {
+            "perturb": {**PERTURB, "Sat.DryMass": ("uniform", -1000.0, 1000.0)},
+            "seed": 2,
+            "backend": pool,
+            "progress": False,
+        }
+        monte_carlo(SHORT, n=4, out=tmp_path / "grown", **options)
+        path = tmp_path / "grown" / "manifest.jsonl"
+        had = Manifest.load(path).find_failed()
+        grown = monte_carlo_extend(path, SHORT, n=4, backend=pool, progress=False)
+        at_once = monte_carlo(SHORT, n=8, out=tmp_path / "at once", **options)
+        entries = {
+            name: Manifest.load(tmp_path / name / "manifest.jsonl").latest()
+            for name in ("grown", "at once")
+        }
+
+        assert 0 < len(had) < 4
+        assert same(at_once, grown)
+        assert [
+            (run_id, entry.status, entry.seed, entry.overrides, entry.failure_kind)
+            for run_id, entry in entries["grown"].items()
+        ] == [
+            (run_id, entry.status, entry.seed, entry.overrides, entry.failure_kind)
+            for run_id, entry in entries["at once"].items()
+        ]
+        # The values are the reason, and GMAT says so.
+        assert {
+            run_id: "mission" if entry.overrides["Sat.DryMass"] < 0 else None
+            for run_id, entry in entries["grown"].items()
+        } == {run_id: entry.failure_kind for run_id, entry in entries["grown"].items()}
+        assert sorted(ran(path.parent, 4)) == [4, 5, 6, 7]
+
     def test_a_failed_extension_run_is_resumed_and_the_sweep_extended_again(
         self, copy: Path, pool: LocalJoblibPool, ten: pd.DataFrame
     ) -> None:
         (copy / "refused.json").write_text("[5]")
         reopened(copy, pool).extend(n=3)
         failed = Manifest.load(copy / "manifest.jsonl").find_failed()
-        with pytest.raises(SweepConfigError, match=r"incomplete base sweep: runs \[5\] failed"):
+        with pytest.raises(SweepConfigError, match=r"it has 1 run \(5\) that failed, but not in"):
             reopened(copy, pool).extend(n=3)
         (copy / "refused.json").unlink()
         reopened(copy, pool).resume()
@@ -537,7 +573,7 @@ class TestExtend:
         (copy / "refused.json").write_text("[4]")
         reopened(copy, pool).extend(n=3)
         forget(copy, 5, 6)
-        with pytest.raises(SweepConfigError, match=r"\[4\] failed, runs \[5, 6\] are missing"):
+        with pytest.raises(SweepConfigError, match=r"\(5, 6\) without an entry, 1 run \(4\) that"):
             reopened(copy, pool).extend(n=3)
         (copy / "refused.json").unlink()
         reopened(copy, pool).resume()
@@ -632,14 +668,14 @@ class TestRefusedExtensions:
 
         with pytest.raises(
             SweepConfigError,
-            match=r"incomplete base sweep: runs \[2\] failed, runs \[0, 3\] are missing",
+            match=r"incomplete base sweep: it has 2 runs \(0, 3\) without an entry, 1 run \(2\)",
         ):
             reopened(copy, pool).extend(n=0)
 
     def test_a_base_with_a_damaged_file(self, copy: Path, pool: LocalJoblibPool) -> None:
         flip_a_bit(copy, 2)
 
-        with pytest.raises(SweepConfigError, match=r"incomplete base sweep.*\[2\] have damaged"):
+        with pytest.raises(SweepConfigError, match=r"incomplete base sweep.*\(2\) with damaged"):
             reopened(copy, pool).extend(n=1)
 
     @pytest.mark.parametrize(

@@ -105,6 +105,12 @@ def _add_continuations(commands: _Commands) -> None:
     resume = _command(commands, "resume", "run what is missing, failed or damaged")
     extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
     extend.add_argument("--n", type=_whole_number, required=True, help="how many runs to add")
+    extend.add_argument(
+        "--allow-failed",
+        action="store_true",
+        help="go on though runs failed of a crash, a limit, a hook or the disk, which a resume "
+        "would fly again; those that failed in the mission never hinder",
+    )
     for command in (resume, extend):
         _manifest(command)
         _script(command)

@@ -116,7 +116,11 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def extend(arguments: argparse.Namespace) -> int:
     """Add runs to a finished Monte Carlo."""
-    return _continue(arguments, lambda sweep: sweep.extend(n=arguments.n), adds_runs=True)
+    return _continue(
+        arguments,
+        lambda sweep: sweep.extend(n=arguments.n, allow_failed=arguments.allow_failed),
+        adds_runs=True,
+    )
 
 
 def _run_plan(
@@ -366,6 +370,8 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
         words += ["resume", no_option(to_resume)]
     else:
         words += ["extend", no_option(arguments.manifest), "--n", str(arguments.n)]
+        if arguments.allow_failed:
+            words.append("--allow-failed")
     # Without a script the manifest names it.
     if arguments.script is not None:
         words += ["--script", no_option(arguments.script)]

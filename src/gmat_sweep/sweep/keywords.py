@@ -51,3 +51,4 @@ class ExtendKeywords(FlightKeywords, total=False):
     output_dir: str | Path | None
     context_provider: Callable[[int], dict[str, Any]] | None
     trust_hook: bool
+    allow_failed: bool

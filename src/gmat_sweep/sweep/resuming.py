@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.distributions import perturb_from_json
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.failure_kinds import kind_of as failure_kind_of
 from gmat_sweep.folder import run_files
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
 from gmat_sweep.import_places import hook_digest
@@ -215,7 +217,13 @@ def with_context(
 
 
 def planned_extension(
-    manifest: Manifest, runs: Sequence[RunSpec], n: int, script: Path, folder: Path
+    manifest: Manifest,
+    runs: Sequence[RunSpec],
+    n: int,
+    script: Path,
+    folder: Path,
+    *,
+    allow_failed: bool = False,
 ) -> list[RunSpec]:
     """Return the next `n` runs of a Monte Carlo sweep.
 
@@ -229,6 +237,9 @@ def planned_extension(
         How many to add.
     script, folder : Path
         The mission script and the sweep folder.
+    allow_failed : bool
+        Whether runs may have failed of anything. A run that failed in the mission always may: it
+        would fail again.
 
     Raises
     ------
@@ -240,16 +251,7 @@ def planned_extension(
             "extend() only applies to Monte Carlo sweeps: other designs are drawn as a whole. Run "
             "a new sweep with the larger design."
         )
-    failed = manifest.find_failed()
-    missing = manifest.find_missing([run.run_id for run in runs])
-    unfinished = runs_to_repeat(manifest, runs, folder)
-    known = {*failed, *missing}
-    damaged = [run_id for run_id in unfinished if run_id not in known]
-    if unfinished:
-        raise SweepConfigError(
-            f"incomplete base sweep: runs {failed} failed, runs {missing} are missing and runs "
-            f"{damaged} have damaged files. Finish it with resume() first."
-        )
+    _check_complete(manifest, runs, folder, allow_failed=allow_failed)
     record = manifest.parameter_spec
     if record["seed"] is None:
         raise SweepConfigError(
@@ -265,3 +267,44 @@ def planned_extension(
         folder,
         nominal=record.get(NOMINAL_KEY),
     )
+
+
+def _check_complete(
+    manifest: Manifest, runs: Sequence[RunSpec], folder: Path, *, allow_failed: bool
+) -> None:
+    """Refuse to extend a sweep of which a resume would tell more.
+
+    Raises
+    ------
+    SweepConfigError
+        Runs are missing, have damaged files, or failed otherwise than in the mission.
+    """
+    entries = manifest.latest()
+    unfinished = runs_to_repeat(manifest, runs, folder)
+    missing = [run_id for run_id in unfinished if run_id not in entries]
+    failed = [
+        run_id for run_id in unfinished if run_id in entries and entries[run_id].status == "failed"
+    ]
+    known = {*missing, *failed}
+    damaged = [run_id for run_id in unfinished if run_id not in known]
+    unknown = [run_id for run_id in failed if failure_kind_of(entries[run_id]) != "mission"]
+    if not (missing or damaged or (unknown and not allow_failed)):
+        return
+    told = [
+        f"{_runs(run_ids)} {what}"
+        for run_ids, what in (
+            (missing, "without an entry"),
+            (damaged, "with damaged files"),
+            ([] if allow_failed else unknown, "that failed, but not in the mission"),
+        )
+        if run_ids
+    ]
+    way = "Finish it with resume() first"
+    if not (missing or damaged):
+        way += ", or extend it as it is with allow_failed=True (--allow-failed)"
+    raise SweepConfigError(f"incomplete base sweep: it has {', '.join(told)}. {way}.")
+
+
+def _runs(run_ids: Sequence[int]) -> str:
+    count = len(run_ids)
+    return f"{count} {'run' if count == 1 else 'runs'} ({run_list(run_ids)})"

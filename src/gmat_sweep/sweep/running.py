@@ -428,10 +428,12 @@ class Sweep(SweepResults):
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
 
-    def extend(self, *, n: int) -> Sweep:
+    def extend(self, *, n: int, allow_failed: bool = False) -> Sweep:
         """Add `n` runs to a finished Monte Carlo sweep and return self.
 
-        The sweep then equals a fresh one of the larger size with the same seed, bit for bit.
+        The sweep then equals a fresh one of the larger size with the same seed, bit for bit. Runs
+        that failed in the mission are finished, because they would fail again. Any other failed run
+        is refused without `allow_failed`: a resume would tell what becomes of it.
 
         Raises
         ------
@@ -444,7 +446,14 @@ class Sweep(SweepResults):
         with interrupts_as_themselves(), locked(*self._folders):
             manifest = self._loaded()
             added = with_context(
-                planned_extension(manifest, self.runs, n, self.script_path, self.output_dir),
+                planned_extension(
+                    manifest,
+                    self.runs,
+                    n,
+                    self.script_path,
+                    self.output_dir,
+                    allow_failed=allow_failed,
+                ),
                 manifest,
                 self._context_provider,
             )
