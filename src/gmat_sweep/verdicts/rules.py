@@ -14,10 +14,11 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from gmat_sweep.analysis.angles import TURN, is_angle
+from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.verdicts.conditions import parse_condition
 from gmat_sweep.verdicts.times import parse_epoch, parse_time
-from gmat_sweep.verdicts.units import factor, is_epoch_name, natural_unit
+from gmat_sweep.verdicts.units import factor, is_epoch_name
 
 __all__ = [
     "DEFAULT_CONFIDENCE",
@@ -30,6 +31,7 @@ __all__ = [
     "limit_of",
     "mistake_of_a_share",
     "mistakes_in",
+    "natural_unit",
     "number_mistake",
     "suggestion",
     "unit_taken",
@@ -144,6 +146,27 @@ def limit_of(text: str) -> tuple[str, float]:
     return match[1], float(match[2])
 
 
+def natural_unit(table: Mapping[str, Any]) -> str:
+    """Return the unit of a requirement's number before any conversion; empty if unknown or none.
+
+    Times are in seconds, and so are epochs, which are counted from an epoch. The unit of a column
+    of a hook's file is known to its author alone.
+
+    Parameters
+    ----------
+    table : mapping
+        Keys of a requirement without mistakes of form.
+    """
+    if table.get("reduce") in ("time_of", "last_time_of", "duration"):
+        return "s"
+    column = table.get("column")
+    if not isinstance(column, str):
+        return ""
+    if is_epoch_name(column):
+        return "s"
+    return "" if table.get("extra") is not None else unit_of(column)
+
+
 def unit_taken(table: Mapping[str, Any]) -> str | None:
     """Return the unit of a requirement's numbers: the one that is given, or the column's own.
 
@@ -153,7 +176,7 @@ def unit_taken(table: Mapping[str, Any]) -> str | None:
         Keys of a requirement without mistakes of form.
     """
     given = table.get("unit")
-    return given if isinstance(given, str) else _own_unit(table) or None
+    return given if isinstance(given, str) else natural_unit(table) or None
 
 
 def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
@@ -203,11 +226,6 @@ def number_mistake(value: object) -> str:
 
 def _empty(value: object) -> bool:
     return isinstance(value, list | tuple) and not value
-
-
-def _own_unit(table: Mapping[str, Any]) -> str | None:
-    column, is_extra = table.get("column"), table.get("extra") is not None
-    return natural_unit(table.get("reduce") or "final", column, is_extra=is_extra)
 
 
 def _mistakes_of_form(given: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -402,7 +420,7 @@ def _mistakes_of_limit(given: Mapping[str, Any], sound: Mapping[str, Any]) -> It
 
 def _mistakes_of_unit(sound: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield whether the unit is not that of the column, nor one that can be converted."""
-    own, given = _own_unit(sound), sound.get("unit")
+    own, given = natural_unit(sound), sound.get("unit")
     if not own or given is None:
         return
     try:
@@ -417,9 +435,9 @@ def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield whether a limit reaches past the angle at which GMAT begins again."""
     if sound.get("reduce", "final") not in _OF_VALUES or "column" not in sound:
         return
-    column, own, unit = sound["column"], _own_unit(sound), unit_taken(sound)
+    column, own, unit = sound["column"], natural_unit(sound), unit_taken(sound)
     turn = 2 * math.pi if unit == "rad" else TURN
-    if "wrap" in sound and own is not None:
+    if "wrap" in sound and own:
         if own != "deg":
             yield Mistake("wrap", f"{column} is no angle, it is in {own}; leave it out")
             return
