@@ -48,6 +48,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.replaying import flown_script, replay_run
+    from gmat_sweep.verdicts.planning import runs_needed
     from gmat_sweep.verdicts.reading import load_requirements
     from gmat_sweep.verdicts.requirement import Requirement
 
