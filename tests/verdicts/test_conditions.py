@@ -50,7 +50,7 @@ def test_what_is_no_condition_is_refused_with_what_one_is(text: Any) -> None:
 
 
 def test_a_unit_of_something_else_and_an_epoch_are_refused() -> None:
-    with pytest.raises(SweepConfigError, match="in s cannot be had in km"):
+    with pytest.raises(SweepConfigError, match=r"is in km, got 's'\. Write the number"):
         parse_condition("Sat.Earth.Altitude < 120 s")
     with pytest.raises(SweepConfigError, match="condition on an epoch"):
         parse_condition("Sat.UTCModJulian > 21545")

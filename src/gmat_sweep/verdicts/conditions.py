@@ -94,5 +94,10 @@ def parse_condition(text: str) -> Condition:
         )
     own = unit_of(column)
     if found["unit"] and own:
-        bound = converted(bound, found["unit"], own)
+        try:
+            bound = converted(bound, found["unit"], own)
+        except SweepConfigError:
+            raise SweepConfigError(
+                f"{column} is in {own}, got {found['unit']!r}. Write the number in {own}."
+            ) from None
     return Condition(column, found["operator"], bound)
