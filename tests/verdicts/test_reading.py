@@ -149,6 +149,7 @@ MISTAKES = {
         changed("= 0.95", "= 0.05"),
         "line 2, confidence: it is 1 minus the chance of a wrong verdict, more than 0.5, got 0.05",
     ),
+    "a confidence of a coin": (changed("= 0.95", "= 0.5"), "more than 0.5, got 0.5; write 0.9"),
     "the plural": (
         WHOLE.replace("[[requirement]]", "[[requirements]]"),
         "line 5, requirements: there is no such key; did you mean 'requirement'?",
@@ -187,6 +188,10 @@ MISTAKES = {
     "3 sigma": (
         changed("0.997", '"3-sigma"'),
         f"line 11, {APOGEE}, probability: '3-sigma' means two things; write 0.9973",
+    ),
+    "sigma in words": (
+        changed("0.997", '"three sigma"'),
+        "probability: it must be the share of runs, got 'three sigma'; write the share of runs: ",
     ),
     "2 sigma": (changed("0.997", '"2 sigma"'), "write 0.9545 (two-sided) or 0.9772 (one-sided)"),
     "sigmas as a number": (
@@ -275,6 +280,22 @@ MISTAKES = {
         changed("within = [41664.0, 42664.0]", "target = 1\ntolerance = 0\nwrap = 360"),
         "wrap: Sat.Earth.RadApo is no angle, it is in km; leave it out",
     ),
+    "a wrap of a time": (
+        changed('limit = "< 2"', "target = 1\ntolerance = 0.5\nwrap = 360"),
+        f'line 37, {ENTRY}, wrap: the number of reduce = "time_of" is no angle; leave it out',
+    ),
+    "a wrap of a spread": (
+        changed("target = 0\n", 'target = 0\nreduce = "range"\n'),
+        f'{NODE}, wrap: the number of reduce = "range" is no angle; leave it out',
+    ),
+    "a wrap of a ratio": (
+        changed("RAAN", "ECC"),
+        "wrap: Sat.EarthMJ2000Eq.ECC is no angle, it has no unit; leave it out",
+    ),
+    "an angle of a hook at 0 without wrap": (
+        changed("wrap = 360\n", 'unit = "deg"\nextra = "burns"\n'),
+        f"line 25, {NODE}, target: GMAT writes Sat.EarthMJ2000Eq.RAAN from 0 to 360, and the",
+    ),
     "a wrap without target": (
         changed("unit =", "wrap = 360\nunit ="),
         "wrap: it goes with target and tolerance; leave it out",
@@ -286,6 +307,14 @@ MISTAKES = {
         f"line 10, {APOGEE}, unit: Sat.Earth.RadApo is in km, got 'kg'; write 'km'",
     ),
     "a length of a time": (changed('unit = "h"', 'unit = "km"'), "unit: a time is in s, got 'km'"),
+    "a unit of a ratio": (
+        changed("RadApo", "ECC"),
+        f"line 10, {APOGEE}, unit: Sat.Earth.ECC has no unit, got 'km'; leave it out",
+    ),
+    "a unit in a condition": (
+        changed("Altitude < 120", "Altitude < 120 kg"),
+        f"line 33, {ENTRY}, when: Sat.Earth.Altitude is in km, got 'kg'. Write the number in km",
+    ),
     # Reductions.
     "a reduction that is none": (
         changed('"time_of"', '"time-of"'),

@@ -288,3 +288,10 @@ def test_what_it_says_of_itself_makes_the_same_again(tables: list[dict[str, Any]
         assert each.holds(math.nan) is False
         assert 0 <= each.allowed < 1
         assert each.statement
+
+
+def test_a_hook_may_write_an_angle_otherwise_than_gmat() -> None:
+    hooked = required(column="S.Earth.RAAN", extra="e", unit="deg", within=[-180, 180])
+    assert hooked.holds(-90.0)
+    # Not said to be an angle: a number like others.
+    assert required(column="S.Earth.RAAN", extra="e", target=0, tolerance=1).holds(-0.5)

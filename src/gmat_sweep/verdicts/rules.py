@@ -102,6 +102,12 @@ _OF_VALUES = frozenset({"final", "first", "min", "max", "at", "at_event"})
 _SIGNED = frozenset({"RA", "RAV", "Longitude", "PlanetodeticLON"})
 # The mean anomaly of a hyperbolic orbit is not wrapped, and mean longitude is a sum.
 _BEYOND_A_TURN = frozenset({"MA", "MLONG", "Delaunayl"})
+# GMAT's quantities without a unit, of which `unit_of` cannot say more than of an unknown name.
+_WITHOUT_UNIT = frozenset({
+    "ECC", "BrouwerShortECC", "BrouwerLongECC", "EquinoctialH", "EquinoctialK", "EquinoctialP",
+    "EquinoctialQ", "ModEquinoctialF", "ModEquinoctialG", "ModEquinoctialH", "ModEquinoctialK",
+    "Cd", "Cr", "Q1", "Q2", "Q3", "Q4",
+})  # fmt: skip
 _TEXTS = ("column", "report", "extra", "unit", "at", "when", "solver", "since")
 NUMBERS = ("target", "tolerance", "wrap")
 SHARES = ("probability", "quantile", "confidence")
@@ -286,15 +292,18 @@ def mistake_of_a_share(key: str, value: Any) -> str:
                 f"{value!r} means two things; write {_digits(both)} (two-sided) or "
                 f"{_digits(one)} (one-sided)"
             )
+        if "sigma" in value.lower():
+            return f"it must be the share of runs, got {value!r}; {_MEANT['sigma']}"
         if percent := _PERCENT.fullmatch(value):
             return f"it must be a number without quotes; write {float(percent[1]) / 100:.10g}"
     said = number_mistake(value)
     if said:
         return said
     if key == "confidence" and 0 < value <= 0.5:
+        offered = 1 - value if value < 0.5 else DEFAULT_CONFIDENCE
         return (
             f"it is 1 minus the chance of a wrong verdict, more than 0.5, got {value!r}; write "
-            f"{1 - value:.10g}"
+            f"{offered:.10g}"
         )
     # Of the smallest shares, the share of violations that they allow is 1 in float64.
     if 0 < value < 1 and 1 - value < 1:
@@ -421,7 +430,11 @@ def _mistakes_of_limit(given: Mapping[str, Any], sound: Mapping[str, Any]) -> It
 def _mistakes_of_unit(sound: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield whether the unit is not that of the column, nor one that can be converted."""
     own, given = natural_unit(sound), sound.get("unit")
-    if not own or given is None:
+    if given is None:
+        return
+    if not own:
+        if _is_without_unit(sound):
+            yield Mistake("unit", f"{sound['column']} has no unit, got {given!r}; leave it out")
         return
     try:
         factor(own, given)
@@ -433,10 +446,18 @@ def _mistakes_of_unit(sound: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield whether a limit reaches past the angle at which GMAT begins again."""
-    if sound.get("reduce", "final") not in _OF_VALUES or "column" not in sound:
+    reduction = sound.get("reduce", "final")
+    if reduction not in _OF_VALUES:
+        if "wrap" in sound:
+            yield Mistake("wrap", f'the number of reduce = "{reduction}" is no angle; leave it out')
+        return
+    if "column" not in sound:
         return
     column, own, unit = sound["column"], natural_unit(sound), unit_taken(sound)
     turn = 2 * math.pi if unit == "rad" else TURN
+    if "wrap" in sound and _is_without_unit(sound):
+        yield Mistake("wrap", f"{column} is no angle, it has no unit; leave it out")
+        return
     if "wrap" in sound and own:
         if own != "deg":
             yield Mistake("wrap", f"{column} is no angle, it is in {own}; leave it out")
@@ -444,7 +465,8 @@ def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
         if not math.isclose(sound["wrap"], turn, rel_tol=1e-12):
             yield Mistake("wrap", f"the full circle is {turn!r} {unit}, got {sound['wrap']!r}")
             return
-    if "wrap" in sound or sound.get("extra") is not None or not is_angle(column):
+    of_a_hook = sound.get("extra") is not None
+    if "wrap" in sound or not is_angle(column) or (of_a_hook and unit not in ("deg", "rad")):
         return
     last = column.rpartition(".")[2]
     low = -turn / 2 if last in _SIGNED else 0.0
@@ -457,7 +479,8 @@ def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
                 f"{written}, and the tolerance reaches beyond; add wrap = {turn:.16g}, so that "
                 "the distance is that on the circle",
             )
-    if "within" in sound and last not in _BEYOND_A_TURN:
+    # A hook may write an angle otherwise than GMAT does; the distance on the circle is the same.
+    if "within" in sound and last not in _BEYOND_A_TURN and not of_a_hook:
         first, second = sound["within"]
         if first < low or second > low + turn:
             yield Mistake(
@@ -465,6 +488,14 @@ def _mistakes_of_angle(sound: Mapping[str, Any]) -> Iterator[Mistake]:
                 f"{written}; write target = {_short((first + second) / 2)}, tolerance = "
                 f"{_short((second - first) / 2)} and wrap = {turn:.16g}",
             )
+
+
+def _is_without_unit(sound: Mapping[str, Any]) -> bool:
+    """Return whether the number is that of a quantity of GMAT's which has no unit."""
+    if sound.get("extra") is not None or "column" not in sound:
+        return False
+    owner, _, name = str(sound["column"]).rpartition(".")
+    return bool(owner) and name in _WITHOUT_UNIT
 
 
 def _short(number: float) -> str:
