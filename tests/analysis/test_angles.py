@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ angles = st.floats(-180.0, 360.0)
 
 
 @pytest.mark.parametrize("oracle", ORACLES)
-def test_means_and_shifts_are_the_oracles(oracle: dict[str, object]) -> None:
+def test_means_and_shifts_are_the_oracles(oracle: dict[str, Any]) -> None:
     mean = circular_mean(np.array(oracle["deg"], dtype=float))
 
     assert float(shift(mean, oracle["mean_deg"])) == pytest.approx(0.0, abs=1e-12)

@@ -66,7 +66,7 @@ def test_the_cut_is_the_best_of_all_by_scipys_test(runs: list[tuple[int, bool]])
         assert found[0].p_value == pytest.approx(best * len(cuts), rel=1e-9)
         inside = values < float(found[0].region.split()[-1])
         inside = inside if "<" in found[0].region else ~inside
-        assert (inside.sum(), (inside & failed).sum()) == (
+        assert (int(inside.sum()), int((inside & failed).sum())) == (
             found[0].inside,
             found[0].inside_marked,
         )
@@ -134,7 +134,8 @@ def test_a_corner_of_two_fields_is_found_after_no_single_field_is() -> None:
     inside = (one < float(found[0].region.split()[2])) & (
         other >= float(found[0].region.split()[-1])
     )
-    assert (found[0].inside, found[0].inside_marked) == (inside.sum(), (inside & failed).sum())
+    counted = (int(inside.sum()), int((inside & failed).sum()))
+    assert (found[0].inside, found[0].inside_marked) == counted
 
 
 def test_a_text_is_a_class_and_a_missing_value_does_not_count() -> None:

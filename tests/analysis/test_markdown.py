@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep.analysis import markdown
-from gmat_sweep.analysis.markdown import narrow_tables, table
+from gmat_sweep.analysis.markdown import narrow_tables, number, table
 
 HEADS = ["quantity", "unit", "runs", "mean", "sigma", "5 %", "50 %", "95 %"]
 NUMBERS = HEADS[-6:]
@@ -52,3 +52,7 @@ def test_no_table_is_wider_than_a_page_and_no_column_is_lost(widths: list[int], 
     for part in text.split("\n\n"):
         # A column is padded by three characters, and the line begins with one more.
         assert len(part.splitlines()[0]) <= markdown._PAGE + 1 + 2 * len(HEADS)
+
+
+def test_a_number_that_is_nothing_beside_its_spread_has_six_digits() -> None:
+    assert number(2.225073858507203e-309, 9e14) == "2.22507e-309"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gmat_sweep.spec import RunStatus
+    from gmat_sweep.spec import FailureKind, RunStatus
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,10 +48,13 @@ class SweepOnDisk:
         The sweep folder; run `i` has ``run-<i>`` below it.
     entries : list of ManifestEntry
         One per run, with paths relative to the folder.
+    design : str
+        The ``_kind`` of the sweep.
     """
 
     folder: Path
     entries: list[ManifestEntry] = field(default_factory=list)
+    design: str = "explicit"
 
     def ok(
         self,
@@ -61,6 +64,7 @@ class SweepOnDisk:
         extra: Mapping[str, pd.DataFrame | Path] | None = None,
         solvers: Mapping[str, pd.DataFrame | Path] | None = None,
         converged: Mapping[str, bool] | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> Path:
         """Add a successful run and write its frames; a Path is listed without writing anything."""
         self._add(
@@ -70,6 +74,7 @@ class SweepOnDisk:
             extra_outputs=self._written(run_id, extra or {}, "{}.parquet"),
             solver_paths=self._written(run_id, solvers or {}, "solver__{}.parquet"),
             converged=dict(converged or {}),
+            overrides=dict(overrides or {}),
         )
         return self.folder / f"run-{run_id}"
 
@@ -78,9 +83,18 @@ class SweepOnDisk:
         run_id: int,
         status: RunStatus = "failed",
         outputs: Mapping[str, pd.DataFrame | Path] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        failure_kind: FailureKind | None = None,
     ) -> None:
         """Add a run that is not ok."""
-        self._add(run_id, status, output_paths=self._written(run_id, outputs or {}, "{}.parquet"))
+        self._add(
+            run_id,
+            status,
+            output_paths=self._written(run_id, outputs or {}, "{}.parquet"),
+            overrides=dict(overrides or {}),
+            failure_kind=failure_kind,
+        )
 
     @property
     def manifest(self) -> Manifest:
@@ -93,7 +107,9 @@ class SweepOnDisk:
             python_version="3.12",
             os_platform="Linux",
             sweep_seed=None,
-            parameter_spec={"_kind": "explicit", "columns": [], "rows": []},
+            parameter_spec={"_kind": "explicit", "columns": [], "rows": []}
+            if self.design == "explicit"
+            else {"_kind": self.design, "n": len(self.entries), "perturb": {}},
             run_count=len(self.entries),
             entries=list(self.entries),
         )
@@ -110,14 +126,13 @@ class SweepOnDisk:
         self.entries.append(
             ManifestEntry(
                 run_id=run_id,
-                overrides={},
                 status=status,
                 started_at=_NOW,
                 ended_at=_NOW,
                 duration_s=1.0,
                 stderr=None,
                 log_path=None,
-                **maps,
+                **{"overrides": {}, **maps},
             )
         )
 

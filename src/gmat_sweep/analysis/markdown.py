@@ -40,8 +40,10 @@ def number(value: float | None, spread: float | None = None) -> str:
     if value is None:
         return ""
     digits = 6
-    if spread and value and math.isfinite(value / spread):
-        digits = min(15, max(digits, math.ceil(math.log10(abs(value / spread)) + 3)))
+    # A tiny part of a large spread is rounded to 0.
+    ratio = abs(value / spread) if spread else 0.0
+    if ratio and math.isfinite(ratio):
+        digits = min(15, max(digits, math.ceil(math.log10(ratio) + 3)))
     return f"{value:.{digits}g}"
 
 

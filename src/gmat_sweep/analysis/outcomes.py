@@ -1,14 +1,19 @@
-"""How the runs of a sweep ended: how many there should be, the failure rate, failures by cause."""
+"""How the runs of a sweep ended: the failure rate of the mission, failures by cause and place."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.clustering import varied_values, where_marked
+from gmat_sweep.analysis.markdown import percent
 from gmat_sweep.causes import headline
+from gmat_sweep.failure_kinds import kind_of
+from gmat_sweep.plans.independence import are_independent, no_independent_draws
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
@@ -21,9 +26,12 @@ __all__ = [
     "failure_groups",
     "failure_rate",
     "groups_of",
+    "other_failures",
+    "others_in_words",
     "run_list",
     "unconverged_line",
     "unconverged_runs",
+    "where_failed",
 ]
 
 CONFIDENCE = 0.95
@@ -136,21 +144,70 @@ def unconverged_line(entries: Iterable[ManifestEntry]) -> str:
     )
 
 
+def other_failures(entries: Iterable[ManifestEntry]) -> dict[str, int]:
+    """Return how many runs failed of something else than the mission, by `kind_of`.
+
+    Runs of which nothing is known count as ``"unknown"``.
+    """
+    kinds = Counter(kind_of(entry) or "unknown" for entry in entries if entry.status == "failed")
+    return {kind: kinds[kind] for kind in sorted(kinds) if kind != "mission"}
+
+
+def others_in_words(others: Mapping[str, int]) -> str:
+    """Return the failures that are not the mission's, such as ``2 timeout, 1 worker``."""
+    listed = (
+        f"{count} {'of unknown kind' if kind == 'unknown' else kind}"
+        for kind, count in others.items()
+    )
+    return ", ".join(listed)
+
+
+def where_failed(entries: Iterable[ManifestEntry]) -> tuple[str, ...]:
+    """Return in words where the missions that failed lie among the varied fields.
+
+    Such as ``23 of 40 failed, all with Sat.INC < 0 (p = 1e-11)``, the clearest first; empty if the
+    failures may lie where they do by chance. Other failures, and skipped runs, count neither way.
+
+    Parameters
+    ----------
+    entries : iterable of ManifestEntry
+        One per run, with their overrides.
+    """
+    flown = [entry for entry in entries if _is_outcome(entry)]
+    failed = [entry.status == "failed" for entry in flown]
+    if not any(failed) or all(failed):
+        return ()
+    import numpy as np
+
+    _, fields = varied_values(flown)
+    return tuple(each.text() for each in where_marked(fields, np.array(failed, dtype=np.bool_)))
+
+
+def _is_outcome(entry: ManifestEntry) -> bool:
+    """Return whether a run's end is that of its mission."""
+    return entry.status == "ok" or kind_of(entry) == "mission"
+
+
 @dataclass(frozen=True, slots=True)
 class FailureRate:
-    """The share of runs that failed, and the interval of the failure probability.
+    """The share of runs whose mission failed, and the interval of the failure probability.
 
     Attributes
     ----------
     failed : int
-        Runs that failed.
+        Runs that failed in the mission.
     runs : int
-        Runs that failed or were ok.
+        Runs that failed in the mission or were ok.
     rate : float or None
         `failed` divided by `runs`; None without runs.
     low, high : float or None
-        Wilson's 95 % interval of the failure probability; None if the runs are no random sample,
-        and without runs.
+        The 95 % interval of Clopper and Pearson of the failure probability; None if the runs are no
+        independent random draws, and without runs.
+    others : mapping of str to int
+        Runs that failed otherwise, by kind, such as of a hook or a timeout. They say nothing of the
+        mission and are not in the rate; resume them.
+    why_no_interval : str
+        Why the runs have a rate and no interval; empty if they have one.
     """
 
     failed: int
@@ -158,31 +215,52 @@ class FailureRate:
     rate: float | None = None
     low: float | None = None
     high: float | None = None
+    others: Mapping[str, int] = field(default_factory=dict)
+    why_no_interval: str = ""
+
+    def text(self) -> str:
+        """Return rate, counts, interval and other failures, in one line of plain text."""
+        told = "no run to tell it from"
+        if self.rate is not None:
+            interval = f"; no interval: {self.why_no_interval}" if self.why_no_interval else ""
+            if self.low is not None:
+                interval = f", 95 % interval {percent(self.low)} to {percent(self.high)}"
+            told = f"{percent(self.rate)} ({self.failed} of {self.runs}{interval})"
+        if not self.others:
+            return told
+        count = sum(self.others.values())
+        runs = "1 that failed otherwise does" if count == 1 else f"{count} that failed otherwise do"
+        return f"{told}; {runs} not count: {others_in_words(self.others)}"
 
 
-def failure_rate(entries: Iterable[ManifestEntry], kind: str) -> FailureRate:
-    """Return the failure rate of some runs of a sweep.
+def failure_rate(entries: Iterable[ManifestEntry], design: str) -> FailureRate:
+    """Return the rate at which the mission failed in some runs of a sweep.
 
     Parameters
     ----------
     entries : iterable of ManifestEntry
-        One per run. Skipped runs count neither way.
-    kind : str
-        ``_kind`` of the sweep's ``parameter_spec``. Only the draws of ``monte_carlo`` and
-        ``latin_hypercube`` are a random sample, for which there is an interval.
+        One per run. Skipped runs count neither way, nor do runs that something else than the
+        mission made fail.
+    design : str
+        The sweep's design, as `design_name` gives it. Only ``monte_carlo`` makes independent draws,
+        for which there is an interval.
 
     Notes
     -----
-    Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-    American Statistical Association 22 (1927).
+    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", Biometrika 26 (1934). The interval holds the true probability in at least 95 % of all
+    sweeps, whatever it is.
     """
-    statuses = [entry.status for entry in entries]
-    failed, runs = statuses.count("failed"), statuses.count("failed") + statuses.count("ok")
+    listed = [entry for entry in entries if entry.status != "skipped"]
+    others = other_failures(listed)
+    flown = [entry for entry in listed if _is_outcome(entry)]
+    failed, runs = sum(entry.status == "failed" for entry in flown), len(flown)
     if not runs:
-        return FailureRate(failed, runs)
-    if kind not in {"monte_carlo", "latin_hypercube"}:
-        return FailureRate(failed, runs, failed / runs)
-    from scipy.stats import binomtest
+        return FailureRate(failed, runs, others=others)
+    if not are_independent(design):
+        reason = no_independent_draws(design)
+        return FailureRate(failed, runs, failed / runs, others=others, why_no_interval=reason)
+    from gmat_sweep.verdicts.binomial import two_sided_interval
 
-    interval = binomtest(failed, runs).proportion_ci(CONFIDENCE, method="wilson")
-    return FailureRate(failed, runs, failed / runs, float(interval.low), float(interval.high))
+    low, high = two_sided_interval(failed, runs, CONFIDENCE)
+    return FailureRate(failed, runs, failed / runs, low, high, others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.stats import binom, binomtest, circmean
 
 from gmat_sweep import LocalJoblibPool, Manifest, SweepConfigError, monte_carlo
 from gmat_sweep.analysis import (
@@ -35,6 +37,8 @@ from sweep_on_disk import SweepOnDisk, report
 SCRIPT = DATA / "leo_basic.script"
 PERTURB = {"Sat.SMA": ("normal", 7000, 5), "Sat.ECC": ("uniform", 0.0, 1.2)}
 LUNAR = ("FM.PointMasses = {Earth}", "FM.PointMasses = {Earth, Luna}")
+
+NODE = "Sat.EarthMJ2000Eq.RAAN"
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 pairs = st.lists(st.tuples(finite, finite), min_size=1, max_size=12)
@@ -190,7 +194,8 @@ class TestFailures:
         ):
             for night, cause in ((tonight, now), (last, then)):
                 status: RunStatus = "failed" if cause else "ok"
-                night.entries.append(entry(run_id, status, stderr=cause))
+                kind = "mission" if cause else None
+                night.entries.append(entry(run_id, status, stderr=cause, failure_kind=kind))
 
         found = compared(two_nights)
 
@@ -210,7 +215,7 @@ class TestFailures:
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
     ) -> None:
         for night in two_nights:
-            night.entries.append(entry(0, "failed", stderr="always"))
+            night.entries.append(mission_failure(0, stderr="always"))
 
         found = compared(two_nights)
 
@@ -221,7 +226,8 @@ class TestFailures:
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
     ) -> None:
         tonight, last = two_nights
-        tonight.entries.append(entry(0, "failed", overrides={"Sat.SMA": 1.0}, stderr="x"))
+        failed = mission_failure(0, overrides={"Sat.SMA": 1.0}, stderr="x")
+        tonight.entries.append(failed)
         last.entries.append(entry(0, overrides={"Sat.SMA": 2.0}))
 
         found = compared(two_nights)
@@ -246,23 +252,71 @@ class TestFailures:
 
         assert compared(two_nights).paired
 
-    def test_the_interval_of_independent_rates_is_newcombes(self) -> None:
-        # Newcombe (1998), table II (a), method 10: 56/70 against 48/80.
+    def test_the_interval_of_a_change_is_newcombes_from_the_exact_ones(self) -> None:
         change = drawn_failures(statuses(56, 70), statuses(48, 80), "monte_carlo")
 
+        one, other = (binomtest(k, n).proportion_ci(0.95) for k, n in ((56, 70), (48, 80)))
+        low = 0.2 - math.hypot(0.8 - one.low, other.high - 0.6)
+        high = 0.2 + math.hypot(one.high - 0.8, 0.6 - other.low)
         assert change.change == pytest.approx(0.2)
-        assert (change.low, change.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+        assert (change.low, change.high) == pytest.approx((low, high), rel=1e-9)
+        # Newcombe (1998), table II (a), method 10, from Wilson's intervals is narrower.
+        assert low < 0.0524 < 0.3339 < high
         assert change.moved
 
-    def test_the_interval_of_paired_rates_is_newcombes(self) -> None:
-        # Newcombe (1998), paired data, method 10: 36 fail in both, 12 and 2 in one, 0 in none.
-        tonight = statuses(48, 50)
-        last = statuses(36, 48) + statuses(2, 2)
+    @pytest.mark.parametrize("rates", [(0.05, 0.05), (0.1, 0.3), (0.5, 0.6), (0.9, 0.98)])
+    def test_the_interval_of_a_change_misses_it_in_no_more_than_a_twentieth_of_nights(
+        self, rates: tuple[float, float]
+    ) -> None:
+        # Summed over all that two nights of 12 runs can give.
+        missed = 0.0
+        for now, before in itertools.product(range(13), repeat=2):
+            change = drawn_failures(statuses(now, 12), statuses(before, 12), "monte_carlo")
+            assert change.low is not None
+            assert change.high is not None
+            if not change.low <= rates[0] - rates[1] <= change.high:
+                missed += binom.pmf(now, 12, rates[0]) * binom.pmf(before, 12, rates[1])
+        assert missed <= 0.05
 
-        change = paired_failures(tonight, last, "monte_carlo")
+    def test_of_a_latin_hypercube_the_change_has_no_interval_and_moves_nothing(self) -> None:
+        change = drawn_failures(statuses(12, 12), statuses(0, 12), "latin_hypercube")
 
-        assert change.change == pytest.approx(0.2)
-        assert (change.low, change.high) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+        assert (change.change, change.low, change.high) == (1.0, None, None)
+        assert not change.moved
+
+    def test_a_run_that_failed_otherwise_is_told_apart_and_moves_nothing(
+        self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
+    ) -> None:
+        tonight, last = two_nights
+        tonight.entries.append(entry(0, "failed", stderr="too slow", failure_kind="timeout"))
+        tonight.entries.append(entry(1))
+        last.entries.extend([entry(0), entry(1, "failed", failure_kind="worker")])
+
+        found = compared(two_nights)
+
+        assert not found.moved
+        assert found.failures.rate_tonight.runs == 0, "neither pair says anything"
+        assert [group.run_ids for group in found.failures.otherwise] == [(0,)]
+        assert " 1 run failed otherwise. " in found.headline()
+        assert table_rows(found.to_markdown(), "## Failures") == [
+            ["failed otherwise tonight", "too slow", "1", "0"]
+        ]
+
+    def test_where_tonights_failures_lie_is_said(
+        self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
+    ) -> None:
+        for run_id in range(40):
+            overrides = {"Sat.INC": run_id - 22.5}
+            two_nights[0].entries.append(
+                mission_failure(run_id, overrides=overrides)
+                if run_id < 23
+                else entry(run_id, overrides=overrides)
+            )
+            two_nights[1].entries.append(entry(run_id, overrides=overrides))
+
+        text = compared(two_nights).to_markdown()
+
+        assert "\n- tonight 23 of 40 failed, all with Sat.INC &lt; 0 (p = " in text
 
     def test_runs_that_fail_together_narrow_the_interval_by_the_corrected_association(
         self,
@@ -288,7 +342,7 @@ class TestFailures:
         self, failed: list[tuple[bool, bool]]
     ) -> None:
         nights = [
-            [entry(n, "failed" if both[night] else "ok") for n, both in enumerate(failed)]
+            [mission_failure(n) if both[night] else entry(n) for n, both in enumerate(failed)]
             for night in (0, 1)
         ]
 
@@ -304,7 +358,11 @@ class TestFailures:
 
 
 def statuses(failed: int, runs: int) -> list[ManifestEntry]:
-    return [entry(n, "failed" if n < failed else "ok") for n in range(runs)]
+    return [mission_failure(n) if n < failed else entry(n) for n in range(runs)]
+
+
+def mission_failure(run_id: int, **fields: Any) -> ManifestEntry:
+    return entry(run_id, "failed", failure_kind="mission", **fields)
 
 
 class TestPairedShift:
@@ -410,6 +468,80 @@ class TestPairedShift:
         assert (shift.verdict == "equal") == (tonight == last)
 
 
+class TestAngles:
+    def test_a_node_that_steps_over_zero_moved_by_the_way_on_the_circle(self) -> None:
+        last = np.array([359.9999, 359.9998])
+        moved = paired_shift(
+            "R", NODE, "deg", np.arange(2), np.array([0.0001, 359.9999]), last, MoveRule()
+        )
+
+        assert moved.largest_shift == pytest.approx(2e-4, abs=1e-12)
+        assert moved.mean_shift == pytest.approx(1.5e-4, abs=1e-12)
+        assert moved.mean_last == pytest.approx(circmean(last, high=360), abs=1e-12)
+        assert moved.sigma_last == pytest.approx(np.std(last, ddof=1), rel=1e-9)
+
+    def test_a_turn_is_no_shift_and_rounding_around_zero_is_rounding(self) -> None:
+        ids = np.arange(2)
+        turned = paired_shift(
+            "R", NODE, "deg", ids, np.array([360.0, 0.0]), np.array([0.0, 360.0]), MoveRule()
+        )
+        rounded = paired_shift(
+            "R", NODE, "deg", ids, np.array([1e-9, 0.0]), np.array([0.0, 360 - 1e-9]), MoveRule()
+        )
+
+        assert (turned.verdict, turned.largest_shift) == ("within tolerance", 0.0)
+        assert rounded.verdict == "within tolerance"
+
+    def test_draws_around_zero_have_the_shift_and_the_test_of_draws_elsewhere(self) -> None:
+        tonight, last = sets_of_draws(1, 60, 0.2), sets_of_draws(2, 60)
+
+        around = drawn_shift("R", NODE, "deg", tonight % 360, last % 360, MoveRule())
+        elsewhere = drawn_shift("R", "Sat.INC", "deg", tonight, last, MoveRule())
+
+        assert around.ks_pvalue == elsewhere.ks_pvalue
+        assert around.sigma_tonight == pytest.approx(elsewhere.sigma_tonight, rel=1e-9)
+        assert around.standard_error == pytest.approx(elsewhere.standard_error, rel=1e-9)
+        means = [circmean(each, high=360) for each in (tonight, last)]
+        expected = (means[0] - means[1] + 180) % 360 - 180
+        assert around.mean_shift == pytest.approx(expected, abs=1e-9)
+
+
+class TestOtherDesigns:
+    def test_two_sets_of_another_design_are_not_judged(
+        self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
+    ) -> None:
+        for offset, night in enumerate(two_nights):
+            night.design = "latin_hypercube"
+            for run_id in range(4):
+                made = {"report__R": report(7000.0 + run_id + 10 * offset)}
+                night.ok(run_id, made, overrides={"Sat.SMA": run_id + 10.0 * offset})
+
+        found = compared(two_nights)
+
+        (shift,) = found.quantities
+        assert (shift.verdict, shift.mean_shift) == ("not judged", -10.0)
+        assert (shift.standard_error, shift.ks_pvalue) == (None, None)
+        assert not found.moved
+        assert found.headline().startswith(
+            "Nothing is judged: the runs of a Latin hypercube are no independent random draws"
+        )
+        assert "There are no standard errors and no tests: " in found.to_markdown()
+
+    def test_pairs_of_another_design_have_no_standard_error(
+        self, two_nights: tuple[SweepOnDisk, SweepOnDisk]
+    ) -> None:
+        for offset, night in enumerate(two_nights):
+            night.design = "grid"
+            for run_id in range(3):
+                night.ok(run_id, {"report__R": report(7000.0 + run_id * (1 + 0.1 * offset))})
+
+        found = compared(two_nights)
+
+        (shift,) = found.quantities
+        assert (shift.standard_error, shift.pairs) == (None, 3)
+        assert "(no standard error: the runs of a grid are no" in found.to_markdown()
+
+
 class TestDrawnShift:
     def test_two_samples_of_one_distribution_did_not_move(self) -> None:
         shift = drawn_shift("R", "x", "", sets_of_draws(1, 200), sets_of_draws(2, 200), MoveRule())
@@ -500,6 +632,7 @@ class TestTelling:
         last.ok(1, {"report__R": report(-1e300)})
         last.ok(2, {"report__R": report(7000.0)})
         for night in two_nights:
+            night.design = "monte_carlo"
             night.entries.append(entry(3, "failed", stderr="a | b\nNaN"))
         return compared(two_nights)
 
@@ -538,7 +671,10 @@ class TestTelling:
         found = compared(two_nights)
 
         assert found.why_not_paired == "no run id was run in both nights"
-        assert "failure rate: no run tonight, no run last night\n" in found.to_markdown()
+        assert (
+            "failure rate: no run to tell it from tonight, no run to tell it from last night\n"
+            in found.to_markdown()
+        )
         assert not found.moved
 
     def test_moved_is_that_of_quantities_or_of_failures(self, told: NightComparison) -> None:

@@ -15,9 +15,10 @@ from gmat_sweep.analysis.nightly.comparison import NightComparison
 from gmat_sweep.analysis.nightly.failures import drawn_failures, paired_failures
 from gmat_sweep.analysis.nightly.inputs import InputHashes, input_changes
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift, drawn_shift, paired_shift
+from gmat_sweep.analysis.outcomes import where_failed
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.units import unit_of
-from gmat_sweep.plans.header import kind_of
+from gmat_sweep.plans.independence import are_independent, design_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,11 +60,12 @@ def compare_sweeps(
     same overrides. GMAT gives the same numbers for the same inputs, so another input causes any
     difference of a pair. Independent draws differ anyway: their means are compared with Welch's
     standard error, and their distributions by a Kolmogorov-Smirnov test that is as sure as the
-    rule's standard errors. For draws from a Latin hypercube that error is mostly too large. Each
-    quantity is judged by itself; expect a false alarm in one of 1 / `MoveRule.false_alarm`
-    judgements of normal means.
+    rule's standard errors. Other designs than ``monte_carlo`` have no such error: where their runs
+    cannot be paired, nothing is judged. Each quantity is judged by itself; expect a false alarm in
+    one of 1 / `MoveRule.false_alarm` judgements of normal means.
 
-    The interval of a change of failure rates is Newcombe's: of paired runs, "Improved confidence
+    The interval of a change of failure rates is made as Newcombe does, from Clopper and Pearson's
+    intervals in place of Wilson's: of paired runs, "Improved confidence
     intervals for the difference between binomial proportions based on paired data", Statistics in
     Medicine 17 (1998), method 10; of others, "Interval estimation for the difference between
     independent proportions", in the same volume, method 10.
@@ -76,13 +78,13 @@ def compare_sweeps(
     )
     common = sorted(ran_now.keys() & ran_before.keys())
     why_not = _why_not_paired([(ran_now[each], ran_before[each]) for each in common])
-    kinds = {kind_of(sweep.manifest.parameter_spec) for sweep in (new, old)}
-    kind = kinds.pop() if len(kinds) == 1 else "mixed"
+    designs = {design_name(sweep.manifest.parameter_spec) for sweep in (new, old)}
+    design = designs.pop() if len(designs) == 1 else "mixed"
     if why_not:
-        failures = drawn_failures(ran_now.values(), ran_before.values(), kind)
+        failures = drawn_failures(ran_now.values(), ran_before.values(), design)
     else:
         failures = paired_failures(
-            [ran_now[each] for each in common], [ran_before[each] for each in common], kind
+            [ran_now[each] for each in common], [ran_before[each] for each in common], design
         )
     ends_now, ends_before = final_values(new.manifest), final_values(old.manifest)
     return NightComparison(
@@ -93,13 +95,15 @@ def compare_sweeps(
         common_runs=len(common),
         only_tonight=len(ran_now) - len(common),
         only_last_night=len(ran_before) - len(common),
-        quantities=tuple(_shifts(ends_now, ends_before, rule, paired=not why_not)),
+        quantities=tuple(_shifts(ends_now, ends_before, rule, design, paired=not why_not)),
         failures=failures,
         inputs=input_changes(new, old),
         inputs_complete=all(InputHashes.read(sweep.folder) is not None for sweep in (new, old)),
         unreadable_tonight=ends_now.attrs[UNREADABLE],
         unreadable_last_night=ends_before.attrs[UNREADABLE],
         rule=rule,
+        design=design,
+        where_failed=where_failed(new.entries),
     )
 
 
@@ -121,7 +125,7 @@ def _same(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def _shifts(
-    tonight: pd.DataFrame, last: pd.DataFrame, rule: MoveRule, *, paired: bool
+    tonight: pd.DataFrame, last: pd.DataFrame, rule: MoveRule, design: str, *, paired: bool
 ) -> Iterable[QuantityShift]:
     import numpy as np
 
@@ -138,8 +142,8 @@ def _shifts(
             else np.full(len(ends), np.nan)
             for ends in (tonight, last)
         )
-        unit = unit_of(quantity)
+        unit, sure = unit_of(quantity), are_independent(design)
         if paired:
-            yield paired_shift(report, quantity, unit, run_ids, now, before, rule)
+            yield paired_shift(report, quantity, unit, run_ids, now, before, rule, independent=sure)
         else:
-            yield drawn_shift(report, quantity, unit, now, before, rule)
+            yield drawn_shift(report, quantity, unit, now, before, rule, independent=sure)

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, percent, plain, table
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, plain, table
 from gmat_sweep.analysis.nightly.failures import FailureChange
 from gmat_sweep.analysis.nightly.inputs import InputChange
 from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
-from gmat_sweep.analysis.outcomes import FailureRate, run_list
+from gmat_sweep.analysis.outcomes import run_list
+from gmat_sweep.plans.independence import INDEPENDENT, are_independent, no_independent_draws
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["NightComparison"]
 
 _MOST_ROWS = 40
+_CLUSTERS_SHOWN = 3
 _HASH_LENGTH = 64
 _HASH_SHOWN = 12
-_VERDICTS = ("moved", "changed", "within tolerance", "equal", "not moved", "no data")
+_VERDICTS = (
+    "moved", "changed", "within tolerance", "equal", "not moved", "not judged", "no data",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,10 @@ class NightComparison:
         Runs whose report files could not be read, and why.
     rule : MoveRule
         When a quantity counted as moved.
+    design : str
+        The design of both nights, as `design_name` gives it; ``"mixed"`` if they differ.
+    where_failed : tuple of str
+        Where tonight's failures lie among the varied fields, in words.
     """
 
     tonight: Path
@@ -72,6 +80,8 @@ class NightComparison:
     unreadable_tonight: Mapping[int, str]
     unreadable_last_night: Mapping[int, str]
     rule: MoveRule
+    design: str = INDEPENDENT
+    where_failed: tuple[str, ...] = ()
 
     @property
     def moved_quantities(self) -> tuple[QuantityShift, ...]:
@@ -85,7 +95,9 @@ class NightComparison:
 
     def headline(self) -> str:
         """Return one or two sentences that say whether something moved, as plain text."""
-        return one_line(f"{self._what_moved()} {self._what_changed()}")
+        others = sum(len(group.run_ids) for group in self.failures.otherwise)
+        apart = f" {_many(others, 'run')} failed otherwise." if others else ""
+        return one_line(f"{self._what_moved()}{apart} {self._what_changed()}")
 
     def to_markdown(self, *, narrow: bool = False) -> str:
         """Return the comparison as Markdown: the headline, then inputs, failures, quantities.
@@ -103,7 +115,7 @@ class NightComparison:
         if self.quantities:
             heading = "## At the end of the run, tonight minus last night"
             parts += [heading, _quantity_table(self, narrow=narrow)]
-            parts.append(_rule(self.rule, paired=self.paired))
+            parts.append(_rule(self.rule, self.design, paired=self.paired))
         parts += _unreadable("tonight", self.unreadable_tonight)
         parts += _unreadable("last night", self.unreadable_last_night)
         return "\n\n".join(parts) + "\n"
@@ -135,6 +147,9 @@ class NightComparison:
         if not compared:
             return f"Nothing can be compared: no reported quantity has values in both of {runs}."
         verdicts = Counter(each.verdict for each in compared)
+        if verdicts["not judged"]:
+            reason = no_independent_draws(self.design)
+            return f"Nothing is judged: {reason}, and the nights drew other ones."
         if self.paired and verdicts["equal"] == len(compared):
             return f"Nothing moved: all quantities are equal bit for bit in {runs}."
         return f"Nothing moved among {_many(len(compared), 'quantity')} of {runs}."
@@ -164,6 +179,7 @@ def _facts(nights: NightComparison) -> str:
         f"- last night: `{nights.last_night}`",
         f"- {done}",
         f"- failure rate: {_rates(nights)}",
+        *(f"- tonight {plain(line)}" for line in nights.where_failed[:_CLUSTERS_SHOWN]),
     ]
     if nights.paired and (nights.only_tonight or nights.only_last_night):
         lines.append(
@@ -180,22 +196,13 @@ def _facts(nights: NightComparison) -> str:
 
 def _rates(nights: NightComparison) -> str:
     failures = nights.failures
-    both = f"{_rate(failures.rate_tonight)} tonight, {_rate(failures.rate_last)} last night"
+    both = f"{failures.rate_tonight.text()} tonight, {failures.rate_last.text()} last night"
     if failures.change is None:
         return both
     interval = ""
     if failures.low is not None:
         interval = f" (95 % interval {_points(failures.low)} to {_points(failures.high)})"
     return f"{both}; change {_points(failures.change)}{interval} percentage points"
-
-
-def _rate(rate: FailureRate) -> str:
-    if rate.rate is None:
-        return "no run"
-    interval = ""
-    if rate.low is not None:
-        interval = f", 95 % interval {percent(rate.low)} to {percent(rate.high)}"
-    return f"{percent(rate.rate)} ({rate.failed} of {rate.runs}{interval})"
 
 
 def _points(share: float | None) -> str:
@@ -224,6 +231,7 @@ def _failure_table(failures: FailureChange, *, narrow: bool) -> str:
         ("newly failing", failures.newly_failing),
         ("newly passing", failures.newly_passing),
         ("failing in both", failures.failing_in_both),
+        ("failed otherwise tonight", failures.otherwise),
     )
     if narrow:
         return "\n".join(
@@ -292,12 +300,19 @@ def _count(count: int | None) -> str:
     return "" if count is None else str(count)
 
 
-def _rule(rule: MoveRule, *, paired: bool) -> str:
+def _rule(rule: MoveRule, design: str, *, paired: bool) -> str:
     more = f"more than {rule.standard_errors:g} standard errors"
     rounding = (
-        f"Differences up to {rule.relative_tolerance:g} of the quantity's root mean square are "
-        "rounding."
+        f"Differences up to {rule.relative_tolerance:g} of the quantity's root mean square, or of "
+        "half a turn for an angle, are rounding."
     )
+    if not are_independent(design):
+        if not paired:
+            return f"There are no standard errors and no tests: {no_independent_draws(design)}."
+        more = (
+            f"more than {rule.standard_errors:g} times the sigma of the shifts divided by the root "
+            f"of the number of runs (no standard error: {no_independent_draws(design)})"
+        )
     if paired:
         return (
             f"Moved is a quantity whose mean shifted by {more}, or one of whose runs did by more "

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate, failure_groups, failure_rate
+from gmat_sweep.failure_kinds import kind_of
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -27,14 +28,17 @@ class FailureChange:
     ----------
     newly_failing, newly_passing, failing_in_both : tuple of FailureGroup
         Runs by cause: tonight's cause, or last night's for runs that pass now. Empty unless runs
-        are paired.
+        are paired. Only failures of the mission count.
     rate_tonight, rate_last : FailureRate
         Failure rate of each night's runs; if runs are paired, of the paired ones.
     change : float or None
         Rate of tonight minus that of last night.
     low, high : float or None
-        Newcombe's 95 % interval of the change, made from two Wilson intervals. None if the runs
-        are no random sample.
+        The 95 % interval of the change, made as Newcombe does from the two exact intervals, so that
+        it is rather too wide than too narrow. None if the runs are no independent random draws.
+    otherwise : tuple of FailureGroup
+        Tonight's runs that failed of something else than the mission, by cause. They are no news of
+        the mission, and nothing is said of them but here.
     """
 
     newly_failing: tuple[FailureGroup, ...]
@@ -45,6 +49,7 @@ class FailureChange:
     change: float | None = None
     low: float | None = None
     high: float | None = None
+    otherwise: tuple[FailureGroup, ...] = ()
 
     @property
     def moved(self) -> bool:
@@ -55,22 +60,27 @@ class FailureChange:
 
 
 def paired_failures(
-    tonight: Sequence[ManifestEntry], last: Sequence[ManifestEntry], kind: str
+    tonight: Sequence[ManifestEntry], last: Sequence[ManifestEntry], design: str
 ) -> FailureChange:
     """Compare how the same runs ended in two nights.
 
     Parameters
     ----------
     tonight, last : sequence of ManifestEntry
-        The runs that were ok or failed in both nights, in the same order.
-    kind : str
-        ``_kind`` of their sweeps, as for `failure_rate`.
+        The runs that were ok or failed in both nights, in the same order. A run that failed of
+        something else than the mission in either night is no pair.
+    design : str
+        Of their sweeps, as for `failure_rate`.
     """
     both: list[ManifestEntry] = []
     newly_failing: list[ManifestEntry] = []
     newly_passing: list[ManifestEntry] = []
+    pairs: list[tuple[ManifestEntry, ManifestEntry]] = []
     neither = 0
     for now, before in zip(tonight, last, strict=True):
+        if _failed_otherwise(now) or _failed_otherwise(before):
+            continue
+        pairs.append((now, before))
         if now.status == "failed":
             (both if before.status == "failed" else newly_failing).append(now)
         elif before.status == "failed":
@@ -82,17 +92,28 @@ def paired_failures(
         tuple(failure_groups(newly_failing)),
         tuple(failure_groups(newly_passing)),
         tuple(failure_groups(both)),
-        failure_rate(tonight, kind),
-        failure_rate(last, kind),
+        failure_rate([now for now, _ in pairs], design),
+        failure_rate([before for _, before in pairs], design),
         _association(*counts),
+        _groups_of_others(tonight),
     )
 
 
 def drawn_failures(
-    tonight: Iterable[ManifestEntry], last: Iterable[ManifestEntry], kind: str
+    tonight: Iterable[ManifestEntry], last: Iterable[ManifestEntry], design: str
 ) -> FailureChange:
     """Compare the failure rates of two independent sets of runs."""
-    return _failure_change((), (), (), failure_rate(tonight, kind), failure_rate(last, kind), 0.0)
+    entries = list(tonight)
+    rates = (failure_rate(entries, design), failure_rate(last, design))
+    return _failure_change((), (), (), *rates, 0.0, _groups_of_others(entries))
+
+
+def _failed_otherwise(entry: ManifestEntry) -> bool:
+    return entry.status == "failed" and kind_of(entry) != "mission"
+
+
+def _groups_of_others(entries: Iterable[ManifestEntry]) -> tuple[FailureGroup, ...]:
+    return tuple(failure_groups(entry for entry in entries if _failed_otherwise(entry)))
 
 
 def _failure_change(
@@ -102,6 +123,7 @@ def _failure_change(
     now: FailureRate,
     before: FailureRate,
     association: float,
+    otherwise: tuple[FailureGroup, ...],
 ) -> FailureChange:
     change = low = high = None
     if now.rate is not None and before.rate is not None:
@@ -113,7 +135,9 @@ def _failure_change(
             down_before, up_before = before.rate - before.low, before.high - before.rate
             low = change - _joint(down, up_before, association)
             high = change + _joint(up, down_before, association)
-    return FailureChange(newly_failing, newly_passing, both, now, before, change, low, high)
+    return FailureChange(
+        newly_failing, newly_passing, both, now, before, change, low, high, otherwise
+    )
 
 
 def _joint(one: float, other: float, association: float) -> float:

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gmat_sweep.analysis.angles import TURN, circular_mean, shift, unwrapped, wraps
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.errors import SweepConfigError
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MoveRule", "QuantityShift", "Verdict", "drawn_shift", "paired_shift"]
 
-type Verdict = Literal["moved", "changed", "within tolerance", "equal", "not moved", "no data"]
+type Verdict = Literal[
+    "moved", "changed", "within tolerance", "equal", "not moved", "not judged", "no data"
+]
 
 # For more values the asymptotic distribution is as good as the exact one, and much faster.
 _EXACT_UP_TO = 50
@@ -78,12 +81,14 @@ class QuantityShift:
         ``"moved"``: see `MoveRule`; for paired runs also if `one_sided` is not 0. For paired runs
         further ``"changed"`` (some run shifted beyond rounding, but not enough to move),
         ``"within tolerance"`` (rounding only) and ``"equal"`` (bit for bit, but 0.0 equals -0.0).
-        For independent draws ``"not moved"``. Without anything to compare ``"no data"``.
+        For independent draws ``"not moved"``; for two sets of runs of another design ``"not
+        judged"``. Without anything to compare ``"no data"``.
     runs_tonight, runs_last : int
         Runs with a finite value.
     mean_shift, standard_error : float or None
         Mean difference, and its standard error: of the paired differences, or of the difference
-        of two means (Welch).
+        of two means (Welch); None if the runs are no independent draws. Angles differ on the
+        circle.
     mean_last, sigma_last, sigma_tonight : float or None
         Mean and standard deviation over the runs that are compared, for scale.
     pairs, equal_runs : int or None
@@ -126,6 +131,8 @@ def paired_shift(
     tonight: NDArray[np.float64],
     last: NDArray[np.float64],
     rule: MoveRule,
+    *,
+    independent: bool = True,
 ) -> QuantityShift:
     """Compare the values of the same runs.
 
@@ -139,6 +146,9 @@ def paired_shift(
         The value of each run; a value that is not finite does not count.
     rule : MoveRule
         When the quantity counts as moved.
+    independent : bool
+        Whether the runs are independent draws. If not, the standard error is a part of the rule
+        only, and not told.
     """
     import numpy as np
 
@@ -154,16 +164,22 @@ def paired_shift(
     ids, now, before = run_ids[both], tonight[both], last[both]
     # Adding 0.0 turns -0.0 into 0.0: both are the same value here, although their bits differ.
     equal = int(((now + 0.0).view(np.int64) == (before + 0.0).view(np.int64)).sum())
+    turns = wraps(quantity, now, before)
+    # Rounding is that of half a turn, however close to zero the angle is.
+    size = np.full(1, TURN / 2) if turns else before
+    changes = shift(now, before) if turns else None
+    middle = circular_mean(before) if turns else None
+    now, before = _about_one_mean(now, before) if turns else (now, before)
     exponent = common_exponent(now, before)
-    now, before = scaled(now, exponent), scaled(before, exponent)
-    shift = now - before
-    mean, error = _mean(shift), _standard_error(shift)
-    largest = int(np.abs(shift).argmax())
+    now, before, size = (scaled(each, exponent) for each in (now, before, size))
+    moves = now - before if changes is None else scaled(changes, exponent)
+    mean, error = _mean(moves), _standard_error(moves)
+    largest = int(np.abs(moves).argmax())
     sigma = _sigma(before)
-    tolerance = rule.relative_tolerance * float(np.sqrt((before**2).mean()))
-    beyond_rounding = abs(float(shift[largest])) > tolerance
+    tolerance = rule.relative_tolerance * float(np.sqrt((size**2).mean()))
+    beyond_rounding = abs(float(moves[largest])) > tolerance
     mean_moved = abs(mean) > tolerance and abs(mean) > rule.standard_errors * (error or 0.0)
-    run_moved = abs(float(shift[largest])) > rule.run_sigmas * (sigma or 0.0)
+    run_moved = abs(float(moves[largest])) > rule.run_sigmas * (sigma or 0.0)
     verdict: Verdict
     if one_sided or (beyond_rounding and (mean_moved or run_moved)):
         verdict = "moved"
@@ -178,13 +194,13 @@ def paired_shift(
         verdict,
         **counts,
         mean_shift=unscaled(mean, exponent),
-        standard_error=_unscaled(error, exponent),
-        mean_last=unscaled(_mean(before), exponent),
+        standard_error=_unscaled(error if independent else None, exponent),
+        mean_last=_mean_of(before, exponent, middle),
         sigma_last=_unscaled(sigma, exponent),
         sigma_tonight=_unscaled(_sigma(now), exponent),
         pairs=len(ids),
         equal_runs=equal,
-        largest_shift=unscaled(float(shift[largest]), exponent),
+        largest_shift=unscaled(float(moves[largest]), exponent),
         largest_run=int(ids[largest]),
         one_sided=one_sided,
     )
@@ -197,6 +213,8 @@ def drawn_shift(
     tonight: NDArray[np.float64],
     last: NDArray[np.float64],
     rule: MoveRule,
+    *,
+    independent: bool = True,
 ) -> QuantityShift:
     """Compare the distributions of independent draws.
 
@@ -209,6 +227,8 @@ def drawn_shift(
     rule : MoveRule
         When the quantity counts as moved: by the mean, or by a Kolmogorov-Smirnov test that is as
         sure.
+    independent : bool
+        Whether the runs are independent draws; if not, nothing is judged.
     """
     import numpy as np
 
@@ -216,13 +236,32 @@ def drawn_shift(
     counts = {"runs_tonight": len(now), "runs_last": len(before)}
     if not (len(now) and len(before)):
         return QuantityShift(report, quantity, unit, "no data", **counts)
+    size, middle, turned = before, None, None
+    if wraps(quantity, now, before):
+        size, middle = np.full(1, TURN / 2), circular_mean(before)
+        turned = float(shift(circular_mean(now), middle))
+        now, before = _about_one_mean(now, before)
     exponent = common_exponent(now, before)
-    now, before = scaled(now, exponent), scaled(before, exponent)
+    now, before, size = (scaled(each, exponent) for each in (now, before, size))
     mean = _mean(now) - _mean(before)
+    if turned is not None and not math.isnan(turned):
+        mean = math.ldexp(turned, -exponent)
+    if not independent:
+        return QuantityShift(
+            report,
+            quantity,
+            unit,
+            "not judged",
+            **counts,
+            mean_shift=unscaled(mean, exponent),
+            mean_last=_mean_of(before, exponent, middle),
+            sigma_last=_unscaled(_sigma(before), exponent),
+            sigma_tonight=_unscaled(_sigma(now), exponent),
+        )
     errors = (_standard_error(now), _standard_error(before))
     error = None if None in errors else math.hypot(*(each or 0.0 for each in errors))
     statistic, pvalue = _kolmogorov_smirnov(now, before)
-    tolerance = rule.relative_tolerance * float(np.sqrt((before**2).mean()))
+    tolerance = rule.relative_tolerance * float(np.sqrt((size**2).mean()))
     pooled = np.concatenate([now, before])
     beyond_rounding = float(pooled.max() - pooled.min()) > tolerance
     mean_moved = (
@@ -237,12 +276,24 @@ def drawn_shift(
         **counts,
         mean_shift=unscaled(mean, exponent),
         standard_error=_unscaled(error, exponent),
-        mean_last=unscaled(_mean(before), exponent),
+        mean_last=_mean_of(before, exponent, middle),
         sigma_last=_unscaled(_sigma(before), exponent),
         sigma_tonight=_unscaled(_sigma(now), exponent),
         ks_statistic=statistic,
         ks_pvalue=pvalue,
     )
+
+
+def _about_one_mean(
+    now: NDArray[np.float64], before: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the angles of both nights in the turn about last night's mean."""
+    import numpy as np
+
+    centre = circular_mean(before)
+    if math.isnan(centre):
+        centre = circular_mean(np.concatenate([now, before]))
+    return unwrapped(now, centre), unwrapped(before, centre)
 
 
 def _kolmogorov_smirnov(
@@ -262,6 +313,13 @@ def _kolmogorov_smirnov(
 def _mean(values: NDArray[np.float64]) -> float:
     # The mean of equal values may differ from them by rounding, which is no shift.
     return float(values[0] if values.min() == values.max() else values.mean())
+
+
+def _mean_of(values: NDArray[np.float64], exponent: int, circular: float | None) -> float | None:
+    """Return the mean of scaled values: of an angle the circular one, None if its values cancel."""
+    if circular is None:
+        return unscaled(_mean(values), exponent)
+    return None if math.isnan(circular) else circular
 
 
 def _sigma(values: NDArray[np.float64]) -> float | None:
