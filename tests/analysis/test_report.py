@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom, binomtest, circmean
 
 from cli_sweeps import manifest
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, SweepConfigError, monte_carlo, sweep
@@ -23,6 +24,7 @@ from gmat_sweep.analysis import final_values, sweep_report, unit_of
 from gmat_sweep.analysis.final_values import UNREADABLE
 from gmat_sweep.analysis.markdown import number, plain, table
 from gmat_sweep.analysis.outcomes import failure_rate
+from gmat_sweep.analysis.percentiles import bounds_of, tells
 from gmat_sweep.manifest import ManifestEntry
 from reported_runs import entry, table_rows
 from repository import DATA
@@ -96,7 +98,8 @@ class TestRealSweep:
         assert x.runs == len(ends)
         assert x.mean == pytest.approx(np.mean(ends), rel=1e-14)
         assert x.sigma == pytest.approx(np.std(ends, ddof=1), rel=1e-10)
-        assert (x.p5, x.p50, x.p95) == pytest.approx(np.quantile(ends, [0.05, 0.5, 0.95]))
+        assert (x.low, x.high) == (min(ends), max(ends))
+        assert (x.p5, x.p95) == (None, None), "eight draws tell nothing of the outer 5 %"
 
     def test_mean_motion_is_in_radians_per_second_whatever_the_engine_calls_it(
         self, swept: Path
@@ -208,40 +211,81 @@ class TestCounts:
             sweep_report(manifest("ok"))
 
 
+def mission_failure(run_id: int, **fields: Any) -> ManifestEntry:
+    """Return the entry of a run that GMAT made fail."""
+    return entry(run_id, "failed", failure_kind="mission", **fields)
+
+
 class TestFailureRate:
-    def test_of_random_draws_it_has_wilsons_interval(self) -> None:
-        entries = [entry(0, "failed"), *(entry(run_id) for run_id in range(1, 10))]
+    @pytest.mark.parametrize(("failed", "runs"), [(0, 1), (1, 10), (0, 20), (3, 3), (7, 200)])
+    def test_of_random_draws_it_has_the_exact_interval(self, failed: int, runs: int) -> None:
+        entries = [mission_failure(k) if k < failed else entry(k) for k in range(runs)]
 
         rate = failure_rate(entries, "monte_carlo")
 
-        # Wilson (1927) for 1 of 10 at 95 %.
-        assert (rate.low, rate.high) == pytest.approx((0.017876, 0.404150), abs=1e-6)
+        # Another route to Clopper and Pearson's interval: scipy's inversion of the exact test.
+        exact = binomtest(failed, runs).proportion_ci(0.95, method="exact")
+        assert (rate.low, rate.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
 
-    @pytest.mark.parametrize("kind", ["grid", "explicit"])
-    def test_a_grid_is_no_random_sample_and_has_none(self, kind: str) -> None:
-        rate = failure_rate([entry(0, "failed"), entry(1)], kind)
+    def test_the_interval_misses_the_probability_in_no_more_than_a_twentieth_of_sweeps(
+        self,
+    ) -> None:
+        # Summed over all that 20 draws can give. Wilson's interval misses in up to 12 %.
+        for true in (0.01, 0.02, 0.05, 0.1, 0.3):
+            missed = 0.0
+            for failed in range(21):
+                entries = [mission_failure(k) if k < failed else entry(k) for k in range(20)]
+                rate = failure_rate(entries, "monte_carlo")
+                assert rate.low is not None
+                assert rate.high is not None
+                if not rate.low <= true <= rate.high:
+                    missed += math.comb(20, failed) * true**failed * (1 - true) ** (20 - failed)
+            assert missed <= 0.05
+
+    @pytest.mark.parametrize(
+        ("design", "words"),
+        [
+            ("grid", "the runs of a grid are"),
+            ("explicit", "the runs of a table of samples are"),
+            ("latin_hypercube", "the runs of a Latin hypercube are"),
+            ("sobol", "the runs of a Sobol' sequence are"),
+            ("halton", "the runs of a Halton sequence are"),
+            ("sobol_sample", "the runs of a Sobol' analysis are"),
+            ("mixed", "the runs of this design (mixed) are"),
+        ],
+    )
+    def test_other_designs_have_none_and_it_is_said_why(self, design: str, words: str) -> None:
+        rate = failure_rate([mission_failure(0), entry(1)], design)
 
         assert (rate.rate, rate.low, rate.high) == (0.5, None, None)
+        said = f"50 % (1 of 2; no interval: {words} no independent random draws)"
+        assert rate.text() == said
 
-    def test_skipped_runs_count_neither_way(self) -> None:
-        rate = failure_rate([entry(0, "failed"), entry(1), entry(2, "skipped")], "monte_carlo")
+    def test_only_the_missions_failures_count_and_the_others_are_said_apart(self) -> None:
+        entries = [
+            entry(0),
+            mission_failure(1),
+            entry(2, "failed", failure_kind="timeout"),
+            entry(3, "failed", failure_kind="timeout"),
+            entry(4, "failed", failure_kind="worker"),
+            entry(5, "failed", stderr="nobody knows"),
+            entry(6, "skipped"),
+        ]
 
-        assert (rate.failed, rate.runs) == (1, 2)
+        rate = failure_rate(entries, "monte_carlo")
 
-    @given(st.integers(0, 200), st.integers(0, 200))
-    def test_the_interval_holds_the_rate_and_stays_between_zero_and_one(
-        self, failed: int, ok: int
-    ) -> None:
-        runs = [entry(0, "failed")] * failed + [entry(1)] * ok
+        assert (rate.failed, rate.runs, rate.rate) == (1, 2, 0.5)
+        assert rate.others == {"timeout": 2, "unknown": 1, "worker": 1}
+        assert rate.text() == (
+            "50 % (1 of 2, 95 % interval 1.26 % to 98.7 %); 4 that failed otherwise do not count: "
+            "2 timeout, 1 of unknown kind, 1 worker"
+        )
 
-        rate = failure_rate(runs, "latin_hypercube")
+    def test_without_a_run_of_the_mission_there_is_no_rate(self) -> None:
+        rate = failure_rate([entry(0, "failed", failure_kind="hook")], "monte_carlo")
 
-        if runs:
-            assert rate.rate is not None
-            assert rate.low is not None
-            assert rate.high is not None
-            assert 0 <= rate.low <= rate.rate + 1e-12
-            assert rate.rate - 1e-12 <= rate.high <= 1
+        assert rate.rate is None
+        assert rate.text().startswith("no run to tell it from; 1 that failed otherwise does not")
 
 
 class TestFailureRows:
@@ -359,11 +403,11 @@ class TestFinalValues:
         assert all(each is None or math.isfinite(each) for each in told)
         if finite:
             assert only.mean is not None
-            assert only.p5 is not None
+            assert (only.p5, only.p95) == (None, None)
             assert only.p50 is not None
-            assert only.p95 is not None
+            assert (only.low, only.high) == (min(finite), max(finite))
             slack = 1e-12 * max(map(abs, finite))
-            assert min(finite) - slack <= only.p5 <= only.p50 + slack <= only.p95 + 2 * slack
+            assert min(finite) - slack <= only.p50 <= max(finite) + slack
             assert min(finite) - slack <= only.mean <= max(finite) + slack
         if len(set(finite)) == 1 and len(finite) > 1:
             assert only.sigma == 0
@@ -466,7 +510,7 @@ def test_a_grid_is_reported_without_an_interval_and_without_a_dispersion(
     text = found.to_markdown()
 
     assert text.startswith("**leo_short.script, grid: 3 of 3 runs ok.**")
-    assert "failure rate: 0 %\n" in text
+    assert "failure rate: 0 % (0 of 3; no interval: the runs of a grid are no ind" in text
     assert "| runs |" in text
     for word in ("sigma", "95 %", "5 %", "50 %"):
         assert word not in text.split("## At the end")[1]
@@ -502,3 +546,143 @@ class TestCausesThatDifferInTheirNumbers:
         entries = [entry(n, "failed", stderr=cause) for n, cause in enumerate(causes)]
         rows = sweep_report(saved(tmp_path, *entries)).failure_rows()
         assert [row["cause"] for row in rows] == causes
+
+
+def draws_on_disk(folder: Path, values: dict[str, Any], design: str = "monte_carlo") -> Path:
+    """Write a sweep whose runs end with these values, and return its folder."""
+    on_disk = SweepOnDisk(folder, design=design)
+    frame = pd.DataFrame(values)
+    for run_id in range(len(frame)):
+        on_disk.ok(run_id, {"report__R": frame.iloc[[run_id]]})
+    on_disk.save()
+    return folder
+
+
+class TestPercentiles:
+    def test_they_are_told_with_the_order_statistics_that_bound_them(self, tmp_path: Path) -> None:
+        values = np.random.default_rng(1).normal(7000, 5, 80)
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.SMA": values}))
+
+        (sma,) = found.quantities
+        told = [sma.p5, sma.p50, sma.p95]
+        assert told == pytest.approx(np.quantile(values, [0.05, 0.5, 0.95]), rel=1e-14)
+        in_order = np.sort(values)
+        for level, bounds in ((0.05, sma.p5_bounds), (0.5, sma.p50_bounds), (0.95, sma.p95_bounds)):
+            assert bounds is not None
+            low, high = (int(np.searchsorted(in_order, x)) + 1 for x in (bounds.low, bounds.high))
+            # The interval misses below or above with at most 2.5 % each, by the binomial sum, and
+            # the next value inside would miss more often.
+            assert binom.cdf(low - 1, 80, level) <= 0.025 < binom.cdf(low, 80, level)
+            assert binom.sf(high - 1, 80, level) <= 0.025 < binom.sf(high - 2, 80, level)
+        text = found.to_markdown()
+        assert f" ({number(sma.p5_bounds.low, sma.sigma)} to " in text if sma.p5_bounds else False
+        assert "In brackets: the 95 % confidence interval of each percentile." in text
+
+    def test_four_runs_tell_none_and_are_told_how_many_would(self, tmp_path: Path) -> None:
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.SMA": [1.0, 2.0, 3.0, 4.0]}))
+
+        (sma,) = found.quantities
+        assert (sma.p5, sma.p50, sma.p95) == (None, None, None)
+        text = found.to_markdown()
+        assert "| quantity | unit | runs | lowest | mean |   sigma | highest |" in text
+        assert table_rows(text, "## At the end") == [
+            ["Sat.SMA", "km", "4", "1", "2.5", "1.29099", "4"]
+        ]
+        assert "5 % and 95 % cannot be told from fewer than 72 runs." in text
+
+    @pytest.mark.parametrize(("runs", "told"), [(71, False), (72, True)])
+    def test_the_outer_ones_need_72_independent_draws(self, runs: int, told: bool) -> None:
+        assert tells(runs, 0.05, "monte_carlo") is tells(runs, 0.95, "monte_carlo") is told
+        assert (bounds_of(np.arange(runs, dtype=np.float64), 0.05) is not None) is told
+        assert (0.95**runs <= 0.025) is told
+
+    def test_of_a_latin_hypercube_they_have_no_bounds_and_that_is_said(
+        self, tmp_path: Path
+    ) -> None:
+        values = np.random.default_rng(1).normal(7000, 5, 19)
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.SMA": values}, "latin_hypercube"))
+
+        (sma,) = found.quantities
+        assert sma.p5 == pytest.approx(np.quantile(values, 0.05), rel=1e-14)
+        assert (sma.p5_bounds, sma.p50_bounds, sma.p95_bounds) == (None, None, None)
+        assert not tells(18, 0.05, "latin_hypercube")
+        assert (
+            "The percentiles have no confidence bounds: the runs of a Latin hypercube are no "
+            "independent random draws." in found.to_markdown()
+        )
+
+    def test_each_side_of_the_bounds_misses_in_no_more_than_a_fortieth_of_sweeps(self) -> None:
+        # Simulated: 4000 sweeps of 100 exponential draws, whose percentiles are known.
+        samples = np.sort(np.random.default_rng(3).exponential(size=(4000, 100)), axis=1)
+        for level in (0.05, 0.5, 0.95):
+            true = -math.log(1 - level)
+            bounds = bounds_of(np.arange(100, dtype=np.float64), level)
+            assert bounds is not None
+            too_high = (samples[:, int(bounds.low)] > true).mean()
+            too_low = (samples[:, int(bounds.high)] < true).mean()
+            assert max(too_high, too_low) <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / 4000)
+
+
+class TestAngles:
+    def test_a_node_around_zero_has_the_mean_zero_and_a_small_spread(self, tmp_path: Path) -> None:
+        turned = np.random.default_rng(2).normal(0.0, 0.1, 80)
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.EarthMJ2000Eq.RAAN": turned % 360}))
+
+        (node,) = found.quantities
+        assert node.mean is not None
+        assert node.low is not None
+        # By another route: scipy's circular mean, and the linear statistics before the wrapping.
+        assert (node.mean - circmean(turned, high=360) + 180) % 360 == pytest.approx(180)
+        offset = node.low - turned.min()
+        assert offset == pytest.approx(360 * round(offset / 360), abs=1e-9)
+        assert node.sigma == pytest.approx(turned.std(ddof=1), rel=1e-9)
+        expected = np.quantile(turned, [0.05, 0.5, 0.95]) + 360 * round(offset / 360)
+        assert [node.p5, node.p50, node.p95] == pytest.approx(expected, abs=1e-9)
+
+    def test_angles_that_cancel_have_a_range_and_no_mean(self, tmp_path: Path) -> None:
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.Earth.TA": [0.0, 90.0, 180.0, 270.0]}))
+
+        (anomaly,) = found.quantities
+        assert (anomaly.mean, anomaly.sigma, anomaly.low, anomaly.high) == (None, None, 0.0, 270.0)
+
+    def test_an_inclination_is_no_angle_that_goes_around(self, tmp_path: Path) -> None:
+        found = sweep_report(draws_on_disk(tmp_path, {"Sat.Earth.INC": [0.1, 179.9]}))
+
+        assert found.quantities[0].mean == 90.0
+
+
+class TestSurvivors:
+    def test_the_statistics_say_how_many_failed_and_where_they_lie(self, tmp_path: Path) -> None:
+        on_disk = SweepOnDisk(tmp_path, design="monte_carlo")
+        for run_id in range(40):
+            value = 0.1 * (run_id - 22.5)
+            if value < 0:
+                overrides = {"Sat.INC": value}
+                on_disk.failed(run_id, overrides=overrides, failure_kind="mission")
+            else:
+                on_disk.ok(run_id, {"report__R": report()}, overrides={"Sat.INC": value})
+        on_disk.failed(40, overrides={"Sat.INC": 9.0}, failure_kind="timeout")
+        on_disk.save()
+
+        found = sweep_report(tmp_path)
+
+        (where,) = found.where_failed
+        # All 23 marked of 40 lie below one of 39 cuts.
+        chance = 39 / math.comb(40, 23)
+        assert where == f"23 of 40 failed, all with Sat.INC < 0 (p = {chance:.1g})"
+        text = found.to_markdown()
+        assert f"\n- {where.replace('<', '&lt;')}\n" in text
+        survivors = text.partition("## At the end of the run, over 17 runs\n\n")[2]
+        assert survivors.startswith("These are the runs that are ok. 24 of 41 failed, and are not ")
+        assert where.replace("<", "&lt;") in survivors
+
+    def test_failures_that_lie_anywhere_are_counted_and_no_more(self, tmp_path: Path) -> None:
+        on_disk = SweepOnDisk(tmp_path, design="monte_carlo")
+        on_disk.ok(0, {"report__R": report()}, overrides={"Sat.INC": 1.0})
+        on_disk.failed(1, overrides={"Sat.INC": 2.0}, failure_kind="mission")
+        on_disk.save()
+
+        found = sweep_report(tmp_path)
+
+        assert found.where_failed == ()
+        assert "1 of 2 failed, and are not in these numbers" in found.to_markdown()

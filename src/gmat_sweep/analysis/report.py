@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.angles import circular_mean, unwrapped, wraps
 from gmat_sweep.analysis.final_values import UNREADABLE, final_values
 from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, percent, plain, table
 from gmat_sweep.analysis.outcomes import (
@@ -18,13 +19,16 @@ from gmat_sweep.analysis.outcomes import (
     failure_rate,
     run_list,
     unconverged_runs,
+    where_failed,
 )
-from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
+from gmat_sweep.analysis.percentiles import Bounds, bounds_of, runs_for_bounds, tells
+from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 from gmat_sweep.analysis.scaling import common_exponent, scaled, unscaled
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.analysis.varied import varied_lines
 from gmat_sweep.plans import planned_count
 from gmat_sweep.plans.header import kind_of
+from gmat_sweep.plans.independence import are_independent, design_name, no_independent_draws
 from gmat_sweep.printable import one_line
 from gmat_sweep.sweep.recorded_script import resume_command
 
@@ -39,7 +43,9 @@ __all__ = ["FinalReport", "QuantitySummary", "busy_seconds", "sweep_report"]
 # A longer gap between runs separates two passes; between the runs of one pass gaps are shorter.
 _PAUSE_S = 60.0
 _CAUSES_SHOWN = 20
+_CLUSTERS_SHOWN = 3
 _QUANTILES = (0.05, 0.5, 0.95)
+_PERCENTILES = {"5 %": "p5", "50 %": "p50", "95 %": "p95"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,15 @@ class QuantitySummary:
         Runs with a finite value, from which the statistics are made.
     mean, sigma : float or None
         Mean and standard deviation, the latter divided by n - 1. None if there are too few values;
-        `sigma` also for a grid.
+        `sigma` also for a grid. The mean of an angle is the circular one, and `sigma` is that about
+        it; both are None if the angles cancel.
     p5, p50, p95 : float or None
-        Percentiles, by linear interpolation; None for a grid.
+        Percentiles, by linear interpolation; those of an angle in the turn about its mean. None for
+        a grid, and if there are too few runs: for independent draws too few for bounds.
     low, high : float or None
-        The lowest and the highest value.
+        The lowest and the highest value; those of an angle in the turn about its mean.
+    p5_bounds, p50_bounds, p95_bounds : Bounds or None
+        The 95 % confidence interval of each percentile of independent draws; None for others.
     """
 
     report: str
@@ -74,6 +84,9 @@ class QuantitySummary:
     p95: float | None = None
     low: float | None = None
     high: float | None = None
+    p5_bounds: Bounds | None = None
+    p50_bounds: Bounds | None = None
+    p95_bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ class FinalReport:
     ok, failed, skipped : int
         Runs by status.
     rate : FailureRate
-        Share of failures among the runs that were ok or failed.
+        Share of failures of the mission among the runs that say something of it.
     duration_s : float
         Seconds, by the clock, in which runs were under way; pauses between two passes over the
         sweep do not count.
@@ -109,6 +122,11 @@ class FinalReport:
         The shell command that runs what is missing, failed or damaged.
     varied : tuple of str
         What was varied, and with what it was flown: lines of Markdown.
+    design : str
+        As `design_name` gives it: the kind, or ``sobol_sample``.
+    where_failed : tuple of str
+        Where the failures of the mission lie among the varied fields, in words; empty if they may
+        lie there by chance.
     """
 
     manifest_path: Path
@@ -126,6 +144,8 @@ class FinalReport:
     unreadable: Mapping[int, str]
     resume_command: str
     varied: tuple[str, ...] = ()
+    design: str = ""
+    where_failed: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> int:
@@ -180,7 +200,8 @@ class FinalReport:
             parts += ["## Solvers that did not converge", self._solver_table()]
         if self.quantities:
             heading = f"## At the end of the run, over {self.ok} runs"
-            parts += [heading, self._quantity_table(narrow=narrow)]
+            parts += [heading, *self._survivors(), self._quantity_table(narrow=narrow)]
+            parts += self._about_percentiles()
         if self.unreadable:
             run_id, reason = next(iter(self.unreadable.items()))
             parts.append(
@@ -235,12 +256,10 @@ class FinalReport:
         }
 
     def _facts(self) -> str:
-        rate = percent(self.rate.rate) or "no run to tell it from"
-        if self.rate.low is not None:
-            rate += f" (95 % interval {percent(self.rate.low)} to {percent(self.rate.high)})"
         pace = f", {self.runs_per_s:.3g} runs/s" if self.runs_per_s is not None else ""
         facts = [
-            f"- failure rate: {rate}",
+            f"- failure rate: {plain(self.rate.text())}",
+            *(f"- {plain(line)}" for line in self.where_failed[:_CLUSTERS_SHOWN]),
             f"- duration: {self.duration_s:.1f} s{pace}",
             f"- manifest: `{one_line(self.manifest_path)}`",
         ]
@@ -263,31 +282,81 @@ class FinalReport:
         return table(["solver", "runs", "run ids"], rows, {"runs"})
 
     def _quantity_table(self, *, narrow: bool) -> str:
-        figures = ["lowest", "mean", "highest"]
-        if self.kind != "grid":
-            figures = ["mean", "sigma", "5 %", "50 %", "95 %"]
+        figures = self._figure_names()
         heads = ["report", "quantity", "unit", "runs", *figures]
         rows = []
         for each in self.quantities:
             names = (plain(each.report), plain(each.quantity), each.unit, str(each.runs))
-            rows.append([*names, *self._figures(each)])
+            cells = _figures(each)
+            rows.append([*names, *(cells[figure] for figure in figures)])
         if len({each.report for each in self.quantities}) == 1:
             heads, rows = heads[1:], [row[1:] for row in rows]
         aligned = heads[-len(figures) - 1 :]
         if narrow:
-            percentiles = [head for head in heads if head.endswith("%")]
-            groups = [("unit", "runs", "mean", "sigma", "lowest", "highest"), percentiles]
+            percentiles = [[head] for head in heads if head.endswith("%")]
+            groups = [("unit", "runs", "lowest", "mean", "sigma", "highest"), *percentiles]
             return narrow_tables(heads, rows, aligned, groups)
         return table(heads, rows, aligned)
 
-    def _figures(self, each: QuantitySummary) -> list[str]:
+    def _figure_names(self) -> list[str]:
+        # The points of a grid are chosen: they have a range, and no dispersion.
         if self.kind == "grid":
-            # The points of a grid are chosen: they have a range, and no dispersion.
-            spread = None if each.high is None or each.low is None else each.high - each.low
-            return [number(level, spread) for level in (each.low, each.mean, each.high)]
-        levels = (each.mean, each.p5, each.p50, each.p95)
-        mean, *percentiles = (number(level, each.sigma) for level in levels)
-        return [mean, number(each.sigma), *percentiles]
+            return ["lowest", "mean", "highest"]
+        told = [
+            head
+            for head, name in _PERCENTILES.items()
+            if any(getattr(each, name) is not None for each in self.quantities)
+        ]
+        return ["lowest", "mean", "sigma", *told, "highest"]
+
+    def _survivors(self) -> list[str]:
+        """Return the sentence on what the statistics leave out; nothing if every run was ok."""
+        if not self.failed:
+            return []
+        where = f" {plain(self.where_failed[0])}." if self.where_failed else ""
+        count = f"{self.failed} of {self.ok + self.failed}"
+        said = (
+            f"These are the runs that are ok. {count} failed, and are not in these numbers: they "
+            f"are not the dispersion of all runs if failures depend on what was varied.{where}"
+        )
+        return [said]
+
+    def _about_percentiles(self) -> list[str]:
+        """Return what the bounds of the percentiles are, or why there are none."""
+        if self.kind == "grid":
+            return []
+        if not are_independent(self.design):
+            if "50 %" not in self._figure_names():
+                return []
+            reason = no_independent_draws(self.design)
+            return [f"The percentiles have no confidence bounds: {reason}."]
+        said = []
+        shown = [head for head in self._figure_names() if head.endswith("%")]
+        if shown:
+            said.append("In brackets: the 95 % confidence interval of each percentile.")
+        if "5 %" not in shown:
+            needed = runs_for_bounds(min(_QUANTILES))
+            said.append(f"5 % and 95 % cannot be told from fewer than {needed} runs.")
+        return [" ".join(said)] if said else []
+
+
+def _figures(each: QuantitySummary) -> dict[str, str]:
+    """Return the statistics of a quantity as text, by the head of their column."""
+    spread = each.sigma
+    if spread is None and each.high is not None and each.low is not None:
+        spread = each.high - each.low
+    cells = {
+        "lowest": number(each.low, spread),
+        "mean": number(each.mean, spread),
+        "sigma": number(each.sigma),
+        "highest": number(each.high, spread),
+    }
+    for head, name in _PERCENTILES.items():
+        bounds: Bounds | None = getattr(each, f"{name}_bounds")
+        cells[head] = number(getattr(each, name), spread)
+        if bounds is not None:
+            cells[head] += f" ({number(bounds.low, spread)} to {number(bounds.high, spread)})"
+    return cells
 
 
 def sweep_report(source: SweepSource) -> FinalReport:
@@ -309,12 +378,13 @@ def sweep_report(source: SweepSource) -> FinalReport:
     -----
     The statistics describe the runs that are ok. If failures depend on the fields that vary, that
     is not the dispersion of all runs. A grid has no dispersion, so no sigma and no percentiles:
-    its points are chosen. From n runs nothing is known beyond the percentiles 100/n and
-    100 - 100/n.
+    its points are chosen. A percentile of random draws is told with its confidence interval, and
+    only if there are enough runs for it: 6 for the median, 72 for 5 % and 95 %. Those of a Latin
+    hypercube or another design have none.
     """
     sweep = RecordedSweep.outline(source)
     manifest, entries = sweep.manifest, sweep.entries
-    kind = kind_of(manifest.parameter_spec)
+    kind, design = kind_of(manifest.parameter_spec), design_name(manifest.parameter_spec)
     counts = Counter(entry.status for entry in entries)
     ends = final_values(sweep.path if isinstance(source, str | Path) else manifest)
     names = [ends.columns.get_level_values(level) for level in ("report", "quantity")]
@@ -326,10 +396,10 @@ def sweep_report(source: SweepSource) -> FinalReport:
         ok=counts["ok"],
         failed=counts["failed"],
         skipped=counts["skipped"],
-        rate=failure_rate(entries, kind),
+        rate=(rate := failure_rate(entries, design)),
         duration_s=busy_seconds(entries),
         quantities=tuple(
-            _summary(report, quantity, ends[report, quantity].to_numpy(), kind)
+            _summary(report, quantity, ends[report, quantity].to_numpy(), design)
             for report, quantity in zip(*names, strict=True)
         ),
         failures=tuple(failure_groups(entries)),
@@ -337,31 +407,49 @@ def sweep_report(source: SweepSource) -> FinalReport:
         unreadable=ends.attrs[UNREADABLE],
         resume_command=resume_command(manifest, sweep.path),
         varied=varied_lines(manifest),
+        design=design,
+        # The outline lacks what the runs were given.
+        where_failed=where_failed(latest_entries(source)) if 0 < rate.failed < rate.runs else (),
     )
 
 
-def _summary(report: str, quantity: str, values: NDArray[np.float64], kind: str) -> QuantitySummary:
+def _summary(
+    report: str, quantity: str, values: NDArray[np.float64], design: str
+) -> QuantitySummary:
     import numpy as np
 
     told = values[np.isfinite(values)]
     unit = unit_of(quantity)
     if not len(told):
         return QuantitySummary(report, quantity, unit, 0)
+    centre: float | None = None
+    if wraps(quantity, told):
+        centre = circular_mean(told)
+        told = unwrapped(told, centre)
+    low, high = float(told.min()), float(told.max())
+    if centre is not None and math.isnan(centre):
+        return QuantitySummary(report, quantity, unit, len(told), low=low, high=high)
     exponent = common_exponent(told)
     parts = scaled(told, exponent)
     # The mean of equal values may differ from them by rounding, which is no spread.
-    constant = bool(parts.min() == parts.max())
-    mean = float(parts[0] if constant else parts.mean())
-    low, high = float(told.min()), float(told.max())
-    if kind == "grid":
-        middle = unscaled(mean, exponent)
+    constant = low == high
+    middle = unscaled(float(parts[0] if constant else parts.mean()), exponent)
+    if centre is not None and not constant:
+        middle = centre
+    if design == "grid":
         return QuantitySummary(report, quantity, unit, len(told), middle, low=low, high=high)
     sigma = None
     if len(parts) > 1:
         sigma = unscaled(0.0 if constant else float(parts.std(ddof=1)), exponent)
-    p5, p50, p95 = (unscaled(float(each), exponent) for each in np.quantile(parts, _QUANTILES))
+    in_order = np.sort(told)
+    percentiles: dict[str, Any] = {}
+    for level, name in zip(_QUANTILES, _PERCENTILES.values(), strict=True):
+        if tells(len(told), level, design):
+            percentiles[name] = unscaled(float(np.quantile(parts, level)), exponent)
+            if are_independent(design):
+                percentiles[f"{name}_bounds"] = bounds_of(in_order, level)
     return QuantitySummary(
-        report, quantity, unit, len(told), unscaled(mean, exponent), sigma, p5, p50, p95, low, high
+        report, quantity, unit, len(told), middle, sigma, low=low, high=high, **percentiles
     )
 
 
