@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom, circmean
 
 from gmat_sweep.aggregate import lazy_contacts, lazy_multiindex
 from gmat_sweep.analysis import sweep_summary
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.independence import DESIGN
 from sweep_on_disk import SweepOnDisk, report
 
 if TYPE_CHECKING:
@@ -56,9 +58,9 @@ def test_mean_spread_and_quantiles_over_the_ok_runs_at_each_epoch(frame: pd.Data
     values = [7000.0, 7001.0, 7002.0, 7010.0]
     assert first["mean"] == np.mean(values)
     assert first["std"] == pytest.approx(np.std(values, ddof=1), rel=1e-14)
-    assert [first[q] for q in ("q0.05", "q0.5", "q0.95")] == pytest.approx(
-        np.quantile(values, [0.05, 0.5, 0.95]), rel=1e-15
-    )
+    assert first["q0.5"] == pytest.approx(np.quantile(values, 0.5), rel=1e-15)
+    outer = first[["q0.05", "q0.95"]]
+    assert outer.isna().all(), "four runs tell nothing of the outer 5 %"
 
 
 def test_the_rows_are_the_epochs_in_order_and_the_columns_statistic_by_field(
@@ -259,3 +261,124 @@ def test_something_else_than_a_flat_frame_is_refused() -> None:
         sweep_summary(fused)
     with pytest.raises(SweepConfigError, match="got list"):
         sweep_summary([1, 2])
+
+
+class TestQuantiles:
+    @pytest.mark.parametrize(
+        ("runs", "q", "told"),
+        [(18, 0.05, False), (19, 0.05, True), (18, 0.95, False), (19, 0.95, True),
+         (1, 0.5, True), (2, 0.25, False), (3, 0.25, True), (98, 0.01, False), (99, 0.99, True)],
+    )  # fmt: skip
+    def test_one_beyond_the_outermost_runs_is_missing(
+        self, runs: int, q: float, told: bool
+    ) -> None:
+        values = np.random.default_rng(1).normal(size=runs)
+        summary = sweep_summary(_frame({k: [float(x)] for k, x in enumerate(values)}), q=(q,))
+
+        found = summary[f"q{q}", "x"].iloc[0]
+        assert (not math.isnan(found)) is told
+        if told:
+            assert found == pytest.approx(np.quantile(values, q), rel=1e-12)
+            assert values.min() <= found <= values.max()
+
+    def test_the_rows_of_one_run_are_told_however_few_they_are(self) -> None:
+        summary = sweep_summary(_frame({0: [1.0, 2.0]}), by="run_id", q=(0.05,), include=())
+
+        assert summary["q0.05", "x"].tolist() == pytest.approx([1.05])
+
+    def test_bounds_are_order_statistics_of_each_epoch(self) -> None:
+        rng = np.random.default_rng(2)
+        values = {k: [float(x) for x in rng.normal(size=2)] for k in range(80)}
+        values[3][1] = math.nan
+
+        summary = sweep_summary(_frame(values), q=(0.05, 0.5), include=(), bounds=0.95)
+
+        names = list(dict.fromkeys(summary.columns.get_level_values(0)))
+        assert names == ["q0.05", "q0.05_low", "q0.05_high", "q0.5", "q0.5_low", "q0.5_high"]
+        for epoch in range(2):
+            in_order = np.sort([run[epoch] for run in values.values() if run[epoch] == run[epoch]])
+            for q in (0.05, 0.5):
+                told = summary.iloc[epoch].xs("x", level="field")
+                low = int(np.searchsorted(in_order, told[f"q{q}_low"])) + 1
+                high = int(np.searchsorted(in_order, told[f"q{q}_high"])) + 1
+                n = len(in_order)
+                assert binom.cdf(low - 1, n, q) <= 0.025 < binom.cdf(low, n, q)
+                assert binom.sf(high - 1, n, q) <= 0.025 < binom.sf(high - 2, n, q)
+
+    def test_a_bound_that_so_few_runs_do_not_give_is_missing(self) -> None:
+        summary = sweep_summary(
+            _frame({k: [float(k)] for k in range(30)}), q=(0.05,), include=(), bounds=0.95
+        )
+
+        assert math.isnan(summary["q0.05_low", "x"].iloc[0])
+        assert summary["q0.05_high", "x"].iloc[0] > 1.0
+
+    @pytest.mark.parametrize("design", ["latin_hypercube", "grid", "sobol", "explicit"])
+    def test_other_designs_have_quantiles_and_no_bounds(self, design: str) -> None:
+        frame = _frame({k: [float(k)] for k in range(30)})
+        frame.attrs[DESIGN] = design
+
+        assert sweep_summary(frame)["q0.05", "x"].notna().all()
+        with pytest.raises(SweepConfigError, match=r"no independent random draws.* bound of a q"):
+            sweep_summary(frame, bounds=0.95)
+        if design == "explicit":
+            told = sweep_summary(frame, bounds=0.95, sample="independent")
+            assert ("q0.05_high", "x") in told.columns
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ({"bounds": 95}, "a confidence between 0 and 1"),
+            ({"bounds": True}, "a confidence between 0 and 1"),
+            ({"bounds": 0.9, "by": "run_id"}, "the rows of one run are no independent draws"),
+            ({"bounds": 0.9, "sample": "yes"}, "sample='yes' is not supported"),
+        ],
+    )
+    def test_bounds_that_make_no_sense_are_refused(
+        self, arguments: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(SweepConfigError, match=said):
+            sweep_summary(_frame({0: [1.0]}), **arguments)
+
+
+class TestAngles:
+    def test_around_zero_each_epoch_has_the_circular_mean_and_the_spread_around_it(self) -> None:
+        rng = np.random.default_rng(3)
+        turned = rng.normal([0.0, 359.9, 90.0], 0.2, size=(40, 3))
+        frame = _frame({k: [float(x) % 360 for x in run] for k, run in enumerate(turned)})
+        frame = frame.rename(columns={"x": "Sat.Earth.RAAN"})
+
+        summary = sweep_summary(frame, include=("mean", "std", "min", "max"))
+
+        told = summary.xs("Sat.Earth.RAAN", axis="columns", level="field")
+        means = circmean(turned, high=360, axis=0)
+        assert (told["mean"] - means + 180).to_numpy() % 360 == pytest.approx(180, abs=1e-9)
+        assert ((told["mean"] >= 0) & (told["mean"] < 360)).all()
+        # The linear statistics of the draws before they were wrapped, in whole turns.
+        assert told["std"].to_numpy() == pytest.approx(turned.std(axis=0, ddof=1), rel=1e-9)
+        for name, expected in (
+            ("min", turned.min(axis=0)),
+            ("max", turned.max(axis=0)),
+            ("q0.05", np.quantile(turned, 0.05, axis=0)),
+            ("q0.5", np.quantile(turned, 0.5, axis=0)),
+        ):
+            turns = (told[name].to_numpy() - expected) / 360
+            assert turns == pytest.approx(np.round(turns), abs=1e-10), name
+        assert (told["q0.05"] < told["q0.5"]).all()
+
+    def test_an_angle_that_cancels_has_no_mean_and_a_failed_run_does_not_count(self) -> None:
+        frame = _frame({0: [0.0, 1.0], 1: [180.0, 359.0], 2: [77.0, 77.0]}, run2="failed")
+        frame = frame.rename(columns={"x": "Sat.Earth.TA"})
+
+        summary = sweep_summary(frame, q=(), include=("mean", "max"))
+
+        assert math.isnan(summary["mean", "Sat.Earth.TA"].iloc[0])
+        assert summary["mean", "Sat.Earth.TA"].iloc[1] == pytest.approx(0.0, abs=1e-12)
+        assert summary.attrs["left_out_runs"] == {"failed": 1}
+
+    def test_the_frame_of_a_sweep_tells_its_design(self, sweep: SweepOnDisk) -> None:
+        sweep.design = "latin_hypercube"
+        frame = lazy_multiindex(sweep.manifest, sweep.folder)
+
+        assert frame.attrs[DESIGN] == "latin_hypercube"
+        assert frame[["Sat.SMA", "__status"]].loc[:2].attrs[DESIGN] == "latin_hypercube"

@@ -9,10 +9,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gmat_sweep.plans.independence import DESIGN, design_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["EntryLike", "ManifestLike", "anchors_of", "latest_entries", "notes_of", "read_manifest"]
+    import pandas as pd
+
+__all__ = [
+    "EntryLike",
+    "ManifestLike",
+    "anchors_of",
+    "latest_entries",
+    "notes_of",
+    "read_manifest",
+    "tell_design",
+]
 
 
 class EntryLike(Protocol):
@@ -79,6 +91,16 @@ def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ..
     own = None if manifest.path is None else manifest.path.parent
     folders = (Path(output_dir), manifest.output_dir, own)
     return tuple(dict.fromkeys(folder.absolute() for folder in folders if folder is not None))
+
+
+def tell_design(frame: pd.DataFrame, manifest: ManifestLike) -> pd.DataFrame:
+    """Write into a frame's ``attrs`` which design its sweep has, and return it.
+
+    Statistics of independent draws refuse the frames of other designs.
+    """
+    if design := design_name(getattr(manifest, "parameter_spec", None)):
+        frame.attrs[DESIGN] = design
+    return frame
 
 
 def read_manifest(

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import check_engine, in_engine
-from gmat_sweep.aggregate.entries import ManifestLike, anchors_of, latest_entries, read_manifest
+from gmat_sweep.aggregate.entries import (
+    ManifestLike,
+    anchors_of,
+    latest_entries,
+    read_manifest,
+    tell_design,
+)
 from gmat_sweep.aggregate.fragments import Fragment
 from gmat_sweep.aggregate.reports import frame_of, rows_of
 from gmat_sweep.errors import SweepConfigError
@@ -104,4 +110,4 @@ def extra_outputs(
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
     level = "time" if "time" in rows.data.column_names else None
-    return in_engine(frame_of(rows, level), engine)
+    return in_engine(tell_design(frame_of(rows, level), manifest), engine)

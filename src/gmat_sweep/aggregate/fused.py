@@ -21,7 +21,7 @@ from gmat_sweep.aggregate.columns import (
     status_column,
     time_level,
 )
-from gmat_sweep.aggregate.entries import ManifestLike, latest_entries
+from gmat_sweep.aggregate.entries import ManifestLike, latest_entries, tell_design
 from gmat_sweep.aggregate.reports import RunRows, output_rows
 from gmat_sweep.errors import SweepConfigError
 
@@ -165,7 +165,7 @@ def lazy_fused_reports(
     )
     if engine != "pandas":
         fused.columns = [".".join(filter(None, labels)) for labels in fused.columns]
-    return in_engine(fused, engine)
+    return in_engine(tell_design(fused, manifest), engine)
 
 
 def _blanked(statuses: NDArray[np.object_], where: NDArray[np.bool_]) -> NDArray[np.object_]:

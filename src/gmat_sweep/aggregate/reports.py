@@ -30,6 +30,7 @@ from gmat_sweep.aggregate.entries import (
     anchors_of,
     latest_entries,
     notes_of,
+    tell_design,
 )
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
 from gmat_sweep.aggregate.stacking import Piece, stack
@@ -123,9 +124,7 @@ def lazy_multiindex(
         Columns as GMAT names them, in GMAT's units, and ``__status`` (``"ok"``, ``"failed"``,
         ``"skipped"``). A run without rows is one row with ``time`` NaT (``row`` NA) and missing
         data. Rows of a Report command that reports no epoch have ``time`` NaT too, and come last.
-        If GMAT wrote the rows of a run in another order than that of time, as it does where a
-        mission propagates backwards, there is ``__row`` (Int64) before ``__status``: it counts the
-        rows of each run from 0, in the order of GMAT's file.
+        In pandas ``attrs["sweep_design"]`` names the design, such as ``monte_carlo``.
 
     Raises
     ------
@@ -400,7 +399,7 @@ def _frame(
             f"{kind} {name or 'output'} has no column {level!r} in any run, which the index needs. "
             "Write that column."
         )
-    return in_engine(frame_of(rows, level), engine)
+    return in_engine(tell_design(frame_of(rows, level), manifest), engine)
 
 
 def _chosen_name(entries: Sequence[EntryLike], kind: str, name: str | None) -> str | None:
