@@ -13,9 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import circmean
 
 from gmat_sweep.analysis import mc_convergence
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.independence import DESIGN
 
 _START = pd.Timestamp("2026-01-01")
 
@@ -212,3 +214,67 @@ def test_the_analysis_modules_load_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
     assert done.stdout.strip() == "[]", done.stderr
+
+
+class TestDesigns:
+    @pytest.mark.parametrize(
+        "design", ["latin_hypercube", "sobol", "halton", "grid", "sobol_sample", "explicit"]
+    )
+    def test_runs_that_are_no_independent_draws_are_refused_with_the_reason(
+        self, design: str
+    ) -> None:
+        frame = _frame({0: [2.0], 1: [4.0]})
+        frame.attrs[DESIGN] = design
+
+        with pytest.raises(SweepConfigError, match=r"mc_convergence: .* no independent random dr"):
+            mc_convergence(frame, "x", terminal_only=True)
+        if design == "explicit":
+            curve = mc_convergence(frame, "x", terminal_only=True, sample="independent")
+            assert len(curve) == 2
+        else:
+            with pytest.raises(SweepConfigError, match="with monte_carlo"):
+                mc_convergence(frame, "x", terminal_only=True, sample="independent")
+
+    @pytest.mark.parametrize("design", [None, "monte_carlo"])
+    def test_draws_and_frames_that_do_not_tell_are_taken(self, design: str | None) -> None:
+        frame = _frame({0: [2.0], 1: [4.0]})
+        if design is not None:
+            frame.attrs[DESIGN] = design
+
+        assert mc_convergence(frame, lambda run: run["x"].max())["n"].tolist() == [1, 2]
+
+    def test_another_claim_is_refused(self) -> None:
+        with pytest.raises(SweepConfigError, match="sample='iid' is not supported"):
+            mc_convergence(_frame({0: [2.0]}), "x", sample="iid")  # type: ignore[call-overload]
+
+
+class TestAngles:
+    def test_a_node_around_zero_converges_to_the_circular_mean(self) -> None:
+        turned = np.random.default_rng(4).normal(0.05, 0.2, 50)
+        frame = _frame({k: [float(x) % 360] for k, x in enumerate(turned)})
+        frame = frame.rename(columns={"x": "Sat.Earth.RAAN"})
+
+        for curve in (
+            mc_convergence(frame, "Sat.Earth.RAAN", terminal_only=True),
+            mc_convergence(frame, "Sat.Earth.RAAN"),
+        ):
+            # By scipy's circular mean, and by the linear spread of the draws before the wrapping.
+            means = [circmean(turned[:n], high=360) for n in range(1, 51)]
+            apart = (curve["running_mean"] - means + 180) % 360
+            assert apart.to_numpy() == pytest.approx(180, abs=1e-9)
+            assert np.ptp(curve["running_mean"]) < 2, "no jump by a turn"
+            assert 0 <= curve["running_mean"].iloc[-1] < 360
+            assert curve["running_std"].iloc[-1] == pytest.approx(turned.std(ddof=1), rel=1e-9)
+            assert curve["se_mean"].iloc[-1] == pytest.approx(
+                turned.std(ddof=1) / math.sqrt(50), rel=1e-9
+            )
+
+    def test_a_hyperbolic_mean_anomaly_is_a_number(self) -> None:
+        frame = _frame({0: [0.0], 1: [720.0]}).rename(columns={"x": "Sat.Earth.MA"})
+
+        assert mc_convergence(frame, "Sat.Earth.MA", terminal_only=True)[
+            "running_mean"
+        ].tolist() == [
+            0.0,
+            360.0,
+        ]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.columns import STATUS, WRITTEN, check_engine, in_engine
+from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
+from gmat_sweep.analysis.angles import (
+    circular_means,
+    running_circular_means,
+    unwrapped,
+    wraps,
+)
 from gmat_sweep.analysis.rows import (
     LEFT_OUT,
     as_handed_over,
@@ -15,6 +21,7 @@ from gmat_sweep.analysis.rows import (
     sweep_frame,
 )
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.independence import check_independent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +43,7 @@ def mc_convergence(
     metric: str | Callable[[pd.DataFrame], Any],
     *,
     terminal_only: bool = False,
+    sample: Literal["independent"] | None = None,
     engine: Literal["pandas"] = "pandas",
 ) -> pd.DataFrame: ...
 @overload
@@ -44,6 +52,7 @@ def mc_convergence(
     metric: str | Callable[[pd.DataFrame], Any],
     *,
     terminal_only: bool = False,
+    sample: Literal["independent"] | None = None,
     engine: Literal["polars"],
 ) -> pl.DataFrame: ...
 @overload
@@ -52,6 +61,7 @@ def mc_convergence(
     metric: str | Callable[[pd.DataFrame], Any],
     *,
     terminal_only: bool = False,
+    sample: Literal["independent"] | None = None,
     engine: str,
 ) -> Any: ...
 def mc_convergence(
@@ -59,6 +69,7 @@ def mc_convergence(
     metric: str | Callable[[pd.DataFrame], Any],
     *,
     terminal_only: bool = False,
+    sample: Literal["independent"] | None = None,
     engine: str = "pandas",
 ) -> Any:
     """Return mean, standard deviation and standard error after 1, 2, ... n runs.
@@ -67,15 +78,18 @@ def mc_convergence(
     ----------
     df : pandas.DataFrame or polars.DataFrame
         Frame of a Monte Carlo sweep. Runs are added in the order of their ``run_id``; runs that
-        are not ``ok`` are left out.
+        are not ``ok`` are left out. A frame in pandas tells its design by its ``attrs``; one that
+        does not is believed to be of independent draws.
     metric : str or callable
         A column of numbers or booleans, or a function that gets the rows of one run in the order
         written, as a pandas frame indexed by time and without ``__status``, and returns a number. A
         boolean counts as 1 or 0, so that the mean is the share of runs for which it holds.
     terminal_only : bool
-        For a column: True takes the value in the last row of each run that GMAT wrote, also where
-        the mission propagates backwards; False gives one curve per epoch, with the last row of a
-        run that reports it several times. A function is always called once per run.
+        For a column: True takes the last value of each run that is not missing; False gives one
+        curve per epoch. A function is always called once per run.
+    sample : {None, "independent"}
+        ``"independent"`` says that the rows of a table of samples are independent draws in this
+        order, which the sweep does not know.
     engine : {"pandas", "polars"}
         Frame library of the result.
 
@@ -85,13 +99,16 @@ def mc_convergence(
         Columns ``n`` (int64), ``running_mean``, ``running_std`` (divided by n - 1, NaN at n = 1)
         and ``se_mean`` (``running_std / sqrt(n)``), in the units of the metric. With one curve
         per epoch a ``time`` column leads, and rows are sorted by ``time``, then ``n``. ``n`` is
-        the number of runs with a value: a run whose value is missing is not counted.
+        the number of runs with a value: a run whose value is missing is not counted. The mean of a
+        column that is an angle by GMAT's name is the circular one, and its deviations are those on
+        the circle; ``attrs["left_out_runs"]`` has how many runs failed or were skipped.
 
     Raises
     ------
     SweepConfigError
-        `df` has no ``run_id`` index level, `metric` is no numeric column of it, or a function did
-        not return one number.
+        `df` has no ``run_id`` index level, `metric` is no numeric column of it, a function did not
+        return one number, or `df` tells that its runs are no independent draws, such as those of a
+        Latin hypercube or a grid.
     ImportError
         polars is asked for and not installed.
 
@@ -103,8 +120,8 @@ def mc_convergence(
     ``se_mean`` estimates how far the mean of n independent draws is from the mean of infinitely
     many, given these distributions and this mission. It says nothing about errors of the models,
     quantiles, the worst case, or the runs that failed. In a Latin hypercube, Sobol' or grid design
-    the runs are not independent, and ``se_mean`` does not apply; for a Latin hypercube it is mostly
-    too large. A curve that looks flat is no proof either: each later run changes the mean less.
+    the runs are not independent, ``se_mean`` does not apply, and the frame is refused. A curve that
+    looks flat is no proof either: each later run changes the mean less.
     """
     import numpy as np
 
@@ -115,6 +132,7 @@ def mc_convergence(
             "the index of df must have a 'run_id' level, it has "
             f"{list(frame.index.names)}. Pass a frame indexed as sweep() returns it."
         )
+    check_independent(frame.attrs, sample, "mc_convergence", "a standard error")
     ok = frame[ok_mask(frame)]
 
     time: pd.Index[Any] | None = None
@@ -137,7 +155,8 @@ def mc_convergence(
             latest = once.groupby(level=[*others, "run_id"]).last().dropna()
             values = np.asarray(latest, dtype=np.float64)
             time = latest.index.get_level_values(0)
-    curves = _running(values, time)
+    turns = isinstance(metric, str) and wraps(metric, values)
+    curves = _running(values, time, turns=turns)
 
     if engine != "pandas":
         return in_engine(curves, engine).drop("index")
@@ -187,7 +206,9 @@ def _metric_of_each_run(
     return array[~np.isnan(array)]
 
 
-def _running(values: NDArray[np.float64], time: pd.Index[Any] | None) -> pd.DataFrame:
+def _running(
+    values: NDArray[np.float64], time: pd.Index[Any] | None, *, turns: bool
+) -> pd.DataFrame:
     """Return the curve of `values`, or one curve per `time`; equal times must be adjacent."""
     import numpy as np
     import pandas as pd
@@ -199,6 +220,10 @@ def _running(values: NDArray[np.float64], time: pd.Index[Any] | None) -> pd.Data
     lengths = np.bincount(curve)
     starts = np.cumsum(lengths) - lengths
     rank = np.arange(len(values)) - starts[curve]
+    turns = turns and bool(np.isfinite(values).all())
+    if turns:
+        # About the mean of all runs, so that no curve jumps by a turn.
+        values = unwrapped(values, circular_means(values, curve, len(lengths))[curve])
 
     mean, squares = np.zeros(len(lengths)), np.zeros(len(lengths))
     means, variances = np.empty(len(values)), np.full(len(values), np.nan)
@@ -219,7 +244,7 @@ def _running(values: NDArray[np.float64], time: pd.Index[Any] | None) -> pd.Data
     std = np.sqrt(variances)
     columns = {
         "n": n.astype(np.int64),
-        "running_mean": means,
+        "running_mean": running_circular_means(values, starts, curve) if turns else means,
         "running_std": std,
         "se_mean": std / np.sqrt(n),
     }
