@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.analysis import sweep_diff
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.independence import DESIGN
 from sweep_on_disk import SweepOnDisk, report
 
 if TYPE_CHECKING:
@@ -248,3 +249,35 @@ def test_comparing_ends_needs_runs() -> None:
 
     with pytest.raises(SweepConfigError, match="requires a 'run_id' index level"):
         sweep_diff(frame, frame, on="run_id")
+
+
+@pytest.mark.parametrize("on", [None, "run_id"])
+def test_angles_differ_on_the_circle(on: str | None) -> None:
+    names = {"x": "Sat.Earth.RAAN"}
+    a = _frame((0, 0, 359.9999, "ok"), (1, 0, 1.0, "ok"), (2, 0, 10.0, "ok")).rename(columns=names)
+    b = _frame((0, 0, 0.0001, "ok"), (1, 0, 359.0, "ok"), (2, 0, 30.0, "ok")).rename(columns=names)
+
+    difference = sweep_diff(a, b, on=on, tolerance=1e-3)
+
+    changes = difference["Sat.Earth.RAAN__diff"].tolist()
+    assert math.isnan(changes[0]), "0.0002 degrees are below the tolerance"
+    assert changes[1:] == [-2.0, 20.0]
+    assert difference["Sat.Earth.RAAN__rel"].tolist()[1:] == [-2.0, 2.0]
+
+
+def test_other_columns_and_angles_beyond_a_turn_differ_as_numbers() -> None:
+    for name, change in (("Sat.Earth.INC", -358.0), ("Sat.Earth.MA", 800.0)):
+        a = _frame((0, 0, 359.0, "ok")).rename(columns={"x": name})
+        b = _frame((0, 0, 359.0 + change, "ok")).rename(columns={"x": name})
+
+        assert sweep_diff(a, b)[f"{name}__diff"].tolist() == [change]
+
+
+def test_a_difference_of_two_sweeps_of_one_design_tells_it() -> None:
+    a, b = _frame((0, 0, 1.0, "ok")), _frame((0, 0, 2.0, "ok"))
+    a.attrs[DESIGN] = b.attrs[DESIGN] = "latin_hypercube"
+
+    assert sweep_diff(a, b).attrs[DESIGN] == "latin_hypercube"
+
+    b.attrs[DESIGN] = "monte_carlo"
+    assert DESIGN not in sweep_diff(a, b).attrs

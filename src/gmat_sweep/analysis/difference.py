@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
+from gmat_sweep.analysis.angles import shift, wraps
 from gmat_sweep.analysis.rows import has_status, last_of_each_run, numeric_columns, sweep_frame
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.independence import DESIGN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,9 +88,9 @@ def sweep_diff(
     pandas.DataFrame or polars.DataFrame
         The rows that both frames have, sorted. For each integer or float column that both have:
         ``<column>__diff``, b - a, and ``<column>__rel``, (b - a) / a, which is NaN where a is
-        zero. A ``__status_diff`` column comes last if either frame has ``__status``: ``"ok"``
-        where both runs are, else the two statuses as ``"failed/ok"``. A frame without status
-        counts as ok.
+        zero. Angles, by GMAT's name, differ on the circle, from -180 to 180 degrees. A
+        ``__status_diff`` column comes last if either frame has ``__status``: ``"ok"`` where both
+        runs are, else the two statuses as ``"failed/ok"``. A frame without status counts as ok.
 
     Raises
     ------
@@ -165,8 +167,9 @@ def _difference(
         if name not in numbers_b.columns:
             continue
         base = numbers_a[name].to_numpy()
+        other = numbers_b[name].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            change = numbers_b[name].to_numpy() - base
+            change = shift(other, base) if wraps(str(name), base, other) else other - base
             ratio = change / base
         ratio[~np.isfinite(ratio)] = np.nan
         cutoff = tolerance(name) if callable(tolerance) else tolerance
@@ -180,6 +183,8 @@ def _difference(
         if how != "absolute":
             columns[f"{name}__rel"] = ratio
     difference = pd.DataFrame(columns, index=a.index)
+    if a.attrs.get(DESIGN) == b.attrs.get(DESIGN) is not None:
+        difference.attrs[DESIGN] = a.attrs[DESIGN]
     if has_status(a) or has_status(b):
         difference["__status_diff"] = [
             "ok" if status_a == status_b == "ok" else f"{status_a}/{status_b}"
