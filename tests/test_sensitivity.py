@@ -16,6 +16,7 @@ import scipy.stats
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.grids import expand_samples_to_run_specs
+from gmat_sweep.plans.independence import DESIGN
 from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
 from repository import DATA
 
@@ -291,3 +292,35 @@ def test_a_metric_that_cannot_be_analysed_is_refused(
 ) -> None:
     with pytest.raises(SweepConfigError, match=message):
         sobol_analyze(change(_linear()), _PAIR, metric)
+
+
+@pytest.mark.parametrize("design", ["monte_carlo", "latin_hypercube", "grid", "sobol", "halton"])
+def test_a_sweep_of_another_design_is_refused_though_its_number_of_runs_fits(design: str) -> None:
+    frame = _linear()
+    frame.attrs[DESIGN] = design
+
+    with pytest.raises(SweepConfigError, match=rf"of the kind '{design}', which is no design of"):
+        sobol_analyze(frame, _PAIR, "y")
+
+
+@pytest.mark.parametrize("design", ["sobol_sample", "explicit"])
+def test_the_design_itself_and_a_table_read_from_a_file_are_analysed(design: str) -> None:
+    frame = _linear()
+    frame.attrs[DESIGN] = design
+
+    pd.testing.assert_frame_equal(
+        sobol_analyze(frame, _PAIR, "y", seed=1), sobol_analyze(_linear(), _PAIR, "y", seed=1)
+    )
+
+
+def test_an_angle_around_zero_has_the_indices_of_one_elsewhere() -> None:
+    frame = _linear()
+    narrow = frame["y"] - frame["y"].mean()
+    assert np.abs(narrow).max() < 180
+    around = frame.assign(**{"Sat.Earth.RAAN": narrow % 360}).drop(columns="y")
+
+    found = sobol_analyze(around, _PAIR, "Sat.Earth.RAAN", seed=1)
+
+    elsewhere = sobol_analyze(frame, _PAIR, "y", seed=1)
+    assert _table(found, "S1") == pytest.approx(_table(elsewhere, "S1"), abs=1e-9)
+    assert _table(found, "ST") == pytest.approx(_table(elsewhere, "ST"), abs=1e-9)

@@ -10,17 +10,13 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.rows import (
-    as_handed_over,
-    is_numeric,
-    last_of_each_run,
-    ok_mask,
-    sweep_frame,
-)
+from gmat_sweep.analysis.angles import unwrapped, wraps
+from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, sweep_frame
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count
 from gmat_sweep.plans.header import DESIGN_KEY
+from gmat_sweep.plans.independence import DESIGN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,9 +116,10 @@ def sobol_analyze(
     perturb : mapping of str to DistSpec
         As given to `sobol_sample`.
     metric : str or callable
-        A numeric column, of which the value in each run's last row is taken, as GMAT wrote them; or
-        a function that gets `df` in pandas, each run's rows in the order written, and returns a
-        Series with one number per run, indexed by ``run_id``.
+        A numeric column, from which each run's last value that is not missing is taken, that of an
+        angle by GMAT's name in the turn about the mean of all runs; or a
+        function that gets `df` in pandas and returns a Series with one number per run, indexed
+        by ``run_id``.
     calc_second_order : bool
         As given to `sobol_sample`.
     seed : int or None
@@ -140,7 +137,8 @@ def sobol_analyze(
     Raises
     ------
     SweepConfigError
-        A run is not ok, missing or there twice; the number of runs does not fit the design;
+        A run is not ok, missing or there twice; the number of runs does not fit the design, or `df`
+        tells that its sweep has another one, such as ``monte_carlo``;
         `metric` is not found, not numeric, missing in a run, or the same in all runs.
     ImportError
         SALib is not installed.
@@ -199,6 +197,13 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
     import numpy as np
 
     frame = sweep_frame(df, "sobol_analyze")
+    design = frame.attrs.get(DESIGN)
+    # A table that was read from a file is a plain one, and may be the design all the same.
+    if design not in {None, "sobol_sample", "explicit"}:
+        raise SweepConfigError(
+            f"df is the frame of a sweep of the kind {design!r}, which is no design of "
+            "sobol_sample: its runs give no Sobol' indices. Fly sweep(samples=sobol_sample(...))."
+        )
     bad = ~ok_mask(frame)
     if bad.any():
         raise SweepConfigError(
@@ -236,7 +241,7 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
             "the metric is infinite in "
             f"{_runs_of(series.index[~np.isfinite(values)])}. Choose a metric with finite values."
         )
-    return values
+    return unwrapped(values) if isinstance(metric, str) and wraps(metric, values) else values
 
 
 def _checked_series(series: Any) -> pd.Series[float]:
