@@ -47,7 +47,9 @@ def test_the_cut_is_the_best_of_all_by_scipys_test(runs: list[tuple[int, bool]])
     cuts = np.unique(values)[1:]
 
     found = [
-        each for each in where_marked({"Sat.X": values}, failed, level=0.5) if each.test == "fisher"
+        each
+        for each in where_marked({"Sat.X": values}, failed, level=0.4876)
+        if each.test == "fisher"
     ]
 
     best = min(
@@ -62,7 +64,7 @@ def test_the_cut_is_the_best_of_all_by_scipys_test(runs: list[tuple[int, bool]])
         ),
         default=1.0,
     )
-    if len(cuts) and best * len(cuts) <= 0.5 * (1 - 1e-9) and failed.any() and not failed.all():
+    if len(cuts) and best * len(cuts) <= 0.4876 and failed.any() and not failed.all():
         assert found[0].p_value == pytest.approx(best * len(cuts), rel=1e-9)
         inside = values < float(found[0].region.split()[-1])
         inside = inside if "<" in found[0].region else ~inside

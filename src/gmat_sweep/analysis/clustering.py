@@ -163,7 +163,9 @@ def where_marked(
     singles = [each for each in found if each is not None]
     if not singles:
         numbers = {name: values for name, values in fields.items() if values.dtype.kind == "f"}
-        ranks = [_ranks(name, values, marked, len(numbers)) for name, values in numbers.items()]
+        ranks = [
+            _ranks(name, values, marked, len(numbers), level) for name, values in numbers.items()
+        ]
         singles = [each for each in ranks if each is not None and each.p_value <= level]
     if not singles:
         singles = [each for each in [_best_corner(fields, marked, level)] if each is not None]
@@ -243,7 +245,7 @@ def _best(name: str, cuts: _Cuts, tests: int, level: float) -> Cluster | None:
     """Return the cut with the least p of Fisher's test, if it is beyond chance."""
     import numpy as np
 
-    if not len(cuts.inside) or not 0 < cuts.marked < cuts.runs:
+    if not len(cuts.inside) or _is_hopeless(cuts.marked, cuts.runs, tests, level):
         return None
     # The probability of a table alone is below the p of the test, and quick for all cuts at once.
     least = _log_probability(cuts.inside_marked, cuts.inside, cuts.marked, cuts.runs)
@@ -270,6 +272,14 @@ def _best(name: str, cuts: _Cuts, tests: int, level: float) -> Cluster | None:
         min(1.0, best_p * tests),
         "fisher",
     )
+
+
+def _is_hopeless(marked: int, runs: int, tests: int, level: float) -> bool:
+    """Return whether so few marked runs, or unmarked ones, are never beyond chance."""
+    if not 0 < marked < runs:
+        return True
+    ways = math.lgamma(runs + 1) - math.lgamma(marked + 1) - math.lgamma(runs - marked + 1)
+    return math.log(tests) - ways > math.log(level) + 1e-9
 
 
 def _log_probability(
@@ -303,16 +313,17 @@ def _fisher(inside_marked: int, inside: int, marked: int, runs: int) -> float:
 
 
 def _ranks(
-    name: str, values: NDArray[np.float64], marked: NDArray[np.bool_], fields: int
+    name: str, values: NDArray[np.float64], marked: NDArray[np.bool_], fields: int, level: float
 ) -> Cluster | None:
     """Return in which direction the marked runs lie in a field, with Mann-Whitney's p."""
     import numpy as np
-    from scipy.stats import mannwhitneyu
 
     told = np.isfinite(values)
     inside, rest = values[told & marked], values[told & ~marked]
-    if not len(inside) or not len(rest):
+    if _is_hopeless(len(inside), int(told.sum()), 2 * fields, level):
         return None
+    from scipy.stats import mannwhitneyu
+
     has_ties = len(np.unique(values[told])) < int(told.sum())
     exact = len(inside) * len(rest) <= _EXACT_RANKS and not has_ties
     test = mannwhitneyu(inside, rest, method="exact" if exact else "asymptotic")
@@ -344,7 +355,7 @@ def _best_corner(
         told = np.isfinite(fields[one]) & np.isfinite(fields[other])
         chosen = marked[told]
         runs, total = int(told.sum()), int(chosen.sum())
-        if not 0 < total < runs:
+        if _is_hopeless(total, runs, tests, level):
             continue
         rows, columns = (
             np.searchsorted(edges[name], fields[name][told], side="right") for name in (one, other)
