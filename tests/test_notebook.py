@@ -241,3 +241,14 @@ def test_the_records_do_not_load_the_views_until_they_are_shown() -> None:
     check = "import sys, gmat_sweep.manifest; sys.exit('gmat_sweep.notebook' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_a_sweep_says_where_its_failures_lie() -> None:
+    note = "23 of 40 failed, all with Sat.INC < 0 (p = 1e-11)"
+
+    text = sweep_html(
+        script_path=Path("m.script"), script_sha256=None, run_count=40, kind="monte_carlo",
+        backend="LocalJoblibPool", sweep_seed=1, statuses=["ok"], notes=[note],
+    )  # fmt: skip
+
+    assert Table(text).rows["failures"] == note

@@ -71,6 +71,7 @@ def sweep_html(
     backend: str,
     sweep_seed: int | None,
     statuses: Iterable[str] | None,
+    notes: Iterable[str] = (),
 ) -> str:
     """Return the table of a sweep.
 
@@ -90,6 +91,8 @@ def sweep_html(
         The sweep's seed; without one the table lacks that row.
     statuses : iterable of str, optional
         The status of each run that is recorded; None for a sweep that has not been executed.
+    notes : iterable of str
+        What else there is to say of its failed runs.
     """
     rows: list[tuple[str, object]] = [
         ("script", script_path),
@@ -107,6 +110,7 @@ def sweep_html(
         rows.append(("status", "not yet executed"))
     else:
         rows.append(("outcomes", _outcomes(statuses)))
+    rows += [("failures", note) for note in notes]
     return _table("Sweep", rows)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,28 @@ class TestSummary:
             f"failed: 2 x {ACCURACY} with current step size values. (line 34) (run 2, 3)",
             "failed: 1 x unknown field 'Nope' on Spacecraft 'Sat' (run 0)",
         ]
+
+    def test_beside_them_is_where_they_lie_and_how_many_are_not_the_missions(
+        self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        runs = [
+            replace(
+                failed(n) if n < 23 else entry(n),
+                overrides={"Sat.INC": n - 22.5},
+                failure_kind="mission" if n < 23 else None,
+            )
+            for n in range(40)
+        ]
+        slow = replace(failed(40, "too slow"), failure_kind="timeout")
+        path = save(*runs, slow)
+
+        _, noted = shown_and_noted(capsys, path)
+
+        assert noted[-2:] == [
+            "1 of the 24 failed runs did not fail in the mission: 1 timeout",
+            "23 of 40 failed, all with Sat.INC < 0 (p = 4e-10)",
+        ]
+        assert shown_and_noted(capsys, path, "--detail", "--filter", "ok")[1] == []
 
     def test_with_the_table_of_runs_the_causes_that_it_cuts_are_said_whole_and_no_others(
         self, save: Callable[..., Path], capsys: pytest.CaptureFixture[str]

@@ -29,7 +29,7 @@ from gmat_sweep.flows.parameters import (
     title_of,
 )
 from gmat_sweep.flows.requested import pool_of, run_requested
-from gmat_sweep.spec import RunStatus
+from gmat_sweep.spec import FailureKind, RunStatus
 from gmat_sweep.sweep.recorded_script import recorded_script
 from gmat_sweep.sweep.resuming import check_drift
 from gmat_sweep.sweep.trust import check_trust
@@ -390,6 +390,21 @@ class TestFinalState:
 
         assert (state.type.value, state.name) == type_and_name
         assert state.message == message
+
+    def test_its_message_tells_where_failures_lie_and_which_are_not_the_missions(self) -> None:
+        statuses: list[RunStatus] = ["failed" if run_id < 24 else "ok" for run_id in range(41)]
+        kinds: list[FailureKind | None] = [None] * 41
+        kinds[:24] = "timeout", *("mission" for _ in range(23))
+        whole = manifest(*statuses)
+        whole.entries[:] = [
+            replace(each, overrides={"Sat.INC": each.run_id - 23.5}, failure_kind=kind)
+            for each, kind in zip(whole.entries, kinds, strict=True)
+        ]
+
+        assert final_state(whole, None).message == (
+            "17 of 41 runs ok, 24 failed; 1 of the 24 failed runs did not fail in the mission: "
+            "1 timeout; 23 of 40 failed, all with Sat.INC < 0 (p = 4e-10)"
+        )
 
     def test_its_message_and_its_outcome_tell_of_solvers_that_did_not_converge(self) -> None:
         whole = manifest("ok", "ok", "failed")

@@ -15,6 +15,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.failure_kinds import kind_of
 from gmat_sweep.plans.independence import are_independent, no_independent_draws
 from gmat_sweep.printable import one_line
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -24,6 +25,7 @@ __all__ = [
     "FailureGroup",
     "FailureRate",
     "failure_groups",
+    "failure_notes",
     "failure_rate",
     "groups_of",
     "other_failures",
@@ -38,6 +40,7 @@ CONFIDENCE = 0.95
 """Confidence level of every interval."""
 
 _MOST_SOLVERS = 4
+_MOST_PLACES = 3
 
 # Numbers in a message, which differ from run to run though the cause is one: the two messages
 # about a mass of -205.06 and of -446.38 have the same cause.
@@ -173,7 +176,7 @@ def where_failed(entries: Iterable[ManifestEntry]) -> tuple[str, ...]:
     entries : iterable of ManifestEntry
         One per run, with their overrides.
     """
-    flown = [entry for entry in entries if _is_outcome(entry)]
+    flown = [entry for entry in entries if _is_outcome(entry) and entry.run_id != NOMINAL_RUN_ID]
     failed = [entry.status == "failed" for entry in flown]
     if not any(failed) or all(failed):
         return ()
@@ -181,6 +184,28 @@ def where_failed(entries: Iterable[ManifestEntry]) -> tuple[str, ...]:
 
     _, fields = varied_values(flown)
     return tuple(each.text() for each in where_marked(fields, np.array(failed, dtype=np.bool_)))
+
+
+def failure_notes(entries: Iterable[ManifestEntry]) -> list[str]:
+    """Return what is to be said of failed runs beside their causes; empty without any.
+
+    How many did not fail in the mission, and where those that did lie among the varied fields.
+
+    Parameters
+    ----------
+    entries : iterable of ManifestEntry
+        One per run, with their overrides.
+    """
+    listed = [entry for entry in entries if entry.run_id != NOMINAL_RUN_ID]
+    notes = []
+    known = {kind: runs for kind, runs in other_failures(listed).items() if kind != "unknown"}
+    if known:
+        count, failed = sum(known.values()), sum(entry.status == "failed" for entry in listed)
+        notes.append(
+            f"{count} of the {failed} failed runs did not fail in the mission: "
+            f"{others_in_words(known)}"
+        )
+    return [*notes, *where_failed(listed)[:_MOST_PLACES]]
 
 
 def _is_outcome(entry: ManifestEntry) -> bool:

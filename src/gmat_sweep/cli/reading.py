@@ -25,7 +25,7 @@ _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEE
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what a manifest holds."""
-    from gmat_sweep.analysis.outcomes import unconverged_line
+    from gmat_sweep.analysis.outcomes import failure_notes, unconverged_line
     from gmat_sweep.cli import show as text
 
     if arguments.filter is not None and not arguments.detail:
@@ -57,6 +57,8 @@ def show(arguments: argparse.Namespace) -> int:
         lines = text.failure_lines(entries, None, cut_in_table=True) if shown else []
     for line in lines:
         say(f"failed: {line}")
+    for note in failure_notes(entries) if arguments.filter in {None, "failed"} else ():
+        say(note)
     # Of no use to somebody who has seen enough, as with `| head`.
     if (line := text.seconds_line(entries)) and not reader_is_gone():
         say(line)

@@ -327,6 +327,7 @@ def _write(frame: FrameFile, sweep: Sweep) -> bool:
 
 def judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
     """Print the runs that failed, and return the exit code."""
+    from gmat_sweep.analysis.outcomes import failure_notes
     from gmat_sweep.cli.show import failure_lines
 
     failed = sum(entry.status == "failed" for entry in entries)
@@ -334,6 +335,8 @@ def judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) ->
         return EXIT_OK
     for line in failure_lines(entries):
         say(f"failed: {line}")
+    for note in failure_notes(entries):
+        say(note)
     say(f"see `gmat-sweep show {shlex.quote(str(manifest))} --detail`")
     if failed == len(entries):
         return fail("every run failed", EXIT_RUNS_FAILED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect.states import Completed, Failed
 
-from gmat_sweep.analysis.outcomes import unconverged_line, unconverged_runs
+from gmat_sweep.analysis.outcomes import failure_notes, unconverged_line, unconverged_runs
 from gmat_sweep.errors import SweepFailedError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import kind_of, planned_count
@@ -109,6 +109,7 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcom
     if not failed:
         return Completed(message=said + warning, data=outcome)
     said += f", {failed} failed"
+    warning = "".join(f"; {note}" for note in failure_notes(manifest.latest().values())) + warning
     if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
         said += f"; at most {max_failed} may{warning}"
         return Failed(name="TooManyFailedRuns", message=said, data=SweepFailedError(said, outcome))

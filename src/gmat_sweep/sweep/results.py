@@ -240,6 +240,7 @@ class SweepResults:
         )
 
     def _repr_html_(self) -> str:
+        from gmat_sweep.analysis.outcomes import failure_notes
         from gmat_sweep.notebook import sweep_html
 
         try:
@@ -251,6 +252,7 @@ class SweepResults:
             script_path=self.script_path,
             script_sha256=digest,
             statuses=None if entries is None else [entry.status for entry in entries],
+            notes=failure_notes(entries or ()),
             **self._html_facts(),
         )
 
