@@ -393,8 +393,9 @@ class TestFinalState:
 
     def test_its_message_tells_where_failures_lie_and_which_are_not_the_missions(self) -> None:
         statuses: list[RunStatus] = ["failed" if run_id < 24 else "ok" for run_id in range(41)]
-        kinds: list[FailureKind | None] = [None] * 41
-        kinds[:24] = "timeout", *("mission" for _ in range(23))
+        kinds: list[FailureKind | None] = [
+            "timeout" if run_id == 0 else "mission" if run_id < 24 else None for run_id in range(41)
+        ]
         whole = manifest(*statuses)
         whole.entries[:] = [
             replace(each, overrides={"Sat.INC": each.run_id - 23.5}, failure_kind=kind)
