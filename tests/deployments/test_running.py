@@ -17,6 +17,7 @@ from doc_pages import BESIDE_A_WORKER, page_program
 from gmat_sweep import Manifest
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server
+from gmat_sweep.flow.server_rows import MORE_IN_A_DEPLOYMENT, ROWS_OF_RUN
 from gmat_sweep.folder.last_pass import LastPass
 from local_server import LocalServer, entry_lines, wait_for
 from prefect_records import rows_of
@@ -92,6 +93,12 @@ def test_a_deployed_monte_carlo_runs_from_the_command_line_and_shows_itself_in_t
     assert "6 of 6 runs ok" in summary
     assert "| Sat.Earth.SMA         | km " in summary
     assert "gmat-sweep resume" not in summary, "nothing is left to fly"
+
+    # What `--dry-run` says of the server, counted in its database.
+    expected = {table: 6 * count for table, count in ROWS_OF_RUN[True].items()}
+    expected["event resources"] += 6 * MORE_IN_A_DEPLOYMENT
+    wait_for(lambda: server.rows_of_task_runs(last.flow_run)["events"] == expected["events"], 60)
+    assert server.rows_of_task_runs(last.flow_run) == expected
 
 
 def test_the_page_on_deployments_runs_as_it_stands(server: LocalServer) -> None:

@@ -18,7 +18,7 @@ def test_what_it_writes_can_be_flown(tmp_path: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     assert out.split() == [str(folder / name) for name in EXAMPLE]
     assert f"gmat-sweep study check {folder}/study.toml" in err
-    assert checked_study(folder / "study.toml").runs == 51
+    assert len(checked_study(folder / "study.toml").runs) == 51
     deployment = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
     assert deployment["parameters"] == {"study": "study.toml"}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from prefect_records import rows_of
 from repository import PROJECT
 
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
@@ -116,6 +117,26 @@ class LocalServer:
         ):
             found += page
         return found
+
+    def rows_of_task_runs(self, flow_run_id: str) -> dict[str, int]:
+        """Count the rows that the task runs of a flow run have in the server's SQLite database."""
+        of_task_runs = (
+            "SELECT event_id FROM event_resources JOIN events ON events.id = event_id WHERE "
+            "event_resources.resource_id = 'prefect.flow-run.' || ?1 AND event LIKE "
+            "'prefect.task-run.%'"
+        )
+        counted = {
+            "task run": "task_run WHERE flow_run_id = ?1",
+            "states": "task_run_state JOIN task_run ON task_run.id = task_run_id "
+            "WHERE flow_run_id = ?1",
+            "events": f"events WHERE id IN ({of_task_runs})",
+            "event resources": f"event_resources WHERE event_id IN ({of_task_runs})",
+        }
+        home = Path(self.environment["PREFECT_HOME"])
+        return {
+            what: rows_of(home, f"SELECT COUNT(*) FROM {rows}", flow_run_id)[0][0]
+            for what, rows in counted.items()
+        }
 
     def artifacts(self, flow_run_id: str) -> dict[str, dict[str, Any]]:
         """Read the artifacts of a flow run, by key."""

@@ -11,7 +11,7 @@ from gmat_sweep.printable import one_line
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["varied_fields", "varied_lines"]
+__all__ = ["fields_of", "varied_fields", "varied_lines"]
 
 _MOST_FIELDS = 30
 _MOST_VALUES = 6
@@ -51,7 +51,11 @@ def varied_lines(manifest: Manifest) -> tuple[str, ...]:
 
 def varied_fields(manifest: Manifest) -> dict[str, str]:
     """Return each varied field with its distribution or its values, as text on one line."""
-    spec = manifest.parameter_spec
+    return fields_of(manifest.parameter_spec)
+
+
+def fields_of(spec: dict[str, Any]) -> dict[str, str]:
+    """Return what `varied_fields` says, from the record of a plan."""
     found = _fields(kind_of(spec), spec)
     return {one_line(name): _cut(one_line(text)) for name, text in found}
 

@@ -231,7 +231,7 @@ def _add_studies(commands: _Commands) -> None:
     )
     summaries = {
         "run": "fly a study",
-        "check": "say what a study would do: draws, time and disk, from one trial run",
+        "check": "say what a study would do: draws, time, disk and server, from one trial run",
     }
     for name, summary in summaries.items():
         command = actions.add_parser(
@@ -244,11 +244,6 @@ def _add_studies(commands: _Commands) -> None:
         command.add_argument("--n", type=_whole_number, help="how many runs, instead of the file's")
         command.add_argument("--seed", type=_whole_number, help="the seed, instead of the file's")
         command.add_argument("--out", metavar="PATH", help="the folder, instead of the file's")
-        if name == "check":
-            command.add_argument(
-                "--draws", metavar="PATH", help="also write the values of all runs as .csv"
-            )
-            continue
         command.add_argument(
             "--workers", type=_whole_number, metavar="N", help="runs at once, instead of the file's"
         )
@@ -258,6 +253,11 @@ def _add_studies(commands: _Commands) -> None:
             default=None,
             help="whether the undispersed mission flies as well, instead of what the file says",
         )
+        if name == "check":
+            command.add_argument(
+                "--draws", metavar="PATH", help="also write the values of all runs as .csv"
+            )
+            continue
         command.add_argument(
             "--quiet", action="store_true", help="no progress bar and no word of the flow run"
         )
@@ -387,6 +387,16 @@ def _script(command: argparse.ArgumentParser) -> None:
 
 
 def _execution_flags(command: argparse.ArgumentParser) -> None:
+    first = command.add_argument_group("before anything is flown")
+    first.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only say what would be flown: draws, time, disk and server, from one trial run; "
+        "nothing is written to the sweep folder",
+    )
+    first.add_argument(
+        "--draws", metavar="PATH", help="with --dry-run: also write the values of all runs as .csv"
+    )
     where = command.add_argument_group("where and how runs execute")
     where.add_argument(
         "--workers",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest, ManifestEntry
     from gmat_sweep.plans import Plan
     from gmat_sweep.sweep import Sweep
+    from gmat_sweep.sweep.checking import SweepCheck
     from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = ["extend", "judged", "resume", "run_explicit", "run_grid", "run_random"]
@@ -57,6 +58,8 @@ class _Execution:
         The sweep folder and the manifest, as the user typed them.
     run_on : callable
         Runs the sweep on a pool, with the options that all sweeps share.
+    check : callable
+        Says what `run_on` would do, and takes the same.
     first_run : int
         The lowest ``run_id`` that the command adds. Its exit code is about runs from this one on.
     inputs : tuple of Path
@@ -69,6 +72,7 @@ class _Execution:
     folder: Path
     manifest: Path
     run_on: Callable[[Pool, SweepOptions], Sweep]
+    check: Callable[[Pool, SweepOptions], SweepCheck]
     first_run: int = 0
     inputs: tuple[Path, ...] = ()
     resumed: Manifest | None = None
@@ -116,11 +120,7 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def extend(arguments: argparse.Namespace) -> int:
     """Add runs to a finished Monte Carlo."""
-    return _continue(
-        arguments,
-        lambda sweep: sweep.extend(n=arguments.n, allow_failed=arguments.allow_failed),
-        adds_runs=True,
-    )
+    return _continue(arguments, lambda sweep: sweep.extend(n=arguments.n), adds=arguments.n)
 
 
 def _run_plan(
@@ -142,6 +142,18 @@ def _run_plan(
 
         return Sweep.of_plan(plan, script, folder, backend=pool, options=options).run()
 
+    def check(pool: Pool, options: SweepOptions) -> SweepCheck:
+        from gmat_sweep.sweep.checking import checked_plan, workers_of
+
+        return checked_plan(
+            plan,
+            script,
+            folder,
+            options=options,
+            workers=workers_of(pool),
+            seed_is_drawn=getattr(arguments, "seed", None) is None,
+        )
+
     return _execute(
         arguments,
         _Execution(
@@ -149,13 +161,14 @@ def _run_plan(
             folder=folder,
             manifest=folder / MANIFEST_NAME,
             run_on=run_on,
+            check=check,
             inputs=inputs,
         ),
     )
 
 
 def _continue(
-    arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds_runs: bool = False
+    arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds: int | None = None
 ) -> int:
     from gmat_sweep.cli.show import sweep_folder
     from gmat_sweep.plans import planned_count
@@ -166,10 +179,10 @@ def _continue(
     drift = arguments.allow_script_drift
     script = script_of(arguments.script, manifest, named, allow_drift=drift)
 
-    def run_on(pool: Pool, options: SweepOptions) -> Sweep:
+    def rebuilt(pool: Pool, options: SweepOptions) -> Sweep:
         from gmat_sweep.sweep import Sweep
 
-        sweep = Sweep.from_manifest(
+        return Sweep.from_manifest(
             path,
             # A recorded script has to be trusted where somebody else recorded it.
             None if arguments.script is None else script,
@@ -177,7 +190,16 @@ def _continue(
             output_dir=named,
             **options.to_go_on(),
         )
-        return go_on(sweep)
+
+    def check(pool: Pool, options: SweepOptions) -> SweepCheck:
+        from gmat_sweep.sweep.checking import checked_continuation
+
+        return checked_continuation(
+            rebuilt(pool, options),
+            adds,
+            named_hook=arguments.postprocess,
+            script_named=arguments.script is not None,
+        )
 
     return _execute(
         arguments,
@@ -185,8 +207,9 @@ def _continue(
             script=script,
             folder=named or sweep_folder(manifest, path),
             manifest=path,
-            run_on=run_on,
-            first_run=planned_count(manifest) if adds_runs else 0,
+            run_on=lambda pool, options: go_on(rebuilt(pool, options)),
+            check=check,
+            first_run=0 if adds is None else planned_count(manifest),
             resumed=manifest,
         ),
     )
@@ -198,6 +221,8 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
 
     if arguments.max_failed is not None:
         max_failed(arguments.max_failed, 0)
+    if arguments.draws is not None and not arguments.dry_run:
+        raise SweepConfigError("--draws requires --dry-run. Add --dry-run.")
     options = _options(arguments)
     frame = frame_file(
         arguments.frame,
@@ -207,6 +232,13 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         execution.inputs,
         end_state=options.end_state,
     )
+    if arguments.dry_run:
+        from gmat_sweep.cli.dry_run import told_check
+
+        # The pool is made, so that its options are checked, and not opened.
+        with _hooks_found(arguments, execution.resumed):
+            found = execution.check(_pool(arguments), options)
+        return told_check(found, arguments.draws)
     try:
         with _hooks_found(arguments, execution.resumed), _pool(arguments) as pool:
             sweep = execution.run_on(pool, options)

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmat_sweep.cli.dry_run import told_check
 from gmat_sweep.cli.endings import EXIT_OK, say, tell
 from gmat_sweep.cli.running import judged
 from gmat_sweep.disk.files import write_file
@@ -69,13 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from gmat_sweep.study.checking import checked_study
 
-    found = checked_study(arguments.file, n=arguments.n, seed=arguments.seed, out=arguments.out)
-    tell("\n".join(found.lines()))
-    if arguments.draws is not None:
-        path = user_path(arguments.draws, "--draws")
-        write_file(path, found.table().to_csv().encode())
-        tell(f"draws: {path}")
-    return EXIT_OK
+    overrides = {name: getattr(arguments, name) for name in ("n", "seed", "out", "nominal")}
+    found = checked_study(arguments.file, **overrides, workers=arguments.workers)
+    return told_check(found, arguments.draws)
 
 
 def _schema(arguments: argparse.Namespace) -> int:
