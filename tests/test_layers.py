@@ -76,7 +76,7 @@ LAYERS = (
     {"flow", "sweep.options"},
     {"sweep"},
     {"study"},
-    {"api", "cli", "doctor", "flows", FACADE},
+    {"api", "cli", "doctor", "flows", "quasi", FACADE},
 )
 
 

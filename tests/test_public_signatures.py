@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gmat_sweep import ManifestEntry, RunOutcome, RunSpec, SweepSpec, api
+from gmat_sweep import ManifestEntry, RunOutcome, RunSpec, SweepSpec, api, quasi_monte_carlo
 from gmat_sweep.distributions import derive_param_seed, derive_run_seeds, sample
 from gmat_sweep.sweep.keywords import ExtendKeywords, RunKeywords
 
@@ -55,6 +55,7 @@ grids.latin_hypercube_samples(perturb, n, seed)
 api.sweep(mission, *, grid=None, samples=None, backend=None, out=None, postprocess=None, seed=None, progress=True, fsync_each=True, fsync_batch=50, engine="pandas")
 api.monte_carlo(mission, *, n, perturb, seed=None, backend=None, out=None, postprocess=None, progress=True, fsync_each=True, fsync_batch=50, engine="pandas")
 api.latin_hypercube(mission, *, n, perturb, seed=None, backend=None, out=None, postprocess=None, progress=True, fsync_each=True, fsync_batch=50, engine="pandas")
+quasi.quasi_monte_carlo(mission, *, n, perturb, design="sobol", seed=None, backend=None, out=None, postprocess=None, progress=True, fsync_each=True, fsync_batch=50, engine="pandas")
 api.latin_hypercube_extend(manifest, script, *, n, backend=None, allow_script_drift=False, progress=True)
 sweep.Sweep(*, runs, backend, manifest_path, output_dir, script_path, parameter_spec=None, sweep_seed=None, progress=True, allow_unisolated_pool=False, fsync_each=True, fsync_batch=50, expected_run_count=None, postprocess=None)
 sweep.Sweep.archive(out, *, include_logs=False)
@@ -159,6 +160,7 @@ def test_a_call_by_position_or_keyword_means_what_it_meant(line: str) -> None:
         (api.sweep, {"mission", "grid", "samples"}, RunKeywords),
         (api.monte_carlo, {"mission", "n", "perturb"}, RunKeywords),
         (api.latin_hypercube, {"mission", "n", "perturb"}, RunKeywords),
+        (quasi_monte_carlo, {"mission", "n", "perturb", "design"}, RunKeywords),
         (api.monte_carlo_extend, {"manifest", "script", "n"}, ExtendKeywords),
     ],
 )

@@ -44,6 +44,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.manifest import MANIFEST_SCHEMA_VERSION, Manifest, ManifestEntry
     from gmat_sweep.mission.script import canonical_script_sha256
     from gmat_sweep.plans import parameter_spec_from_runs
+    from gmat_sweep.quasi import quasi_monte_carlo
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
@@ -94,6 +95,7 @@ _HOMES = {
     "monte_carlo": "api",
     "monte_carlo_extend": "api",
     "parameter_spec_from_runs": "plans",
+    "quasi_monte_carlo": "quasi",
     "replay_run": "sweep.replaying",
     "runs_needed": "verdicts.planning",
     "sobol_analyze": "sensitivity",
@@ -147,6 +149,7 @@ __all__ = [
     "monte_carlo",
     "monte_carlo_extend",
     "parameter_spec_from_runs",
+    "quasi_monte_carlo",
     "replay_run",
     "runs_needed",
     "sobol_analyze",

@@ -26,6 +26,7 @@ from gmat_sweep import (
     mc_convergence,
     monte_carlo,
     monte_carlo_extend,
+    quasi_monte_carlo,
     sobol_analyze,
     sobol_sample,
     sweep,
@@ -100,6 +101,9 @@ def in_polars(script: Path, out: Path, engine: Literal["pandas", "polars"]) -> p
     frame: pl.DataFrame = sweep(script, grid={"Sat.SMA": [7000]}, engine="polars", out=out)
     drawn = monte_carlo(script, n=2, perturb={"Sat.SMA": ("normal", 7, 1)}, engine="polars")
     cube = latin_hypercube(script, n=2, perturb={"Sat.SMA": ("uniform", 7, 8)}, engine="polars")
+    points = quasi_monte_carlo(
+        script, n=2, perturb={"Sat.SMA": ("uniform", 7, 8)}, design="halton", engine="polars"
+    )
     more = monte_carlo_extend(out, script, n=2, engine="polars", trust_hook=True)
     manifest, path = Manifest.load(out / "manifest.jsonl"), out / "manifest.jsonl"
     read: list[pl.DataFrame] = [
@@ -129,4 +133,4 @@ def in_polars(script: Path, out: Path, engine: Literal["pandas", "polars"]) -> p
     either: pd.DataFrame | pl.DataFrame = sweep(script, grid={}, engine=engine)
     sweep_heatmap(frame, "Sat.SMA", "Sat.INC", lambda whole: whole["Sat.X"] * 2)
     print(pandas, either)
-    return pl.concat([frame, drawn, cube, more, *read])
+    return pl.concat([frame, drawn, cube, points, more, *read])
