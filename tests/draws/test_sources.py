@@ -259,14 +259,16 @@ def test_a_design_fills_the_space_of_every_source(design: str) -> None:
         (("triangular", 0, 5, 2), "lo <= mode <= hi"),
         (("beta", -1, 2), "a > 0 and b > 0"),
         (("beta", 1, 2, 3), "requires hi > lo"),
-        (("normal", 0, "15@0"), "must be numeric"),
-        (("normal", 0, "15@"), "must be numeric"),
-        (("uniform", 0, "15@3"), "must be numeric"),
+        (("normal", 0, "15@0"), "a sigma alone and has a number above 0 after it"),
+        (("normal", 0, "15@"), "'15@3' where 15 is three"),
+        (("uniform", 0, "15@3"), "'@' is for a sigma alone"),
         (("delta_normal",), "cannot be"),
         (("delta_normal", 0), "a standard deviation above"),
         (("delta_uniform", 3, 1), "an upper bound above"),
         (("rel_normal", "x%"), "must be finite numbers"),
         (("rel_normal", "1%"), "which is 0"),
+        (("rel_normal", 1), "a share of 1 in .* is 100 % of .* Write '1%' or '100%'"),
+        (("rel_uniform", "-1%", 2.0), "a share of 2.0 in .* is 200 %"),
         (("normal_seconds", math.nan), "must be finite numbers"),
         (("choice", []), "0 values"),
         (("choice", "JGM2"), "cannot be"),
@@ -286,6 +288,8 @@ def test_a_bad_distribution_is_refused_with_its_name(spec: Any, message: str) ->
 def test_what_the_script_says_must_be_known_and_be_a_number() -> None:
     with pytest.raises(SweepConfigError, match=r"the script's own Sat\.SMA, which is not known"):
         sources_of({"Sat.SMA": ("delta_normal", 1.0)}, "a test")
+    with pytest.raises(SweepConfigError, match=r"Move an epoch with \('normal_seconds', 30\)"):
+        sources_of({"Sat.Epoch": ("delta_normal", 1.0)}, "a test", {"Sat.Epoch": "1 Jan 2026"})
     with pytest.raises(SweepConfigError, match="'JGM2' and no number"):
         sources_of({"FM.M": ("delta_normal", 1.0)}, "a test", {"FM.M": "JGM2"})
 

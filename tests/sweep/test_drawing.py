@@ -46,6 +46,20 @@ def test_the_scripts_own_values_are_those_that_it_gives(plain: PlainGmat) -> Non
     assert own["Sat.CoordinateSystem.Axes"] == "MJ2000Eq"
 
 
+def test_variables_and_array_elements_have_values_of_their_own(tmp_path: Path) -> None:
+    """GMAT reads A(2) as A(1,2), and the value of a Variable by its name alone."""
+    script = tmp_path / "m.script"
+    before, line, after = LEO.read_text().partition("BeginMissionSequence;")
+    made = "Create Variable v;\nv = 3;\nCreate Array A[2,2];\nA(1,2) = 5;\nA(2,1) = 4;\n"
+    script.write_text(f"{before}{made}{line}{after}")
+
+    assert nominal_values(script, ["v", "v.Value", "A(2)", "A(1,2)", "A( 2, 1 )"], None) == {
+        "v": 3.0, "v.Value": 3.0, "A(2)": 5.0, "A(1,2)": 5.0, "A( 2, 1 )": 4.0,
+    }  # fmt: skip
+    with pytest.raises(SweepConfigError, match=r"'A' is no Variable .* such as 'A\(2,1\)'"):
+        drawn_plan("monte_carlo", {"A": ("delta_normal", 1.0)}, 2, 1, script, Path("o"))
+
+
 def test_a_field_that_is_none_is_named() -> None:
     with pytest.raises(SweepConfigError, match=r"unknown field 'SMB' on Spacecraft 'Sat'"):
         drawn_plan("monte_carlo", {"Sat.SMB": ("delta_normal", 1.0)}, 2, 1, LEO, Path("o"))

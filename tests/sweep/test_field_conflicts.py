@@ -17,6 +17,7 @@ TYPES = {"Sat": "Spacecraft", "Other": "Spacecraft", "V": "Variable", "A": "Arra
         (["Sat.INC", "Sat.DryMass", "Sat.VZ"], r"Sat\.VZ and Sat\.INC"),
         (["Sat.RadPer", "Sat.SMA"], r"Sat\.SMA and Sat\.RadPer"),
         (["A(1,2)", "A(1, 2)"], r"'A\(1,2\)' and 'A\(1, 2\)' are the same field"),
+        (["A(1,2)", "A( 2 )"], r"'A\(1,2\)' and 'A\( 2 \)' are the same field"),
         (["V", "V.Value"], r"'V' and 'V\.Value' are the same field"),
     ],
 )
@@ -33,6 +34,7 @@ def test_they_are_named(names: list[str], message: str) -> None:
         ["Sat.SMA", "Sat.TA", "Sat.DryMass"],
         ["Sat.RadPer", "Sat.RadApo", "Sat.INC"],
         ["A(1,2)", "A(2,1)"],
+        ["A(2,1)", "A(2)"],
     ],
 )
 def test_others_are_let_through(names: list[str]) -> None:

@@ -74,6 +74,14 @@ def offset_of(spec: tuple[Any, ...], name: str | None) -> Offset:
             f"the {tag!r} distribution parameters must be finite numbers, got {spec!r}",
             f"Write {_FORMS[tag]}",
         )
+    if tag.startswith("rel_"):
+        for value, number in zip(spec[1:], numbers, strict=True):
+            if abs(number) >= 1 and not (isinstance(value, str) and "%" in value):
+                refuse(
+                    name,
+                    f"a share of {value} in {spec!r} is {100 * number:g} % of the script's value",
+                    f"Write '{number:g}%' or '{100 * number:g}%', whichever is meant",
+                )
     low, high = (0.0, numbers[0]) if kind == "normal" else (numbers[0], numbers[-1])
     if len(spec) == 2 and kind == "uniform":
         low = -high
@@ -110,7 +118,9 @@ def absolute_of(spec: tuple[Any, ...], nominal: Any, name: str) -> tuple[str, fl
         refuse(
             name,
             f"{spec[0]!r} adds to the script's own value, which is {nominal!r} and no number",
-            "Give the field an absolute distribution, such as ('normal', mu, sigma)",
+            "Move an epoch with ('normal_seconds', 30)"
+            if name.endswith(".Epoch")
+            else "Give the field an absolute distribution, such as ('normal', mu, sigma)",
         )
     value = float(nominal)
     scale = abs(value) if offset.is_share else 1.0

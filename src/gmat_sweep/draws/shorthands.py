@@ -236,6 +236,12 @@ def checked_shorthand(spec: tuple[Any, ...], name: str | None) -> tuple[str, tup
             for value, what in zip(spec[1:], shorthand.parameters, strict=False)
         )
     except (TypeError, ValueError, OverflowError):
+        if any(isinstance(value, str) and "@" in value for value in spec[1:]):
+            refuse(
+                name,
+                f"'@' is for a sigma alone and has a number above 0 after it, got {spec!r}",
+                f"Write {shorthand.form(tag)}, and a sigma as '15@3' where 15 is three of them",
+            )
         refuse_parameters(name, tag, "numeric", spec)
     if not all(map(math.isfinite, numbers)):
         refuse_parameters(name, tag, "finite", spec)

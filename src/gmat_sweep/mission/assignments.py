@@ -68,6 +68,7 @@ STATE_ELEMENTS = frozenset[str]().union(*_STATE_TYPES)
 """The fields of a Spacecraft that are elements of its state, in any representation."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_IN_FIRST_ROW = re.compile(r"(?P<array>\w+)\((?P<column>\d+)\)", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
 _MOST_EXACT_INTEGER = 2.0**53
 
@@ -80,9 +81,12 @@ def assigned_name(path: str, type_name: str | None) -> str:
     path : str
         The overridden field.
     type_name : str or None
-        Type of its resource: ``v.Value`` of a Variable or String is ``v``.
+        Type of its resource: ``v.Value`` of a Variable or String is ``v``, and ``A(2)`` of an
+        Array is ``A(1,2)``.
     """
     name = "".join(path.split())
+    if type_name == "Array" and (element := _IN_FIRST_ROW.fullmatch(name)):
+        return f"{element['array']}(1,{element['column']})"
     root, _, field = name.partition(".")
     return root if field == "Value" and type_name in _VALUE_TYPES else name
 

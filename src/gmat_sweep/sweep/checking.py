@@ -347,7 +347,7 @@ def _range(values: pd.Series[Any]) -> str:
     found = values.astype(str).value_counts()
     if len(found) > 4:
         return f"{len(found)} values, such as {found.index[0]}"
-    return ", ".join(f"{value} ({count} runs)" for value, count in found.items())
+    return ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in found.items())
 
 
 def _size(count: float) -> str:

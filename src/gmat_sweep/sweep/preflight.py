@@ -274,7 +274,7 @@ def prepare_missions(
         refuse_conflicting_fields(demanded.field_sets, types, script.name)
         prepared[script] = prepare_mission(
             script,
-            demanded.sets,
+            demanded.to_try(),
             folder,
             pool,
             number=number,
@@ -352,6 +352,8 @@ class _Demands:
         By overridden field: a few of its values, and each type.
     sets : list of dict
         Overrides of the runs that those values come from.
+    ends : dict of str to list
+        By overridden field: its lowest and its highest number, and the overrides that it is from.
     has_hooks : bool
         Whether every run has a hook.
     field_sets : set of tuple of str
@@ -362,6 +364,7 @@ class _Demands:
 
     values: dict[str, list[Any]] = field(default_factory=dict)
     sets: list[dict[str, Any]] = field(default_factory=list)
+    ends: dict[str, list[tuple[float, dict[str, Any]]]] = field(default_factory=dict)
     has_hooks: bool = True
     field_sets: set[tuple[str, ...]] = field(default_factory=set)
     out_of_range: OutOfRange = field(default_factory=OutOfRange)
@@ -375,11 +378,28 @@ class _Demands:
             if _kind(value) not in types or (len(known) < _MOST_VALUES and value not in known):
                 known.append(value)
                 is_new = True
+            if _kind(value) == "number":
+                self._note_ends(name, value, run.overrides)
         if is_new:
             self.sets.append(dict(run.overrides))
         self.has_hooks = self.has_hooks and bool(run.postprocess)
         self.field_sets.add(tuple(run.overrides))
         self.out_of_range.add(run.overrides)
+
+    def _note_ends(self, name: str, value: float, overrides: dict[str, Any]) -> None:
+        ends = self.ends.setdefault(name, [(value, overrides)] * 2)
+        if value < ends[0][0]:
+            ends[0] = (value, overrides)
+        if value > ends[1][0]:
+            ends[1] = (value, overrides)
+
+    def to_try(self) -> list[dict[str, Any]]:
+        """Return the sets, then those with the ends: chance may have put all others out of range.
+
+        Only the first is loaded if GMAT takes it.
+        """
+        ends = [dict(overrides) for each in self.ends.values() for _, overrides in each]
+        return self.sets + [each for each in ends if each not in self.sets]
 
 
 def _looked_at(

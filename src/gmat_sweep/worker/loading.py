@@ -20,7 +20,7 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
 from gmat_sweep.mission.assignments import root_of
 from gmat_sweep.worker.mission_keeper import MissionKeeper
-from gmat_sweep.worker.own_values import own_values
+from gmat_sweep.worker.own_values import field_value, own_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,7 +241,7 @@ def _with_own_values(facts: MissionFacts, script_path: Path, wanted: Iterable[st
 def _check_name(mission: gmat_run.Mission, path: str) -> None:
     """Raise gmat-run's error, which suggests other names, if the engine knows no such field."""
     if "(" not in path and root_of(path) != "SolarSystem":
-        mission[path]
+        field_value(mission, path)
 
 
 def _words(gmat: Any) -> dict[str, tuple[str, ...]]:

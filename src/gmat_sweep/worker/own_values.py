@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from gmat_sweep.mission.own_values import literal_values
 if TYPE_CHECKING:
     import gmat_run
 
-__all__ = ["own_values"]
+__all__ = ["field_value", "own_values"]
 
 _OF_SYSTEM = (".CoordinateSystem.Axes", ".CoordinateSystem.Origin")
 _SAME = 1e-9
@@ -42,15 +43,43 @@ def own_values(mission: gmat_run.Mission, script: Path, names: Iterable[str]) ->
     return {name: _own_value(mission, literals, name) for name in names}
 
 
+def field_value(mission: gmat_run.Mission, path: str) -> Any:
+    """Return the value of a field, or of a Variable or String that is named alone.
+
+    Raises
+    ------
+    GmatFieldError
+        The mission has no such field.
+    """
+    from gmat_run import GmatFieldError
+
+    if "." in path:
+        return mission[path]
+    try:
+        return mission[f"{path}.Value"]
+    except GmatFieldError as error:
+        if "unknown resource" in str(error):
+            raise
+        raise GmatFieldError(
+            f"{path!r} is no Variable or String: name a field of it, such as 'Sat.SMA', or an "
+            "element of an Array, such as 'A(2,1)'",
+            path=path,
+        ) from None
+
+
 def _own_value(mission: gmat_run.Mission, literals: dict[str, float], name: str) -> Any:
     for field in _OF_SYSTEM:
         if name.endswith(field):
             system = mission[name.removesuffix(field) + ".CoordinateSystem"]
             return str(mission[f"{system}{field.removeprefix('.CoordinateSystem')}"])
-    written = literals.get("".join(name.split()).removesuffix(".Value"))
+    target = "".join(name.split()).removesuffix(".Value")
     if "(" in name:
-        return written
-    loaded = mission[name]
+        # GMAT reads A(2) as A(1,2).
+        in_row = re.sub(r"\((\d+)\)$", r"(1,\1)", target)
+        alone = re.sub(r"\(1,(\d+)\)$", r"(\1)", target)
+        return literals.get(in_row, literals.get(alone))
+    written = literals.get(target)
+    loaded = field_value(mission, name)
     if isinstance(loaded, int | float) and not isinstance(loaded, bool):
         if written is not None and math.isclose(written, loaded, rel_tol=_SAME, abs_tol=1e-12):
             return written
