@@ -433,12 +433,40 @@ class TestDetail:
         nibiru = 'Nonexistent SpacePoint "Nibiru" referenced in the ForceMo...'
         assert len(cause) == len(nibiru) == 60
         assert table == [
-            f"run_id  status   duration_s  {'stderr_summary':60}  log_path",
-            f"1       failed   1.06        {cause}  {path.parent}/run-1/worker.log",
-            f"3       failed   1.06        {nibiru}  {path.parent}/run-3/worker.log",
-            f"2       skipped  1.06        {'—':60}  —",
-            f"10      ok       1.06        {'—':60}  {path.parent}/run-10/worker.log",
+            f"run_id  status   duration_s  Sat.SMA  {'stderr_summary':60}  log_path",
+            f"1       failed   1.06        7001     {cause}  {path.parent}/run-1/worker.log",
+            f"3       failed   1.06        7003     {nibiru}  {path.parent}/run-3/worker.log",
+            f"2       skipped  1.06        7002     {'—':60}  —",
+            f"10      ok       1.06        7010     {'—':60}  {path.parent}/run-10/worker.log",
         ]
+
+    def test_every_varied_field_has_a_column_or_is_counted_where_the_terminal_is_narrow(
+        self,
+    ) -> None:
+        values = {"Sat.SMA": 7000.123456789, "FM.PointMasses": "{Earth, Luna, Sun, Venus, Mars}"}
+        runs = [
+            entry(0, overrides={**values, "Sat.Epoch": "01 Jan 2026 00:00:00.000"}),
+            entry(1, overrides={"Sat.SMA": 7001}),
+        ]
+
+        table, left_out = detail_table(runs)
+
+        header, first, second = (re.split("  +", line) for line in table.splitlines())
+        assert header[3:6] == ["Sat.SMA", "FM.PointMasses", "Sat.Epoch"]
+        assert first[3:6] == [
+            "7000.12346", "{Earth, Luna, Sun, Venus,...", "01 Jan 2026 00:00:00.000"
+        ]  # fmt: skip
+        assert second[3:6] == ["7001", "—", "—"]
+        assert left_out == 0
+
+        wide = max(map(len, table.splitlines()))
+        assert detail_table(runs, None, wide) == (table, 0)
+        for width, fields, counted in ((wide - 1, 3, 0), (90, 2, 1), (20, 1, 2)):
+            table, left_out = detail_table(runs, None, width)
+            names = table.splitlines()[0].split()
+            assert names == [*header[:3], *header[3 : 3 + fields], "stderr_summary"]
+            assert left_out == counted
+            assert width < 90 or max(map(len, table.splitlines())) <= width
 
     @pytest.mark.parametrize(
         ("status", "run_ids"), [("failed", [1, 3]), ("ok", [0, 4]), ("skipped", [2])]
@@ -494,17 +522,17 @@ class TestDetail:
     def test_the_cause_is_gmats_own_error_and_never_the_word_traceback(
         self, stderr: str, cause: str
     ) -> None:
-        _, row = detail_table([failed(7, stderr)]).splitlines()
+        _, row = detail_table([failed(7, stderr)])[0].splitlines()
 
-        assert row.startswith(f"7       failed  1.06        {cause}")
+        assert row.startswith(f"7       failed  1.06        7007     {cause}")
         assert "Traceback" not in row
         assert "RunScript" not in row
 
     @pytest.mark.parametrize("stderr", [None, "", "  \n"])
     def test_a_failure_without_a_cause_is_a_dash(self, stderr: str | None) -> None:
-        _, row = detail_table([failed(7, stderr, log_path=None)]).splitlines()
+        _, row = detail_table([failed(7, stderr, log_path=None)])[0].splitlines()
 
-        assert row.split() == ["7", "failed", "1.06", "—", "—"]
+        assert row.split() == ["7", "failed", "1.06", "7007", "—", "—"]
 
     @given(
         st.lists(
@@ -521,7 +549,7 @@ class TestDetail:
         _, *rows = detail_table(
             entry(run_id, status, stderr=MISSION_FAILED if status == "failed" else None)
             for run_id, status in runs
-        ).splitlines()
+        )[0].splitlines()
 
         expected = sorted(runs, key=lambda pair: (order.index(pair[1]), pair[0]))
         assert [tuple(row.split()[:2]) for row in rows] == [(str(i), s) for i, s in expected]

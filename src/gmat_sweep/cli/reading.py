@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -39,7 +41,15 @@ def show(arguments: argparse.Namespace) -> int:
         tell(text.run_page(chosen[0]))
         return EXIT_OK
     if arguments.detail:
-        tell(text.detail_table(entries, arguments.filter))
+        # A file or another program takes lines of any length.
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        table, left_out = text.detail_table(entries, arguments.filter, width)
+        tell(table)
+        if left_out:
+            say(
+                f"{left_out} further varied field{'s' * (left_out != 1)}: widen the terminal, pipe "
+                "the output, or write `gmat-sweep table MANIFEST --out runs.csv`"
+            )
     path = user_path(arguments.manifest, "manifest")
     folder = text.sweep_folder(manifest, path)
     tell(text.summary_line(entries, folder))

@@ -35,6 +35,7 @@ __all__ = [
 _STATUS_ORDER = ("failed", "skipped", "ok")
 _SUMMARY_ORDER = ("ok", "failed", "skipped")
 _CAUSE_WIDTH = 60
+_VALUE_WIDTH = 28
 _NOTHING = "—"
 
 
@@ -106,10 +107,76 @@ def failure_lines(
     return lines
 
 
-def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) -> str:
-    """Return a table of runs, failed first; `status` keeps only runs of that status."""
-    rows = [("run_id", "status", "duration_s", "stderr_summary", "log_path")]
+def detail_table(
+    entries: Iterable[ManifestEntry], status: str | None = None, width: int | None = None
+) -> tuple[str, int]:
+    """Return a table of runs, failed first, and how many varied fields it has no room for.
+
+    Parameters
+    ----------
+    entries : iterable of ManifestEntry
+        The runs.
+    status : str, optional
+        Keeps only runs of that status.
+    width : int, optional
+        Of the terminal. Where the columns do not fit, the path of the log is left out, then further
+        fields, all but the first; by default all are there.
+    """
     chosen = [entry for entry in entries if status in (None, entry.status)]
+    fields = list(dict.fromkeys(name for entry in chosen for name in entry.overrides))
+    varied = {
+        name: [one_line(name), *(_value(entry.overrides.get(name)) for entry in _sorted(chosen))]
+        for name in fields
+    }
+    rows = _ends(chosen)
+    shown = fields
+    if width is not None and fields and len(_that_fit(varied, width - _width(rows))) < len(fields):
+        rows = [row[:-1] for row in rows]
+        shown = _that_fit(varied, width - _width(rows))
+    # Beside the status: causes and paths are long.
+    rows = [
+        (*row[:3], *(varied[name][number] for name in shown), *row[3:])
+        for number, row in enumerate(rows)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = "\n".join(
+        "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return table, len(fields) - len(shown)
+
+
+def _that_fit(columns: dict[str, list[str]], room: int) -> list[str]:
+    """Return the first columns that fit, at least one."""
+    fitting: list[str] = []
+    for name, cells in columns.items():
+        room -= max(map(len, cells)) + 2
+        if room < 0 and fitting:
+            break
+        fitting.append(name)
+    return fitting
+
+
+def _width(rows: Sequence[tuple[str, ...]]) -> int:
+    columns = range(len(rows[0]))
+    return sum(max(len(row[column]) for row in rows) + 2 for column in columns) - 2
+
+
+def _value(value: object) -> str:
+    """Return the value of a field as text; numbers with as many digits as they need, at most 9."""
+    if value is None:
+        return _NOTHING
+    text = f"{value:.9g}" if isinstance(value, float) else one_line(value)
+    return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "..."
+
+
+def _sorted(entries: Iterable[ManifestEntry]) -> list[ManifestEntry]:
+    return sorted(entries, key=lambda entry: (_STATUS_ORDER.index(entry.status), entry.run_id))
+
+
+def _ends(entries: Iterable[ManifestEntry]) -> list[tuple[str, ...]]:
+    """Return the heading and how each run ended."""
+    rows: list[tuple[str, ...]] = [("run_id", "status", "duration_s", "stderr_summary", "log_path")]
     rows += [
         (
             str(entry.run_id),
@@ -118,13 +185,9 @@ def detail_table(entries: Iterable[ManifestEntry], status: str | None = None) ->
             _cut(headline(entry.stderr) or _unconverged(entry)) or _NOTHING,
             one_line(entry.log_path) if entry.log_path else _NOTHING,
         )
-        for entry in sorted(chosen, key=lambda e: (_STATUS_ORDER.index(e.status), e.run_id))
+        for entry in _sorted(entries)
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return rows
 
 
 def run_page(entry: ManifestEntry) -> str:
