@@ -247,3 +247,43 @@ def test_convergence_over_time_needs_epochs_that_runs_share(ax: Axes) -> None:
         mc_convergence_over_time_plot(
             mc_convergence(frame, "Sat.Earth.RMAG", terminal_only=True), ax=ax
         )
+
+
+# -- the nominal run -------------------------------------------------------------------------
+
+
+def test_the_nominal_run_is_drawn_on_top_and_in_no_statistic(ax: Axes) -> None:
+    frame = over_epochs({-1: [2.0, 4.0], 0: [0.0, 5.0], 1: [1.0, 6.0], 2: [10.0, 8.0]})
+    summary = sweep_summary(frame)
+    without = sweep_summary(frame[frame.index.get_level_values("run_id") >= 0])
+    pd.testing.assert_frame_equal(summary, without)
+
+    sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax, nominal=frame)
+
+    median, nominal = ax.lines
+    assert list(median.get_ydata()) == [1.0, 6.0]
+    assert list(nominal.get_ydata()) == [2.0, 4.0]
+    assert nominal.get_linestyle() == "--"
+    assert "nominal" in texts_of(ax)
+
+    for conv, at, end in (
+        (mc_convergence(frame, "Sat.Earth.RMAG", terminal_only=True), None, 4.0),
+        (mc_convergence(frame, "Sat.Earth.RMAG"), frame.index[0][1], 2.0),
+    ):
+        axes = Figure().subplots()
+        mc_convergence_plot(conv, ax=axes, at=at, nominal=frame)
+        mean, line = axes.lines
+        assert len(mean.get_ydata()) == 3
+        assert list(line.get_ydata()) == [end, end]
+
+
+def test_without_an_ok_nominal_run_or_its_column_nothing_more_is_drawn(ax: Axes) -> None:
+    frame = over_epochs({0: [0.0, 5.0], 1: [1.0, 6.0]})
+
+    sweep_band_plot(sweep_summary(frame), "Sat.Earth.RMAG", ax=ax, nominal=frame)
+
+    assert len(ax.lines) == 1
+    failed = over_epochs({-1: [9.0, 9.0], 0: [0.0, 5.0], 1: [1.0, 6.0]})
+    failed.loc[-1, "__status"] = "failed"
+    sweep_band_plot(sweep_summary(failed), "Sat.Earth.RMAG", ax=ax, nominal=failed)
+    assert len(ax.lines) == 2

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -554,3 +555,36 @@ def test_a_function_that_returns_no_value_per_run_is_refused(
         sweep_heatmap(frame, "a", "b", lambda _: result, ax=ax)
     with pytest.raises(SweepConfigError, match=said):
         sweep_corner(frame, ["a", "b"], lambda _: result)
+
+
+def test_the_nominal_run_is_a_cross_and_a_line_where_its_parameters_are_known(
+    tmp_path: Path,
+) -> None:
+    """A field drawn about the script's own value has that; another one of the design none."""
+    frame = _runs(a=[5.0, 1.0, 2.0], b=[9.0, 3.0, 4.0], z=[0.0, 1.0, 2.0])
+    frame.index = pd.Index([-1, 0, 1], name="run_id")
+    spec = {
+        "_kind": "monte_carlo", "n": 2, "seed": 1, "nominal": {"a": 1.5, "b": "text"},
+        "perturb": {"a": ["delta_normal", 1], "b": ["normal", 3, 1]},
+    }  # fmt: skip
+    runs = [{}, {"a": 1.0, "b": 3.0}, {"a": 2.0, "b": 4.0}]
+    manifest = _manifest(tmp_path, spec, runs)
+    manifest = replace(
+        manifest,
+        entries=[
+            replace(entry, run_id=number - 1) for number, entry in enumerate(manifest.entries)
+        ],
+    )
+
+    grid = sweep_corner(frame, metric="z", manifest=manifest, axes=_axes(2))
+    assert [list(line.get_xdata()) for line in grid[0, 0].lines] == [[1.5, 1.5]]
+    assert not grid[1, 1].lines
+    assert not grid[1, 0].lines
+
+    grid = sweep_corner(frame, params=["a", "b"], metric="z", axes=_axes(2))
+    (cross,) = grid[1, 0].lines
+    assert (cross.get_xdata(), cross.get_ydata()) == ([5.0], [9.0])
+    low, high = grid[1, 0].get_xlim()
+    assert low < 1.0 < 5.0 < high
+    assert sum(patch.get_height() for patch in grid[0, 0].patches) == 2, "two runs are counted"
+    assert "nominal" in texts_of(grid[0, 0])

@@ -25,6 +25,7 @@ __all__ = [
     "is_numeric",
     "last_of_each_run",
     "left_out_runs",
+    "nominal_rows",
     "numeric_columns",
     "ok_mask",
     "sweep_frame",
@@ -40,8 +41,10 @@ ROWS_PER_POINT = "rows_per_point"
 _SECOND_LEVELS = ("time", "interval_id", "row")
 
 
-def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
+def sweep_frame(df: Any, caller: str, *, keep_nominal: bool = False) -> pd.DataFrame:
     """Return `df` as a pandas frame with the index of a sweep, without the nominal run.
+
+    With `keep_nominal` that run stays.
 
     A pandas frame without one comes back as it is. Of a polars frame, the column ``run_id`` and the
     first one of ``time``, ``interval_id`` and ``row`` become the index.
@@ -65,14 +68,15 @@ def sweep_frame(df: Any, caller: str) -> pd.DataFrame:
                 frame[name] = frame[name].astype("boolean")
         seconds = [name for name in _SECOND_LEVELS if name in frame.columns]
         levels = [name for name in ("run_id", *seconds[:1]) if name in frame.columns]
-        return _dispersed(frame.set_index(levels) if levels else frame)
+        frame = frame.set_index(levels) if levels else frame
+        return frame if keep_nominal else _dispersed(frame)
     if df.columns.nlevels > 1:
         raise SweepConfigError(
             f"{caller} needs one level of columns, got {df.columns.nlevels}: "
             f"{', '.join(map(str, df.columns.names))}. "
             "Choose one report of a fused frame, as in df['ReportFile1']."
         )
-    return _dispersed(df)
+    return df if keep_nominal else _dispersed(df)
 
 
 def _dispersed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -81,6 +85,21 @@ def _dispersed(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     is_nominal = frame.index.get_level_values("run_id") == NOMINAL_RUN_ID
     return frame[~is_nominal] if is_nominal.any() else frame
+
+
+def nominal_rows(df: Any) -> pd.DataFrame | None:
+    """Return the rows of an ``ok`` nominal run, without its id; None if there is none in `df`.
+
+    The order is that of `df`; a frame of one index level is numbered anew.
+    """
+    frame = sweep_frame(df, "nominal_rows", keep_nominal=True)
+    if "run_id" not in frame.index.names:
+        return None
+    rows = frame[frame.index.get_level_values("run_id") == NOMINAL_RUN_ID]
+    rows = rows[ok_mask(rows)]
+    if rows.empty:
+        return None
+    return rows.droplevel("run_id") if rows.index.nlevels > 1 else rows.reset_index(drop=True)
 
 
 def has_status(frame: pd.DataFrame) -> bool:

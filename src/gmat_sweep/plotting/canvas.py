@@ -9,7 +9,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["axes_grid_or_new", "axes_or_new", "count_axis", "date_axis"]
+__all__ = [
+    "NOMINAL_LINE",
+    "NOMINAL_POINT",
+    "axes_grid_or_new",
+    "axes_or_new",
+    "count_axis",
+    "date_axis",
+]
+
+NOMINAL_LINE: dict[str, Any] = {
+    "color": "black", "linestyle": "--", "linewidth": 1.2, "label": "nominal",
+}  # fmt: skip
+"""How the nominal run is drawn as a line."""
+NOMINAL_POINT: dict[str, Any] = {
+    "color": "black", "marker": "x", "markersize": 9, "markeredgewidth": 2, "linestyle": "none",
+    "label": "nominal",
+}  # fmt: skip
+"""The same as a point."""
 
 
 def axes_or_new(ax: Axes | None) -> Axes:

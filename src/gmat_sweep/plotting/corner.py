@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plotting.canvas import axes_grid_or_new
+from gmat_sweep.plotting.canvas import NOMINAL_LINE, NOMINAL_POINT, axes_grid_or_new
 from gmat_sweep.plotting.labels import label, left_out_note
 from gmat_sweep.plotting.runs import (
     design_of,
     measured,
+    nominal_values,
     numbers_of,
     one_row_per_run,
     parameters_of,
@@ -74,7 +75,9 @@ def sweep_corner(
     -------
     numpy.ndarray of matplotlib.axes.Axes
         Square. Below the diagonal, parameter i (upwards) over parameter j (to the right); on it,
-        the histogram of each parameter; above it, axes that are not visible.
+        the histogram of each parameter; above it, axes that are not visible. A nominal run is a
+        cross and a dashed line, where its parameters are known: with `manifest`, those that are
+        drawn about the script's own value. It is in no histogram and no colour.
 
     Warns
     -----
@@ -125,6 +128,7 @@ def sweep_corner(
         )
     hexagons = kind == "hexbin" or (kind == "auto" and int(kept.sum()) > _MOST_POINTS)
     _draw(grid, values[kept], np.asarray(colour[kept]), str(colour.name), hexagons=hexagons, kw=kw)
+    _mark_nominal(grid, nominal_values(df, names, manifest), names)
     if note:
         corner = grid[0, -1]
         corner.get_figure().text(
@@ -257,6 +261,34 @@ def _draw(
     if drawn is not None:
         text = label(metric) + (", mean in each hexagon" if hexagons else "")
         grid[0, 0].get_figure().colorbar(drawn, ax=grid.ravel().tolist(), label=text)
+
+
+def _mark_nominal(
+    grid: NDArray[np.object_], nominal: dict[str, float], names: Sequence[str]
+) -> None:
+    """Draw the nominal run over what is there, and widen the axes for it; one legend names it."""
+    named = None
+    for i, upwards in enumerate(names):
+        for j, rightwards in enumerate(names[: i + 1]):
+            if rightwards not in nominal or upwards not in nominal:
+                continue
+            ax: Axes = grid[i, j]
+            x, y = nominal[rightwards], nominal[upwards]
+            if i == j:
+                ax.axvline(x, **NOMINAL_LINE)
+                if named is None:
+                    named = ax.legend(fontsize="small", loc="best")
+            else:
+                ax.plot([x], [y], **NOMINAL_POINT)
+                ax.set_ylim(_around(ax.get_ylim(), y))
+            ax.set_xlim(_around(ax.get_xlim(), x))
+
+
+def _around(limits: tuple[float, float], value: float) -> tuple[float, float]:
+    """Return limits that have a value well inside."""
+    low, high = limits
+    margin = 0.05 * (high - low)
+    return min(low, value - margin), max(high, value + margin)
 
 
 def _label(ax: Axes, i: int, j: int, names: list[str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.convergence import METRIC
-from gmat_sweep.analysis.rows import LEFT_OUT, ROWS_PER_POINT
+from gmat_sweep.analysis.rows import LEFT_OUT, ROWS_PER_POINT, nominal_rows
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plotting.canvas import axes_or_new, count_axis, date_axis
+from gmat_sweep.plotting.canvas import NOMINAL_LINE, axes_or_new, count_axis, date_axis
 from gmat_sweep.plotting.labels import label, left_out_note, unit
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["mc_convergence_over_time_plot", "mc_convergence_plot", "sweep_band_p
 
 
 def sweep_band_plot(
-    summary: pd.DataFrame, column: str, *, ax: Axes | None = None, **kw: Any
+    summary: pd.DataFrame, column: str, *, ax: Axes | None = None, nominal: Any = None, **kw: Any
 ) -> Axes:
     """Draw the dispersion of a field: a central line in a band of quantiles.
 
@@ -30,6 +30,9 @@ def sweep_band_plot(
         A field of the summary.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
+    nominal : pandas.DataFrame or polars.DataFrame, optional
+        The frame that the summary was made from, whose nominal run is drawn over the band. The
+        summary does not count that run.
     **kw
         For ``Axes.plot`` of the central line, such as ``color``, which the band takes over.
 
@@ -95,6 +98,8 @@ def sweep_band_plot(
             _band(axes, x, statistics[low], statistics[high], colour, label=f"{band}runs")
         else:
             axes.vlines(x, statistics[low], statistics[high], colour, label=f"{band}rows")
+    if over_runs and nominal is not None:
+        _draw_nominal(axes, nominal, column, str(told.index.name))
     axes.set(xlabel=str(summary.index.name), ylabel=column)
     if isinstance(summary.index, pd.DatetimeIndex):
         date_axis(axes)
@@ -106,7 +111,9 @@ def sweep_band_plot(
     return axes
 
 
-def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **kw: Any) -> Axes:
+def mc_convergence_plot(
+    conv: Any, *, ax: Axes | None = None, at: Any = None, nominal: Any = None, **kw: Any
+) -> Axes:
     """Draw the running mean of a metric, in a band of plus and minus one standard error.
 
     Parameters
@@ -118,6 +125,9 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
     at : datetime-like, optional
         Of a frame with one curve per epoch, the epoch whose curve to draw; of contacts, the
         ``interval_id``.
+    nominal : pandas.DataFrame or polars.DataFrame, optional
+        The frame that `conv` was made from: what its nominal run has is drawn as a line, where the
+        metric is a column. The curve does not count that run.
     **kw
         For ``Axes.plot`` of the mean, such as ``color``, which the band takes over.
 
@@ -148,6 +158,11 @@ def mc_convergence_plot(conv: Any, *, ax: Axes | None = None, at: Any = None, **
     n, mean, error = (frame[name].to_numpy() for name in ("n", "running_mean", "se_mean"))
     (line,) = axes.plot(n, mean, **kw)
     _band(axes, n, mean - error, mean + error, line.get_color(), label="± 1 standard error")
+    metric = getattr(conv, "attrs", {}).get(METRIC)
+    if nominal is not None and isinstance(metric, str):
+        value = _nominal_end(nominal, metric, level, at)
+        if value is not None:
+            axes.axhline(value, **NOMINAL_LINE)
     axes.set(xlabel="n", ylabel="running mean")
     count_axis(axes)
     axes.legend()
@@ -210,6 +225,29 @@ def mc_convergence_over_time_plot(conv: Any, *, ax: Axes | None = None, **kw: An
     _say_metric(axes, conv)
     _say_left_out(axes, conv)
     return axes
+
+
+def _draw_nominal(axes: Axes, df: Any, column: str, by: str) -> None:
+    """Draw a column of the nominal run over the axis of a summary."""
+    rows = nominal_rows(df)
+    if rows is None or column not in rows.columns or rows.index.name != by:
+        return
+    own = rows.loc[rows.index.notna(), column].dropna()
+    axes.plot(own.index.to_numpy(), own.to_numpy(), **NOMINAL_LINE)
+
+
+def _nominal_end(df: Any, metric: str, level: str | None, at: Any) -> float | None:
+    """Return the value of the nominal run at an epoch, or its last one."""
+    import pandas as pd
+
+    rows = nominal_rows(df)
+    if rows is None or metric not in rows.columns:
+        return None
+    own = rows[metric]
+    if level is not None:
+        own = own[own.index == (pd.Timestamp(at) if level == "time" else at)]
+    own = own.dropna()
+    return float(own.iloc[-1]) if len(own) else None
 
 
 def _band(axes: Axes, x: Any, low: Any, high: Any, colour: Any, *, label: str) -> None:

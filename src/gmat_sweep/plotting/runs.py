@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS
-from gmat_sweep.analysis.rows import as_handed_over, is_numeric, last_of_each_run, sweep_frame
+from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, nominal_rows, sweep_frame
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plans.header import kind_of
+from gmat_sweep.plans.header import NOMINAL_KEY, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +21,7 @@ __all__ = [
     "design_of",
     "measured",
     "name_of",
+    "nominal_values",
     "numbers_of",
     "one_row_per_run",
     "parameters_of",
@@ -149,6 +150,42 @@ def design_of(manifest: Manifest, names: Iterable[str], run_ids: pd.Index[Any]) 
         for name in names
     }
     return pd.DataFrame(columns, index=run_ids)
+
+
+def nominal_values(df: Any, names: Iterable[str], manifest: Manifest | None) -> dict[str, float]:
+    """Return the values of parameters in the nominal run of a sweep, for a mark on a picture.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame or polars.DataFrame
+        The frame of the sweep.
+    names : iterable of str
+        The parameters.
+    manifest : Manifest or None
+        Of the same sweep. A parameter that it varies has what the script itself gives it, as far as
+        the draws are about that; what it was at the end of the run may be another value.
+
+    Returns
+    -------
+    dict of str to float
+        The values, as far as they are known; none without a nominal run.
+    """
+    rows = nominal_rows(df)
+    if rows is None:
+        return {}
+    varied = [] if manifest is None else parameters_of(manifest)
+    own = {} if manifest is None else manifest.parameter_spec.get(NOMINAL_KEY) or {}
+    last = {
+        str(name): float(column.dropna().iloc[-1])
+        for name, column in rows.items()
+        if is_numeric(column) and column.notna().any()
+    }
+    known = {name: own.get(name) if name in varied else last.get(name) for name in names}
+    return {
+        name: float(value)
+        for name, value in known.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def numbers_of(column: pd.Series[Any], complaint: str) -> pd.Series[float]:
