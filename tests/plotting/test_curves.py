@@ -261,8 +261,8 @@ def test_the_nominal_run_is_drawn_on_top_and_in_no_statistic(ax: Axes) -> None:
     sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax, nominal=frame)
 
     median, nominal = ax.lines
-    assert list(median.get_ydata()) == [1.0, 6.0]
-    assert list(nominal.get_ydata()) == [2.0, 4.0]
+    assert np.asarray(median.get_ydata()).tolist() == [1.0, 6.0]
+    assert np.asarray(nominal.get_ydata()).tolist() == [2.0, 4.0]
     assert nominal.get_linestyle() == "--"
     assert "nominal" in texts_of(ax)
 
@@ -273,8 +273,8 @@ def test_the_nominal_run_is_drawn_on_top_and_in_no_statistic(ax: Axes) -> None:
         axes = Figure().subplots()
         mc_convergence_plot(conv, ax=axes, at=at, nominal=frame)
         mean, line = axes.lines
-        assert len(mean.get_ydata()) == 3
-        assert list(line.get_ydata()) == [end, end]
+        assert len(np.asarray(mean.get_ydata())) == 3
+        assert np.asarray(line.get_ydata()).tolist() == [end, end]
 
 
 def test_without_an_ok_nominal_run_or_its_column_nothing_more_is_drawn(ax: Axes) -> None:
