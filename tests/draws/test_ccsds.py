@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,32 @@ OPM = "\n".join(
         "",
     ]
 )
+
+
+ELEMENTS = "".join(
+    f"<C{NAMES[i]}_{NAMES[j]}>{ROWS[i][j]!r}</C{NAMES[i]}_{NAMES[j]}>"
+    for i in range(6)
+    for j in range(i + 1)
+)
+METADATA = """<metadata>
+<COMMENT>CX_X = 9 is no value here</COMMENT><OBJECT_NAME>A &amp; B</OBJECT_NAME>
+<CENTER_NAME>EARTH</CENTER_NAME><REF_FRAME>EME2000</REF_FRAME><TIME_SYSTEM>UTC</TIME_SYSTEM>
+</metadata>"""
+XML_OPM = f"""<opm id="CCSDS_OPM_VERS" version="2.0">
+<header><CREATION_DATE>2026-01-01T00:00:00</CREATION_DATE></header><body><segment>{METADATA}
+<data><stateVector><EPOCH>
+  2026-01-01T00:00:00.000</EPOCH><X units="km">5100.0</X></stateVector>
+<covarianceMatrix><COV_REF_FRAME>RTN</COV_REF_FRAME>
+{ELEMENTS}
+</covarianceMatrix>
+<maneuverParameters><MAN_DURATION units="s">1</MAN_DURATION></maneuverParameters>
+</data></segment></body></opm>"""
+MATRIX_OF_OEM = f"""<covarianceMatrix><EPOCH>2026-01-01T00:00:00</EPOCH>
+{ELEMENTS}
+</covarianceMatrix>"""
+XML_OEM = f"""<ndm:oem xmlns:ndm="urn:ccsds" id="CCSDS_OEM_VERS" version="2.0">
+<body><segment>{METADATA}<data><stateVector><EPOCH>2026-02-01T00:00:00</EPOCH>
+<X>1</X></stateVector>{MATRIX_OF_OEM}</data></segment></body></ndm:oem>"""
 
 
 def oem(*blocks: str) -> str:
@@ -97,14 +124,31 @@ def test_an_opm_gives_matrix_frame_and_what_it_is_of(message: Any) -> None:
     sources_of({"Sat": read}, "a test", NOMINAL)
 
 
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        (XML_OPM, "RIC"),
+        (f"<?xml version='1.0' encoding='UTF-16'?>\n<ndm>{XML_OPM}</ndm>", "RIC"),
+        (XML_OEM, None),
+    ],
+)
+def test_a_message_in_xml_says_the_same(text: str, frame: Any, message: Any) -> None:
+    """As the one in key-value notation does."""
+    path = message(text)
+    if "UTF-16" in text:
+        path.write_text(text, encoding="utf-16")
+    read = covariance_of_message(path)
+    assert read == replace(covariance_of_message(message(OPM)), frame=frame)
+
+
 def test_an_oem_gives_the_covariance_of_an_epoch(message: Any) -> None:
     text = oem(
         block("2026-001T06:00:00", 1.0, "COV_REF_FRAME = TNW"),
-        block("2026-001T12:00:00", 4.0),
+        block("2026-001T12:00:00", 4.0, "COV_REF_FRAME = TNW"),
+        block("2026-001T18:00:00", 1.0),
     )
     read = covariance_of_message(message(text), at="2026-001T12:00:00")
     np.testing.assert_array_equal(read.matrix, 4 * np.array(MATRIX))
-    # A block without a frame has that of the block before.
     assert (read.frame, read.center, read.epoch) == (
         "TNW",
         "MOON",
@@ -118,8 +162,11 @@ def test_an_oem_gives_the_covariance_of_an_epoch(message: Any) -> None:
         "Sat.DateFormat": "TDBModJulian",
     }
     sources_of({"Sat": read}, "a test", nominal)
-    with pytest.raises(SweepConfigError, match="has 2 covariances, at 2026-001T06:00:00 to"):
+    with pytest.raises(SweepConfigError, match="has 3 covariances, at 2026-001T06:00:00 to"):
         covariance_of_message(message(text))
+    # Readers disagree whether the frame of the one before holds on, or that of the states.
+    with pytest.raises(SweepConfigError, match="18:00:00 does not say its frame"):
+        covariance_of_message(message(text), at="2026-001T18:00:00")
     with pytest.raises(SweepConfigError, match="no covariance at 2026-002"):
         covariance_of_message(message(text), at="2026-002T00:00:00")
 
@@ -144,8 +191,16 @@ def test_frame_center_and_epoch_must_be_the_spacecrafts(
 @pytest.mark.parametrize(
     ("text", "message_of"),
     [
-        ("<?xml version='1.0'?><opm/>", "no OPM or OEM in key-value notation"),
-        ("", "no OPM or OEM in key-value notation"),
+        ("", "no OPM or OEM: it is no XML, and its first line"),
+        ("<?xml version='1.0'?><opm/>", "has no covariance: CX_X is missing"),
+        ("<cdm><CX_X>1</CX_X></cdm>", "has no OPM or OEM in it"),
+        (f"<ndm>{XML_OPM}{XML_OPM}</ndm>", "line 12: a second message begins"),
+        (f"<!DOCTYPE opm [<!ENTITY e 'ha'>]>{XML_OPM}", "has a document type"),
+        (XML_OPM.replace("</data>", ""), "is no XML: mismatched tag: line 12"),
+        (XML_OPM.replace("<CX_X>0.09<", "<CX_X>much<"), "line 9: 'much' is no number"),
+        (XML_OPM.replace("<CX_X>", "<CX_X units='m**2'>"), r"line 9: the unit is \[m\*\*2\]"),
+        (XML_OEM.replace("CZ_DOT_Z>", "CZ_DOT_ZZ>"), "line 8: the covariance lacks CZ_DOT_Z"),
+        (OPM.replace("km**2", "m**2"), r"line 13: the unit is \[m\*\*2\], and the standard has km"),
         (OPM.replace("CZ_DOT_Z =", "CZ_DOT_ZZ ="), "lacks CZ_DOT_Z"),
         (OPM.replace("CX_X = 0.09", "CX_X = much"), "line 13: 'much' is no number"),
         (OPM.replace("REF_FRAME = EME2000", "REF_FRAME = MARSIAU"), "MARSIAU, which GMAT has no"),

@@ -1,4 +1,4 @@
-"""Covariances from CCSDS orbit messages: OPM and OEM in their key-value notation.
+"""Covariances from CCSDS orbit messages: OPM and OEM, in key-value notation or XML.
 
 The standard is CCSDS 502.0-B. A message gives the lower triangle of the covariance of position and
 velocity, in km and km/s, for an epoch, and says in which frame.
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.draws.ccsds_xml import ROW_KEYS, lines_of_xml
 from gmat_sweep.draws.covariance import Covariance
 from gmat_sweep.draws.epochs import START, seconds_between
 from gmat_sweep.draws.shorthands import refuse
@@ -37,7 +38,8 @@ _AT_REST = frozenset(
     {"MJ2000Eq", "MJ2000Ec", "ICRF", "TOEEq", "TOEEc", "MOEEq", "MOEEc", "MODEq", "MODEc"}
     | {"TODEq", "TODEc", "BodyInertial"}
 )
-_ROWS = ("X", "Y", "Z", "X_DOT", "Y_DOT", "Z_DOT")
+_ELEMENTS = frozenset(key for row in ROW_KEYS for key in row)
+_FIRST_OF_ROW = frozenset(row[0] for row in ROW_KEYS)
 _KEYED = re.compile(r"(?P<key>[A-Z][A-Z0-9_]*)\s*=\s*(?P<value>.*)")
 _UNIT = re.compile(r"\s*\[[^\]]*\]\s*$")
 # TDB is taken for TT, and is at most 2 ms from it.
@@ -47,13 +49,24 @@ _MOST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    number: int
+    number_of_line: int
     text: str
 
     @property
     def keyed(self) -> tuple[str, str] | None:
         found = _KEYED.fullmatch(self.text)
         return None if found is None else (found["key"], _UNIT.sub("", found["value"]).strip())
+
+    def number(self, source: Path) -> float:
+        """Return the number of a keyed line, whose unit, if given, is km or of km."""
+        _, _, value = self.text.partition("=")
+        unit = _UNIT.search(value)
+        if unit and not unit[0].strip(" []").lower().startswith("km"):
+            raise SweepConfigError(
+                f"{source}, line {self.number_of_line}: the unit is {unit[0].strip()}, and the "
+                "standard has km and km/s. Convert the message."
+            )
+        return _number(_UNIT.sub("", value).strip(), source, self.number_of_line)
 
 
 def covariance_of_message(path: str | Path, *, at: str | None = None) -> Covariance:
@@ -62,7 +75,7 @@ def covariance_of_message(path: str | Path, *, at: str | None = None) -> Covaria
     Parameters
     ----------
     path : str or Path
-        The message, in key-value notation.
+        The message, in key-value notation or XML.
     at : str, optional
         Of an OEM with several covariances, the epoch of the wanted one, as the message writes it.
 
@@ -86,8 +99,8 @@ def covariance_of_message(path: str | Path, *, at: str | None = None) -> Covaria
     if kind == "CCSDS_OEM_VERS":
         return _of_oem(lines, source, at)
     raise SweepConfigError(
-        f"{source} is no OPM or OEM in key-value notation: its first line is not CCSDS_OPM_VERS or "
-        "CCSDS_OEM_VERS. Convert an XML message, or give the matrix as CSV."
+        f"{source} is no OPM or OEM: it is no XML, and its first line is not CCSDS_OPM_VERS or "
+        "CCSDS_OEM_VERS. Give one, or the matrix as CSV."
     )
 
 
@@ -97,10 +110,14 @@ def _lines(source: Path) -> Iterator[_Line]:
             raise SweepConfigError(
                 f"{source} is too large for a message. Give one with fewer states."
             )
-        text = source.read_text(encoding="utf-8-sig")
+        content = source.read_bytes()
+        # XML says itself how it is encoded.
+        is_xml = content.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith(b"<")
+        text = "" if is_xml else content.decode("utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise SweepConfigError(f"{source} cannot be read: {error}. Check the path.") from error
-    for number, line in enumerate(text.splitlines(), 1):
+    numbered = lines_of_xml(content, source) if is_xml else enumerate(text.splitlines(), 1)
+    for number, line in numbered:
         stripped = line.strip()
         if stripped and not stripped.startswith("COMMENT"):
             yield _Line(number, stripped)
@@ -108,18 +125,17 @@ def _lines(source: Path) -> Iterator[_Line]:
 
 def _of_opm(lines: list[_Line], source: Path) -> Covariance:
     values = {pair[0]: pair[1] for line in lines if (pair := line.keyed)}
-    numbers = {pair[0]: line.number for line in lines if (pair := line.keyed)}
-    keys = [[f"C{_ROWS[i]}_{_ROWS[j]}" for j in range(i + 1)] for i in range(6)]
+    line_of = {pair[0]: line for line in lines if (pair := line.keyed)}
     if "CX_X" not in values:
         raise SweepConfigError(
             f"{source} has no covariance: CX_X is missing. Give a message with one."
         )
     rows = []
-    for row in keys:
+    for row in ROW_KEYS:
         for key in row:
             if key not in values:
                 raise SweepConfigError(f"{source} lacks {key}. Complete its covariance.")
-        rows.append([_number(values[key], source, numbers[key]) for key in row])
+        rows.append([line_of[key].number(source) for key in row])
     return _made(rows, values, values.get("EPOCH"), values.get("COV_REF_FRAME"), source)
 
 
@@ -139,18 +155,20 @@ def _of_oem(lines: list[_Line], source: Path, at: str | None) -> Covariance:
         elif inside == "COVARIANCE":
             if pair := line.keyed:
                 if pair[0] == "EPOCH":
-                    # What a block does not say again holds from the one before it.
-                    frame = {
-                        k: v for k, v in (found[-1][1] if found else {}).items() if k != "EPOCH"
-                    }
-                    found.append((header, {**frame, "EPOCH": pair[1]}, []))
+                    found.append((header, {"EPOCH": pair[1]}, []))
+                elif found and pair[0] in _ELEMENTS:
+                    # Of XML, where they come in order and none is missing.
+                    if pair[0] in _FIRST_OF_ROW:
+                        found[-1][2].append([])
+                    found[-1][2][-1].append(line.number(source))
                 elif found:
                     found[-1][1][pair[0]] = pair[1]
             elif found:
-                numbers = [_number(each, source, line.number) for each in line.text.split()]
+                at_line = line.number_of_line
+                numbers = [_number(each, source, at_line) for each in line.text.split()]
                 if len(found[-1][2]) == 6 or len(numbers) != len(found[-1][2]) + 1:
                     raise SweepConfigError(
-                        f"{source}, line {line.number}: {len(numbers)} numbers are no row of a "
+                        f"{source}, line {at_line}: {len(numbers)} numbers are no row of a "
                         "lower triangle here. Mend the message."
                     )
                 found[-1][2].append(numbers)
@@ -168,6 +186,17 @@ def _of_oem(lines: list[_Line], source: Path, at: str | None) -> Covariance:
             f"{source} has no covariance at {at}; it has some at {', '.join(epochs[:5])}."
         )
     header, block, rows = chosen[0]
+    first = found.index(chosen[0])
+    if "COV_REF_FRAME" not in block and any(
+        "COV_REF_FRAME" in each and each["COV_REF_FRAME"].upper() != header.get("REF_FRAME")
+        for head, each, _ in found[:first]
+        if head is header
+    ):
+        # Some readers take that of the covariance before, others that of the states.
+        raise SweepConfigError(
+            f"{source}: the covariance at {block['EPOCH']} does not say its frame, and one before "
+            "it has another than the states. Add COV_REF_FRAME to it."
+        )
     if len(rows) != 6:
         raise SweepConfigError(
             f"{source}: the covariance at {block['EPOCH']} has {len(rows)} rows. It needs 6."
