@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from gmat_sweep import grids
-from gmat_sweep.distributions import (
-    derive_param_seed,
-    derive_run_seeds,
-    perturb_from_json,
-    perturb_to_json,
-)
+from gmat_sweep import Manifest, grids, plans
+from gmat_sweep.distributions import derive_param_seed, derive_run_seeds
 from gmat_sweep.draws.covariance import Covariance
 from gmat_sweep.draws.designs import DESIGNS
 from gmat_sweep.draws.sources import Source, needed_of_nominal, sources_of
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.plans.plan import random_plan
+from gmat_sweep.spec import RunSpec
+from gmat_sweep.sweep.resuming import planned_extension
+from manifests import entry, header
 
 STATE = {
     "Sat.X": 5100.0,
@@ -151,23 +151,71 @@ def test_draws_depend_on_seed_run_and_name_only() -> None:
             assert run.overrides.items() <= of_all.overrides.items()
 
 
-def test_what_a_manifest_keeps_draws_the_same() -> None:
-    perturb: dict[str, Any] = {
-        **{f"Tank.{i}": spec for i, (spec, _) in enumerate(NUMBERS.values())},
-        "Sat": Covariance(correlated(), frame="VNB"),
-        "Sat.Epoch": ("uniform_seconds", -60, 60),
-        "FM.Drag": ("discrete", {"JacchiaRoberts": 1, "MSISE90": 3}),
-        "two": Covariance([[1.0, 0.5], [0.5, 1.0]], fields=("A(1,1)", "V"), mean=(0, 1)),
-        "frozen": scipy.stats.gamma(2.0, scale=3.0),
-    }
-    nominal = {**NOMINAL, **{name: 5.0 for name in perturb if name.startswith("Tank.")}}
-    read = perturb_from_json(json.loads(json.dumps(perturb_to_json(perturb))))
-    kept = json.loads(json.dumps({name: nominal[name] for name in needed_of_nominal(perturb)}))
-    for one, other in zip(
-        sources_of(perturb, "a test", nominal), sources_of(read, "a test", kept), strict=True
-    ):
-        assert draws_of(one, 5) == draws_of(other, 5)
-        assert one.fields == other.fields
+EVERY_KIND: dict[str, Any] = {
+    **{f"Tank.{i}": spec for i, (spec, _) in enumerate(NUMBERS.values())},
+    "Sat": Covariance(correlated(), frame="RIC"),
+    "Kep": Covariance(np.diag([1.0, 1e-8, 0.01, 0.01, 0.01, 0.01]), elements="keplerian"),
+    "two": Covariance([[1.0, 0.5], [0.5, 1.0]], fields=("A(1,1)", "V"), mean=(0, 1)),
+    "Sat.Epoch": ("normal_seconds", 30.0),
+    "Late.Epoch": ("uniform_seconds", -60, 60),
+    "FM.Drag": ("choice", ["JacchiaRoberts", "MSISE90"]),
+    "Order": ("discrete", {2: 1, 4: 3}),
+    "frozen": scipy.stats.gamma(2.0, scale=3.0),
+}
+NOMINAL_OF_EVERY_KIND = {
+    **dict.fromkeys(needed_of_nominal(EVERY_KIND), 5.0),
+    **NOMINAL,
+    "Late.Epoch": 31042.0,
+    "Late.DateFormat": "TAIModJulian",
+}
+
+
+def manifest_on_disk(folder: Path, plan: plans.Plan, runs: Sequence[RunSpec], planned: int) -> Path:
+    """Write what a sweep leaves that was killed after some runs, within a line."""
+    extra = {plans.PLANNED_KEY: planned} if planned > plan.parameter_spec["n"] else {}
+    path = folder / "manifest.jsonl"
+    header(
+        parameter_spec=plan.parameter_spec,
+        sweep_seed=plan.seed,
+        run_count=plan.parameter_spec["n"],
+        entries=[
+            entry(run.run_id, overrides=run.overrides, output_paths={}, extra=extra) for run in runs
+        ],
+    ).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["monte_carlo", *DESIGNS])
+@pytest.mark.parametrize("finished", [0, 3])
+def test_a_killed_sweep_draws_what_is_left_as_the_unbroken_one_would(
+    kind: str, finished: int, tmp_path: Path
+) -> None:
+    nominal = {name: NOMINAL_OF_EVERY_KIND[name] for name in needed_of_nominal(EVERY_KIND)}
+    plan = random_plan(kind, EVERY_KIND, 8, 7, Path("m"), tmp_path, nominal)
+    path = manifest_on_disk(tmp_path, plan, plan.runs[: finished + 1], 8)
+    path.write_bytes(path.read_bytes()[: -20 if finished else None])
+
+    again = plans.rebuild_runs(Manifest.load(path), Path("m"), tmp_path)
+
+    assert again == list(plan.runs)
+    assert json.dumps([run.overrides for run in again]) == json.dumps(
+        [run.overrides for run in plan.runs]
+    ), "to the last bit, and the same types"
+
+
+def test_an_extension_killed_or_not_draws_as_the_longer_sweep_does(tmp_path: Path) -> None:
+    nominal = {name: NOMINAL_OF_EVERY_KIND[name] for name in needed_of_nominal(EVERY_KIND)}
+    long, short = (
+        random_plan("monte_carlo", EVERY_KIND, n, 7, Path("m"), tmp_path, nominal) for n in (8, 5)
+    )
+    whole = list(long.runs)
+    path = manifest_on_disk(tmp_path, short, short.runs, 5)
+    loaded = Manifest.load(path)
+    runs = plans.rebuild_runs(loaded, Path("m"), tmp_path)
+    assert [*runs, *planned_extension(loaded, runs, 3, Path("m"), tmp_path)] == whole
+
+    killed = manifest_on_disk(tmp_path, short, whole[:6], 8)
+    assert plans.rebuild_runs(Manifest.load(killed), Path("m"), tmp_path) == whole
 
 
 class TestCovariances:
