@@ -30,8 +30,14 @@ def test_nothing_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
 
-def test_the_mission_is_the_example_of_the_project(tmp_path: Path) -> None:
-    assert main(["init", str(tmp_path)]) == 0
+def test_the_mission_is_the_example_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    err = capsys.readouterr().err
+    assert "  gmat-sweep study run study.toml " in err
+    assert "  prefect deploy --all " in err, "without cd, for this is the folder"
     assert (tmp_path / "injection.script").read_bytes() == (
         EXAMPLES / "injection.script"
     ).read_bytes()

@@ -31,7 +31,8 @@ def init(arguments: argparse.Namespace) -> int:
     say("go on with")
     say(f"  gmat-sweep study check {word}   what it would do, from one trial run")
     say(f"  gmat-sweep study run {word}     fly it")
-    say(f"  cd {shlex.quote(str(folder))} && prefect deploy --all   as a deployment, with a server")
+    there = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+    say(f"  {there}prefect deploy --all   deploy it; prefect.yaml says what has to run before")
     return EXIT_OK
 
 
