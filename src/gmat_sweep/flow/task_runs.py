@@ -2,7 +2,9 @@
 
 If GMAT refuses a run, its task run fails and has an outcome. Only a fault or a shortage is raised
 inside a task run, and Prefect retries it. The first 50 failed task runs log their cause too,
-because the UI's page of a task run shows its log, and not the message of its state.
+because the UI's page of a task run shows its log, and not the message of its state. The values of a
+run are an input of its task run, which the page shows as well. A line of log for each run would
+cost the server a twelfth of its work more.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.client.schemas.objects import Constant, State
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import task
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.flow.job import SweepJob
 
-__all__ = ["TaskRuns", "stopped_by", "threads_of"]
+__all__ = ["TaskRuns", "stopped_by", "threads_of", "values_of"]
 
 RUN_FAILED = "RunFailed"
 """Name of the state of a task run whose run GMAT or a hook refused."""
@@ -59,6 +61,9 @@ _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
 _RECOUNT_INTERVAL_S = 1.0
 _MOST_CAUSES_LOGGED = 50
+# At most some 4 kB for a run, which has thousands of fields if somebody varies a vector of them.
+_MOST_FIELDS_SHOWN = 30
+_LONGEST_VALUE_SHOWN = 80
 
 
 def threads_of(job: SweepJob) -> int:
@@ -178,7 +183,7 @@ class TaskRuns:
         self._turns = _Turns(workers_of(job.pool))
         self._stopping = False
         self._failures = itertools.count()
-        self._task: Task[[int], State[None]] = task(
+        self._task: Task[..., State[None]] = task(
             name="run",
             task_run_name="run-{run_id}",
             retries=job.options.retries,
@@ -205,7 +210,12 @@ class TaskRuns:
                     let_events_be_sent()
                     is_nominal = spec.run_id == NOMINAL_RUN_ID
                     run = self._nominal_task if is_nominal else self._task
-                    future = self._runner.submit(run, {"run_id": spec.run_id})
+                    future = self._runner.submit(
+                        run,
+                        {"run_id": spec.run_id, "values": None},
+                        # Prefect shows of a parameter what it depends on, and never its value.
+                        dependencies={"values": {Constant(type=values_of(spec))}},
+                    )
                     future.add_done_callback(_putting(ended, spec.run_id))
                 if not self._in_flight:
                     return
@@ -259,8 +269,12 @@ class TaskRuns:
             self._interrupt()
             time.sleep(_STOP_INTERVAL_S)
 
-    def _run(self, run_id: int) -> State[None]:
-        """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``."""
+    def _run(self, run_id: int, values: None = None) -> State[None]:
+        """Run one spec on a worker when its turn comes; the body of the task ``run-<id>``.
+
+        The parameter `values` is there for the page of the task run alone.
+        """
+        del values
         progress = self._in_flight[run_id]
         with self._turns.turn(progress.position):
             return self._run_now(progress)
@@ -321,6 +335,25 @@ class TaskRuns:
         if next(self._failures) < _MOST_CAUSES_LOGGED:
             log_cause(cause)
         return Failed(name=name, message=cause)
+
+
+def values_of(spec: RunSpec) -> str:
+    """Return what is varied in a run, on one line: the first fields of very many."""
+    if not spec.overrides:
+        return "nothing is varied"
+    shown = [
+        f"{_cut(name)} = {_cut(str(value))}"
+        for name, value in itertools.islice(spec.overrides.items(), _MOST_FIELDS_SHOWN)
+    ]
+    if (more := len(spec.overrides) - _MOST_FIELDS_SHOWN) > 0:
+        shown.append(f"and {more} further {'field' if more == 1 else 'fields'}")
+    return "; ".join(shown)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST_VALUE_SHOWN:
+        return one_line(text)
+    return f"{one_line(text[: _LONGEST_VALUE_SHOWN - 3])}..."
 
 
 def _is_fault(_task: object, _task_run: TaskRun, state: State[Any]) -> bool:
