@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,5 +42,10 @@ def begin(folder: Path) -> tuple[Path, ...]:
         ) from error
     source = files("gmat_sweep.study") / "example"
     for name in EXAMPLE:
-        write_file(folder / name, (source / name).read_bytes())
+        text = (source / name).read_text(encoding="utf-8")
+        if name == "prefect.yaml":
+            # A Prefect worker starts its flow runs elsewhere. A text of JSON is one of YAML.
+            study = json.dumps(str((folder / "study.toml").absolute()), ensure_ascii=False)
+            text = text.replace("study: study.toml", f"study: {study}")
+        write_file(folder / name, text.encode())
     return tuple(folder / name for name in EXAMPLE)
