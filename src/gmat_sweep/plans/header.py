@@ -13,6 +13,7 @@ from gmat_sweep.spec import RunSpec
 __all__ = [
     "CONTEXTS_KEY",
     "DESIGN_KEY",
+    "ENGINE_DATA_KEY",
     "EVERY_CELL_IS_SET",
     "EXPLICIT_RUNS_KEY",
     "KINDS",
@@ -26,6 +27,8 @@ __all__ = [
 KINDS = ("grid", "explicit", "monte_carlo", *DESIGNS)
 DESIGN_KEY = "design"
 """Key of a table's ``attrs`` and of its record: what made rows that are no independent draws."""
+ENGINE_DATA_KEY = "engine_data"
+"""Header key of the engine's data files that are replaced as time goes by: their hashes by name."""
 NOMINAL_KEY = "nominal"
 """Key of a plan's record: the script's own values that the draws are about."""
 EXPLICIT_RUNS_KEY = "explicit_runs"

@@ -7,11 +7,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.owner import origin
-from gmat_sweep.import_places import folder_of_hook, hook_digest
+from gmat_sweep.engine.data_versions import data_versions
+from gmat_sweep.import_places import folder_of_hook
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.drift import HOOK_KEY
 from gmat_sweep.manifest.values import jsonable
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY, explicit_record, header_facts
+from gmat_sweep.plans.header import ENGINE_DATA_KEY
 from gmat_sweep.plans.nominal import NOMINAL_RUN_KEY
 from gmat_sweep.sweep.resuming import UNCONVERGED_KEY
 from gmat_sweep.sweep.trust import HOOK_FOLDER_KEY
@@ -72,6 +74,8 @@ def new_header(
         A value cannot be written as JSON.
     """
     extra: dict[str, Any] = {"created_by": origin(), "mission": script.name, **facts}
+    if data := data_versions(engine):
+        extra[ENGINE_DATA_KEY] = data
     if options.postprocess is not None and (place := folder_of_hook(options.postprocess)):
         extra[HOOK_FOLDER_KEY] = place
     if (hook := hook_digest(options.postprocess)) is not None:
