@@ -26,6 +26,8 @@ from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.flow import final_state, interruption
 from gmat_sweep.flows import gmat_sweep_flow, nightly, nightly_dispersion
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
+from gmat_sweep.study import read_study
+from gmat_sweep.study.starting import begin
 from repository import PROJECT
 
 FLOWS: list[Flow[Any, Any]] = [gmat_sweep_flow, nightly_dispersion]
@@ -38,6 +40,8 @@ def read(name: str) -> Any:
 
 PREFECT_FILE = read("prefect.yaml")
 DEPLOYMENTS = {each["name"]: each for each in PREFECT_FILE["deployments"]}
+# These have a file that says what is varied.
+BY_FILE = ("resume", "study")
 AUTOMATIONS = {each["name"]: each for each in read("automations.yaml")}
 SERVICES = read("compose.yaml")["services"]
 
@@ -53,7 +57,7 @@ class TestDeployments:
         assert any(flow is each for each in FLOWS)
         assert taken.keys() >= deployment["parameters"].keys()
 
-    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name != "resume"])
+    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in BY_FILE])
     def test_what_it_varies_is_written_in_the_notation(self, name: str) -> None:
         parameters = DEPLOYMENTS[name]["parameters"]
         parse = parse_grid if parameters.get("kind") == "grid" else parse_perturb
@@ -67,12 +71,22 @@ class TestDeployments:
         # The mission is that of the sweep folder, whichever it is.
         assert DEPLOYMENTS["resume"]["parameters"].keys() == {"resume"}
 
-    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name != "resume"])
+    @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in BY_FILE])
     def test_its_mission_is_there_and_its_path_relative(self, name: str) -> None:
         mission = Path(DEPLOYMENTS[name]["parameters"]["mission"])
 
         assert not mission.is_absolute()
         assert (PROJECT / mission).is_file()
+
+    def test_a_study_is_there_its_path_relative_and_it_is_that_of_a_new_user(
+        self, tmp_path: Path
+    ) -> None:
+        parameters = DEPLOYMENTS["study"]["parameters"]
+        begin(tmp_path)
+
+        assert parameters.keys() == {"study"}
+        assert not Path(parameters["study"]).is_absolute()
+        assert read_study(PROJECT / parameters["study"]) == read_study(tmp_path / "study.toml")
 
     def test_nothing_is_pulled(self) -> None:
         assert PREFECT_FILE["pull"] == []

@@ -20,7 +20,7 @@ def test_what_it_writes_can_be_flown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"gmat-sweep study check {folder}/study.toml" in err
     assert len(checked_study(folder / "study.toml").runs) == 51
     deployment = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
-    assert deployment["parameters"] == {"study": "study.toml"}
+    assert deployment["parameters"] == {"study": str(folder / "study.toml")}
 
 
 def test_nothing_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
