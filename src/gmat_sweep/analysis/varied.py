@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.markdown import plain
-from gmat_sweep.plans.header import kind_of
+from gmat_sweep.plans import planned_count
+from gmat_sweep.plans.header import ENGINE_DATA_KEY, kind_of
+from gmat_sweep.plans.nominal import has_nominal
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["fields_of", "varied_fields", "varied_lines"]
+__all__ = ["flown_with", "varied_fields", "varied_lines", "varied_text"]
 
 _MOST_FIELDS = 30
 _MOST_VALUES = 6
@@ -31,22 +33,38 @@ def varied_lines(manifest: Manifest) -> tuple[str, ...]:
     tuple of str
         Lines of Markdown.
     """
+    return tuple(map(plain, varied_text(manifest)))
+
+
+def varied_text(manifest: Manifest, planned: int | None = None) -> list[str]:
+    """Return the lines of `varied_lines` as plain text: for a terminal or a log.
+
+    `planned` is the number of runs of a sweep that is being extended.
+    """
     kind = kind_of(manifest.parameter_spec)
     fields = list(varied_fields(manifest).items())
-    size = f", n = {manifest.total_run_count}"
+    size = f", n = {planned_count(manifest) if planned is None else planned}"
     seed = "" if manifest.sweep_seed is None else f", seed {manifest.sweep_seed}"
-    lines = [f"{plain(kind.replace('_', ' '))}{size}{seed}"]
-    lines += [f"{plain(name)}: {plain(text)}" for name, text in fields[:_MOST_FIELDS]]
+    nominal = " and the nominal run" if has_nominal(manifest) else ""
+    lines = [f"{one_line(kind.replace('_', ' '))}{size}{nominal}{seed}"]
+    lines += [f"{name}: {text}" for name, text in fields[:_MOST_FIELDS]]
     if len(fields) > _MOST_FIELDS:
         lines.append(f"and {len(fields) - _MOST_FIELDS} further fields")
-    lines.append(
-        plain(
-            f"flown with GMAT {manifest.gmat_install_version}, gmat-sweep "
-            f"{manifest.gmat_sweep_version}, gmat-run {manifest.gmat_run_version}, Python "
-            f"{manifest.python_version}"
-        )
-    )
-    return tuple(lines)
+    versions = [f"{name} {version}" for name, version in flown_with(manifest).items()]
+    return [*lines, f"flown with {', '.join(map(one_line, versions))}"]
+
+
+def flown_with(manifest: Manifest) -> dict[str, str]:
+    """Return the versions that a manifest's header names, of the engine and of its data, too."""
+    data = manifest.extra.get(ENGINE_DATA_KEY)
+    listed = list(data.items())[:_MOST_VALUES] if isinstance(data, dict) else []
+    return {
+        "GMAT": manifest.gmat_install_version,
+        "gmat-sweep": manifest.gmat_sweep_version,
+        "gmat-run": manifest.gmat_run_version,
+        "Python": manifest.python_version,
+        **{_cut(str(name)): _cut(str(version)) for name, version in listed},
+    }
 
 
 def varied_fields(manifest: Manifest) -> dict[str, str]:

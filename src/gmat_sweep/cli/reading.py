@@ -27,7 +27,8 @@ _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEE
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what a manifest holds."""
-    from gmat_sweep.analysis.outcomes import failure_notes, unconverged_line
+    from gmat_sweep.analysis.outcomes import unconverged_line
+    from gmat_sweep.analysis.varied import varied_text
     from gmat_sweep.cli import show as text
 
     if arguments.filter is not None and not arguments.detail:
@@ -53,6 +54,8 @@ def show(arguments: argparse.Namespace) -> int:
     path = user_path(arguments.manifest, "manifest")
     folder = text.sweep_folder(manifest, path)
     tell(text.summary_line(entries, folder))
+    for line in varied_text(manifest):
+        say(line)
     # On standard error: a program that reads standard output gets the summary line alone.
     if missing := text.missing_line(manifest, arguments.manifest):
         say(missing)

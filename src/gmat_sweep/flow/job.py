@@ -9,6 +9,7 @@ from typing import Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.printable import one_line
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.sweep.options import SweepOptions
@@ -76,7 +77,15 @@ class SweepJob:
     listener: Listener | None = None
 
     @property
+    def planned(self) -> int:
+        """Number of runs of the sweep after this pass, without the nominal one."""
+        extended = self.entry_facts.get(PLANNED_KEY)
+        return extended if isinstance(extended, int) else planned_count(self.manifest)
+
+    @property
     def title(self) -> str:
         """Name of the flow run: mission, action, kind and number of runs."""
         mission = one_line(self.mission.stem)
-        return f"{mission} {self.action} {self.kind.replace('_', '-')} n={self.count}"
+        # Of a new sweep the runs that were asked for, without the nominal one.
+        n = self.manifest.run_count if self.action == "run" else self.count
+        return f"{mission} {self.action} {self.kind.replace('_', '-')} n={n}"

@@ -20,9 +20,10 @@ from uuid import UUID
 
 import httpx
 from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads annotations
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run as this_flow_run
 
-from gmat_sweep.analysis.varied import varied_fields
+from gmat_sweep.analysis.varied import flown_with, varied_fields, varied_text
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
@@ -105,7 +106,9 @@ def run_job(job: SweepJob) -> SweepReport:
                 varied=dict(list(varied_fields(job.manifest).items())[:_MOST_FIELDS]),
                 # As text: Prefect keeps integers in 64 bits.
                 seed=str(job.manifest.sweep_seed),
+                n=job.planned,
                 runs=job.count,
+                versions=flown_with(job.manifest),
                 out=job.folder,
                 resume=job.action != "run",
                 pool=type(job.pool).__name__,
@@ -138,13 +141,15 @@ def _flow_of(
         kind: str,
         varied: dict[str, str],
         seed: str,
+        n: int,
         runs: int,
+        versions: dict[str, str],
         out: Path,
         resume: bool,
         pool: str,
         options: dict[str, Any],
     ) -> State[SweepOutcome]:
-        del mission, kind, varied, seed, runs, out, resume, pool, options
+        del mission, kind, varied, seed, n, runs, versions, out, resume, pool, options
         report.flow_run_id = UUID(this_flow_run.id)
         try:
             orchestrate(job, report)
@@ -229,6 +234,8 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     """Run the job's specs as task runs of the current flow run and collect their outcomes."""
     assert report.flow_run_id is not None
     started = time.monotonic()
+    # A deployment's parameters may name a study, and a resume's a folder.
+    get_run_logger().info("%s", "\n".join(varied_text(job.manifest, job.planned)))
     progress = ProgressArtifact(
         report.flow_run_id, f"{_key_of(job.mission, job.kind)}-progress", job.count
     )
