@@ -149,6 +149,9 @@ class TestTitle:
             ({"resume": True, "n": 20}, "leo resume"),
             ({"resume": True, "mission": None, "out": "sweeps/mc.2"}, "mc.2 resume"),
             ({"resume": True, "mission": None}, "sweep resume"),
+            ({"study": "studies/drag.toml"}, "drag"),
+            ({"study": "studies/drag.toml", "mission": None, "n": 7}, "drag n=7"),
+            ({"study": "studies/drag.toml", "resume": True}, "drag resume"),
             # What is wrong with these is said later, in the state.
             ({}, "leo monte-carlo"),
             ({"kind": "grid", "vary": ["Sat.SMA"]}, "leo grid"),

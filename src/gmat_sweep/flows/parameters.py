@@ -18,6 +18,7 @@ from gmat_sweep.plans.notation import parse_grid
 from gmat_sweep.sweep.settings import DEFAULT_SETTINGS, MaxFailed, RunCount, RunSettings, Seed
 
 __all__ = [
+    "DEFAULT_KIND",
     "DEFAULT_SETTINGS",
     "HOME_VARIABLE",
     "Kind",
@@ -36,6 +37,8 @@ HOME_VARIABLE = "GMAT_SWEEP_HOME"
 """Environment variable: the folder that relative paths in parameters start from."""
 
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube", "sobol", "halton"]
+
+DEFAULT_KIND: Kind = "monte_carlo"
 
 # What messages of a sweep call an option, and which parameter sets it.
 _OPTIONS = {
@@ -72,9 +75,7 @@ class SweepParameters:
     max_failed : str or None
         The flow run fails if more runs than this have failed: a number or a percentage.
     study : Path or None
-        The study file; what the other parameters say counts instead of what it says.
-    out_is_given : bool
-        Whether `out` is a parameter, and not a fresh folder.
+        The study file; another parameter that has not its default counts instead of what it says.
     """
 
     mission: Path | None
@@ -88,7 +89,6 @@ class SweepParameters:
     settings: RunSettings
     max_failed: str | None
     study: Path | None = None
-    out_is_given: bool = True
 
 
 def absolute(path: Path) -> Path:
@@ -126,16 +126,16 @@ def fresh_folder(mission: Path | None, kind: str, run_name: str) -> Path:
 def title_of(parameters: dict[str, Any]) -> str:
     """Return the name of a flow run with these parameters: mission, kind, number of runs."""
     kind = str(parameters["kind"])
-    if parameters["study"] is not None and not parameters["resume"]:
-        named = Path(str(parameters["study"])).stem
-        return f"{named} n={parameters['n']}" if parameters["n"] else named
-    if parameters["mission"] is None:
-        mission = Path(str(parameters["out"] or "sweep")).name
+    study, mission = parameters["study"], parameters["mission"]
+    if study is None and mission is None:
+        named = Path(str(parameters["out"] or "sweep")).name
     else:
-        mission = Path(str(parameters["mission"])).stem
+        named = Path(str(mission if study is None else study)).stem
     if parameters["resume"]:
-        return f"{mission} resume"
-    return " ".join(filter(None, [mission, kind.replace("_", "-"), _size(kind, parameters)]))
+        return f"{named} resume"
+    if study is not None:
+        return f"{named} n={parameters['n']}" if parameters["n"] else named
+    return " ".join(filter(None, [named, kind.replace("_", "-"), _size(kind, parameters)]))
 
 
 def _size(kind: str, parameters: dict[str, Any]) -> str:

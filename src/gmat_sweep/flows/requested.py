@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.flow.shown_parameters import seed_to_show, show_parameters
+from gmat_sweep.flows.parameters import DEFAULT_KIND, SweepParameters
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import Plan, grid_plan, samples_plan
-from gmat_sweep.plans.notation import parse_grid, parse_perturb, read_samples
+from gmat_sweep.plans.notation import parse_grid, parse_perturb, read_samples, texts_by_name
 from gmat_sweep.study.planning import OpenStudy, opened_study, options_of
 from gmat_sweep.sweep import Sweep
 from gmat_sweep.sweep.drawing import drawn_plan
@@ -18,9 +21,7 @@ from gmat_sweep.sweep.settings import pool_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gmat_sweep.flows.parameters import SweepParameters
-
-__all__ = ["pool_of", "run_requested"]
+__all__ = ["opened", "pool_of", "run_requested"]
 
 
 def run_requested(parameters: SweepParameters, flow_run: str) -> tuple[Path, SweepParameters]:
@@ -55,8 +56,8 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> tuple[Path, Swe
             "relative one starts from GMAT_SWEEP_HOME."
         )
     study = None
-    if parameters.study is not None and not parameters.resume:
-        study = _opened(parameters)
+    if parameters.study is not None:
+        study = opened(parameters)
         parameters = _with_study(parameters, study)
     settings = parameters.settings
     manifest_path = parameters.out / MANIFEST_NAME
@@ -74,24 +75,55 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> tuple[Path, Swe
             ).resume()
         else:
             place = _place(parameters)
-            plan = _plan(parameters, place) if study is None else study.planned(place[1]).plan
+            if study is None:
+                plan = _plan(parameters, place)
+            else:
+                plan = _with_seed(study).planned(place[1]).plan
+            if "n" in plan.parameter_spec:
+                show_parameters(UUID(flow_run), n=plan.parameter_spec["n"], seed=plan.seed)
             Sweep.of_plan(plan, *place, backend=pool, options=options).run()
     return manifest_path, parameters
 
 
-def _opened(parameters: SweepParameters) -> OpenStudy:
+def _with_seed(opened: OpenStudy) -> OpenStudy:
+    """Return a study with a seed, drawn if it names none."""
+    if opened.study.seed is not None or opened.study.n is None:
+        return opened
+    return replace(opened, study=opened.study.model_copy(update={"seed": seed_to_show()}))
+
+
+def opened(parameters: SweepParameters) -> OpenStudy:
+    """Read the study of a flow run; each parameter that has not its default counts instead.
+
+    Forms and schedules send defaults too, so a default cannot be told from a choice.
+
+    Raises
+    ------
+    SweepConfigError
+        It is no study, also with what the parameters say; the message names the place.
+    """
     assert parameters.study is not None
-    settings = parameters.settings
-    run = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return opened_study(parameters.study, n=parameters.n, seed=parameters.seed, run=run or None)
+    kind = parameters.kind
+    return opened_study(
+        parameters.study,
+        mission=None if parameters.mission is None else str(parameters.mission),
+        design=None if kind == DEFAULT_KIND else kind.replace("_", "-"),
+        vary=texts_by_name(parameters.vary, "vary") or None,
+        n=parameters.n,
+        seed=parameters.seed,
+        rows=None if parameters.rows is None else str(parameters.rows),
+        run=parameters.settings.model_dump(exclude_defaults=True) or None,
+    )
 
 
 def _with_study(parameters: SweepParameters, opened: OpenStudy) -> SweepParameters:
-    """Return the parameters with what a study says, where they say nothing themselves."""
+    """Return the parameters with what a study says, where they say nothing themselves.
+
+    The folder is the flow run's own: a deployment that flew into that of the study could fly once.
+    """
     return replace(
         parameters,
         mission=opened.script,
-        out=parameters.out if parameters.out_is_given else opened.folder or parameters.out,
         settings=opened.study.run,
         max_failed=parameters.max_failed or opened.study.run.max_failed,
     )
@@ -120,4 +152,5 @@ def _plan(parameters: SweepParameters, place: tuple[Path, Path]) -> Plan:
     if parameters.n is None:
         raise SweepConfigError(f"n: a {parameters.kind} sweep needs the number of runs. Give n.")
     perturb = parse_perturb(parameters.vary, "vary")
-    return drawn_plan(parameters.kind, perturb, parameters.n, parameters.seed, *place)
+    seed = seed_to_show() if parameters.seed is None else parameters.seed
+    return drawn_plan(parameters.kind, perturb, parameters.n, seed, *place)

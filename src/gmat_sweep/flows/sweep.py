@@ -35,7 +35,7 @@ def _title() -> str:
 @flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted])
 def gmat_sweep_flow(
     mission: Path | None = None,
-    kind: of.Kind = "monte_carlo",
+    kind: of.Kind = of.DEFAULT_KIND,
     vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
     n: of.RunCount | None = None,
     seed: of.Seed | None = None,
@@ -56,14 +56,15 @@ def gmat_sweep_flow(
             from GMAT_SWEEP_HOME. To resume, leave it empty: the manifest names the script. Give it
             only where the script is no longer there.
         kind: What is varied how: every combination of a grid, the rows of a table (explicit),
-            random draws, or a Latin hypercube.
+            random draws, or a design that fills the space evenly: a Latin hypercube, Sobol' or
+            Halton points.
         vary: One field to a line, in GMAT's units (km, km/s, deg, kg, s). Grid:
-            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. Monte Carlo and Latin
-            hypercube: Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
+            Sat.SMA=7000:7200:5 (from, to, how many) or Sat.SMA=7000,7100. The kinds that draw:
+            Sat.SMA=normal:7100:50 (mean, sigma), Sat.INC=uniform:28:29 (low, high) or
             Sat.Cd=lognormal:0.8:0.1 (mu, sigma).
-        n: Monte Carlo and Latin hypercube: how many runs to draw.
-        seed: Monte Carlo and Latin hypercube: the same seed draws the same runs. Without one, a
-            fresh seed is drawn and recorded.
+        n: The kinds that draw: how many runs.
+        seed: The kinds that draw: the same seed draws the same runs. Without one, a fresh seed is
+            drawn and recorded.
         rows: Explicit: a .csv or .parquet table with a column for each field and a row for each
             run.
         out: The sweep folder, where the manifest and the outputs are written. Without it, a fresh
@@ -73,8 +74,9 @@ def gmat_sweep_flow(
         settings: Where runs execute, and how long and how often each may.
         max_failed: The flow run fails when more runs than this have failed: a number such as 3 or
             a percentage such as 5%. Without it, failed runs are reported and do not fail it.
-        study: A study file, .toml or .yaml, that says all of this. What is given here besides
-            counts instead of what it says: n, seed, out, settings, max_failed.
+        study: A study file, .toml or .yaml, that says all of this. What stands in another
+            parameter than its default counts instead of what the file says; a line of vary counts
+            instead of what the file says of that field. The file's out is for the shell and Python.
 
     Returns:
         What came of it, for a flow that calls this one: the sweep folder and how many runs ended
@@ -84,7 +86,7 @@ def gmat_sweep_flow(
     flow_run = str(this_flow_run.id)
     mission = None if mission is None else of.absolute(mission)
     study = None if study is None else of.absolute(study)
-    # A folder of its own for each flow run, unless the parameters or the study name one.
+    # A folder of its own for each flow run, unless the parameters name one.
     fresh = of.fresh_folder(study or mission, "study" if study else kind, flow_run)
     parameters = of.SweepParameters(
         mission=mission,
@@ -98,7 +100,6 @@ def gmat_sweep_flow(
         settings=settings,
         max_failed=max_failed,
         study=study,
-        out_is_given=out is not None,
     )
     with with_last_words(UUID(flow_run)):
         state = _run(parameters, flow_run)

@@ -33,6 +33,7 @@ __all__ = [
     "parse_grid",
     "parse_perturb",
     "read_samples",
+    "texts_by_name",
 ]
 
 _UNDIVIDED = re.compile(
@@ -66,6 +67,12 @@ def parse_grid(specs: Iterable[str], flag: str = "--grid") -> dict[str, list[Any
 def parse_perturb(specs: Iterable[str], flag: str = "--perturb") -> dict[str, tuple[Any, ...]]:
     """Parse ``name=normal:mean:sigma``, ``name=choice:a|b`` and the other distributions."""
     return _by_name(specs, flag, "distribution", "name=normal:mean:sigma", _distribution)
+
+
+def texts_by_name(specs: Iterable[str], flag: str) -> dict[str, str]:
+    """Return what stands behind each name, as text for whoever knows what it is written for."""
+    example = "name=normal:mean:sigma or name=v1,v2"
+    return _by_name(specs, flag, "distribution or values", example, lambda _, __, value: value)
 
 
 def read_samples(path: Path, flag: str = "--samples") -> pd.DataFrame:

@@ -160,10 +160,9 @@ def opened_study(path: str | Path, **overrides: Any) -> OpenStudy:
     path : str or Path
         The study file.
     **overrides
-        Keys of the study that count instead of the file's: ``n``, ``seed``, ``out``, ``nominal``,
-        ``workers`` of its table ``run``, a mapping ``run`` of several of its keys; ``requirements``
-        (a path from the current folder, or all that `load_requirements` takes), ``plan``,
-        ``max_runs``, ``batch``. None leaves the file's.
+        Keys of the study that count instead of the file's, such as ``n``, ``seed``, ``out``,
+        ``nominal``, ``mission`` and ``design``; ``workers`` of its table ``run``; a mapping ``run``
+        or ``vary`` of some keys of that table, whose other keys stay. None leaves the file's.
 
     Raises
     ------
@@ -238,8 +237,10 @@ def _overridden(study: Study, overrides: dict[str, Any], replaced: set[str]) -> 
     run = {**overrides.pop("run", {})}
     if "workers" in overrides:
         run["workers"] = overrides.pop("workers")
-    if run:
-        said["run"] = {**said.get("run", {}), **run}
+    vary = overrides.pop("vary", {})
+    for table, given in (("run", run), ("vary", vary)):
+        if given:
+            said[table] = {**said.get(table, {}), **given}
     try:
         return Study.model_validate({**said, **overrides})
     except ValidationError as error:
