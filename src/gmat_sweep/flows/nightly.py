@@ -1,4 +1,4 @@
-"""The flow ``nightly-dispersion``: tonight's Monte Carlo, compared with last night's.
+"""The flow ``nightly-dispersion``: tonight's Monte Carlo or study, compared with last night's.
 
 Each night has a folder of its own, named by the time it was scheduled for, so a night that is
 retried goes on where it stopped. The flow writes the comparison to two files beside the manifest,
@@ -25,11 +25,13 @@ from gmat_sweep.analysis.nightly.retention import NIGHT_FORMAT, is_complete
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
-from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.flow.artifacts import publish, slug
 from gmat_sweep.flow.final_state import SweepOutcome
 from gmat_sweep.flow.interruption import say_interrupted, with_last_words
+from gmat_sweep.flow.shown_parameters import seed_to_show
 from gmat_sweep.flows import parameters as of
+from gmat_sweep.flows.requested import opened
 from gmat_sweep.flows.sweep import gmat_sweep_flow
 from gmat_sweep.folder.layout import (
     COMPARISON_DATA_NAME,
@@ -43,11 +45,14 @@ __all__ = ["NIGHTLY_FLOW_NAME", "NightOutcome", "nightly_dispersion"]
 NIGHTLY_FLOW_NAME = "nightly-dispersion"
 FINISHED_EVENT = "gmat-sweep.nightly.finished"
 MOVED_EVENT = "gmat-sweep.nightly.moved"
+SAME_SEED = 0
+"""Seed of every night, unless the study names another."""
 
 
 def _title() -> str:
-    mission = Path(str(this_flow_run.parameters["mission"])).stem
-    return f"{mission} night of {_scheduled_for():%Y-%m-%d}"
+    parameters = this_flow_run.parameters
+    named = Path(str(parameters["study"] or parameters["mission"] or "a")).stem
+    return f"{named} night of {_scheduled_for():%Y-%m-%d}"
 
 
 def _scheduled_for() -> datetime:
@@ -83,61 +88,135 @@ class NightOutcome:
     name=NIGHTLY_FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted]
 )
 def nightly_dispersion(
-    mission: Path,
-    vary: list[str],
-    n: of.RunCount,
-    seed: of.Seed | None = 0,
+    mission: Path | None = None,
+    vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
+    n: of.RunCount | None = None,
+    seed: of.Seed | None = SAME_SEED,
     nights: Path | None = None,
     settings: of.RunSettings = of.DEFAULT_SETTINGS,
     max_failed: of.MaxFailed | None = None,
+    study: Path | None = None,
 ) -> NightOutcome:
-    """Run tonight's Monte Carlo and compare it with the last night that is complete.
+    """Run tonight's Monte Carlo or study and compare it with the last night that is complete.
 
     Args:
         mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
             from GMAT_SWEEP_HOME.
         vary: One field to a line, as for gmat-sweep: Sat.SMA=normal:7100:50.
         n: How many runs to draw.
-        seed: The same seed every night draws the same runs, which are then compared one by one.
-            Without one every night draws its own, and only the distributions are compared.
+        seed: The same seed every night draws the same runs, which are then compared one by one. 0
+            is the seed that the study names, if it names one. Without a seed every night draws its
+            own, and only the distributions are compared.
         nights: Folder that keeps the nights, each in a folder named by its time. Without it,
-            nights/MISSION under GMAT_SWEEP_HOME.
+            nights/MISSION under GMAT_SWEEP_HOME, and nights/MISSION-STUDY for a study.
         settings: Where runs execute, and how long and how often each may.
         max_failed: The night fails when more runs than this have failed: a number such as 3 or a
             percentage such as 5%. Without it, failed runs are reported and do not fail it.
+        study: A study file, .toml or .yaml, that says what is flown, and where and how runs
+            execute. What stands in another parameter than its default counts instead, as for
+            gmat-sweep. Nights are kept in the folder of nights, whatever the file says of out.
 
     Returns:
         What came of it, for a flow that calls this one, as a `NightOutcome`. A night that fails
         raises there what its sweep's flow raises.
     """
-    mission = of.absolute(mission)
-    place = of.absolute(nights or Path("nights") / slug(mission.stem))
     sweep: dict[str, Any] = {
-        "mission": mission,
-        "vary": vary,
+        "mission": None if mission is None else of.absolute(mission),
+        "vary": list(vary),
         "n": n,
         "seed": seed,
         "settings": settings,
         "max_failed": max_failed,
+        "study": None if study is None else of.absolute(study),
     }
     with with_last_words(UUID(str(this_flow_run.id))):
-        state = _run(sweep, place)
+        state = _night(sweep, nights)
     # Prefect returns the data of the state to the caller, or raises it.
     return cast("NightOutcome", state)
 
 
-def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
-    """Run the flow of tonight's sweep, a Monte Carlo with these parameters, and compare it."""
-    mission: Path = sweep["mission"]
-    name = slug(mission.stem)
+def _night(sweep: dict[str, Any], nights: Path | None) -> State[NightOutcome]:
+    try:
+        flown = _flown(sweep)
+    except GmatSweepError as error:
+        return Failed(message=f"{type(error).__name__}: {error}", data=error)
+    place = of.absolute(nights or Path("nights") / flown.name)
+    return _run(flown, place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flown:
+    """What a night flies.
+
+    Attributes
+    ----------
+    sweep : dict
+        The parameters of its sweep's flow.
+    mission : Path
+        The mission script.
+    study : Path or None
+        The study file.
+    postprocess : str or None
+        The hook.
+    """
+
+    sweep: dict[str, Any]
+    mission: Path
+    study: Path | None
+    postprocess: str | None
+
+    @property
+    def title(self) -> str:
+        """The mission, and the study where there is one, for a person."""
+        return " ".join(each.stem for each in (self.mission, self.study) if each is not None)
+
+    @property
+    def name(self) -> str:
+        """The same for the names of folders, artifacts and events."""
+        return slug(self.title)
+
+
+def _flown(sweep: dict[str, Any]) -> _Flown:
+    """Return what a night with these parameters of a sweep flies.
+
+    Raises
+    ------
+    SweepConfigError
+        The study cannot be read, or no mission is named.
+    """
+    mission, study = sweep["mission"], sweep["study"]
+    if study is None:
+        if mission is None:
+            raise SweepConfigError("mission: a night needs one. Name the GMAT script, or a study.")
+        hook = sweep["settings"].postprocess
+        return _Flown(sweep=sweep, mission=mission, study=None, postprocess=hook)
+    # With its own seed, to see whether it names one.
+    own = of.SweepParameters(
+        **{**sweep, "seed": None}, kind=of.DEFAULT_KIND, rows=None, out=study.parent, resume=False
+    )
+    said = opened(own)
+    seed = sweep["seed"]
+    if said.study.design in ("grid", "explicit"):
+        seed = None
+    elif seed is None:
+        seed = seed_to_show()
+    elif seed == SAME_SEED and said.study.seed is not None:
+        seed = said.study.seed
+    hook = said.study.run.postprocess
+    return _Flown(sweep={**sweep, "seed": seed}, mission=said.script, study=study, postprocess=hook)
+
+
+def _run(flown: _Flown, place: Path) -> State[NightOutcome]:
+    """Run the flow of tonight's sweep and compare it."""
+    name = flown.name
     tonight = place / _scheduled_for().strftime(NIGHT_FORMAT)
     try:
         # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
-            _note_inputs(tonight, mission, sweep["settings"].postprocess)
+            _note_inputs(tonight, flown.mission, flown.postprocess)
             state: State[Any] = gmat_sweep_flow(
-                **sweep,
-                kind="monte_carlo",
+                **flown.sweep,
+                kind=of.DEFAULT_KIND,
                 out=tonight,
                 resume=(tonight / MANIFEST_NAME).is_file(),
                 return_state=True,
@@ -152,7 +231,7 @@ def _run(sweep: dict[str, Any], place: Path) -> State[NightOutcome]:
         return Failed(message=f"{type(error).__name__}: {error}", data=error)
     resource = {
         "prefect.resource.id": f"gmat-sweep.nightly.{name}",
-        "prefect.resource.name": mission.stem,
+        "prefect.resource.name": flown.title,
     }
     payload: dict[str, Any] = {"folder": str(tonight), "state": state.name}
     if comparison is not None:
