@@ -11,15 +11,19 @@ from typing import Any
 
 import psutil
 import pytest
+from pandas.testing import assert_frame_equal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from doc_pages import BESIDE_A_WORKER, page_program
-from gmat_sweep import Manifest
+from gmat_sweep import LocalJoblibPool, Manifest, Sweep, lazy_multiindex
+from gmat_sweep.cli import main
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server
 from gmat_sweep.flow.server_rows import MORE_IN_A_DEPLOYMENT, ROWS_OF_RUN
 from gmat_sweep.folder.last_pass import LastPass
+from gmat_sweep.study import fly_study
 from local_server import LocalServer, entry_lines, wait_for
+from opm_study import write_opm_study
 from prefect_records import rows_of
 from repository import DATA, PROJECT
 
@@ -328,6 +332,154 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
     assert again["state_name"] == "Moved", again["state"]["message"]
     assert len(entry_lines(nights[1])) == 6
     assert sorted((server.home / "nights" / "leo").glob("2*")) == nights
+
+
+VARIED = [
+    "Sat: covariance of cartesian in RIC from state.opm",
+    "Sat.DryMass: truncnorm 850.0, 20.0, 800.0, 860.0",
+    "Sat.Epoch: normal_seconds 30, about 01 Jan 2026 00:00:00.000",
+]
+
+
+def said_of(server: LocalServer, flow_run_id: str, artifact: str) -> tuple[dict[str, Any], str]:
+    """Return the parameters of a flow run, and its log and its summary without Markdown's marks."""
+    lines = wait_for(
+        lambda: server.post(
+            "/logs/filter",
+            {
+                "logs": {"flow_run_id": {"any_": [flow_run_id]}, "task_run_id": {"is_null_": True}},
+                "limit": 200,
+            },
+        )
+    )
+    summary = server.artifacts(flow_run_id)[f"{artifact}-summary"]["data"].replace("\\", "")
+    log = "\n".join(line["message"] for line in lines)
+    for said in (log, summary):
+        assert "flown with GMAT R20" in said
+        assert "tai-utc.dat" in said
+    return server.flow_run(flow_run_id)["parameters"], f"{log}\n{summary}"
+
+
+def test_a_study_flies_alike_by_a_deployment_and_from_python_and_says_what_it_varied(
+    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Covariance in RIC from an OPM, epoch, truncnorm: equal frames; what was varied is told."""
+    studies = server.home / "studies"
+    studies.mkdir()
+    study = write_opm_study(studies)
+    ran = server.prefect(
+        *("deployment", "run", "gmat-sweep/study"),
+        *("--param", "study=studies/study.toml", "--watch"),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    [folder] = (server.home / "sweeps").glob("study-study-*")
+    with temporary_settings({PREFECT_API_URL: f"{server.root}/api"}), LocalJoblibPool(1) as pool:
+        flown = fly_study(study, out=tmp_path / "python", n=2, progress=False)
+        extended = Sweep.from_manifest(flown.manifest_path, backend=pool, progress=False).extend(
+            n=1
+        )
+    deployed = Manifest.load(folder / "manifest.jsonl")
+    frame = lazy_multiindex(deployed, folder)
+    assert list(frame.index.unique("run_id")) == [-1, 0, 1, 2]
+    assert_frame_equal(frame, extended.to_dataframe())
+
+    last = LastPass.of(folder)
+    assert last is not None
+    assert flown.report is not None
+    assert extended.report is not None
+    asked, told = said_of(server, last.flow_run, "leo-basic-monte-carlo")
+    assert asked == {"study": "studies/study.toml", "n": 3, "seed": 11}
+    for flow_run_id, n in ((flown.report.flow_run_id, 2), (extended.report.flow_run_id, 3)):
+        parameters, said = said_of(server, str(flow_run_id), "leo-basic-monte-carlo")
+        assert (parameters["n"], parameters["seed"]) == (n, "11")
+        assert [f"{name}: {text}" for name, text in parameters["varied"].items()] == VARIED
+        assert parameters["versions"]["GMAT"] == deployed.gmat_install_version
+        assert said.count(f"monte carlo, n = {n} and the nominal run, seed 11") == 2
+        told += said
+    assert main(["show", str(folder)]) == 0
+    assert main(["report", str(folder)]) == 0
+    told += "".join(capsys.readouterr()).replace("\\", "")
+    assert [told.count(line) for line in VARIED] == [8, 8, 8]
+
+    of_runs = last.flow_run
+    wait_for(lambda: len(server.task_runs(of_runs)) == 4)
+    tasks = {
+        task["name"]: task["task_inputs"]["values"][0]["type"] for task in server.task_runs(of_runs)
+    }
+    assert tasks.pop("run-nominal") == "nothing is varied"
+    overrides = {entry.run_id: entry.overrides for entry in deployed.entries}
+    for name, values in tasks.items():
+        drawn = overrides[int(name.removeprefix("run-"))]
+        assert values == "; ".join(f"{field} = {value}" for field, value in drawn.items())
+
+
+def test_a_drawn_seed_is_told_by_every_front_and_by_a_resume(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    """In the parameters of the flow run, too, digit by digit."""
+    folder = tmp_path / "shell"
+    words = [sys.executable, "-c", "from gmat_sweep.cli import main; raise SystemExit(main())"]
+    drawn: list[str | Path] = [
+        "monte-carlo",
+        DATA / "leo_short.script",
+        "--n",
+        "2",
+        "--perturb",
+        *SMA,
+    ]
+    for command in ([*drawn, "--out", folder], ["resume", folder]):
+        subprocess.run(
+            [*words, *command, "--quiet", "--workers", "1"],
+            env=server.environment,
+            check=True,
+            capture_output=True,
+        )
+        seed = Manifest.load(folder / "manifest.jsonl").sweep_seed
+        last = LastPass.of(folder)
+        assert last is not None
+        parameters, said = said_of(server, last.flow_run, "leo-short-monte-carlo")
+        assert (parameters["n"], parameters["seed"]) == (2, str(seed))
+        assert parameters["varied"] == {"Sat.SMA": "normal 7100, 50"}
+        assert said.count(f"n = 2, seed {seed}") == 2
+        for lost in (folder / "run-1").glob("*.parquet"):
+            lost.unlink()
+
+    flow_run_id = server.start(
+        "monte-carlo",
+        mission=str(DATA / "leo_short.script"),
+        vary=SMA,
+        n=2,
+        out="drawn",
+        settings={"workers": 1},
+    )
+    assert server.ended(flow_run_id)["state_type"] == "COMPLETED"
+    seed = Manifest.load(server.home / "drawn" / "manifest.jsonl").sweep_seed
+    parameters, said = said_of(server, flow_run_id, "leo-short-monte-carlo")
+    assert parameters["seed"] == seed
+    assert f"seed {seed}" in said
+
+
+def test_nights_of_a_study_are_compared_without_their_nominal_run(server: LocalServer) -> None:
+    """The same draws every night, in a folder that the mission and the study name."""
+    folder = server.home / "nightly"
+    folder.mkdir()
+    study = write_opm_study(folder)
+    study.rename(folder / "mass.toml")
+    nothing: dict[str, Any] = {"mission": None, "vary": [], "n": None, "seed": 0}
+    for _ in range(2):
+        night = server.start("nightly", "nightly-dispersion", **nothing, study="nightly/mass.toml")
+        ended = server.ended(night)
+        assert ended["state_name"] == "Completed", ended["state"]["message"]
+    assert ended["name"].startswith("mass night of ")
+    assert ended["state"]["message"].startswith("Nothing moved: all quantities are equal bit for")
+    nights = sorted((server.home / "nights" / "leo-basic-mass").glob("2*"))
+    assert len(nights) == 2
+    comparison = json.loads((nights[1] / "comparison.json").read_text())
+    assert (comparison["paired"], comparison["common_runs"]) == (True, 3)
+    assert {each["pairs"] for each in comparison["quantities"]} == {3}
+    assert Manifest.load(nights[1] / "manifest.jsonl").sweep_seed == 11
+    assert (nights[1] / "run-nominal").is_dir()
+    assert "leo-basic-mass-nightly" in server.artifacts(night)
 
 
 def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(

@@ -11,58 +11,17 @@ import pytest
 
 from gmat_sweep import Manifest, SweepConfigError
 from gmat_sweep.cli import main
+from gmat_sweep.flow.server import recorded_on
 from gmat_sweep.flows import gmat_sweep_flow
 from gmat_sweep.mission.end_state import layouts_flown
 from gmat_sweep.study import fly_study
 from gmat_sweep.study.checking import checked_study
-from repository import DATA
-
-OPM = """\
-CCSDS_OPM_VERS = 2.0
-CENTER_NAME = EARTH
-REF_FRAME = EME2000
-TIME_SYSTEM = UTC
-EPOCH = 2026-01-01T00:00:00.000
-COV_REF_FRAME = RTN
-"""
-STUDY = """\
-mission = "leo_basic.script"
-n = 3
-seed = 11
-nominal = true
-
-[vary]
-"Sat.Epoch" = { distribution = "normal", about = "nominal", sigma = 30, unit = "s" }
-"Sat.DryMass" = { distribution = "truncnorm", mean = 850, sigma = 20, low = 800, high = 860 }
-
-[vary.Sat]
-covariance = "state.opm"
-
-[run]
-workers = 1
-
-[[requirement]]
-name = "sma"
-column = "Sat.Earth.SMA"
-within = [6990.0, 7010.0]
-probability = 0.99
-"""
+from opm_study import STUDY, write_opm_study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    (folder / "leo_basic.script").write_bytes((DATA / "leo_basic.script").read_bytes())
-    names = ["X", "Y", "Z", "X_DOT", "Y_DOT", "Z_DOT"]
-    sigmas = [0.1, 0.4, 0.05, 4e-4, 1e-4, 5e-5]
-    rows = [
-        f"C{a}_{b} = {sigmas[i] ** 2 if i == j else 0.0!r}"
-        for i, a in enumerate(names)
-        for j, b in enumerate(names[: i + 1])
-    ]
-    (folder / "state.opm").write_text(OPM + "\n".join(rows) + "\n")
-    (folder / "study.toml").write_text(STUDY)
-    return folder / "study.toml"
+    return write_opm_study(tmp_path_factory.mktemp("study"))
 
 
 def test_shell_python_and_flow_give_the_same(
@@ -71,7 +30,8 @@ def test_shell_python_and_flow_give_the_same(
     frame = fly_study(study, out=tmp_path / "python", progress=False).to_dataframe()
     assert main(["study", "run", str(study), "--out", str(tmp_path / "shell"), "--quiet"]) == 0
     assert "4 runs (4 ok)" in capsys.readouterr().out
-    gmat_sweep_flow(study=study, out=tmp_path / "flow")
+    with recorded_on():
+        gmat_sweep_flow(study=study, out=tmp_path / "flow")
 
     assert list(frame.index.unique("run_id")) == [-1, 0, 1, 2]
     declared = layouts_flown(study.parent / "leo_basic.script", end_state=True)["RF"]
