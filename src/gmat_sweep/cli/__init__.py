@@ -71,6 +71,12 @@ def _runs_needed(arguments: argparse.Namespace) -> int:
     return runs_needed(arguments)
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.verify import verify
+
+    return runs_needed(arguments)
+
+
 def _worker(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.prefect_worker import run_worker
 

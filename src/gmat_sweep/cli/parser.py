@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_studies(commands)
     _add_readers(commands)
     _add_tables(commands)
+    _add_verification(commands)
     _add_verdicts(commands)
     _add_upkeep(commands)
     return parser
