@@ -49,6 +49,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.replaying import flown_script, replay_run
+    from gmat_sweep.verdicts.judging import judge
     from gmat_sweep.verdicts.planning import runs_needed
     from gmat_sweep.verdicts.reading import load_requirements
     from gmat_sweep.verdicts.requirement import Requirement
@@ -81,6 +82,7 @@ _HOMES = {
     "full_factorial": "grids",
     "full_factorial_size": "grids",
     "iter_grid_run_specs": "grids",
+    "judge": "verdicts.judging",
     "latin_hypercube": "api",
     "latin_hypercube_samples": "grids",
     "lazy_contacts": "aggregate",
@@ -135,6 +137,7 @@ __all__ = [
     "full_factorial",
     "full_factorial_size",
     "iter_grid_run_specs",
+    "judge",
     "latin_hypercube",
     "latin_hypercube_samples",
     "lazy_contacts",
