@@ -201,7 +201,7 @@ def _add_verification(commands: _Commands) -> None:
         "--requirements",
         required=True,
         metavar="FILE",
-        help="the requirements: .toml, .yaml, .json",
+        help="the requirements, or the study that has them: .toml, .yaml, .json",
     )
     verify.add_argument(
         "--plan",

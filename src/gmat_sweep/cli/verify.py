@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from gmat_sweep.errors import SweepConfigError
 if TYPE_CHECKING:
     import argparse
 
-    from gmat_sweep.verdicts.requirement import Verdict
+    from gmat_sweep.verdicts.requirement import Requirements, Verdict
 
 __all__ = ["exit_code_of", "verify"]
 
@@ -39,9 +40,8 @@ def exit_code_of(verdict: Verdict) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Judge a sweep, write its verdicts, and print them."""
     from gmat_sweep.verdicts.judging import Judge
-    from gmat_sweep.verdicts.reading import load_requirements
 
-    requirements = load_requirements(absolute_path(arguments.requirements, "requirements"))
+    requirements = _required(absolute_path(arguments.requirements, "requirements"))
     folder = None if arguments.out is None else absolute_path(arguments.out, "--out")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise SweepConfigError(f"--out {arguments.out} is a file. Name a folder.")
@@ -59,3 +59,22 @@ def verify(arguments: argparse.Namespace) -> int:
     verdicts.write(folder)
     tell(verdicts.to_json().rstrip("\n") if arguments.json else verdicts.to_text())
     return exit_code_of(verdicts.verdict)
+
+
+def _required(path: Path) -> Requirements:
+    """Return the requirements of a file of them, or of a study."""
+    from gmat_sweep.verdicts.reading import load_requirements, read_requirements_file
+
+    content = read_requirements_file(path).content
+    if not (isinstance(content, dict) and "mission" in content):
+        return load_requirements(path)
+    from gmat_sweep.study.planning import opened_study
+    from gmat_sweep.study.requirements import plan_of
+
+    opened = opened_study(path)
+    if opened.requirements is None:
+        raise SweepConfigError(
+            f"{path}: the study has no requirements. Add [[requirement]] tables, or name a file of "
+            "requirements."
+        )
+    return replace(opened.requirements, plan=plan_of(opened.study, opened.requirements))
