@@ -47,6 +47,19 @@ def test_shell_python_and_flow_give_the_same(
         assert record in (None, spec)
         record = spec
 
+    for name in ("python", "shell"):
+        folder = str(tmp_path / name)
+        begun = Manifest.load(tmp_path / name / "manifest.jsonl").extra["verification"]
+        assert (begun["plan"], begun["requirements"][0]["name"]) == ("fixed", "sma")
+        assert main(["verify", folder, "--requirements", str(study)]) == 8
+        printed = capsys.readouterr().out
+        assert "3 runs cannot show this, however they end: it takes 230 or more" in printed
+        assert "chosen after" not in printed
+        # What was chosen first stands in the header, and nowhere else.
+        assert not (tmp_path / name / "verification.json").exists()
+        assert main(["verify", folder, "--requirements", str(study), "--plan", "anytime"]) == 8
+        assert "the plan was fixed, and is anytime" in capsys.readouterr().out
+
     assert main(["table", str(tmp_path / "flow"), "--out", str(tmp_path / "t.csv")]) == 0
     table = pd.read_csv(tmp_path / "t.csv", index_col="run_id")
     assert list(table.index) == [-1, 0, 1, 2]

@@ -14,11 +14,12 @@ from gmat_sweep.plans import grid_plan, samples_plan
 from gmat_sweep.plans.notation import read_samples
 from gmat_sweep.study.model import Study
 from gmat_sweep.study.reading import read_study
-from gmat_sweep.study.requirements import requirements_of_study
+from gmat_sweep.study.requirements import plan_of, requirements_of_study
 from gmat_sweep.study.varying import grid_of, perturb_of
 from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
 from gmat_sweep.verdicts.declared import refuse_undeclared
+from gmat_sweep.verdicts.chosen import verification_record
 from gmat_sweep.verdicts.reading import load_requirements
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class PlannedStudy:
 
     def options(self, *, progress: bool) -> SweepOptions:
         """Return how its runs are run."""
-        return options_of(self.study, progress=progress)
+        return options_of(self.study, progress=progress, requirements=self.requirements)
 
     def pool(self) -> Pool:
         """Return the pool that it asks for; it is not open yet.
@@ -146,10 +147,17 @@ class PlannedStudy:
         return pool_of(self.study.run)
 
 
-def options_of(study: Study, *, progress: bool) -> SweepOptions:
-    """Return how the runs of a study are run."""
-    nominal = study.nominal or study.run.nominal
-    return replace(study.run.options(), progress=progress, nominal=nominal)
+def options_of(
+    study: Study, *, progress: bool, requirements: Requirements | None = None
+) -> SweepOptions:
+    """Return how the runs of a study are run, and by what they will be judged."""
+    options = replace(
+        study.run.options(), progress=progress, nominal=study.nominal or study.run.nominal
+    )
+    if requirements is None:
+        return options
+    plan = plan_of(study, requirements)
+    return replace(options, verification=verification_record(requirements, plan))
 
 
 def opened_study(path: str | Path, **overrides: Any) -> OpenStudy:

@@ -19,9 +19,9 @@ from gmat_sweep.verdicts.reading import (
 
 if TYPE_CHECKING:
     from gmat_sweep.study.model import Study
-    from gmat_sweep.verdicts.requirement import Requirement, Requirements
+    from gmat_sweep.verdicts.requirement import PlanName, Requirement, Requirements
 
-__all__ = ["outlook", "requirements_of_study"]
+__all__ = ["outlook", "plan_of", "requirements_of_study"]
 
 _OF_ALL = ("plan", "confidence", "sample")
 
@@ -64,6 +64,19 @@ def requirements_of_study(
     if tables is None:
         return None
     return requirements_of({**said, TABLES: tables}, study_file(source), (key,))
+
+
+def plan_of(study: Study, required: Requirements) -> PlanName:
+    """Return the rule by which a study is judged: a study that flies until it is decided is looked at.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    required : Requirements
+        What it requires.
+    """
+    return "anytime" if study.max_runs is not None else required.plan or "fixed"
 
 
 def outlook(required: Requirement, study: Study, plan: str | None) -> str:

@@ -17,6 +17,7 @@ from gmat_sweep.plans.header import ENGINE_DATA_KEY
 from gmat_sweep.plans.nominal import NOMINAL_RUN_KEY
 from gmat_sweep.sweep.resuming import UNCONVERGED_KEY
 from gmat_sweep.sweep.trust import HOOK_FOLDER_KEY
+from gmat_sweep.verdicts.chosen import VERIFICATION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,8 @@ def new_header(
         extra[NOMINAL_RUN_KEY] = True
     if options.unconverged != "ok":
         extra[UNCONVERGED_KEY] = options.unconverged
+    if options.verification is not None:
+        extra[VERIFICATION_KEY] = options.verification
     if is_explicit:
         extra[EXPLICIT_RUNS_KEY] = explicit_record(runs, script, folder)
     else:

@@ -51,6 +51,10 @@ class SweepOptions:
     nominal : bool
         For a new sweep: whether the mission flies undispersed as well, as run -1. A resume does as
         the sweep did.
+    verification : dict or None
+        For a new sweep: the requirements and the plan by which it will be judged, as
+        `verification_record` gives them; the header keeps them. Whoever judges otherwise afterwards
+        chose it after the data were seen.
     allow_unisolated_pool : bool
         For a new sweep: whether a pool that runs in the calling process is accepted.
     allow_script_drift : bool
@@ -74,6 +78,7 @@ class SweepOptions:
     end_state: bool = field(default=True, metadata=_TO_START)
     unconverged: Unconverged = "ok"
     nominal: bool = field(default=False, metadata=_TO_START)
+    verification: dict[str, Any] | None = field(default=None, metadata=_TO_START)
     allow_unisolated_pool: bool = field(default=False, metadata=_TO_START)
     allow_script_drift: bool = field(default=False, metadata=_TO_GO_ON)
     trust_hook: bool = field(default=False, metadata=_TO_GO_ON)

@@ -115,6 +115,9 @@ class Sweep(SweepResults):
         Whether a mission that reports nothing gets a report of its end state.
     unconverged : {"ok", "failed"}
         The status of a run that has a solver which did not converge.
+    verification : dict, optional
+        The requirements and the plan by which the sweep will be judged, from
+        `gmat_sweep.verdicts.chosen.verification_record`; kept in the manifest's header.
 
     Attributes
     ----------
@@ -155,6 +158,7 @@ class Sweep(SweepResults):
         end_state: bool = True,
         nominal: bool = False,
         unconverged: Unconverged = "ok",
+        verification: dict[str, Any] | None = None,
     ) -> None:
         check_isolation(backend, allow_unisolated_pool)
         self.options = SweepOptions(
@@ -168,6 +172,7 @@ class Sweep(SweepResults):
             end_state=end_state,
             nominal=nominal,
             unconverged=unconverged,
+            verification=verification,
             allow_unisolated_pool=allow_unisolated_pool,
         )
         check_limits(backend, self.options)
