@@ -189,7 +189,7 @@ def test_a_sweep_with_infrastructure_failures_is_inconclusive_until_resumed(tmp_
 
 
 KINDS = ("mission", "hook", "worker", "memory", "timeout", "storage", None)
-POLICIES = {"violates": (1, 6), "bounds": (0, 7), "refuse": (0, 0), "given-ok": (0, 6)}
+POLICIES = {"violates": (1, 6), "bounds": (0, 7), "refuse": (0, 7), "given-ok": (0, 6)}
 
 
 @pytest.fixture(scope="module")

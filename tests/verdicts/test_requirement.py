@@ -63,7 +63,6 @@ def test_many_numbers_at_once_hold_where_each_by_itself_does(values: list[float]
         assert held.tolist() == [requirement.holds(value) for value in values]
 
 
-
 @pytest.mark.parametrize(
     ("keys", "holding", "violating"),
     [

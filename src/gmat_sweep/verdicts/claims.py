@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gmat_sweep.verdicts.outcomes import LEFT_OUT, VIOLATES
+from gmat_sweep.verdicts.outcomes import LEFT_OUT, UNKNOWN, VIOLATES
 from gmat_sweep.verdicts.results import RequirementVerdict
 from gmat_sweep.verdicts.ruling import Ruling, anytime_ruling, every_ruling, fixed_ruling
 
@@ -72,6 +72,7 @@ def judged(
     """
     codes = found.codes
     failed = {"mission": found.mission_failures, "unknown": found.unknown_failures}
+    violating = tuple(found.runs(VIOLATES))
     bound = margin = None
     worst: tuple[tuple[int, float], ...] = ()
     if numbers is not None:
@@ -84,8 +85,11 @@ def judged(
                 plan,
                 found.refused,
                 n=int(found.counted.sum()),
+                violations=len(violating),
+                unknown=len(found.runs(UNKNOWN)),
                 margin=margin,
                 worst_runs=worst,
+                violating_runs=violating,
                 failed=failed,
                 notes=notes,
             )
@@ -128,7 +132,7 @@ def judged(
             value_bound=bound,
             margin=margin,
             worst_runs=worst,
-            violating_runs=tuple(found.runs(VIOLATES)),
+            violating_runs=violating,
             failed=failed,
             needed=_needed(requirement, ruling, plan),
             notes=notes,

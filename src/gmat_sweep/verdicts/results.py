@@ -111,13 +111,13 @@ class RequirementVerdict:
     @property
     def text(self) -> str:
         """The verdict in a line, for a person: counts, bound, how sure."""
-        if self.verdict == "NOT APPLICABLE":
-            return self.reason
         counts = f"{self.violations} of {self.n}"
         if self.value_bound is None:
             counts += " violate" if self.violations != 1 else " violates"
         if self.unknown:
             counts += f", {self.unknown} unknown"
+        if self.verdict == "NOT APPLICABLE":
+            return f"{self.reason.removesuffix('.')}; {counts}" if self.n else self.reason
         parts = [counts, self._bound()]
         if self.verdict == "INCONCLUSIVE" and self.reason != NOT_SHOWN:
             parts.append(self.reason)
