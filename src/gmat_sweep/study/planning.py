@@ -18,8 +18,8 @@ from gmat_sweep.study.requirements import plan_of, requirements_of_study
 from gmat_sweep.study.varying import grid_of, perturb_of
 from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
-from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.chosen import verification_record
+from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.reading import load_requirements
 
 if TYPE_CHECKING:

@@ -67,7 +67,9 @@ def requirements_of_study(
 
 
 def plan_of(study: Study, required: Requirements) -> PlanName:
-    """Return the rule by which a study is judged: a study that flies until it is decided is looked at.
+    """Return the rule by which a study is judged.
+
+    A study that flies until it is decided is looked at after each batch: anytime.
 
     Parameters
     ----------
