@@ -41,6 +41,7 @@ SUBJECTS = {
     "cli",
     "deployments",
     "plotting",
+    "verdicts",
     "libraries",
     "glossary",
     "api/index",

@@ -41,13 +41,13 @@ class JudgedSweep:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.path = folder / "manifest.jsonl"
-        spec: dict[str, Any] = {
+        kinds: dict[str, dict[str, Any]] = {
             "monte_carlo": {"n": runs, "seed": 42, "perturb": {"Sat.SMA": ["normal", 7000, 1]}},
             "latin_hypercube": {"n": runs, "seed": 42, "perturb": {}},
             "grid": {"Sat.SMA": list(range(runs))},
             "explicit": {"columns": ["Sat.SMA"], "rows": [[each] for each in range(runs)]},
-        }[kind]
-        spec |= header.pop("parameter_spec", {})
+        }
+        spec = kinds[kind] | header.pop("parameter_spec", {})
         self.manifest = Manifest(
             **{
                 "script_sha256": "5c" * 32,

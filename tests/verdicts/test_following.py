@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest.lines import record_of
 from gmat_sweep.verdicts import following
 from gmat_sweep.verdicts.following import FollowedManifest
 from judged_sweeps import JudgedSweep
@@ -33,11 +35,13 @@ def test_a_line_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     sweep = JudgedSweep(tmp_path, 300).fly(200)
     followed = FollowedManifest(sweep.path)
     followed.update()
-    parsed = []
-    record_of = following.record_of
-    monkeypatch.setattr(
-        following, "record_of", lambda *args: parsed.append(args[2]) or record_of(*args)
-    )
+    parsed: list[int] = []
+
+    def noted(line: bytes, path: Path, number: int) -> dict[str, Any]:
+        parsed.append(number)
+        return record_of(line, path, number)
+
+    monkeypatch.setattr(following, "record_of", noted)
 
     for run_id in range(200, 210):
         sweep.add(run_id)
