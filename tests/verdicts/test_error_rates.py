@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from gmat_sweep.verdicts.evidence import (
     first_crossings,
@@ -14,6 +15,8 @@ from gmat_sweep.verdicts.evidence import (
     pass_boundary,
     violation_upper,
 )
+from gmat_sweep.verdicts.outcomes import HOLDS, VIOLATES
+from gmat_sweep.verdicts.ruling import fixed_ruling
 from oracles import ORACLES, alpha_of
 
 _RATES = ORACLES["anytime_operating_characteristics"]
@@ -104,6 +107,44 @@ def test_error_rates_and_numbers_of_runs_are_those_of_the_oracles(oracle: dict[s
 @pytest.mark.parametrize("oracle", _RATES[4:6], ids=_name)
 def test_studies_looked_at_after_every_run_are_rarely_wrong(oracle: dict[str, Any]) -> None:
     _fly(oracle, 250)
+
+
+@pytest.mark.parametrize(("q", "alpha", "runs"), [(0.05, 0.1, 77), (0.1, 0.05, 46)])
+def test_a_fixed_plan_is_as_rarely_wrong_if_looked_at_after_every_run(
+    q: float, alpha: float, runs: int
+) -> None:
+    """Summed exactly over all ways: what is reached at any look is what the last one says."""
+    verdicts = [
+        [
+            fixed_ruling(np.repeat([VIOLATES, HOLDS], [x, n - x]), runs - n, q, alpha).verdict
+            for x in range(n + 1)
+        ]
+        for n in range(runs + 1)
+    ]
+    for p in (0.5 * q, q, 2 * q):
+        alive = {0: 1.0}
+        reached = {"PASS": 0.0, "FAIL": 0.0}
+        for n in range(1, runs + 1):
+            then: dict[int, float] = {}
+            for x, weight in alive.items():
+                for violates, chance in ((0, 1 - p), (1, p)):
+                    verdict = verdicts[n][x + violates]
+                    if verdict in reached:
+                        reached[verdict] += weight * chance
+                    else:
+                        then[x + violates] = then.get(x + violates, 0.0) + weight * chance
+            alive = then
+        last = {
+            verdict: sum(
+                binom.pmf(x, runs, p) for x in range(runs + 1) if verdicts[runs][x] == verdict
+            )
+            for verdict in reached
+        }
+        assert reached == pytest.approx(last)
+        if p >= q:
+            assert reached["PASS"] <= alpha
+        if p <= q:
+            assert reached["FAIL"] <= alpha
 
 
 @pytest.mark.soak

@@ -7,6 +7,7 @@ import json
 import math
 import random
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -573,3 +574,39 @@ def test_a_hundred_thousand_runs_are_judged_in_few_calls(tmp_path: Path) -> None
 
     assert calls[1] < 11 * calls[0]
     assert calls[1] < 200 * large
+
+
+def test_a_look_calls_little_where_little_is_new(tmp_path: Path) -> None:
+    """Entries, files and hashes of runs that were looked at before are not gone through again."""
+    sweep = JudgedSweep(tmp_path, 3000).fly(2000, range(0, 2000, 90))
+    one = Judge([OK, Requirement("half", reduce="ok", probability=0.5)], "anytime")
+    first = calls_of(functools.partial(one.look, sweep.folder))
+    sweep.fly(2010, begin=2000)
+
+    again = calls_of(functools.partial(one.look, sweep.folder))
+
+    assert again < 0.15 * first
+
+
+@pytest.mark.soak
+def test_seconds_of_a_hundred_thousand_runs_and_of_looks_after_each_batch(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    large = JudgedSweep(tmp_path / "large", 100_000)
+    large.fly(100_000, np.flatnonzero(rng.random(100_000) < 0.01).tolist())
+    for plan in ("fixed", "anytime"):
+        began = time.perf_counter()
+        Judge([OK, Requirement("half", reduce="ok", probability=0.5)], plan).look(large.folder)
+
+        assert time.perf_counter() - began < 10, "reading the manifest included"
+
+    runs, spent = 5000, 0.0
+    flown = JudgedSweep(tmp_path / "flown", runs)
+    one = Judge([APOGEE, OK], "anytime")
+    for run_id in range(runs):
+        flown.add(run_id, float(rng.normal(42164, 100)))
+        if run_id % 50 == 49:
+            began = time.perf_counter()
+            one.look(flown.folder)
+            spent += time.perf_counter() - began
+
+    assert spent < 0.01 * runs, "seconds: of runs that take one second each"
