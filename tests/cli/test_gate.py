@@ -1,4 +1,4 @@
-"""A gate in the shell on runs that GMAT flew: crashes count, and broken infrastructure decides nothing."""
+"""A gate in the shell: crashes of GMAT count, and broken infrastructure decides nothing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from gmat_sweep.causes import headline
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.study.planning import PlannedStudy, planned_study
 from gmat_sweep.study.requirements import outlook, plan_of
-from gmat_sweep.sweep.preflight import prepare_missions
+from gmat_sweep.sweep.checking import SweepCheck, checked_plan
 
 __all__ = ["checked_study"]
 
@@ -133,3 +133,18 @@ def checked_study(path: str | Path, **overrides: Any) -> StudyCheck:
         workers=settings.workers or (None if on_cluster else available_cores()),
         seed_is_drawn=planned.study.seed is None,
     )
+    return replace(found, judged=_judged(planned))
+
+
+def _judged(planned: PlannedStudy) -> tuple[str, ...]:
+    required, study = planned.requirements, planned.study
+    if required is None:
+        return ()
+    upto = "" if study.max_runs is None else f", {study.max_runs} runs at most"
+    lines = [f"judged:  plan {plan_of(study, required)}{upto}"]
+    for each in required.requirements:
+        sure = f"{100 * each.confidence:.10g} % confidence"
+        doubt = outlook(each, study, required.plan)
+        lines.append(f"  {each.name}: {each.statement}, with {sure}")
+        lines += [f"    {doubt}"] * bool(doubt)
+    return tuple(lines)
