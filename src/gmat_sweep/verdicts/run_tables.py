@@ -7,9 +7,6 @@ one.
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +35,6 @@ _ELAPSED = {".ElapsedSecs": 1.0, ".ElapsedDays": 86400.0}
 _DAYS = "ModJulian"
 _DAY_NS = 86400 * 10**9
 _START_NS = int(START.timestamp()) * 10**9
-_FILES_AT_A_TIME = 256
-_THREADS = 4
-_AHEAD = 2 * _THREADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,27 +172,10 @@ def read_tables(
 
     Instead of a table there is a text: why the file cannot be read.
     """
-    fragments = [
-        (position, fragment)
-        for position, entry in enumerate(entries)
-        if entry.status == "ok" and (fragment := source.fragment(entry)) is not None
-    ]
-
-    def read(batch: Sequence[tuple[int, Fragment]]) -> list[tuple[int, RunTable | str]]:
-        return [(position, _read_table(fragment, columns, anchors)) for position, fragment in batch]
-
-    batches = itertools.batched(fragments, _FILES_AT_A_TIME)
-    if len(fragments) <= _FILES_AT_A_TIME:
-        for batch in batches:
-            yield from read(batch)
-        return
-    # pyarrow gives up the interpreter's lock while it reads.
-    with ThreadPoolExecutor(_THREADS) as pool:
-        under_way = deque(pool.submit(read, batch) for batch in itertools.islice(batches, _AHEAD))
-        while under_way:
-            done = under_way.popleft().result()
-            under_way.extend(pool.submit(read, batch) for batch in itertools.islice(batches, 1))
-            yield from done
+    # One after the other: threads take longer for the small files of which sweeps consist.
+    for position, entry in enumerate(entries):
+        if entry.status == "ok" and (fragment := source.fragment(entry)) is not None:
+            yield position, _read_table(fragment, columns, anchors)
 
 
 def table_of(table: pa.Table, columns: Sequence[str]) -> RunTable:
