@@ -10,8 +10,14 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.angles import unwrapped, wraps
-from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, ok_mask, sweep_frame
+from gmat_sweep.aggregate.columns import STATUS, WRITTEN
+from gmat_sweep.analysis.rows import (
+    as_handed_over,
+    is_numeric,
+    last_of_each_run,
+    ok_mask,
+    sweep_frame,
+)
 from gmat_sweep.distributions import checked_count, checked_perturb, checked_seed, to_rv_frozen
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import check_run_count
@@ -213,10 +219,11 @@ def _metric_values(df: Any, metric: str | Callable[[Any], pd.Series[float]]) -> 
     if callable(metric):
         series = _checked_series(metric(as_handed_over(frame)))
     else:
-        if metric not in frame.columns:
+        fields = [name for name in frame.columns if name not in (STATUS, WRITTEN)]
+        if metric not in fields:
             raise SweepConfigError(
                 f"metric {metric!r} is not found in df. "
-                f"Choose one of {', '.join(map(str, frame.columns))}."
+                f"Choose one of {', '.join(map(str, fields))}."
             )
         if "run_id" not in frame.index.names:
             raise SweepConfigError(

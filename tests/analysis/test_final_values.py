@@ -136,6 +136,26 @@ def test_a_sobol_analysis_takes_the_last_row_written(backwards: Backwards) -> No
     assert _metric_values(backwards.frame, last_rows).tolist() == backwards.truth
 
 
+def test_the_number_of_a_row_is_no_metric(backwards: Backwards) -> None:
+    from gmat_sweep.sensitivity import _metric_values
+
+    known = rf"Choose one of (Sat\.UTCGregorian, )?{RADIUS}\."
+    with pytest.raises(SweepConfigError, match=known):
+        mc_convergence(backwards.frame, "__row")
+    with pytest.raises(SweepConfigError, match=known):
+        _metric_values(backwards.frame, "__row")
+
+
+def test_at_an_epoch_reported_twice_the_last_row_written_counts() -> None:
+    moments = pd.DatetimeIndex(["2026-01-01"] * 2, name="time")
+    index = pd.MultiIndex.from_arrays([[0, 0], moments], names=["run_id", "time"])
+    # Rows out of place, as a user's own sorting leaves them: the numbers alone tell the order.
+    frame = pd.DataFrame({"x": [7.0, 1.0], "__row": [1, 0], "__status": "ok"}, index=index)
+
+    assert mc_convergence(frame, "x")["running_mean"].tolist() == [7.0]
+    assert mc_convergence(frame, "x", terminal_only=True)["running_mean"].tolist() == [7.0]
+
+
 def test_a_frame_without_the_order_written_is_refused(backwards: Backwards) -> None:
     chosen = backwards.frame[[RADIUS, "__status"]]
 

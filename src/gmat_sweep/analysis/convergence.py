@@ -132,8 +132,7 @@ def mc_convergence(
             "the index of df must have a 'run_id' level, it has "
             f"{list(frame.index.names)}. Pass a frame indexed as sweep() returns it."
         )
-    check_independent(frame.attrs, sample, "mc_convergence", "a standard error")
-    ok = frame[ok_mask(frame)]
+    ok = as_handed_over(frame[ok_mask(frame)])
 
     time: pd.Index[Any] | None = None
     if callable(metric):
@@ -170,10 +169,10 @@ def _metric_column(ok: pd.DataFrame, metric: object) -> pd.Series[float]:
     import pandas as pd
     from pandas.api.types import is_bool_dtype
 
-    if not isinstance(metric, str) or metric not in ok.columns:
+    if not isinstance(metric, str) or metric == WRITTEN or metric not in ok.columns:
         raise SweepConfigError(
             f"metric {metric!r} is not a column of df. "
-            f"Choose one of {', '.join(map(str, ok.columns.drop(STATUS, errors='ignore')))}."
+            f"Choose one of {', '.join(str(name) for name in ok if name not in (STATUS, WRITTEN))}."
         )
     column = ok[metric]
     if not (is_numeric(column) or is_bool_dtype(column)):
@@ -191,7 +190,7 @@ def _metric_of_each_run(
 ) -> NDArray[np.float64]:
     import numpy as np
 
-    data = as_handed_over(ok).drop(columns=[STATUS, WRITTEN], errors="ignore")
+    data = ok.drop(columns=[STATUS, WRITTEN], errors="ignore")
     values = []
     for run_id, rows in data.groupby(level="run_id"):
         run = rows.droplevel("run_id") if rows.index.nlevels > 1 else rows.reset_index(drop=True)
