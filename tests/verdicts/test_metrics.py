@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ import pyarrow as pa
 import pytest
 
 from gmat_sweep.aggregate import fragments
+from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.manifest.entry import ManifestEntry
-from gmat_sweep.verdicts.metrics import metric_of, metrics, never_happened
+from gmat_sweep.verdicts.metrics import metric_of, metrics, metrics_of, never_happened
 from gmat_sweep.verdicts.requirement import Requirement
 from sweep_on_disk import SweepOnDisk
 
@@ -288,6 +291,19 @@ def test_runs_may_have_other_columns_and_types(sweep: SweepOnDisk) -> None:
     found = metrics([wanted("final", "x")], sweep.save()).numbers["final"]
 
     np.testing.assert_array_equal(found, [math.nan, 7.0, math.nan, 2.5])
+
+
+def test_what_a_failed_run_left_behind_is_no_number(sweep: SweepOnDisk) -> None:
+    for run_id in range(2):
+        sweep.ok(run_id, {"report__R": FALLING})
+    recorded = RecordedSweep.of(sweep.save())
+    entries = [recorded.entries[0], replace(recorded.entries[1], status="failed")]
+    anchors = anchors_of(recorded.manifest, recorded.folder)
+
+    found = metrics_of([wanted("final"), wanted("ok")], entries, anchors)
+
+    np.testing.assert_array_equal(found.numbers["final"], [100.0, math.nan])
+    assert found.numbers["ok"].tolist() == [1.0, 0.0]
 
 
 def test_without_an_ok_run_there_are_no_numbers_and_nothing_to_refuse(sweep: SweepOnDisk) -> None:

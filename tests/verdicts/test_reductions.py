@@ -199,6 +199,8 @@ def test_before_and_after_a_burn_the_rows_stand_in_the_order_written() -> None:
     rows = rows_of(burn)
 
     assert at_time(rows, np.array([10.0]), at_a_row=False).tolist() == [1.0]
+    assert at_time(rows, np.array([10.0]), at_a_row=True).tolist() == [1.0]
+    assert at_time(rows, np.array([10.0 - 5e-7]), at_a_row=True).tolist() == [1.0]
     assert at_time(rows, np.array([9.999]), at_a_row=False).tolist() == [5.0]
     assert time_of(rows, BELOW_2).tolist() == [10.0]
     # Nothing is between 5 and 1: the state that the condition holds for is the one after.
