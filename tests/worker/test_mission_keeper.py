@@ -361,6 +361,21 @@ def test_a_spacecraft_given_in_another_frame_is_never_restored(
     assert kept.loaded == [True] * 3
 
 
+@pytest.mark.parametrize("probation_runs", [0, 1, 2])
+def test_a_mission_whose_sequence_sets_a_state_is_never_restored(
+    on_engine: EngineRuns, probation_runs: int, tmp_path: Path
+) -> None:
+    """The script gives elements, so Sat.X stands in the sequence, and every run would fly it."""
+    x: list[Overrides] = [{"Sat.X": 7000.0 + i, "Sat.DryMass": 800.0 + i} for i in range(4)]
+    runs = [(LEO, overrides) for overrides in (*x, {}, *x, {"Sat.SMA": 7100.0}, {}, {})]
+
+    kept, loaded = on_engine(runs, tmp_path, probation_runs=probation_runs)
+
+    assert failures(loaded) == []
+    assert kept.tables == loaded.tables
+    assert kept.loaded[:5] == [True] * 5
+
+
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [

@@ -74,7 +74,7 @@ def _runs_needed(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.verify import verify
 
-    return runs_needed(arguments)
+    return verify(arguments)
 
 
 def _worker(arguments: argparse.Namespace) -> int:

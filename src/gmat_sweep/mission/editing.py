@@ -251,6 +251,10 @@ class EditableScript:
             if root_of(path) == craft and path in self._late(overrides)
         }
 
+    def is_set_late(self, overrides: Mapping[str, Any]) -> bool:
+        """Return whether some of these are assigned after ``BeginMissionSequence``."""
+        return bool(self._late(overrides))
+
     def fields_of(self, resource: str, overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what the edited script assigns to a resource, as field and text, in order.
 

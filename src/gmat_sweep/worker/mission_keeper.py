@@ -96,6 +96,7 @@ class MissionKeeper:
         self._mission: gmat_run.Mission | None = None
         # The edited script whose load the mission is.
         self._loaded: EditedScript | None = None
+        self._loaded_with: dict[str, Any] = {}
         # What is loaded differs from the script by these.
         self._overridden: dict[str, Any] = {}
         # The values that the script itself gives to fields, as far as they were needed.
@@ -143,6 +144,7 @@ class MissionKeeper:
         is_plain = not overrides and not script.needs_copy
         mission = self._load(script, edited, is_plain=is_plain)
         self._mission, self._loaded = mission, edited
+        self._loaded_with = dict(overrides)
         self._overridden = dict(overrides)
         with self._lent():
             yield mission
@@ -171,10 +173,13 @@ class MissionKeeper:
     def can_restore(self, path: Path, overrides: Mapping[str, Any]) -> bool:
         """Whether the kept mission is that of the script and can be made equal to the edited one.
 
-        Both what is to be undone and what is to be written must be in `RESTORABLE`.
+        Both what is to be undone and what is to be written must be in `RESTORABLE`. A mission that
+        was loaded with assignments in its mission sequence would make them again in every run.
         """
-        self.script(path)
+        script = self.script(path)
         if self._mission is None or self._identity in self._distrusted:
+            return False
+        if script.is_set_late(self._loaded_with):
             return False
         return all(self._is_restorable(name) for name in (*self._overridden, *overrides))
 
@@ -199,6 +204,7 @@ class MissionKeeper:
         """Drop the mission, so that the next run loads its script."""
         self._mission = None
         self._loaded = None
+        self._loaded_with = {}
         self._overridden = {}
         self._edited = None
 
@@ -231,6 +237,7 @@ class MissionKeeper:
             overridden = list(self._overridden)
             self._loaded = self._script.plain
             self._mission = self._load(self._script, self._loaded, is_plain=False)
+            self._loaded_with = {}
             self._overridden = {}
             self._note_own_values([*overridden, *overrides])
 
