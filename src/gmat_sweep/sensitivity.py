@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS, WRITTEN
+from gmat_sweep.analysis.angles import unwrapped, wraps
 from gmat_sweep.analysis.rows import (
     as_handed_over,
     is_numeric,
@@ -122,10 +123,10 @@ def sobol_analyze(
     perturb : mapping of str to DistSpec
         As given to `sobol_sample`.
     metric : str or callable
-        A numeric column, from which each run's last value that is not missing is taken, that of an
-        angle by GMAT's name in the turn about the mean of all runs; or a
-        function that gets `df` in pandas and returns a Series with one number per run, indexed
-        by ``run_id``.
+        A numeric column, of which the value in each run's last row is taken, as GMAT wrote them,
+        that of an angle by GMAT's name in the turn about the mean of all runs; or a function that
+        gets `df` in pandas, each run's rows in the order written, and returns a Series with one
+        number per run, indexed by ``run_id``.
     calc_second_order : bool
         As given to `sobol_sample`.
     seed : int or None

@@ -81,6 +81,9 @@ def test_a_check_flies_one_trial_run_and_leaves_nothing(
     assert "Sat.DryMass: truncnorm 850" in said
     assert "Sat: covariance of cartesian in RIC from" in said
     assert "server:  6 task runs, about 34 rows in its database: 4 a run" in said
+    assert "judged:  plan fixed" in said
+    assert "sma: final Sat.Earth.SMA in [6990, 7010] km in at least 99 %, with 90 % conf" in said
+    assert "5 runs cannot show this; at least 230 are needed" in said
     assert sorted(study.parent.iterdir()) == before
     assert not (tmp_path / "o").exists()
     table = pd.read_csv(draws, index_col="run_id")

@@ -34,6 +34,12 @@ covariance = "state.opm"
 
 [run]
 workers = 1
+
+[[requirement]]
+name = "sma"
+column = "Sat.Earth.SMA"
+within = [6990.0, 7010.0]
+probability = 0.99
 """
 
 

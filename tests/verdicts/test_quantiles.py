@@ -48,9 +48,10 @@ def test_a_requirement_passes_exactly_where_the_bound_of_the_quantile_meets_the_
     n, q, alpha = len(values), complement(level), complement(confidence)
     lower, upper = quantile_bounds(sorted(values), level, confidence)
 
+    # A limit `<= limit`, and one `< limit`.
     for violations, is_met in (
-        (sum(value > limit for value in values), lambda bound: bound <= limit),
-        (sum(value >= limit for value in values), lambda bound: bound < limit),
+        (sum(value > limit for value in values), limit.__ge__),
+        (sum(value >= limit for value in values), limit.__gt__),
     ):
         passes = at_most(p_pass(violations, n, q), alpha)
         fails = at_most(p_fail(violations, n, q), alpha)

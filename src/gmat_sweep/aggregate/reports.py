@@ -124,6 +124,9 @@ def lazy_multiindex(
         Columns as GMAT names them, in GMAT's units, and ``__status`` (``"ok"``, ``"failed"``,
         ``"skipped"``). A run without rows is one row with ``time`` NaT (``row`` NA) and missing
         data. Rows of a Report command that reports no epoch have ``time`` NaT too, and come last.
+        If GMAT wrote the rows of a run in another order than that of time, as it does where a
+        mission propagates backwards, there is ``__row`` (Int64) before ``__status``: it counts the
+        rows of each run from 0, in the order of GMAT's file.
         In pandas ``attrs["sweep_design"]`` names the design, such as ``monte_carlo``.
 
     Raises

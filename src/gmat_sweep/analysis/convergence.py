@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.columns import STATUS, check_engine, in_engine
+from gmat_sweep.aggregate.columns import STATUS, WRITTEN, check_engine, in_engine
 from gmat_sweep.analysis.angles import (
     circular_means,
     running_circular_means,
@@ -85,8 +85,9 @@ def mc_convergence(
         written, as a pandas frame indexed by time and without ``__status``, and returns a number. A
         boolean counts as 1 or 0, so that the mean is the share of runs for which it holds.
     terminal_only : bool
-        For a column: True takes the last value of each run that is not missing; False gives one
-        curve per epoch. A function is always called once per run.
+        For a column: True takes the value in the last row of each run that GMAT wrote, also where
+        the mission propagates backwards; False gives one curve per epoch, with the last row of a
+        run that reports it several times. A function is always called once per run.
     sample : {None, "independent"}
         ``"independent"`` says that the rows of a table of samples are independent draws in this
         order, which the sweep does not know.
@@ -132,6 +133,7 @@ def mc_convergence(
             "the index of df must have a 'run_id' level, it has "
             f"{list(frame.index.names)}. Pass a frame indexed as sweep() returns it."
         )
+    check_independent(frame.attrs, sample, "mc_convergence", "a standard error")
     ok = as_handed_over(frame[ok_mask(frame)])
 
     time: pd.Index[Any] | None = None

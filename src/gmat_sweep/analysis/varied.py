@@ -13,7 +13,7 @@ from gmat_sweep.printable import one_line
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
 
-__all__ = ["flown_with", "varied_fields", "varied_lines", "varied_text"]
+__all__ = ["fields_of", "flown_with", "varied_fields", "varied_lines", "varied_text"]
 
 _MOST_FIELDS = 30
 _MOST_VALUES = 6

@@ -27,7 +27,7 @@ _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEE
 
 def show(arguments: argparse.Namespace) -> int:
     """Print what a manifest holds."""
-    from gmat_sweep.analysis.outcomes import unconverged_line
+    from gmat_sweep.analysis.outcomes import failure_notes, unconverged_line
     from gmat_sweep.analysis.varied import varied_text
     from gmat_sweep.cli import show as text
 

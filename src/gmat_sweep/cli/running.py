@@ -120,7 +120,11 @@ def resume(arguments: argparse.Namespace) -> int:
 
 def extend(arguments: argparse.Namespace) -> int:
     """Add runs to a finished Monte Carlo."""
-    return _continue(arguments, lambda sweep: sweep.extend(n=arguments.n), adds=arguments.n)
+    return _continue(
+        arguments,
+        lambda sweep: sweep.extend(n=arguments.n, allow_failed=arguments.allow_failed),
+        adds=arguments.n,
+    )
 
 
 def _run_plan(

@@ -149,7 +149,7 @@ def _costs(runs: Sequence[int], pace: Pace | None) -> list[list[str]]:
     """Return the columns of time and of disk space; none without a pace."""
     if pace is None:
         return []
-    from gmat_sweep.study.checking import size_text, time_text
+    from gmat_sweep.amounts import size_text, time_text
 
     columns = [["time", *(time_text(n / pace.runs_per_s) for n in runs)]]
     if pace.bytes_per_run is not None:
@@ -167,7 +167,7 @@ def _sample_line(sample: Sample, expected: str, pace: Pace | None) -> str:
 
 
 def _pace_line(pace: Pace, source: str) -> str:
-    from gmat_sweep.study.checking import size_text
+    from gmat_sweep.amounts import size_text
 
     disk = "its run folders are not there to tell the disk space"
     if pace.bytes_per_run is not None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.columns import STATUS
-from gmat_sweep.analysis.rows import is_numeric, last_of_each_run, nominal_rows, sweep_frame
+from gmat_sweep.analysis.rows import (
+    as_handed_over,
+    is_numeric,
+    last_of_each_run,
+    nominal_rows,
+    sweep_frame,
+)
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.header import NOMINAL_KEY, kind_of
 

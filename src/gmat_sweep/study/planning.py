@@ -169,8 +169,10 @@ def opened_study(path: str | Path, **overrides: Any) -> OpenStudy:
         The study file.
     **overrides
         Keys of the study that count instead of the file's, such as ``n``, ``seed``, ``out``,
-        ``nominal``, ``mission`` and ``design``; ``workers`` of its table ``run``; a mapping ``run``
-        or ``vary`` of some keys of that table, whose other keys stay. None leaves the file's.
+        ``nominal``, ``mission``, ``design``, ``plan``, ``max_runs``, ``batch``; ``requirements`` (a
+        path from the current folder, or all that `load_requirements` takes); ``workers`` of its
+        table ``run``; a mapping ``run`` or ``vary`` of some keys of that table, whose other keys
+        stay. None leaves the file's.
 
     Raises
     ------

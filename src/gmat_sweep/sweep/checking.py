@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.amounts import size_text, time_text
 from gmat_sweep.analysis.varied import fields_of
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.causes import headline
@@ -76,6 +77,8 @@ class SweepCheck:
         Seconds that the trial run took.
     trial_bytes : int
         What it left on disk.
+    judged : tuple of str
+        Lines for a person on what the runs are judged by.
     """
 
     script: Path
@@ -88,6 +91,7 @@ class SweepCheck:
     workers: int | None = 1
     trial_s: float = 0.0
     trial_bytes: int = 0
+    judged: tuple[str, ...] = ()
 
     @property
     def has_nominal(self) -> bool:
@@ -141,12 +145,13 @@ class SweepCheck:
             lines.append(f"  {name}{f': {said}' if said else ''}; {_range(table[name])}")
         if (more := len(table.columns) - _SHOWN_FIELDS) > 0:
             lines.append(f"  and {more} further fields")
+        lines += self.judged
         lines.append(
-            f"trial:   a run takes {self.trial_s:.2f} s and {_size(self.trial_bytes)} on disk"
+            f"trial:   a run takes {self.trial_s:.2f} s and {size_text(self.trial_bytes)} on disk"
         )
         lines.append(
-            f"in all:  about {_time(self.estimated_s)} {self._with_workers()}, "
-            f"{_size(self.estimated_bytes)} on disk"
+            f"in all:  about {time_text(self.estimated_s)} {self._with_workers()}, "
+            f"{size_text(self.estimated_bytes)} on disk"
         )
         return [*lines, f"server:  {self._server()}"]
 
@@ -348,17 +353,3 @@ def _range(values: pd.Series[Any]) -> str:
     if len(found) > 4:
         return f"{len(found)} values, such as {found.index[0]}"
     return ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in found.items())
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 1 else "1 s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.engine.data_versions import data_versions
-from gmat_sweep.import_places import folder_of_hook
+from gmat_sweep.import_places import folder_of_hook, hook_digest
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.drift import HOOK_KEY
 from gmat_sweep.manifest.values import jsonable
