@@ -55,6 +55,7 @@ LAID_OUT = {value for name in layout.__all__ if isinstance(value := getattr(layo
 # a sweep is part of the flow's job, too, and reports name the command that resumes one.
 LAYERS = (
     {
+        "amounts",
         "causes",
         "console",
         "errors",

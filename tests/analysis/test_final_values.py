@@ -75,6 +75,8 @@ def backwards(
         script, grid={"Sat.SMA": SIZES}, backend=pool, out=folder / "sweep", progress=False
     )
     reports = [plain.run(text, {"Sat.SMA": size}).files["RF"] for size in SIZES]
+    # A frame that tells no design is taken for one of random draws.
+    frame.attrs.pop("sweep_design")
     return Backwards(folder / "sweep", frame, [float(report.split()[-1]) for report in reports])
 
 

@@ -151,7 +151,7 @@ def test_show_and_the_flow_run_say_it_of_a_sweep_that_was_flown(
     assert main(["show", str(tmp_path / "out" / "manifest.jsonl"), "--detail"]) == 0
     told = capsys.readouterr()
     assert "solver DC did not converge" in told.out
-    assert told.err.startswith(f"gmat-sweep: {LINE}\n")
+    assert f"gmat-sweep: {LINE}\n" in told.err
     assert report is not None
     home, flow_run = Path(os.environ["PREFECT_HOME"]), str(report.flow_run_id)
     ended = "SELECT s.message FROM flow_run f JOIN flow_run_state s ON f.state_id = s.id"

@@ -139,6 +139,7 @@ def test_a_run_on_a_full_disk_is_not_ok_although_gmat_says_nothing(
 
 
 @pytest.mark.promise("short of disk", "the disk full half-way")
+@pytest.mark.soak
 def test_a_full_disk_stops_the_sweep_and_with_room_again_a_resume_completes_it(
     tmp_path: Path, prefect_url: str
 ) -> None:

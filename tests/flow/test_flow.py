@@ -238,7 +238,14 @@ def start_cli_sweep(
 
 
 @pytest.mark.promise("8", "SIGINT, SIGTERM, SIGKILL")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGTERM",
+        pytest.param("SIGINT", marks=pytest.mark.soak),
+        pytest.param("SIGKILL", marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_ends_the_sweep_leaves_a_valid_manifest_and_no_process(
     name: str, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from repository import DATA, PROJECT
 SHORT = DATA / "leo_short.script"
 
 
-@pytest.mark.parametrize("kind", ["none", "basic"])
+@pytest.mark.parametrize("kind", [pytest.param("none", marks=pytest.mark.soak), "basic"])
 def test_a_program_finds_its_process_as_it_was_during_and_after_sweeps(
     kind: str, tmp_path: Path, prefect_url: str
 ) -> None:

@@ -153,6 +153,7 @@ class TestIterOutcomes:
 
 
 @pytest.mark.promise("8", "a program that ends while it has read half of the outcomes")
+@pytest.mark.soak
 def test_a_program_ends_whose_outcomes_are_half_read(tmp_path: Path, prefect_url: str) -> None:
     """At module level nothing closes the generator, and the runs under way may never end."""
     program = textwrap.dedent(

@@ -18,8 +18,9 @@ from gmat_sweep.sweep.options import SweepOptions
 
 DEFAULTS = {each.name: each.default for each in fields(SweepOptions)}
 TO_START, TO_GO_ON = SweepOptions().to_start(), SweepOptions().to_go_on()
-# The API makes its own pools, which isolate runs.
-OF_THE_API = TO_START.keys() - {"allow_unisolated_pool"}
+# The API makes its own pools, which isolate runs; what is verified is given as requirements.
+NOT_GIVEN = {"allow_unisolated_pool", "verification"}
+OF_THE_API = TO_START.keys() - NOT_GIVEN
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_the_command_line_has_all_of_them_with_the_same_defaults(command: str) -
     what = {"run": ["--grid", "Sat.SMA=1,2", "--out", "o", "leo.script"]}
     words = what.get(command, ["m.jsonl", "--script", "leo.script"])
     told = vars(make_parser().parse_args([command, *words]))
-    names = (TO_START if command == "run" else TO_GO_ON).keys() - {"allow_unisolated_pool"}
+    names = (TO_START if command == "run" else TO_GO_ON).keys() - NOT_GIVEN
 
     assert {name: told[name] for name in names - {"progress"}} == {
         name: DEFAULTS[name] for name in names - {"progress"}
@@ -60,7 +61,7 @@ def test_the_command_line_has_all_of_them_with_the_same_defaults(command: str) -
 
 def test_a_deployment_can_set_all_that_makes_sense_there() -> None:
     # Nobody watches a bar there, and no pool runs GMAT in the flow's own process.
-    names = DEFAULTS.keys() - {"progress", "allow_unisolated_pool"}
+    names = DEFAULTS.keys() - {"progress", *NOT_GIVEN}
     given = RunSettings(
         fsync_each=False,
         fsync_batch=7,

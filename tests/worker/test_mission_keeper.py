@@ -215,6 +215,7 @@ def test_a_restored_mission_gives_what_a_loaded_one_gives_bit_for_bit(
     assert loaded.loaded == [True] * len(runs)
 
 
+@pytest.mark.soak
 def test_restored_missions_give_what_loaded_ones_give_on_missions_made_at_random(
     on_engine: EngineRuns, tmp_path: Path
 ) -> None:

@@ -90,8 +90,7 @@ def _fields(kind: str, spec: dict[str, Any]) -> list[tuple[str, str]]:
             if name != "_kind" and isinstance(values, list)
         ]
     if kind == "explicit":
-        columns = spec.get("columns")
-        return [(str(name), "from the table") for name in columns or ()]
+        return [(str(name), "from the table") for name in _listed(spec.get("columns"))]
     perturb = spec.get("perturb")
     if not isinstance(perturb, dict):
         return []
@@ -119,11 +118,16 @@ def _distribution(name: str, spec: Any, nominal: dict[str, Any]) -> str:
         return f"covariance of {what}{frame}{source}"
     if isinstance(spec, dict):
         keywords = spec.get("kwds")
-        parameters = [*map(str, spec.get("args") or ())]
+        parameters = [*map(str, _listed(spec.get("args")))]
         if isinstance(keywords, dict):
             parameters += [f"{key}={value}" for key, value in keywords.items()]
         return f"{spec.get('name')} {', '.join(parameters)}"
     return str(spec)
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a list of a record, nothing for what a damaged record has in its place."""
+    return value if isinstance(value, list) else []
 
 
 def _text(parameter: Any) -> str:
