@@ -4,6 +4,7 @@
     ├── SweepConfigError           the sweep cannot be started as asked
     │   ├── EngineError            no usable GMAT engine, or one that is set up wrongly
     │   ├── MissionScriptError     the mission script cannot run on this engine
+    │   ├── RequirementError       the runs have not what a requirement names
     │   └── NotPlainFileError      a link or a device in a sweep folder (also an OSError)
     ├── SweepFolderInUseError      another process is writing to the sweep folder
     ├── SweepFailedError           a sweep's flow run ended as failed, for the flow that called it
@@ -30,6 +31,7 @@ __all__ = [
     "ManifestCorruptError",
     "MissionScriptError",
     "NotPlainFileError",
+    "RequirementError",
     "RunFailed",
     "SweepConfigError",
     "SweepFailedError",
@@ -82,6 +84,26 @@ class MissionScriptError(SweepConfigError):
         super().__init__(message)
         self.path = path
         self.line_number = line_number
+
+
+class RequirementError(SweepConfigError):
+    """A sweep's runs have not what a requirement names, so it cannot be judged.
+
+    Attributes
+    ----------
+    name : str
+        The requirement.
+    key : str
+        The key that names it.
+    said : str
+        What is wrong, and what to write instead.
+    """
+
+    def __init__(self, name: str, key: str, said: str, place: str | None = None) -> None:
+        super().__init__(f"{place or f'requirement {name!r}, {key}'}: {said}")
+        self.name = name
+        self.key = key
+        self.said = said
 
 
 class NotPlainFileError(SweepConfigError, OSError):

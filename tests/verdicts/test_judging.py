@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import random
+import re
 import shutil
 import time
 from pathlib import Path
@@ -17,10 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from counted_calls import calls_of
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import RequirementError
+from gmat_sweep.study.planning import opened_study
 from gmat_sweep.verdicts.judging import Judge, judge
 from gmat_sweep.verdicts.metrics import metrics_of
 from gmat_sweep.verdicts.quantiles import quantile_bounds
+from gmat_sweep.verdicts.reading import load_requirements
 from gmat_sweep.verdicts.requirement import Requirement, Requirements
 from gmat_sweep.verdicts.results import Verdicts
 from gmat_sweep.verdicts.ruling import anytime_ruling
@@ -516,10 +519,25 @@ def test_a_column_that_no_run_has_is_refused(tmp_path: Path) -> None:
     sweep = JudgedSweep(tmp_path, 3)
     for run_id in range(3):
         sweep.add(run_id, 1.0)
-    wrong = Requirement("apogee", column="Sat.Earth.RadAp", limit="< 1", probability=0.9, unit="km")
+    table = """
+[[requirement]]
+name = "apogee"
+column = "Sat.Earth.RadAp"
+limit = "< 1"
+probability = 0.9
+"""
+    written = tmp_path / "reqs.toml"
+    written.write_text(table)
+    study = tmp_path / "study.toml"
+    study.write_text(f'mission = "a.script"\nn = 3\nvary."Sat.SMA" = "normal:1:1"\n{table}')
 
-    with pytest.raises(SweepConfigError, match=r"apogee.*Sat\.Earth\.RadAp"):
-        judge(sweep.folder, [wrong])
+    # As mistakes are told that are found before any run: file, line, requirement and key.
+    for file, line in (written, 4), (study, 7):
+        asked = load_requirements(file) if file is written else opened_study(file).requirements
+        assert asked is not None
+        start = f"{file}, line {line}, requirement 'apogee', column: no run has a report"
+        with pytest.raises(RequirementError, match=f"^{re.escape(start)}"):
+            judge(sweep.folder, asked)
 
     assert not (tmp_path / "verification.json").exists(), "nothing was judged"
 

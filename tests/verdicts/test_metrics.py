@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import pytest
 from gmat_sweep.aggregate import fragments
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.recorded import RecordedSweep
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import RequirementError
 from gmat_sweep.manifest.entry import ManifestEntry
 from gmat_sweep.verdicts.metrics import metric_of, metrics, metrics_of, never_happened
 from gmat_sweep.verdicts.requirement import Requirement
@@ -256,29 +257,49 @@ def test_an_event_that_never_happened_is_told_from_a_missing_one(sweep: SweepOnD
 
 
 @pytest.mark.parametrize(
-    ("requirement", "message"),
+    ("requirement", "key", "said"),
     [
-        (wanted("final"), "2 reports have the column Sat.Earth.Altitude: R, S. Name one of them"),
-        (wanted("final", "Sat.Nothing"), "no run has a report with the column Sat.Nothing"),
-        (wanted("final", "Sat.Nothing", report="R"), "no run has the column Sat.Nothing in rep"),
-        (wanted("final", report="Q"), "no run has report Q; there are: R, S"),
-        (wanted("final", "dv", extra="burn"), "no run has the hook's file burn; there are: burns"),
-        (wanted("converged", solver="NLP"), "no run has a solver 'NLP'; there are: DC"),
-        (wanted("at", "dv", extra="burns", at="3 s"), "the hook's file burns has no epochs"),
-        (wanted("time_of", extra="burns", when="dv < 1"), "the hook's file burns has no epochs"),
+        (wanted("final"), "column", f"2 reports have the column {ALTITUDE}: R, S. Name one of"),
+        (wanted("final", "Sat.Nothing"), "column", "no run has a report with the column Sat.Noth"),
+        (wanted("final", "No", report="R"), "column", "no run has the column No in report R"),
+        (wanted("final", report="Q"), "report", "no run has report Q; there are: R, S"),
+        (wanted("final", "dv", extra="b"), "extra", "no run has the hook's file b; there are: bur"),
+        (wanted("converged", solver="NLP"), "solver", "no run has a solver 'NLP'; there are: DC"),
+        (wanted("at", "dv", extra="burns", at="3 s"), "reduce", "the hook's file burns has no ep"),
+        (wanted("time_of", extra="burns", when="dv < 1"), "when", "the hook's file burns has no e"),
+        (wanted("duration", when="No < 1"), "when", "no run has a report with the column No"),
+        (wanted("duration", report="R", when="No < 1"), "when", "no run has the column No in"),
+        (wanted("at_event", report="R", when="No < 1"), "when", "no run has the column No in"),
     ],
 )
-def test_what_no_run_has_is_refused_by_the_requirements_name(
-    sweep: SweepOnDisk, requirement: Requirement, message: str
+def test_what_no_run_has_is_refused_by_requirement_and_key(
+    sweep: SweepOnDisk, requirement: Requirement, key: str, said: str
 ) -> None:
-    with pytest.raises(SweepConfigError, match=f"requirement {requirement.name!r}: .*{message}"):
+    start = f"requirement {requirement.name!r}, {key}: {said}"
+    with pytest.raises(RequirementError, match=f"^{re.escape(start)}") as caught:
         metrics([requirement], _mixed(sweep).save())
 
+    assert (caught.value.name, caught.value.key) == (requirement.name, key)
 
-def test_a_column_of_text_is_refused_and_one_of_flags_is_1_or_0() -> None:
-    with pytest.raises(SweepConfigError, match=r"the column x holds .*string, not numbers"):
-        of(rows([0], x=["a"]), wanted("final", "x"))
 
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        (wanted("final", "x"), "column: in run 0 the column x holds .*string, not numbers"),
+        (wanted("time_of", when="x < 1"), "when: in run 0 the column x holds .*string, not num"),
+        (wanted("at_event", "z", when="x < 1"), "when: in run 0 the column x holds .*string"),
+        (wanted("final", "e", extra="h", unit="km"), "unit: a value in s cannot be had in km"),
+    ],
+    ids=["a value", "a condition", "a condition beside a value", "a hook's epoch"],
+)
+def test_what_only_the_rows_show_is_refused_by_requirement_and_key(
+    requirement: Requirement, said: str
+) -> None:
+    with pytest.raises(RequirementError, match=f"^requirement {requirement.name!r}, {said}"):
+        of(rows([0], x=["a"], z=[1.0], e=[START]), requirement)
+
+
+def test_a_column_of_flags_is_1_or_0() -> None:
     assert of(rows([0], x=[True]), wanted("final", "x")) == 1.0
 
 

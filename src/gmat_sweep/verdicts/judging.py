@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, manifest_file
+from gmat_sweep.errors import RequirementError
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.plans.size import check_size
 from gmat_sweep.spec import NOMINAL_RUN_ID
@@ -273,9 +274,12 @@ class Judge:
         anchors = tuple(
             dict.fromkeys(place.absolute() for place in (recorded.folder, recorded.path.parent))
         )
-        found = metrics_of(
-            self._measured, [*witnesses, *(entries[run_id] for run_id in wanted)], anchors
-        )
+        judged_entries = [*witnesses, *(entries[run_id] for run_id in wanted)]
+        try:
+            found = metrics_of(self._measured, judged_entries, anchors)
+        except RequirementError as error:
+            place = self.requirements.place(error.name, error.key)
+            raise RequirementError(error.name, error.key, error.said, place) from None
         new = {name: values[len(witnesses) :] for name, values in found.numbers.items()}
         self._numbers.keep(wanted, new, found.unreadable)
         for name, values in new.items():

@@ -15,7 +15,7 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.angles import wraps
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.analysis.units import unit_of
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import RequirementError, SweepConfigError
 from gmat_sweep.verdicts import reductions
 from gmat_sweep.verdicts.conditions import parse_condition
 from gmat_sweep.verdicts.run_tables import RunTable, Source, read_tables, source_of, table_of
@@ -71,9 +71,10 @@ class Metrics:
 
 @dataclass(slots=True)
 class _Found:
-    """What is known of a requirement's column so far."""
+    """What is known of a requirement's columns so far: if a run has all, and which any has."""
 
     is_there: bool = False
+    seen: set[str] = field(default_factory=set)
     step: float = math.nan
     step_run: int = -1
     has_clock: bool = False
@@ -229,9 +230,11 @@ def _of_entries(requirement: Requirement, entries: Sequence[ManifestEntry]) -> N
     flown = [entry for entry in entries if entry.status == "ok"]
     known = sorted({name for entry in flown for name in entry.converged})
     if flown and requirement.solver not in known:
-        raise SweepConfigError(
-            f"requirement {requirement.name!r}: no run has a solver {requirement.solver!r}; there "
-            f"are: {', '.join(known) or 'none'}. Name one of these in solver."
+        raise RequirementError(
+            requirement.name,
+            "solver",
+            f"no run has a solver {requirement.solver!r}; there are: "
+            f"{', '.join(known) or 'none'}. Name one of these.",
         )
     return np.array(
         [
@@ -257,9 +260,11 @@ def _reduce(
     for each in requirements:
         names = _columns_of(each)
         state = found[each.name]
-        state.is_there = state.is_there or any(
-            all(name in table.columns for name in names) for table in tables
-        )
+        _refuse_texts(each, names, positions, tables, result)
+        for table in tables if not state.is_there else ():
+            having = [name for name in names if name in table.columns]
+            state.seen.update(having)
+            state.is_there = state.is_there or len(having) == len(names)
         condition = None if each.when is None else parse_condition(each.when)
         rows = _rows_of(each, condition, tables)
         numbers = _numbers_of(each, condition, rows, tables)
@@ -270,6 +275,32 @@ def _reduce(
         step, run = reductions.largest_step(rows)
         if run >= 0 and not step <= state.step:
             state.step, state.step_run = step, int(result.run_ids[positions[run]])
+
+
+def _refuse_texts(
+    requirement: Requirement,
+    names: Sequence[str],
+    positions: Sequence[int],
+    tables: Sequence[RunTable],
+    result: Metrics,
+) -> None:
+    """Refuse a requirement of which a column holds no numbers in some run."""
+    for position, table in zip(positions, tables, strict=True):
+        # Seldom any: the loop over the names is not entered for each of 100,000 runs.
+        for name in names if table.texts else ():
+            if name in table.texts:
+                raise RequirementError(
+                    requirement.name,
+                    _key_of(requirement, name),
+                    f"in run {result.run_ids[position]} the column {name} holds "
+                    f"{table.texts[name]}, not numbers. Take another column.",
+                )
+
+
+def _key_of(requirement: Requirement, column: str) -> str:
+    """Return the key by which a requirement names a column."""
+    is_value = column == requirement.column and requirement.reduce not in _TIMES
+    return "column" if is_value else "when"
 
 
 def _rows_of(
@@ -343,7 +374,11 @@ def _in_unit(
         own = "" if requirement.extra is not None or column is None else unit_of(column)
     if not own or requirement.unit is None:
         return numbers
-    return converted(numbers, own, requirement.unit)
+    try:
+        return converted(numbers, own, requirement.unit)
+    except SweepConfigError as error:
+        # Of a hook's column only the run shows that it is an epoch.
+        raise RequirementError(requirement.name, "unit", str(error)) from None
 
 
 def _check(
@@ -353,16 +388,20 @@ def _check(
     for each in requirements:
         state = found[each.name]
         if not state.is_there:
-            named = " and ".join(_columns_of(each))
-            raise SweepConfigError(
-                f"requirement {each.name!r}: no run has the column {named} in {source}. Correct "
-                "the name; it is that in the report."
+            names = _columns_of(each)
+            missing = [name for name in names if name not in state.seen] or list(names)
+            raise RequirementError(
+                each.name,
+                _key_of(each, missing[0]),
+                f"no run has the column {' and '.join(missing)} in {source}. Correct the name; it "
+                "is that in the file.",
             )
         if not state.has_clock and (each.when is not None or each.reduce == "at"):
-            raise SweepConfigError(
-                f"requirement {each.name!r}: {source} has no epochs, and {each.reduce} needs the "
-                "time of each row. Report an epoch such as <spacecraft>.UTCGregorian, or "
-                "<spacecraft>.ElapsedSecs."
+            raise RequirementError(
+                each.name,
+                "reduce" if each.when is None else "when",
+                f"{source} has no epochs, and {each.reduce} needs the time of each row. Report an "
+                "epoch such as <spacecraft>.UTCGregorian, or <spacecraft>.ElapsedSecs.",
             )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.aggregate.fragments import Fragment, column_names, read_fragment
 from gmat_sweep.aggregate.reports import RESERVED
 from gmat_sweep.draws.epochs import START
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import RequirementError
 from gmat_sweep.verdicts.units import is_epoch_name
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class RunTable:
         Whether anything tells the time of the rows.
     origin : int or None
         The epoch from which `elapsed` counts, in nanoseconds after 1970; None if it is not known.
+    texts : dict of str to str
+        The columns that are neither numbers nor epochs, and what each holds.
     """
 
     rows: int
@@ -92,6 +94,7 @@ class RunTable:
     elapsed: NDArray[np.float64]
     has_clock: bool
     origin: int | None
+    texts: dict[str, str]
 
     def numbers(self, name: str, since: Epoch | None) -> NDArray[np.float64]:
         """Return a column as numbers; an epoch as seconds after `since` or its first row.
@@ -125,11 +128,12 @@ def source_of(
 
     Raises
     ------
-    SweepConfigError
+    RequirementError
         No ok run has such a file, or the requirement names no report and none or several have the
         columns.
     """
     wanted = " and ".join(columns)
+    key = "column" if requirement.column is not None else "when"
     ok = [entry for entry in entries if entry.status == "ok"]
     if not ok:
         return None
@@ -139,9 +143,10 @@ def source_of(
         if any(source.fragment(entry) for entry in ok):
             return source
         known = sorted({each.name for entry in ok for each in _sources(entry, source.kind)})
-        raise SweepConfigError(
-            f"requirement {requirement.name!r}: no run has {source}; there are: "
-            f"{', '.join(known) or 'none'}. Correct the name."
+        raise RequirementError(
+            requirement.name,
+            source.kind,
+            f"no run has {source}; there are: {', '.join(known) or 'none'}. Correct the name.",
         )
     for entry in ok:
         having = [
@@ -150,15 +155,19 @@ def source_of(
             if set(columns) <= _names_in(source.fragment(entry), anchors)
         ]
         if len(having) > 1:
-            raise SweepConfigError(
-                f"requirement {requirement.name!r}: {len(having)} reports have the column "
-                f"{wanted}: {', '.join(each.name for each in having)}. Name one of them in report."
+            raise RequirementError(
+                requirement.name,
+                key,
+                f"{len(having)} reports have the column {wanted}: "
+                f"{', '.join(each.name for each in having)}. Name one of them in report.",
             )
         if having:
             return having[0]
-    raise SweepConfigError(
-        f"requirement {requirement.name!r}: no run has a report with the column {wanted}. Correct "
-        "the name; it is that in the report."
+    raise RequirementError(
+        requirement.name,
+        key,
+        f"no run has a report with the column {wanted}. Correct the name; it is that in the "
+        "report.",
     )
 
 
@@ -179,17 +188,12 @@ def read_tables(
 
 
 def table_of(table: pa.Table, columns: Sequence[str]) -> RunTable:
-    """Return columns of a table, and the time of its rows.
-
-    Raises
-    ------
-    SweepConfigError
-        A column is neither a number nor an epoch.
-    """
+    """Return columns of a table, and the time of its rows."""
     import numpy as np
 
     found: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {}
     epochs: dict[str, NDArray[np.bool_]] = {}
+    texts: dict[str, str] = {}
     for name in dict.fromkeys(columns):
         if name not in table.column_names:
             continue
@@ -206,10 +210,7 @@ def table_of(table: pa.Table, columns: Sequence[str]) -> RunTable:
         elif table.num_rows == table.column(name).null_count:
             found[name] = np.full(table.num_rows, np.nan)
         else:
-            raise SweepConfigError(
-                f"the column {name} holds {table.schema.field(name).type}, not numbers. Take "
-                "another column."
-            )
+            texts[name] = str(table.schema.field(name).type)
     elapsed, origin = _clock(table)
     return RunTable(
         rows=table.num_rows,
@@ -218,6 +219,7 @@ def table_of(table: pa.Table, columns: Sequence[str]) -> RunTable:
         elapsed=np.full(table.num_rows, np.nan) if elapsed is None else elapsed,
         has_clock=elapsed is not None,
         origin=origin,
+        texts=texts,
     )
 
 
@@ -234,10 +236,7 @@ def _read_table(
         )
     except (OSError, ValueError) as error:
         return str(error)
-    try:
-        return table_of(table, columns)
-    except SweepConfigError as error:
-        raise SweepConfigError(f"{fragment}: {error}") from None
+    return table_of(table, columns)
 
 
 def _needed(names: Sequence[str], columns: Sequence[str]) -> list[str]:
