@@ -12,7 +12,7 @@ from scipy.stats import binom
 from gmat_sweep.verdicts.evidence import (
     first_crossings,
     log_evidence_fail,
-    pass_boundary,
+    runs_that_pass,
     violation_upper,
 )
 from gmat_sweep.verdicts.outcomes import HOLDS, VIOLATES
@@ -40,7 +40,7 @@ def _exact(oracle: dict[str, Any]) -> tuple[float, float, float]:
     runs = oracle["max_runs"]
     # So many that every further one fails.
     most = next(x for x in range(50, runs, 50) if log_evidence_fail(x, runs, q) > -math.log(alpha))
-    passes = np.array(pass_boundary(q, alpha, most))
+    passes = runs_that_pass(np.arange(most + 1), q, alpha)
     fails = np.array(_last_that_fail(q, alpha, most, runs))
     alive = np.zeros(most + 1)
     alive[0], p_pass, p_fail, mean = 1.0, 0.0, 0.0, 0.0

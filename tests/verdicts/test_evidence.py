@@ -17,9 +17,8 @@ from gmat_sweep.verdicts.evidence import (
     highest_evidence,
     log_evidence_fail,
     log_evidence_pass,
-    pass_boundary,
+    runs_that_pass,
     violation_lower,
-    violation_lower_at,
     violation_upper,
     violation_upper_at,
 )
@@ -104,7 +103,9 @@ def test_evidence_too_small_for_a_float_is_none() -> None:
 def test_numbers_of_runs_that_pass_are_those_of_the_oracles(oracle: dict[str, Any]) -> None:
     wanted = oracle["n_for_violations"]
 
-    assert pass_boundary(float(oracle["q"]), alpha_of(oracle), len(wanted) - 1) == wanted
+    found = runs_that_pass(np.arange(len(wanted)), float(oracle["q"]), alpha_of(oracle))
+
+    assert found.tolist() == wanted
 
 
 @pytest.mark.parametrize("oracle", ORACLES["anytime_fail_boundary"])
@@ -165,7 +166,8 @@ def test_first_crossings_and_bounds_are_those_of_looking_at_every_run(
     )
     upper, lower = violation_upper(most, alpha), violation_lower(least, alpha)
     uppers = [violation_upper_at(int(most[:m].sum()), m, alpha) for m in looks]
-    lowers = [violation_lower_at(int(least[:m].sum()), m, alpha) for m in looks]
+    # Jeffreys' prior is symmetric: what bounds the runs that hold bounds those that do not.
+    lowers = [1 - violation_upper_at(int((~least[:m]).sum()), m, alpha) for m in looks]
     assert upper == pytest.approx(min(uppers), rel=1e-12)
     assert lower == pytest.approx(max(lowers), rel=1e-12)
     # One and the same: evidence enough against q, and a bound on the right side of q.
@@ -179,7 +181,8 @@ def test_first_crossings_and_bounds_are_those_of_looking_at_every_run(
 def test_nothing_bounds_what_no_run_speaks_against(
     violations: int, runs: int, bounds: tuple[float | None, float | None]
 ) -> None:
-    found = violation_lower_at(violations, runs, 0.1), violation_upper_at(violations, runs, 0.1)
+    lower = 1 - violation_upper_at(runs - violations, runs, 0.1)
+    found = lower, violation_upper_at(violations, runs, 0.1)
 
     for each, wanted in zip(found, bounds, strict=True):
         assert (0 < each < 1) if wanted is None else each == wanted

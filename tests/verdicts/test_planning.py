@@ -13,7 +13,7 @@ import pytest
 import gmat_sweep
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.verdicts.binomial import at_most, complement, p_pass
-from gmat_sweep.verdicts.evidence import pass_boundary
+from gmat_sweep.verdicts.evidence import runs_that_pass
 from gmat_sweep.verdicts.planning import Sample, more_runs, passing_sample, runs_needed
 from oracles import ORACLES, alpha_of
 
@@ -67,7 +67,7 @@ def test_further_runs_are_those_of_the_oracles(oracle: dict[str, Any]) -> None:
 
 
 def test_further_runs_to_look_at_anytime_end_where_the_evidence_is_enough() -> None:
-    boundary = pass_boundary(0.01, 0.1, 3)
+    boundary = runs_that_pass(np.arange(4), 0.01, 0.1).tolist()
 
     assert more_runs(2, 600, 0.01, 0.1, "anytime") == (boundary[2] - 600, boundary[3] - 600)
     assert more_runs(2, 900, 0.01, 0.1, "anytime") == (0, boundary[3] - 900)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.verdicts.units import converted, factor, is_epoch_name, natural_unit
+from gmat_sweep.verdicts.units import converted, factor, is_epoch_name
 
 EXACT = {
     ("km", "m"): Fraction(1000), ("km/s", "m/s"): Fraction(1000), ("min", "s"): Fraction(60),
@@ -55,12 +55,3 @@ def test_an_epoch_is_known_by_its_name() -> None:
 
     assert all(map(is_epoch_name, epochs))
     assert not any(map(is_epoch_name, ["Sat.Earth.SMA", "downtime", "Sat.ElapsedSecs"]))
-
-
-def test_a_metric_has_a_unit_by_itself_where_it_is_known() -> None:
-    assert natural_unit("time_of", None) == natural_unit("duration", None, is_extra=True) == "s"
-    assert natural_unit("ok", None) == natural_unit("converged", None) == ""
-    assert natural_unit("final", "Sat.Earth.RadApo") == "km"
-    assert natural_unit("final", "Sat.UTCModJulian") == "s"
-    assert natural_unit("final", "Sat.Earth.ECC") is None
-    assert natural_unit("final", "Sat.Earth.RadApo", is_extra=True) is None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["UNREADABLE", "final_values"]
+__all__ = ["UNREADABLE", "final_values", "report_tables"]
 
 UNREADABLE = "unreadable"
 """Key in the result's ``attrs``: why a run's file could not be read, by run id."""
@@ -98,6 +98,15 @@ def _ends_of(
     entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
 ) -> Iterator[tuple[tuple[str, str], float]]:
     """Yield report, quantity and last value of each number in a run's reports."""
+    for report, table in report_tables(entry, anchors, unreadable):
+        for name, value in _last_numbers(table):
+            yield (report, name), value
+
+
+def report_tables(
+    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the reports of a run, with their names; put into `unreadable` why one is none."""
     for key, path in entry.output_paths.items():
         if not key.startswith(_REPORT):
             continue
@@ -107,8 +116,7 @@ def _ends_of(
         except (OSError, ValueError) as error:
             unreadable[entry.run_id] = str(error)
             continue
-        for name, value in _last_numbers(table):
-            yield (key.removeprefix(_REPORT), name), value
+        yield key.removeprefix(_REPORT), table
 
 
 def _last_numbers(table: pa.Table) -> Iterator[tuple[str, float]]:

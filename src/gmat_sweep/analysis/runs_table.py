@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
-from gmat_sweep.aggregate.fragments import Fragment, read_fragment
-from gmat_sweep.aggregate.reports import RESERVED
-from gmat_sweep.analysis.final_values import UNREADABLE
+from gmat_sweep.analysis.final_values import UNREADABLE, report_tables
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.causes import headline
@@ -28,7 +26,6 @@ __all__ = ["REDUCTIONS", "UNITS", "runs_table"]
 UNITS = "units"
 """Key in the table's ``attrs``: the unit of each column that has one, by the column's name."""
 
-_REPORT = "report__"
 _LONGEST_CAUSE = 200
 
 
@@ -149,17 +146,9 @@ def _groups_of(
     """Return the varied fields, the last values, the reductions and the solvers of a run."""
     final: dict[str, Any] = {}
     reduced: dict[str, Any] = {}
-    for key, path in entry.output_paths.items() if entry.status == "ok" else ():
-        if not key.startswith(_REPORT):
-            continue
-        fragment = Fragment(entry.run_id, "report output", key, path)
-        try:
-            table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
-        except (OSError, ValueError) as error:
-            unreadable[entry.run_id] = str(error)
-            continue
+    for report, table in report_tables(entry, anchors, unreadable) if entry.status == "ok" else ():
         for name in table.column_names:
-            column, values = f"{key.removeprefix(_REPORT)}.{name}", table.column(name)
+            column, values = f"{report}.{name}", table.column(name)
             final[column] = values[-1].as_py() if len(values) else None
             for reduction in wanted.get(column, ()):
                 reduced[f"{reduction} {column}"] = REDUCTIONS[reduction](values)

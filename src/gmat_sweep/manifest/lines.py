@@ -10,6 +10,8 @@ Bytes after the last newline are a torn line; reading stops before them.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import shlex
 import zlib
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["RESERVED_KEYS", "advice", "checked_record", "line_of", "read_records", "record_of"]
+__all__ = [
+    "RESERVED_KEYS",
+    "advice",
+    "checked_record",
+    "line_of",
+    "no_garbage_collection",
+    "read_records",
+    "record_of",
+]
 
 RESERVED_KEYS = frozenset({"seq", "~crc"})
 
@@ -123,3 +133,20 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.endswith(b"\n"):
                 return
             yield line_number, record_of(line, path, line_number)
+
+
+@contextlib.contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Keep Python's garbage collector from scanning all entries repeatedly while they are read."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            if gc.get_freeze_count() == 0:
+                # freeze() then unfreeze() moves the entries to the oldest generation, so enabling
+                # the garbage collector does not scan them.
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()

@@ -13,9 +13,7 @@ path absolute. `extra` keeps the keys that this version does not know, and they 
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import itertools
 import os
 import shlex
@@ -35,7 +33,13 @@ from gmat_sweep.manifest.entry import (
     portable,
     unknown_keys,
 )
-from gmat_sweep.manifest.lines import advice, line_of, read_records, record_of
+from gmat_sweep.manifest.lines import (
+    advice,
+    line_of,
+    no_garbage_collection,
+    read_records,
+    record_of,
+)
 from gmat_sweep.manifest.values import NULL, jsonable, take
 from gmat_sweep.mission.script import canonical_script_sha256
 
@@ -331,7 +335,7 @@ class Manifest:
         manifest = cls._from_header(records, path)
         anchor = _prefix(manifest._anchor)
         entries: dict[int, ManifestEntry] = {}
-        with _no_garbage_collection():
+        with no_garbage_collection():
             for line_number, record in records:
                 entry = _entry_from(record, path, line_number, anchor)
                 entries[entry.run_id] = entry
@@ -488,23 +492,6 @@ def _entry_from(record: dict[str, Any], path: Path, line_number: int, anchor: st
         return ManifestEntry.from_dict(record, anchor=anchor)
     except ValueError as error:
         raise _malformed(path, line_number, error) from error
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python's garbage collector from scanning all entries repeatedly while they are read."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            if gc.get_freeze_count() == 0:
-                # freeze() then unfreeze() moves the entries to the oldest generation, so enabling
-                # the garbage collector does not scan them.
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
 
 
 def _check_appendable(path: Path, line_number: int, line: bytes) -> None:

@@ -41,11 +41,6 @@ class Condition:
     operator: str
     bound: float
 
-    @property
-    def is_below(self) -> bool:
-        """Whether small values satisfy it."""
-        return self.operator.startswith("<")
-
     def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return for which `values` it holds; not for NaN."""
         import numpy as np

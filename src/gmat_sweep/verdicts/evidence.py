@@ -33,10 +33,8 @@ __all__ = [
     "highest_evidence",
     "log_evidence_fail",
     "log_evidence_pass",
-    "pass_boundary",
     "runs_that_pass",
     "violation_lower",
-    "violation_lower_at",
     "violation_upper",
     "violation_upper_at",
 ]
@@ -131,16 +129,6 @@ def runs_that_pass(violations: NDArray[np.int64], q: float, alpha: float) -> NDA
         is_short = log_evidence_pass(violations, middle, q) < enough
         low, high = np.where(is_short, middle, low), np.where(is_short, high, middle)
     return high
-
-
-def pass_boundary(q: float, alpha: float, most: int) -> list[int]:
-    """Return how many runs it takes to PASS with 0, 1, ... `most` violations.
-
-    The risk of a wrong PASS is `alpha`, as for `runs_that_pass`.
-    """
-    import numpy as np
-
-    return [int(each) for each in runs_that_pass(np.arange(most + 1), q, alpha)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,26 +276,6 @@ def violation_upper(violates_most: ArrayLike, alpha: float) -> float:
         if bound >= least:
             return least
         least = bound
-
-
-def violation_lower_at(violations: int, runs: int, alpha: float) -> float:
-    """Return the anytime lower bound of the probability of a violation, from one look.
-
-    Parameters
-    ----------
-    violations, runs : int
-        Violations counted, without unknown runs, in how many runs.
-    alpha : float
-        The bounds of all looks together hold in at least ``1 - alpha`` of samples.
-
-    Returns
-    -------
-    float
-        The probability below the observed rate at which the evidence for FAIL is ``1 / alpha``; 0
-        where there is none.
-    """
-    # Jeffreys' prior is symmetric: what bounds the runs that hold bounds those that do not.
-    return 1.0 - violation_upper_at(runs - violations, runs, alpha)
 
 
 def violation_lower(violates_least: ArrayLike, alpha: float) -> float:

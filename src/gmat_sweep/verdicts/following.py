@@ -6,8 +6,6 @@ more time on lines that were read before.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +14,7 @@ from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.entry import outline_of
-from gmat_sweep.manifest.lines import advice, record_of
+from gmat_sweep.manifest.lines import advice, no_garbage_collection, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +73,7 @@ class FollowedManifest:
         ManifestCorruptError
             The header or a complete line is damaged.
         """
-        with plain_reader(self.path) as file, _without_collector():
+        with plain_reader(self.path) as file, no_garbage_collection():
             restarted = not self._goes_on(file)
             if restarted:
                 self._forget()
@@ -142,15 +140,3 @@ class FollowedManifest:
             self._last = (start, line)
             start += len(line)
             yield entry
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python's garbage collector from scanning all entries repeatedly while they are read."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

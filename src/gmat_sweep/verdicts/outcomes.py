@@ -163,18 +163,6 @@ class Outcomes:
         counted: NDArray[np.bool_] = self.codes != LEFT_OUT
         return counted
 
-    @property
-    def violates_hi(self) -> NDArray[np.bool_]:
-        """Of each run in the sequence whether it counts as a violation for PASS."""
-        violates: NDArray[np.bool_] = self.codes[self.counted] != HOLDS
-        return violates
-
-    @property
-    def violates_lo(self) -> NDArray[np.bool_]:
-        """Of each run in the sequence whether it counts as a violation for FAIL."""
-        violates: NDArray[np.bool_] = self.codes[self.counted] == VIOLATES
-        return violates
-
     def runs(self, code: int) -> list[int]:
         """Return the runs with an outcome, in ascending order."""
         found: list[int] = self.run_ids[self.codes == code].tolist()

@@ -12,10 +12,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.verdicts.binomial import complement
 from gmat_sweep.verdicts.rules import (
     DEFAULT_CONFIDENCE,
     DEFAULT_LIMIT,
@@ -23,6 +23,7 @@ from gmat_sweep.verdicts.rules import (
     mistakes_in,
     unit_taken,
 )
+from gmat_sweep.verdicts.shares import percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -203,12 +204,12 @@ class Requirement:
     @property
     def allowed(self) -> float:
         """The probability of a violation that it allows: 1 - `level`, as decimals; 0 of every."""
-        return 0.0 if self.level is None else _complement(self.level)
+        return 0.0 if self.level is None else complement(self.level)
 
     @property
     def alpha(self) -> float:
         """1 - `confidence`, as decimals: what a wrong PASS, and a wrong FAIL, may have at most."""
-        return _complement(self.confidence)
+        return complement(self.confidence)
 
     @property
     def identity(self) -> str:
@@ -252,7 +253,7 @@ class Requirement:
     @property
     def statement(self) -> str:
         """The requirement as a sentence."""
-        share = "every run" if self.level is None else f"at least {_percent(self.level)} %"
+        share = "every run" if self.level is None else f"at least {percent(self.level)}"
         return " ".join(filter(None, (self.quantity, self.condition, f"in {share}")))
 
     def holds(self, value: float) -> bool:
@@ -444,15 +445,6 @@ class Requirements:
             "sample": self.sample,
             "requirement": [each.to_dict() for each in self.requirements],
         }
-
-
-def _complement(share: float) -> float:
-    """Return 1 - share in decimals: 0.003 for 0.997, which binary numbers miss by 3e-18."""
-    return float(1 - Decimal(repr(share)))
-
-
-def _percent(share: float) -> str:
-    return _plain(float(100 * Decimal(repr(share))))
 
 
 def _number(value: float) -> float:

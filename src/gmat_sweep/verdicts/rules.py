@@ -17,6 +17,7 @@ from gmat_sweep.analysis.angles import TURN, is_angle
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.verdicts.conditions import parse_condition
+from gmat_sweep.verdicts.shares import shares_of_sigma
 from gmat_sweep.verdicts.times import parse_epoch, parse_time
 from gmat_sweep.verdicts.units import factor, is_epoch_name
 
@@ -43,7 +44,6 @@ DEFAULT_LIMIT = ">= 1"
 
 _LIMIT = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*")
 _NAME = re.compile(r"[a-z0-9-]+")
-_SIGMA = re.compile(r"\s*(\d+(?:\.\d+)?)[\s-]*(?:sigmas?|\u03c3)\s*", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 
 # What each reduction needs, and what it may have besides a limit and policies.
@@ -285,13 +285,9 @@ def _mistake_of_number(key: str, value: float) -> str:
 def mistake_of_a_share(key: str, value: Any) -> str:
     """Return what is wrong with a probability, a quantile or a confidence; empty if nothing is."""
     if isinstance(value, str):
-        if sigma := _SIGMA.fullmatch(value):
-            count = float(sigma[1])
-            both, one = math.erf(count / math.sqrt(2)), math.erfc(-count / math.sqrt(2)) / 2
-            return (
-                f"{value!r} means two things; write {_digits(both)} (two-sided) or "
-                f"{_digits(one)} (one-sided)"
-            )
+        if sigma := shares_of_sigma(value):
+            both, one = sigma
+            return f"{value!r} means two things; write {both} (two-sided) or {one} (one-sided)"
         if "sigma" in value.lower():
             return f"it must be the share of runs, got {value!r}; {_MEANT['sigma']}"
         if percent := _PERCENT.fullmatch(value):
@@ -316,12 +312,6 @@ def mistake_of_a_share(key: str, value: Any) -> str:
             offered += ", or 0.9973 (two-sided) or 0.99865 (one-sided) for 3 sigma"
         return f"it must be greater than 0 and less than 1, got {value!r}; {offered}"
     return f"it must be greater than 0 and less than 1, got {value!r}; write for example 0.9"
-
-
-def _digits(share: float) -> str:
-    """Return a share with as many digits as its distance from 1 asks for: 0.9973, 0.99865."""
-    places = 2 - math.floor(math.log10(1 - share)) if share < 1 else 16
-    return f"{share:.{places}f}".rstrip("0")
 
 
 def _mistake_of_a_limit(value: Any) -> str:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import shown
 
-__all__ = ["percent", "share_of"]
+__all__ = ["percent", "share_of", "shares_of_sigma"]
 
 _NUMBER = re.compile(r"\s*(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*(%|percent)?\s*")
 _SIGMA = re.compile(r"\s*(\d+(?:\.\d+)?)[\s-]*(?:sigmas?|\u03c3)\s*", re.IGNORECASE)
@@ -41,8 +41,12 @@ def share_of(value: object, name: str, *, or_none: bool = False) -> float:
     text = value if isinstance(value, str) else ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         text = repr(float(value)).removesuffix(".0")
-    if sigma := _SIGMA.fullmatch(text):
-        raise SweepConfigError(_not_sigma(text.strip(), float(sigma[1]), name))
+    if sigma := shares_of_sigma(text):
+        both, one = sigma
+        raise SweepConfigError(
+            f"{name} {text.strip()!r} means two things. Write {both} (two-sided) or {one} "
+            "(one-sided)."
+        )
     written = _NUMBER.fullmatch(text)
     if written is None:
         raise SweepConfigError(
@@ -72,14 +76,25 @@ def percent(share: float) -> str:
     return f"{(Decimal(repr(float(share))) * 100).normalize():f} %"
 
 
-def _not_sigma(text: str, count: float, name: str) -> str:
+def shares_of_sigma(text: str) -> tuple[str, str] | None:
+    """Return the shares that "3 sigma" may mean; None if `text` is no number of sigmas, to 8.
+
+    Returns
+    -------
+    tuple of str
+        The share within so many sigmas of the mean of a normal distribution, and that below.
+
+    Examples
+    --------
+    >>> shares_of_sigma("3 sigma")
+    ('0.9973', '0.99865')
+    """
+    written = _SIGMA.fullmatch(text)
+    count = 0.0 if written is None else float(written[1])
     if not 0 < count <= _MOST_SIGMA:
-        return f"{name} {text!r} is no share of runs. Write it such as 0.997 or 99.7%."
+        return None
     outside = math.erfc(count / math.sqrt(2))
-    return (
-        f"{name} {text!r} means two things. Write {_nines(outside)} (two-sided: within {count:g} "
-        f"sigma) or {_nines(outside / 2)} (one-sided: below {count:g} sigma)."
-    )
+    return _nines(outside), _nines(outside / 2)
 
 
 def _nines(outside: float) -> str:

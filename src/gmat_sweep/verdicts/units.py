@@ -1,4 +1,4 @@
-"""Units that a requirement may be stated in, and the unit that a metric has by itself.
+"""Units that a requirement may be stated in, and what one is in another.
 
 Metres and kilometres, degrees and radians, seconds, minutes, hours and days are converted by exact
 ratios. Every other unit has to be that of the column, letter by letter.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, overload
 
-from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["converted", "factor", "is_epoch_name", "natural_unit"]
+__all__ = ["converted", "factor", "is_epoch_name"]
 
 # How many of the smallest unit each one is. Whole numbers, so that a ratio is rounded once.
 _FAMILIES: tuple[dict[str, float], ...] = (
@@ -25,8 +24,6 @@ _FAMILIES: tuple[dict[str, float], ...] = (
     {"s": 1, "min": 60, "h": 3600, "d": 86400},
     {"deg": math.pi, "rad": 180.0},
 )
-_TIMES = frozenset({"time_of", "last_time_of", "duration"})
-_COUNTS = frozenset({"ok", "converged"})
 
 
 def factor(from_unit: str, to_unit: str) -> float:
@@ -73,35 +70,6 @@ def is_epoch_name(column: str) -> bool:
     """Return whether `column` is an epoch by its name: ``time``, ``*Gregorian``, ``*ModJulian``."""
     last = column.rpartition(".")[2]
     return last == "time" or last.endswith(("Gregorian", "ModJulian"))
-
-
-def natural_unit(reduce: str, column: str | None, *, is_extra: bool = False) -> str | None:
-    """Return the unit that a metric has before it is converted.
-
-    Parameters
-    ----------
-    reduce : str
-        The requirement's reduction.
-    column : str or None
-        The column that it reduces.
-    is_extra : bool
-        Whether the column is one of a hook's file.
-
-    Returns
-    -------
-    str or None
-        ``"s"`` for times and for epochs, ``""`` for a number without a unit. None: nobody but the
-        author knows it, so the unit that a requirement states is taken at its word.
-    """
-    if reduce in _TIMES:
-        return "s"
-    if reduce in _COUNTS:
-        return ""
-    if column is None:
-        return None
-    if is_epoch_name(column):
-        return "s"
-    return None if is_extra else unit_of(column) or None
 
 
 def _ratio(from_unit: str, to_unit: str) -> tuple[float, float]:
