@@ -17,7 +17,7 @@ from scipy.stats import circmean
 
 from gmat_sweep.analysis import mc_convergence
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plans.independence import DESIGN
+from gmat_sweep.plans.independence import DESIGN, no_independent_draws
 
 _START = pd.Timestamp("2026-01-01")
 
@@ -242,6 +242,16 @@ class TestDesigns:
             frame.attrs[DESIGN] = design
 
         assert mc_convergence(frame, lambda run: run["x"].max())["n"].tolist() == [1, 2]
+
+    def test_a_design_without_a_name_is_told_in_words(self) -> None:
+        said = [no_independent_draws(design) for design in ("", "mixed", "grid", "my_own")]
+
+        assert [each.split(" are ")[0] for each in said] == [
+            "the runs of a sweep that does not tell its design",
+            "the runs of two sweeps of different designs",
+            "the runs of a grid",
+            "the runs of this design (my own)",
+        ]
 
     def test_another_claim_is_refused(self) -> None:
         with pytest.raises(SweepConfigError, match="sample='iid' is not supported"):

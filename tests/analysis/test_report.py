@@ -251,7 +251,7 @@ class TestFailureRate:
             ("sobol", "the runs of a Sobol' sequence are"),
             ("halton", "the runs of a Halton sequence are"),
             ("sobol_sample", "the runs of a Sobol' analysis are"),
-            ("mixed", "the runs of this design (mixed) are"),
+            ("mixed", "the runs of two sweeps of different designs are"),
         ],
     )
     def test_other_designs_have_none_and_it_is_said_why(self, design: str, words: str) -> None:

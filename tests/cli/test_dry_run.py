@@ -148,3 +148,11 @@ def test_the_engine_is_asked_and_a_failed_trial_is_told(
 def _refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     assert main([str(word) for word in words]) == 2
     return capsys.readouterr().err
+
+
+def test_the_mean_of_drawn_angles_is_that_on_the_circle() -> None:
+    nodes = pd.Series([359.8, 0.4])
+
+    assert checking._range("Sat.RAAN", nodes) == "0.4 to 359.8, mean 0.1 on the circle"
+    assert checking._range("Sat.RAAN", pd.Series([0.0, 180.0])) == "0 to 180", "there is none"
+    assert checking._range("Sat.SMA", pd.Series([7000, 7001])) == "7000 to 7001, mean 7000.5"

@@ -87,6 +87,19 @@ def test_without_a_median_the_mean_is_the_centre_and_one_quantile_makes_no_band(
     assert "mean (km)" in texts_of(ax)
 
 
+def test_quantiles_that_so_few_runs_cannot_give_are_not_in_the_legend(ax: Axes) -> None:
+    three = over_epochs({0: [1.0], 1: [2.0], 2: [4.0]})
+
+    # 5 % and 95 % need 19 runs, 25 % and 75 % need three.
+    sweep_band_plot(sweep_summary(three, q=(0.05, 0.25, 0.75, 0.95)), "Sat.Earth.RMAG", ax=ax)
+
+    assert [text for text in texts_of(ax) if "%" in text] == ["25 % to 75 % of runs"]
+    ax.clear()
+    sweep_band_plot(sweep_summary(three), "Sat.Earth.RMAG", ax=ax)
+    assert len(ax.collections) == 0
+    assert not any("%" in text for text in texts_of(ax))
+
+
 def test_a_band_plot_says_how_many_runs_failed_and_how_few_share_an_epoch(ax: Axes) -> None:
     frame = over_epochs({0: [1.0, 2.0], 1: [1.0], 2: [1.0]}, failed=(3, 4))
 
@@ -120,7 +133,8 @@ def test_a_summary_by_run_is_drawn_as_points_with_upright_bands(ax: Axes) -> Non
 
 
 def test_the_band_has_the_colour_of_the_line(ax: Axes) -> None:
-    sweep_band_plot(sweep_summary(over_epochs({0: [1.0]})), "Sat.Earth.RMAG", ax=ax, color="C3")
+    summary = sweep_summary(over_epochs({0: [1.0], 1: [2.0], 2: [3.0]}), q=(0.25, 0.75))
+    sweep_band_plot(summary, "Sat.Earth.RMAG", ax=ax, color="C3")
 
     assert _line(ax).get_color() == "C3"
     assert _points(ax).get_facecolor()[0][:3].tolist() == pytest.approx(mpl.colors.to_rgb("C3"))

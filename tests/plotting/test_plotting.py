@@ -380,6 +380,23 @@ def test_a_hexagon_has_the_mean_of_its_runs() -> None:
     assert sorted(np.asarray(_points(grid[1, 0]).get_array())) == [1.5, 5.0]
 
 
+def test_angles_around_zero_have_neighbouring_colours(tmp_path: Path, ax: Axes) -> None:
+    nodes = [359.8, 0.4, 0.1]
+    frame = _runs(a=[0.0, 0.0, 1.0], b=[0.0, 0.0, 1.0], Sat__EarthMJ2000Eq__RAAN=nodes)
+
+    def drawn(kind: str) -> list[float]:
+        grid = sweep_corner(frame, ["a", "b"], "Sat.EarthMJ2000Eq.RAAN", kind=kind, axes=_axes(2))
+        return np.asarray(_points(grid[1, 0]).get_array()).tolist()
+
+    assert drawn("scatter") == pytest.approx([-0.2, 0.4, 0.1])
+    # The mean of 359.8 and 0.4 on the circle is 0.1, not 180.1.
+    assert drawn("hexbin") == pytest.approx([0.1, 0.1])
+    cells = _runs(Sat__EarthMJ2000Eq__RAAN=[*nodes, 0.0])
+    manifest = _grid(tmp_path, [1, 2], [1, 2])
+    sweep_heatmap(cells, _X, _Y, "Sat.EarthMJ2000Eq.RAAN", manifest=manifest, ax=ax)
+    assert _mesh(ax).get_array().ravel().tolist() == pytest.approx([-0.2, 0.4, 0.1, 0.0])
+
+
 def test_keywords_reach_the_points() -> None:
     frame = _runs(a=[1.0, 2.0], b=[1.0, 2.0], z=[1.0, 2.0])
 

@@ -29,6 +29,8 @@ INDEPENDENT = "monte_carlo"
 """The design whose runs are independent random draws."""
 
 _IN_WORDS = {
+    "": "a sweep that does not tell its design",
+    "mixed": "two sweeps of different designs",
     "latin_hypercube": "a Latin hypercube",
     "sobol": "a Sobol' sequence",
     "halton": "a Halton sequence",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.angles import circular_mean, unwrapped, wraps
 from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plotting.canvas import NOMINAL_LINE, NOMINAL_POINT, axes_grid_or_new
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.plotting.runs import Metric
@@ -67,7 +68,8 @@ def sweep_corner(
         As many rows and columns as there are parameters; by default a new figure.
     kind : {"auto", "scatter", "hexbin"}
         One point per run, or hexagons coloured by the mean of the metric in them. ``"auto"`` takes
-        hexagons above 2000 runs.
+        hexagons above 2000 runs. Angles, by GMAT's name, are coloured in the turn about their mean
+        on the circle: 359.9 degrees is -0.1 beside 0.1.
     **kw
         For ``Axes.scatter`` or ``Axes.hexbin``, such as ``cmap``, ``vmin`` or ``s``.
 
@@ -127,7 +129,15 @@ def sweep_corner(
             f"parameter, got {grid.shape}. Make them with plt.subplots({len(names)}, {len(names)})."
         )
     hexagons = kind == "hexbin" or (kind == "auto" and int(kept.sum()) > _MOST_POINTS)
-    _draw(grid, values[kept], np.asarray(colour[kept]), str(colour.name), hexagons=hexagons, kw=kw)
+    numbers, name = np.asarray(colour[kept], dtype=np.float64), str(colour.name)
+    if wraps(name, numbers):
+        # 359.9 and 0.1 degrees are neighbours, and so must their colours be.
+        centre = circular_mean(numbers)
+        numbers = unwrapped(numbers, centre)
+        kw.setdefault("reduce_C_function", lambda each: _mean_about(each, centre))
+    if not hexagons:
+        kw.pop("reduce_C_function", None)
+    _draw(grid, values[kept], numbers, name, hexagons=hexagons, kw=kw)
     _mark_nominal(grid, nominal_values(df, names, manifest), names)
     if note:
         corner = grid[0, -1]
@@ -135,6 +145,14 @@ def sweep_corner(
             1.0, 1.0, note, transform=corner.transAxes, ha="right", va="top", fontsize="small"
         )
     return grid
+
+
+def _mean_about(angles: ArrayLike, centre: float) -> float:
+    """Return the mean of angles on the circle, in the turn about `centre`."""
+    import numpy as np
+
+    mean = circular_mean(np.asarray(angles, dtype=np.float64))
+    return float(unwrapped(np.array([mean]), centre)[0])
 
 
 def _checked_names(params: Sequence[str] | None, manifest: Manifest | None) -> list[str]:

@@ -78,7 +78,11 @@ def sweep_band_plot(
             f"summary has no centre statistic for {column!r}, neither 'q0.5' nor 'mean'. "
             "Ask sweep_summary for one of them."
         )
-    quantiles = sorted((name for name in statistics if _is_quantile(name)), key=_quantile)
+    # A quantile that so few runs cannot give is NaN at every point: nothing to draw, or to name.
+    quantiles = sorted(
+        (name for name in statistics if _is_quantile(name) and pd.notna(statistics[name]).any()),
+        key=_quantile,
+    )
 
     axes = axes_or_new(ax)
     centre_name = "median" if centre == "q0.5" else "mean"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.angles import unwrapped, wraps
 from gmat_sweep.analysis.rows import left_out_runs, ok_mask
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.header import kind_of
@@ -99,6 +100,9 @@ def sweep_heatmap(
             "Select one run per cell, or draw all parameters with sweep_corner."
         )
     numbers = np.where(ok_mask(runs), values.to_numpy(), np.nan)
+    if wraps(str(values.name), numbers):
+        # 359.9 and 0.1 degrees are neighbours, and so must their colours be.
+        numbers = unwrapped(numbers)
     cells[rows, columns] = numbers[placed]
 
     axes = axes_or_new(ax)

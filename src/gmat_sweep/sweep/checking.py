@@ -6,6 +6,7 @@ Nothing is written to the sweep folder, and no flow run begins.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.amounts import size_text, time_text
+from gmat_sweep.analysis.angles import circular_mean, wraps
 from gmat_sweep.analysis.varied import fields_of
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.causes import headline
@@ -142,7 +144,7 @@ class SweepCheck:
         ]
         for name in list(table)[:_SHOWN_FIELDS]:
             said = self.distributions.get(str(name), "")
-            lines.append(f"  {name}{f': {said}' if said else ''}; {_range(table[name])}")
+            lines.append(f"  {name}{f': {said}' if said else ''}; {_range(str(name), table[name])}")
         if (more := len(table.columns) - _SHOWN_FIELDS) > 0:
             lines.append(f"  and {more} further fields")
         lines += self.judged
@@ -344,11 +346,15 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _range(values: pd.Series[Any]) -> str:
+def _range(name: str, values: pd.Series[Any]) -> str:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     if is_numeric_dtype(values) and not is_bool_dtype(values):
-        return f"{values.min():.9g} to {values.max():.9g}, mean {values.mean():.9g}"
+        range_, numbers = f"{values.min():.9g} to {values.max():.9g}", values.to_numpy(float)
+        if not wraps(name, numbers):
+            return f"{range_}, mean {values.mean():.9g}"
+        mean = circular_mean(numbers)
+        return range_ if math.isnan(mean) else f"{range_}, mean {mean:.9g} on the circle"
     found = values.astype(str).value_counts()
     if len(found) > 4:
         return f"{len(found)} values, such as {found.index[0]}"
