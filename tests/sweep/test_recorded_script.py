@@ -298,7 +298,8 @@ def test_a_script_that_somebody_else_recorded_is_flown_only_if_trusted(
 
     with LocalJoblibPool(1) as pool:
         foreign = Sweep.from_manifest(path, backend=pool, progress=False)
-        for act in (foreign.resume, lambda: foreign.extend(n=1)):
+        acts: tuple[Callable[[], Sweep], ...] = (foreign.resume, lambda: foreign.extend(n=1))
+        for act in acts:
             with pytest.raises(SweepConfigError, match=r"the mission script .*leo 1\.script.*, or"):
                 act()
         Sweep.from_manifest(path, script, backend=pool, progress=False).resume()

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from gmat_sweep.manifest import Manifest
 from gmat_sweep.mission.script import canonical_script_sha256
+from gmat_sweep.plans import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from gmat_sweep.manifest import Manifest
+    from gmat_sweep.backends.base import Pool
+    from gmat_sweep.spec import RunSpec
     from gmat_sweep.sweep.options import SweepOptions
 
 __all__ = ["SweepResults"]
@@ -21,10 +24,16 @@ __all__ = ["SweepResults"]
 class SweepResults:
     """The reading half of `gmat_sweep.Sweep`."""
 
+    runs: Sequence[RunSpec]
+    backend: Pool
+    parameter_spec: dict[str, Any]
+    sweep_seed: int | None
+    manifest_path: Path
     output_dir: Path
     script_path: Path
     options: SweepOptions
     _manifest: Manifest | None
+    _is_under_way: bool
 
     def to_manifest(self) -> Manifest:
         """Return the manifest, with the entries that were recorded since read from its file.
@@ -40,9 +49,21 @@ class SweepResults:
             raise RuntimeError("The sweep has no manifest yet. Call Sweep.run() first.")
         return self._loaded() if self._manifest.is_behind else self._manifest
 
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a manifest: the sweep has begun to run, or was rebuilt from one."""
+        return self._manifest is not None
+
     def _loaded(self) -> Manifest:
         """Return the manifest as its file has it."""
-        raise NotImplementedError
+        manifest = Manifest.load(self.manifest_path)
+        manifest.fsync_each, manifest.fsync_batch = (
+            self.options.fsync_each,
+            self.options.fsync_batch,
+        )
+        if not self._is_under_way:
+            self._manifest = manifest
+        return manifest
 
     @overload
     def to_dataframe(
@@ -253,8 +274,8 @@ class SweepResults:
             script_sha256=digest,
             statuses=None if entries is None else [entry.status for entry in entries],
             notes=failure_notes(entries or ()),
-            **self._html_facts(),
+            run_count=len(self.runs),
+            kind=kind_of(self.parameter_spec),
+            backend=type(self.backend).__name__,
+            sweep_seed=self.sweep_seed,
         )
-
-    def _html_facts(self) -> dict[str, Any]:
-        raise NotImplementedError

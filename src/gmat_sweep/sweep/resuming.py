@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,9 @@ def recorded_unconverged(manifest: Manifest, asked: Unconverged) -> Unconverged:
     return "failed" if manifest.extra.get(UNCONVERGED_KEY) == "failed" else asked
 
 
-def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) -> dict[int, str]:
+def runs_to_repeat(
+    manifest: Manifest, runs: Iterable[RunSpec], folder: Path, whole: Container[int] = ()
+) -> dict[int, str]:
     """Return the runs that are failed, missing or damaged, with the reason, in ascending run id.
 
     Parameters
@@ -70,6 +72,8 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
     folder : Path
         The sweep folder. The files of ``ok`` runs must be as they were recorded, in it or where
         else aggregation finds them.
+    whole : container of int
+        Runs whose files are known to be as they were recorded: they are not looked at.
     """
     folders = anchors_of(manifest, folder)
     entries = manifest.latest()
@@ -80,7 +84,9 @@ def runs_to_repeat(manifest: Manifest, runs: Iterable[RunSpec], folder: Path) ->
             repeat[run.run_id] = "it has no entry"
         elif entry.status == "failed":
             repeat[run.run_id] = "it failed"
-        elif entry.status == "ok" and (problems := run_files.damage(entry, folders)):
+        elif entry.status != "ok" or run.run_id in whole:
+            continue
+        elif problems := run_files.damage(entry, folders):
             repeat[run.run_id] = "; ".join(problems)
     return dict(sorted(repeat.items()))
 
@@ -224,6 +230,7 @@ def planned_extension(
     folder: Path,
     *,
     allow_failed: bool = False,
+    whole: Container[int] = (),
 ) -> list[RunSpec]:
     """Return the next `n` runs of a Monte Carlo sweep.
 
@@ -240,6 +247,8 @@ def planned_extension(
     allow_failed : bool
         Whether runs may have failed of anything. A run that failed in the mission always may: it
         would fail again.
+    whole : container of int
+        As for `runs_to_repeat`.
 
     Raises
     ------
@@ -251,7 +260,9 @@ def planned_extension(
             "extend() only applies to Monte Carlo sweeps: other designs are drawn as a whole. Run "
             "a new sweep with the larger design."
         )
-    _check_complete(manifest, runs, folder, allow_failed=allow_failed)
+    _check_complete(
+        manifest, runs_to_repeat(manifest, runs, folder, whole), allow_failed=allow_failed
+    )
     record = manifest.parameter_spec
     if record["seed"] is None:
         raise SweepConfigError(
@@ -270,7 +281,7 @@ def planned_extension(
 
 
 def _check_complete(
-    manifest: Manifest, runs: Sequence[RunSpec], folder: Path, *, allow_failed: bool
+    manifest: Manifest, unfinished: Mapping[int, str], *, allow_failed: bool
 ) -> None:
     """Refuse to extend a sweep of which a resume would tell more.
 
@@ -280,7 +291,6 @@ def _check_complete(
         Runs are missing, have damaged files, or failed otherwise than in the mission.
     """
     entries = manifest.latest()
-    unfinished = runs_to_repeat(manifest, runs, folder)
     missing = [run_id for run_id in unfinished if run_id not in entries]
     failed = [
         run_id for run_id in unfinished if run_id in entries and entries[run_id].status == "failed"

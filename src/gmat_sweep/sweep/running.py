@@ -6,7 +6,7 @@ counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -404,10 +404,24 @@ class Sweep(SweepResults):
         sweep._named_script = script_path is not None
         return sweep
 
-    def resume(self) -> Sweep:
+    def rebuilt(self) -> Sweep:
+        """Return a sweep that has run as `from_manifest` gives it; self if it came from there."""
+        if self._from_manifest:
+            return self
+        return Sweep.from_manifest(
+            self.manifest_path,
+            self.script_path,
+            backend=self.backend,
+            output_dir=self.output_dir,
+            context_provider=self._context_provider,
+            **self.options.to_go_on(),
+        )
+
+    def resume(self, *, leave: Container[int] = ()) -> Sweep:
         """Run what is missing, failed or damaged, in ascending ``run_id``, and return self.
 
-        An ``ok`` run is damaged if its files are gone or are no longer as they were recorded.
+        An ``ok`` run is damaged if its files are gone or are no longer as they were recorded. Runs
+        of `leave` are not flown again.
 
         Raises
         ------
@@ -424,7 +438,7 @@ class Sweep(SweepResults):
             runs = [
                 replace(run, run_options={**run.run_options, "overwrite": True})
                 for run in sorted(every_run, key=lambda run: run.run_id)
-                if run.run_id in wanted
+                if run.run_id in wanted and run.run_id not in leave
             ]
             if runs:
                 engine = self._warm_up()
@@ -433,12 +447,13 @@ class Sweep(SweepResults):
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
 
-    def extend(self, *, n: int, allow_failed: bool = False) -> Sweep:
+    def extend(self, *, n: int, allow_failed: bool = False, whole: Container[int] = ()) -> Sweep:
         """Add `n` runs to a finished Monte Carlo sweep and return self.
 
         The sweep then equals a fresh one of the larger size with the same seed, bit for bit. Runs
         that failed in the mission are finished, because they would fail again. Any other failed run
-        is refused without `allow_failed`: a resume would tell what becomes of it.
+        is refused without `allow_failed`: a resume would tell what becomes of it. The files of runs
+        of `whole` are not looked at: the caller knows that they are as they were recorded.
 
         Raises
         ------
@@ -458,6 +473,7 @@ class Sweep(SweepResults):
                     self.script_path,
                     self.output_dir,
                     allow_failed=allow_failed,
+                    whole=whole,
                 ),
                 manifest,
                 self._context_provider,
@@ -575,21 +591,3 @@ class Sweep(SweepResults):
         if self.report.flow_run_id is not None:
             place = flow_run_place(self.report.flow_run_id)
             say(one_line(f"flow run {job.title!r}: {place}"))
-
-    def _loaded(self) -> Manifest:
-        manifest = Manifest.load(self.manifest_path)
-        manifest.fsync_each, manifest.fsync_batch = (
-            self.options.fsync_each,
-            self.options.fsync_batch,
-        )
-        if not self._is_under_way:
-            self._manifest = manifest
-        return manifest
-
-    def _html_facts(self) -> dict[str, Any]:
-        return {
-            "run_count": len(self.runs),
-            "kind": kind_of(self.parameter_spec),
-            "backend": type(self.backend).__name__,
-            "sweep_seed": self.sweep_seed,
-        }
