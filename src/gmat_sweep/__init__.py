@@ -48,6 +48,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
+    from gmat_sweep.sweep.campaigns import verify_until
     from gmat_sweep.sweep.replaying import flown_script, replay_run
     from gmat_sweep.verdicts.judging import judge
     from gmat_sweep.verdicts.planning import runs_needed
@@ -105,6 +106,7 @@ _HOMES = {
     "sweep": "api",
     "sweep_diff": "analysis",
     "sweep_summary": "analysis",
+    "verify_until": "sweep.campaigns",
 }
 
 __all__ = [
@@ -160,6 +162,7 @@ __all__ = [
     "sweep",
     "sweep_diff",
     "sweep_summary",
+    "verify_until",
 ]
 
 if _logging.getLogger(__name__).level == _logging.NOTSET:

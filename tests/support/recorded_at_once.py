@@ -10,6 +10,7 @@ from gmat_sweep.engine import find_engine
 from gmat_sweep.folder.run_seal import entry_of
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.sweep import Sweep
+from gmat_sweep.sweep.resuming import mission_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,9 +66,12 @@ class RecordedAtOnce:
             finally:
                 manifest.close()
 
+        def prepared(sweep: Sweep, runs: Iterable[RunSpec], every_run: Any) -> tuple[Any, Any]:
+            return iter(runs), mission_facts(sweep.script_path, sweep.output_dir, None)
+
         monkeypatch.setattr(Sweep, "_execute", execute)
         monkeypatch.setattr(Sweep, "_warm_up", lambda sweep: find_engine())
-        monkeypatch.setattr(Sweep, "_prepared", lambda sweep, runs, every: (iter(runs), {}))
+        monkeypatch.setattr(Sweep, "_prepared", prepared)
         monkeypatch.setattr("gmat_sweep.flow.server.wait_for_local_server", lambda: None)
 
     def _outcome(self, run: RunSpec) -> RunOutcome:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.sweep.options import SweepOptions
 
-__all__ = ["Context", "FrameEngine", "check_report", "planned_and_flown"]
+__all__ = [
+    "Context",
+    "FrameEngine",
+    "check_report",
+    "planned_and_flown",
+    "planned_sweep",
+    "pool_or_own",
+]
 
 FrameEngine = Literal["pandas", "polars"]
 Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
@@ -48,9 +56,49 @@ def planned_and_flown(
     `out` is made.
     """
     from gmat_sweep.aggregate.columns import check_engine
-    from gmat_sweep.backends.joblib import LocalJoblibPool
 
     check_engine(engine)
+    with planned_sweep(
+        mission,
+        make_plan,
+        backend=backend,
+        out=out,
+        context=context,
+        run_options=run_options,
+        options=options,
+    ) as (planned, temporary):
+        check_report(planned.script_path, name, end_state=options.end_state)
+        frame = planned.run().to_dataframe(name, engine=engine)
+    if temporary is not None:
+        weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
+    return frame
+
+
+@contextlib.contextmanager
+def planned_sweep(
+    mission: str | Path,
+    make_plan: Callable[[Path, Path], Plan],
+    *,
+    backend: Pool | None,
+    out: str | Path | None,
+    context: Context | None,
+    run_options: Mapping[str, Any] | None,
+    options: SweepOptions,
+) -> Iterator[tuple[Sweep, Path | None]]:
+    """Plan a sweep; a pool that the caller did not give is closed at the end.
+
+    Yields
+    ------
+    Sweep
+        It has not run yet.
+    Path or None
+        Its folder if that is a temporary one, which is removed if the caller fails.
+
+    Raises
+    ------
+    SweepConfigError
+        The arguments cannot make a sweep.
+    """
     _check_run_options(run_options)
     script = absolute_path(mission, "mission")
     chosen = None if out is None else absolute_path(out, "out")
@@ -66,22 +114,28 @@ def planned_and_flown(
             runs = ChangedRuns(runs, lambda run: replace(run, run_options=options_of_runs))
         if options.postprocess is not None:
             check_hook(options.postprocess)
-        pool = LocalJoblibPool() if backend is None else backend
-        try:
+        with pool_or_own(backend) as pool:
             plan = replace(plan, runs=runs)
-            planned = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
-            check_report(script, name, end_state=options.end_state)
-            frame = planned.run().to_dataframe(name, engine=engine)
-        finally:
-            if backend is None:
-                pool.close()
+            yield Sweep.of_plan(plan, script, folder, backend=pool, options=options), temporary
     except BaseException:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
         raise
-    if temporary is not None:
-        weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
-    return frame
+
+
+@contextlib.contextmanager
+def pool_or_own(backend: Pool | None) -> Iterator[Pool]:
+    """Yield the pool that was given, or one of this machine's cores, which is closed at the end."""
+    from gmat_sweep.backends.joblib import LocalJoblibPool
+
+    if backend is not None:
+        yield backend
+        return
+    pool = LocalJoblibPool()
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 def check_report(script: Path, name: str | None, *, end_state: bool) -> None:

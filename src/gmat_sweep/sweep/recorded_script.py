@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSION_ABSOLUTE_KEY",
     "MISSION_PATH_KEY",
+    "campaign_command",
     "how_to_finish",
     "named_or_recorded",
     "no_option",
@@ -147,6 +148,11 @@ def how_to_finish(path: Path) -> str:
     except (OSError, GmatSweepError):
         doctor = shlex.join(["gmat-sweep", "doctor", no_option(path)])
         return f"See with `{doctor}` what is in it, or write to another folder."
+    if campaign := campaign_command(manifest, path):
+        return (
+            f"It is a campaign: go on with `{campaign}`, where FILE has its requirements, or write "
+            "to another folder."
+        )
     has_failed = any(entry.status == "failed" for entry in manifest.latest().values())
     if recorded_count(manifest) >= planned_count(manifest) and not has_failed:
         show = shlex.join(["gmat-sweep", "show", no_option(path)])
@@ -155,6 +161,25 @@ def how_to_finish(path: Path) -> str:
         f"Resume it with `{resume_command(manifest, path)}` or "
         "Sweep.from_manifest(...).resume(), or write to another folder."
     )
+
+
+def campaign_command(manifest: Manifest, path: str | Path) -> str:
+    """Return the shell command that goes on with a campaign; empty if the sweep is none.
+
+    A campaign was begun to be judged at any time, and grows until it is decided.
+
+    Parameters
+    ----------
+    manifest, path
+        As for `resume_command`.
+    """
+    asked = manifest.extra.get("verification")
+    if not isinstance(asked, dict) or asked.get("plan") != "anytime":
+        return ""
+    words = ["gmat-sweep", "extend", no_option(path)]
+    with contextlib.suppress(SweepConfigError):
+        words += ["--script", str(recorded_script(manifest, None))]
+    return shlex.join([*words, "--until-decided", "--requirements", "FILE"])
 
 
 def no_option(path: str | Path) -> str:

@@ -404,7 +404,7 @@ class Sweep(SweepResults):
         sweep._named_script = script_path is not None
         return sweep
 
-    def rebuilt(self) -> Sweep:
+    def rebuilt(self, context_provider: Callable[[int], dict[str, Any]] | None = None) -> Sweep:
         """Return a sweep that has run as `from_manifest` gives it; self if it came from there."""
         if self._from_manifest:
             return self
@@ -413,7 +413,7 @@ class Sweep(SweepResults):
             self.script_path,
             backend=self.backend,
             output_dir=self.output_dir,
-            context_provider=self._context_provider,
+            context_provider=context_provider,
             **self.options.to_go_on(),
         )
 

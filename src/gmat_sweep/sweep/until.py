@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.console import say
@@ -86,6 +86,7 @@ def grow_until_decided(
     batch: int | None = None,
     allow_failed: bool = False,
     on_look: Callable[[Verdicts], None] | None = None,
+    context_provider: Callable[[int], dict[str, Any]] | None = None,
 ) -> Verdicts:
     """Fly a Monte Carlo sweep, and let it grow until the campaign is PASS or FAIL.
 
@@ -113,6 +114,8 @@ def grow_until_decided(
         PASS, and as none for FAIL.
     on_look : callable, optional
         Called with the verdicts after each look, when they are written.
+    context_provider : callable, optional
+        Of a new sweep: returns the hook's context of a run that an extension adds.
 
     Returns
     -------
@@ -155,7 +158,7 @@ def grow_until_decided(
             sweep.options, verification=verification_record(judge.requirements, "anytime")
         )
         sweep.run()
-        grown = sweep.rebuilt()
+        grown = sweep.rebuilt(context_provider)
     while True:
         verdicts, ends = looked(at_rest=True)
         if ends:

@@ -219,7 +219,7 @@ class RequirementVerdict:
         return f"reached after {self.reached_at} run{'s' * (self.reached_at != 1)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Verdicts:
     """What a sweep shows of all its requirements.
 
@@ -274,6 +274,11 @@ class Verdicts:
     notes: tuple[str, ...] = ()
     chosen_after: bool = False
     overrides: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the manifest, which all functions that read a sweep take."""
+        return self.manifest.parent
 
     def __getitem__(self, name: str) -> RequirementVerdict:
         """Return the verdict of the requirement of a name.
