@@ -28,7 +28,7 @@ def test_shell_python_and_flow_give_the_same(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = fly_study(study, out=tmp_path / "python", progress=False).to_dataframe()
-    assert main(["study", "run", str(study), "--out", str(tmp_path / "shell"), "--quiet"]) == 0
+    assert main(["study", "run", str(study), "--out", str(tmp_path / "shell"), "--quiet"]) == 8
     assert "4 runs (4 ok)" in capsys.readouterr().out
     with recorded_on():
         gmat_sweep_flow(study=study, out=tmp_path / "flow")

@@ -83,7 +83,16 @@ def _add_sweeps(commands: _Commands) -> None:
         ("halton", "run the points of a scrambled Halton sequence"),
     ):
         command = _sweep_command(commands, name, summary)
-        command.add_argument("--n", type=_whole_number, required=True, help="how many runs")
+        if name == "monte-carlo":
+            command.add_argument(
+                "--n",
+                type=_whole_number,
+                help="how many runs; with --until-decided how many before the first look, a batch "
+                "when not given",
+            )
+            _verdict_flags(command)
+        else:
+            command.add_argument("--n", type=_whole_number, required=True, help="how many runs")
         command.add_argument(
             "--perturb",
             action="append",
@@ -105,7 +114,10 @@ def _add_sweeps(commands: _Commands) -> None:
 def _add_continuations(commands: _Commands) -> None:
     resume = _command(commands, "resume", "run what is missing, failed or damaged")
     extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
-    extend.add_argument("--n", type=_whole_number, required=True, help="how many runs to add")
+    extend.add_argument(
+        "--n", type=_whole_number, help="how many runs to add; not with --until-decided"
+    )
+    _verdict_flags(extend)
     extend.add_argument(
         "--allow-failed",
         action="store_true",
@@ -254,6 +266,21 @@ def _add_studies(commands: _Commands) -> None:
             default=None,
             help="whether the undispersed mission flies as well, instead of what the file says",
         )
+        command.add_argument(
+            "--requirements",
+            metavar="FILE",
+            help="what the mission must do, instead of the file's; judged at the end",
+        )
+        command.add_argument(
+            "--plan", choices=("fixed", "anytime"), help="the rule, instead of the file's"
+        )
+        for option, what in (
+            ("--max-runs", "fly until it is decided, and no more runs than this"),
+            ("--batch", "how many runs from one look to the next"),
+        ):
+            command.add_argument(
+                option, type=_whole_number, metavar="N", help=f"{what}, instead of the file's"
+            )
         if name == "check":
             command.add_argument(
                 "--draws", metavar="PATH", help="also write the values of all runs as .csv"
@@ -363,8 +390,44 @@ def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.Arg
         default=True,
         help="give a mission that reports nothing a report of its end state (default)",
     )
+    if name != "monte-carlo":
+        # Taken to be refused in words that say what to do.
+        command.add_argument("--requirements", help=argparse.SUPPRESS)
     _execution_flags(command)
     return command
+
+
+def _verdict_flags(command: argparse.ArgumentParser) -> None:
+    judged = command.add_argument_group("what the runs are judged by")
+    judged.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="judge the runs at the end, as verify does: the requirements, or the study that has "
+        "them; they are in the manifest before the first run",
+    )
+    judged.add_argument(
+        "--plan",
+        choices=("fixed", "anytime"),
+        help="as of verify; --until-decided is anytime",
+    )
+    judged.add_argument(
+        "--until-decided",
+        action="store_true",
+        help="judge after each batch, and add runs until the campaign is PASS or FAIL",
+    )
+    judged.add_argument(
+        "--max-runs",
+        type=_whole_number,
+        metavar="N",
+        help="with --until-decided: how many runs the sweep has at most (default 10000)",
+    )
+    judged.add_argument(
+        "--batch",
+        type=_whole_number,
+        metavar="N",
+        help="with --until-decided: how many runs from one look to the next; by default a "
+        "twentieth of the least number that can pass, and at least 50",
+    )
 
 
 def _manifest(command: argparse.ArgumentParser) -> None:

@@ -9,13 +9,20 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.cli.endings import EXIT_GENERIC, EXIT_OK, EXIT_RUNS_FAILED, fail, say, tell
 from gmat_sweep.cli.frame import FrameFile, FrameNotWrittenError, frame_file
 from gmat_sweep.cli.inputs import existing_script, loaded_manifest, script_of
+from gmat_sweep.cli.judged_flight import (
+    asked_of,
+    flown_and_judged,
+    not_of_the_mission,
+    told_verdicts,
+    words_of,
+)
 from gmat_sweep.disk.paths import current_folder, user_path
 from gmat_sweep.errors import (
     BackendError,
@@ -37,11 +44,13 @@ if TYPE_CHECKING:
     import argparse
 
     from gmat_sweep.backends.base import Pool
+    from gmat_sweep.cli.judged_flight import Asked
     from gmat_sweep.manifest import Manifest, ManifestEntry
     from gmat_sweep.plans import Plan
     from gmat_sweep.sweep import Sweep
     from gmat_sweep.sweep.checking import SweepCheck
     from gmat_sweep.sweep.options import SweepOptions
+    from gmat_sweep.verdicts.results import Verdicts
 
 __all__ = ["extend", "judged", "resume", "run_explicit", "run_grid", "run_random"]
 
@@ -66,16 +75,19 @@ class _Execution:
         Further files that the command reads.
     resumed : Manifest or None
         The manifest as it was before, of a sweep that is resumed or extended.
+    asked : Asked or None
+        What its runs are judged by.
     """
 
     script: Path
     folder: Path
     manifest: Path
-    run_on: Callable[[Pool, SweepOptions], Sweep]
+    run_on: Callable[[Pool, SweepOptions], tuple[Sweep, Verdicts | None]]
     check: Callable[[Pool, SweepOptions], SweepCheck]
     first_run: int = 0
     inputs: tuple[Path, ...] = ()
     resumed: Manifest | None = None
+    asked: Asked | None = None
 
 
 def run_grid(arguments: argparse.Namespace) -> int:
@@ -92,11 +104,17 @@ def run_random(arguments: argparse.Namespace) -> int:
 
     kind = arguments.command.replace("-", "_")
     perturb = parse_perturb(arguments.perturb)
+    asked = asked_of(arguments)
+    n = arguments.n
+    if n is None:
+        if asked is None or asked.max_runs is None:
+            raise SweepConfigError(
+                "--n: nobody says how many runs. Give --n, or fly --until-decided."
+            )
+        n = asked.first_size
     return _run_plan(
         arguments,
-        lambda script, folder: drawn_plan(
-            kind, perturb, arguments.n, arguments.seed, script, folder
-        ),
+        lambda script, folder: drawn_plan(kind, perturb, n, arguments.seed, script, folder),
     )
 
 
@@ -119,7 +137,12 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def extend(arguments: argparse.Namespace) -> int:
-    """Add runs to a finished Monte Carlo."""
+    """Add runs to a finished Monte Carlo, or until its requirements are decided."""
+    if arguments.until_decided == (arguments.n is not None):
+        raise SweepConfigError(
+            "--n: an extension has --n runs, or as many as it takes with --until-decided. Give one "
+            "of the two."
+        )
     return _continue(
         arguments,
         lambda sweep: sweep.extend(n=arguments.n, allow_failed=arguments.allow_failed),
@@ -134,22 +157,29 @@ def _run_plan(
 ) -> int:
     from gmat_sweep.sweep.preflight import check_hook
 
+    asked = asked_of(arguments)
     script = existing_script(arguments.script)
     folder = user_path(arguments.out, "--out")
+    if asked is not None:
+        asked.refuse_undeclared(script, end_state=arguments.end_state, hook=arguments.postprocess)
     plan = make(script, folder.absolute())
     if arguments.postprocess is not None:
         with _hooks_found(arguments):
             check_hook(arguments.postprocess)
 
-    def run_on(pool: Pool, options: SweepOptions) -> Sweep:
+    def run_on(pool: Pool, options: SweepOptions) -> tuple[Sweep, Verdicts | None]:
         from gmat_sweep.sweep import Sweep
 
-        return Sweep.of_plan(plan, script, folder, backend=pool, options=options).run()
+        if asked is not None:
+            asked.say_doubts(len(plan.runs))
+            options = replace(options, verification=asked.record())
+        sweep = Sweep.of_plan(plan, script, folder, backend=pool, options=options)
+        return sweep, flown_and_judged(sweep, asked, lambda new: new.run())
 
     def check(pool: Pool, options: SweepOptions) -> SweepCheck:
         from gmat_sweep.sweep.checking import checked_plan, workers_of
 
-        return checked_plan(
+        found = checked_plan(
             plan,
             script,
             folder,
@@ -157,6 +187,7 @@ def _run_plan(
             workers=workers_of(pool),
             seed_is_drawn=getattr(arguments, "seed", None) is None,
         )
+        return found if asked is None else replace(found, judged=asked.lines(len(plan.runs)))
 
     return _execute(
         arguments,
@@ -167,6 +198,7 @@ def _run_plan(
             run_on=run_on,
             check=check,
             inputs=inputs,
+            asked=asked,
         ),
     )
 
@@ -175,8 +207,9 @@ def _continue(
     arguments: argparse.Namespace, go_on: Callable[[Sweep], Sweep], *, adds: int | None = None
 ) -> int:
     from gmat_sweep.cli.show import sweep_folder
-    from gmat_sweep.plans import planned_count
+    from gmat_sweep.plans import planned_count, recorded_count
 
+    asked = asked_of(arguments) if arguments.command == "extend" else None
     manifest = loaded_manifest(arguments.manifest)
     path = user_path(arguments.manifest, "manifest")
     named = None if arguments.out is None else user_path(arguments.out, "--out").resolve()
@@ -198,12 +231,21 @@ def _continue(
     def check(pool: Pool, options: SweepOptions) -> SweepCheck:
         from gmat_sweep.sweep.checking import checked_continuation
 
-        return checked_continuation(
+        more, planned = adds, planned_count(manifest)
+        if asked is not None and asked.max_runs is not None and recorded_count(manifest) == planned:
+            more = max(1, min(asked.first_size, asked.max_runs - planned))
+        found = checked_continuation(
             rebuilt(pool, options),
-            adds,
+            more,
             named_hook=arguments.postprocess,
             script_named=arguments.script is not None,
         )
+        return found if asked is None else replace(found, judged=asked.lines(planned))
+
+    def run_on(pool: Pool, options: SweepOptions) -> tuple[Sweep, Verdicts | None]:
+        sweep = rebuilt(pool, options)
+        allow = asked is not None and arguments.allow_failed
+        return sweep, flown_and_judged(sweep, asked, go_on, allow_failed=allow)
 
     return _execute(
         arguments,
@@ -211,10 +253,11 @@ def _continue(
             script=script,
             folder=named or sweep_folder(manifest, path),
             manifest=path,
-            run_on=lambda pool, options: go_on(rebuilt(pool, options)),
+            run_on=run_on,
             check=check,
             first_run=0 if adds is None else planned_count(manifest),
             resumed=manifest,
+            asked=asked,
         ),
     )
 
@@ -245,7 +288,7 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
         return told_check(found, arguments.draws)
     try:
         with _hooks_found(arguments, execution.resumed), _pool(arguments) as pool:
-            sweep = execution.run_on(pool, options)
+            sweep, verdicts = execution.run_on(pool, options)
     except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
         raise
@@ -255,11 +298,10 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
     if arguments.quiet and (line := unconverged_line(entries)):
         say(line)
     written = frame is None or _write(frame, sweep)
-    code = judged(
-        [entry for entry in entries if entry.run_id >= execution.first_run],
-        arguments.max_failed,
-        execution.manifest,
-    )
+    flown = [entry for entry in entries if entry.run_id >= execution.first_run]
+    code = judged(flown, arguments.max_failed, execution.manifest, outcomes=verdicts is not None)
+    if verdicts is not None:
+        code = told_verdicts(verdicts, code)
     return code if written or code != EXIT_OK else EXIT_GENERIC
 
 
@@ -361,8 +403,14 @@ def _write(frame: FrameFile, sweep: Sweep) -> bool:
     return True
 
 
-def judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) -> int:
-    """Print the runs that failed, and return the exit code."""
+def judged(
+    entries: list[ManifestEntry], allowed: str | None, manifest: Path, *, outcomes: bool = False
+) -> int:
+    """Print the runs that failed, and return the exit code.
+
+    With `outcomes`, runs that failed in the mission are outcomes, by which requirements are judged:
+    they are printed, and do not count.
+    """
     from gmat_sweep.analysis.outcomes import failure_notes
     from gmat_sweep.cli.show import failure_lines
 
@@ -374,6 +422,8 @@ def judged(entries: list[ManifestEntry], allowed: str | None, manifest: Path) ->
     for note in failure_notes(entries):
         say(note)
     say(f"see `gmat-sweep show {shlex.quote(str(manifest))} --detail`")
+    if outcomes:
+        failed = sum(entry.status == "failed" for entry in not_of_the_mission(entries))
     if failed == len(entries):
         return fail("every run failed", EXIT_RUNS_FAILED)
     if allowed is not None and failed > max_failed(allowed, len(entries)):
@@ -391,6 +441,10 @@ def _say_how_to_go_on(arguments: argparse.Namespace, execution: _Execution) -> N
         return
     recorded, planned = recorded_count(manifest), planned_count(manifest)
     print(file=sys.stderr)
+    if execution.asked is not None and execution.asked.max_runs is not None:
+        command = _again(arguments, execution.manifest)
+        say(f"{recorded} runs are recorded; go on with `{command}`")
+        return
     if arguments.command == "extend" and planned == execution.first_run:
         say(f"no run of the extension is recorded; start it again with `{_again(arguments)}`")
     elif recorded == planned:
@@ -405,12 +459,16 @@ def _again(arguments: argparse.Namespace, to_resume: Path | None = None) -> str:
     from gmat_sweep.sweep.recorded_script import no_option
 
     words = ["gmat-sweep"]
-    if to_resume is not None:
+    if getattr(arguments, "until_decided", False):
+        words += ["extend", no_option(to_resume or arguments.manifest), *words_of(arguments)]
+    elif to_resume is not None:
         words += ["resume", no_option(to_resume)]
     else:
         words += ["extend", no_option(arguments.manifest), "--n", str(arguments.n)]
-        if arguments.allow_failed:
-            words.append("--allow-failed")
+        if arguments.requirements is not None:
+            words += words_of(arguments)
+    if words[1] == "extend" and arguments.command == "extend" and arguments.allow_failed:
+        words.append("--allow-failed")
     # Without a script the manifest names it.
     if arguments.script is not None:
         words += ["--script", no_option(arguments.script)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.dry_run import told_check
 from gmat_sweep.cli.endings import EXIT_OK, say, tell
+from gmat_sweep.cli.judged_flight import told_verdicts
 from gmat_sweep.cli.running import judged
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.paths import user_path
@@ -44,6 +45,7 @@ def study(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.show import summary_line
     from gmat_sweep.plans.notation import max_failed
+    from gmat_sweep.study.judging import flown_and_judged
     from gmat_sweep.study.planning import planned_study
     from gmat_sweep.sweep import Sweep
 
@@ -54,6 +56,10 @@ def _run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         nominal=arguments.nominal,
         workers=arguments.workers,
+        requirements=arguments.requirements,
+        plan=arguments.plan,
+        max_runs=arguments.max_runs,
+        batch=arguments.batch,
     )
     allowed = planned.study.run.max_failed
     if allowed is not None:
@@ -61,17 +67,21 @@ def _run(arguments: argparse.Namespace) -> int:
     options = planned.options(progress=not arguments.quiet)
     with planned.pool() as pool:
         place = (planned.script, planned.folder)
-        sweep = Sweep.of_plan(planned.plan, *place, backend=pool, options=options).run()
+        sweep = Sweep.of_plan(planned.plan, *place, backend=pool, options=options)
+        verdicts = flown_and_judged(sweep, planned.study, planned.requirements)
     entries = sweep.to_manifest().entries
     shown = planned.folder if arguments.out is None else user_path(arguments.out, "--out")
     tell(summary_line(entries, shown))
-    return judged(entries, allowed, planned.folder / MANIFEST_NAME)
+    manifest = planned.folder / MANIFEST_NAME
+    code = judged(entries, allowed, manifest, outcomes=verdicts is not None)
+    return code if verdicts is None else told_verdicts(verdicts, code)
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from gmat_sweep.study.checking import checked_study
 
-    overrides = {name: getattr(arguments, name) for name in ("n", "seed", "out", "nominal")}
+    names = ("n", "seed", "out", "nominal", "requirements", "plan", "max_runs", "batch")
+    overrides = {name: getattr(arguments, name) for name in names}
     found = checked_study(arguments.file, **overrides, workers=arguments.workers)
     return told_check(found, arguments.draws)
 

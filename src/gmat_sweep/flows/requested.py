@@ -87,7 +87,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> tuple[Path, Swe
 
 def _with_seed(opened: OpenStudy) -> OpenStudy:
     """Return a study with a seed, drawn if it names none."""
-    if opened.study.seed is not None or opened.study.n is None:
+    if opened.study.seed is not None or opened.study.design in ("grid", "explicit"):
         return opened
     return replace(opened, study=opened.study.model_copy(update={"seed": seed_to_show()}))
 

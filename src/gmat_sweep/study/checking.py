@@ -8,8 +8,9 @@ from typing import Any
 
 from gmat_sweep.backends.cores import available_cores
 from gmat_sweep.study.planning import PlannedStudy, planned_study
-from gmat_sweep.study.requirements import outlook, plan_of
+from gmat_sweep.study.requirements import plan_of
 from gmat_sweep.sweep.checking import SweepCheck, checked_plan
+from gmat_sweep.verdicts.prospects import judged_lines
 
 __all__ = ["checked_study"]
 
@@ -51,11 +52,11 @@ def _judged(planned: PlannedStudy) -> tuple[str, ...]:
     required, study = planned.requirements, planned.study
     if required is None:
         return ()
-    upto = "" if study.max_runs is None else f", {study.max_runs} runs at most"
-    lines = [f"judged:  plan {plan_of(study, required)}{upto}"]
-    for each in required.requirements:
-        sure = f"{100 * each.confidence:.10g} % confidence"
-        doubt = outlook(each, study, required.plan)
-        lines.append(f"  {each.name}: {each.statement}, with {sure}")
-        lines += [f"    {doubt}"] * bool(doubt)
-    return tuple(lines)
+    return judged_lines(
+        required,
+        plan=plan_of(study, required),
+        runs=study.n,
+        max_runs=study.max_runs,
+        design=study.design,
+        independent=study.sample is not None,
+    )

@@ -145,7 +145,10 @@ class Study(_Table):
 
     mission: str = Field(description="The GMAT script; a relative path starts from this file.")
     design: StudyDesign = Field(default="monte-carlo", description="How values are chosen.")
-    n: RunCount | None = Field(default=None, description="How many runs are drawn.")
+    n: RunCount | None = Field(
+        default=None,
+        description="How many runs are drawn; with max_runs: before the first look, or a batch.",
+    )
     seed: Seed | None = Field(
         default=None, description="Seed of the draws; one is drawn and recorded when left out."
     )
@@ -200,7 +203,10 @@ class Study(_Table):
                 self.n is None, "n", f"the size of a design {self.design!r} is that of its values"
             )
         else:
-            _must(self.n is not None, "n", f"a design {self.design!r} needs the number of runs")
+            # Of a study that grows, the requirements say how many there are at first.
+            grows = self.design == "monte-carlo" and self.max_runs is not None
+            told = self.n is not None or grows
+            _must(told, "n", f"a design {self.design!r} needs the number of runs")
         self._requirements_fit()
         return self
 

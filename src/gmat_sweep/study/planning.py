@@ -12,12 +12,14 @@ from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans import grid_plan, samples_plan
 from gmat_sweep.plans.notation import read_samples
+from gmat_sweep.study.judging import flown_and_judged
 from gmat_sweep.study.model import Study
 from gmat_sweep.study.reading import read_study
 from gmat_sweep.study.requirements import plan_of, requirements_of_study
 from gmat_sweep.study.varying import grid_of, perturb_of
 from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
+from gmat_sweep.sweep.until import batch_of
 from gmat_sweep.verdicts.chosen import verification_record
 from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.reading import load_requirements
@@ -105,9 +107,19 @@ class OpenStudy:
             return samples_plan(read_samples(self._beside(study.rows), "rows"), *place, study.seed)
         if study.design == "grid":
             return grid_plan(grid_of(study), *place, study.seed)
-        assert study.n is not None
         perturb = perturb_of(study, self.source.parent)
-        return drawn_plan(study.design.replace("-", "_"), perturb, study.n, study.seed, *place)
+        kind = study.design.replace("-", "_")
+        return drawn_plan(kind, perturb, self._first_size(), study.seed, *place)
+
+    def _first_size(self) -> int:
+        """Return how many runs are drawn at first: of a study that grows a batch by default."""
+        study = self.study
+        if study.n is not None:
+            return study.n
+        assert study.max_runs is not None
+        assert self.requirements is not None
+        batch = study.batch or batch_of(self.requirements, study.max_runs)
+        return min(batch, study.max_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +229,7 @@ def planned_study(path: str | Path, **overrides: Any) -> PlannedStudy:
 
 
 def fly_study(path: str | Path, *, progress: bool = True, **overrides: Any) -> Sweep:
-    """Fly a study and return its sweep.
+    """Fly a study and return its sweep; what it requires is judged beside its manifest.
 
     Parameters
     ----------
@@ -239,7 +251,9 @@ def fly_study(path: str | Path, *, progress: bool = True, **overrides: Any) -> S
     options = planned.options(progress=progress)
     with planned.pool() as pool:
         place = (planned.script, planned.folder)
-        return Sweep.of_plan(planned.plan, *place, backend=pool, options=options).run()
+        sweep = Sweep.of_plan(planned.plan, *place, backend=pool, options=options)
+        flown_and_judged(sweep, planned.study, planned.requirements)
+    return sweep
 
 
 def _overridden(study: Study, overrides: dict[str, Any], replaced: set[str]) -> Study:

@@ -93,27 +93,16 @@ def outlook(required: Requirement, study: Study, plan: str | None) -> str:
     plan : str or None
         The plan of the verdicts.
     """
-    from gmat_sweep.verdicts.planning import runs_needed
+    from gmat_sweep.verdicts import prospects
 
-    is_random = study.design == "monte-carlo"
-    if required.level is None:
-        never = "random draws never show that every run meets it; they can show that one does not"
-        return never if is_random else ""
-    if not is_random and study.design != "explicit":
-        return (
-            f"a design {study.design!r} cannot show it, as its runs are no independent draws; fly "
-            "monte-carlo"
-        )
-    if not is_random and study.sample is None:
-        return 'rows show it only if they are independent draws; say so with sample = "independent"'
     at_any_time = plan == "anytime" or study.max_runs is not None
-    most = study.max_runs or study.n
-    least = runs_needed(
-        required.level, required.confidence, plan="anytime" if at_any_time else "fixed"
+    return prospects.outlook(
+        required,
+        plan="anytime" if at_any_time else "fixed",
+        most=study.max_runs or study.n,
+        design=study.design,
+        independent=study.sample is not None,
     )
-    if most is not None and most < least:
-        return f"{most} runs cannot show this; at least {least} are needed"
-    return ""
 
 
 def _of_file(path: Path, source: Path, said: dict[str, Any], given: dict[str, Any]) -> Requirements:
