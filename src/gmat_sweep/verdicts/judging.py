@@ -243,7 +243,10 @@ class Judge:
             overrides={
                 run_id: followed.entries[run_id].overrides
                 for claim in claims
-                for run_id in claim.verdict.violating_runs[:_OVERRIDES_KEPT]
+                for run_id in (
+                    *claim.verdict.violating_runs[:_OVERRIDES_KEPT],
+                    *(worst for worst, _ in claim.verdict.worst_runs),
+                )
             },
         )
 

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.markdown import plain, table
+from gmat_sweep.analysis.markdown import narrow_tables, plain, table
 from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.folder.layout import VERDICTS_DATA_NAME, VERDICTS_TEXT_NAME
@@ -27,6 +27,7 @@ VERDICTS_SCHEMA_VERSION = 1
 """Schema version of ``verdicts.json``. A new key does not raise it."""
 
 _RUNS_SHOWN = 20
+_NAMED = 3
 _SHARE_DIGITS = 3
 _VALUE_DIGITS = 4
 
@@ -140,6 +141,15 @@ class RequirementVerdict:
             f"PASS after {needed['without_violation']} more runs without a violation, "
             f"{needed['with_one']} with one"
         )
+
+    @property
+    def _needed(self) -> str:
+        """`needed` in a word or two, for a table."""
+        if self.needed is None:
+            return ""
+        if "runs" in self.needed:
+            return f"{self.needed['runs']} new runs"
+        return f"{self.needed['without_violation']} more runs"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as ``verdicts.json`` has it."""
@@ -256,7 +266,7 @@ class Verdicts:
         Whether the plan or a requirement was chosen after a first judgement of the same data. Such
         a campaign is never PASS.
     overrides : mapping of int to mapping
-        Values of the runs that violate a requirement, the first 20 of each.
+        Values of the runs that violate a requirement, the first 20 of each, and of its worst runs.
     """
 
     verdict: Verdict
@@ -292,6 +302,26 @@ class Verdicts:
             if each.name == name:
                 return each
         raise KeyError(name)
+
+    @property
+    def headline(self) -> str:
+        """The campaign's verdict and what it rests on, in a sentence."""
+        return f"{self.verdict}: {self._grounds()}"
+
+    def _grounds(self) -> str:
+        """Return which requirements the verdict rests on, and why."""
+        count = len(self.requirements)
+        if self.verdict == "PASS":
+            return f"all {count} requirements are met" if count > 1 else "the requirement is met"
+        at_fault = [each for each in self.requirements if each.verdict == self.verdict]
+        if self.verdict == "INCONCLUSIVE" and self.reason:
+            return self.reason
+        words = {"FAIL": "not met", "INCONCLUSIVE": "not decided"}.get(self.verdict, "not judged")
+        told = "; ".join(f"{each.name} ({each.text})" for each in at_fault[:_NAMED])
+        more = f", and {len(at_fault) - _NAMED} more" if len(at_fault) > _NAMED else ""
+        are = "is" if len(at_fault) == 1 else "are"
+        of_all = "the requirement" if count == 1 else f"{len(at_fault)} of {count} requirements"
+        return f"{of_all} {are} {words}: {told}{more}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdicts as ``verdicts.json`` has them; every number is finite."""
@@ -329,15 +359,18 @@ class Verdicts:
         lines += [f"{'':<{wide + wider + 2}}{note}" for note in self.notes]
         return "\n".join(map(one_line, lines))
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, *, narrow: bool = False) -> str:
         """Return the verdicts as Markdown: the campaign, a row per requirement, what explains them.
 
         At most 20 violating runs of each requirement are listed, with their values.
+
+        Parameters
+        ----------
+        narrow : bool
+            Whether tables are cut to what a page of Prefect's UI shows.
         """
-        sure = f": {plain(self.reason)}" if self.reason else ""
-        parts = [f"**{self.verdict}**{sure}", self._table()]
-        violating = self._violating_table()
-        if violating:
+        parts = [f"**{self.verdict}**: {plain(self._grounds())}", self._table(narrow=narrow)]
+        if violating := self._violating_runs(narrow=narrow):
             parts += ["## Runs that violate", violating]
         parts += ["## How it was judged", self._facts()]
         return "\n\n".join(parts) + "\n"
@@ -363,9 +396,11 @@ class Verdicts:
         write_file(text, self.to_markdown().encode())
         return data, text
 
-    def _table(self) -> str:
-        heads = ["requirement", "verdict", "statement", "n", "violations", "bound of p", "allowed"]
-        heads += ["value bound", "margin"]
+    def _table(self, *, narrow: bool) -> str:
+        what = ["verdict", "statement"]
+        counts = ["n", "violations", "bound of p", "allowed", "needed"]
+        values = ["value bound", "margin"]
+        heads = ["requirement", *what, *counts, *values]
         rows = [
             [
                 each.name,
@@ -375,14 +410,18 @@ class Verdicts:
                 f"{each.violations}" + (f" ({each.unknown} unknown)" if each.unknown else ""),
                 _at_most(each),
                 share(each.requirement.allowed),
+                each._needed,
                 "" if each.value_bound is None else f"{each.value_bound:.6g}{each._unit}",
                 "" if each.margin is None else f"{each.margin:.6g}{each._unit}",
             ]
             for each in self.requirements
         ]
-        return table(heads, rows, {"n", "violations", "bound of p", "allowed"})
+        numeric = {"n", "violations", "bound of p", "allowed"}
+        if narrow:
+            return narrow_tables(heads, rows, numeric, [what, counts, values])
+        return table(heads, rows, numeric)
 
-    def _violating_table(self) -> str:
+    def _violating_runs(self, *, narrow: bool) -> str:
         rows = []
         for each in self.requirements:
             rows += [
@@ -401,10 +440,11 @@ class Verdicts:
         if not rows:
             return ""
         command = f"gmat-sweep replay {shlex.quote(self.manifest.as_posix())} --run {rows[0][1]}"
-        return (
-            table(["requirement", "run", "values"], rows, {"run"})
-            + f"\n\nThe script that a run flew is written by `{one_line(command)}`."
-        )
+        listed = table(["requirement", "run", "values"], rows, {"run"})
+        if narrow:
+            # A page wraps the lines of a list, and cuts off those of a table.
+            listed = "\n".join(f"- {name}, run {run}: {values}" for name, run, values in rows)
+        return f"{listed}\n\nThe script that a run flew is written by `{one_line(command)}`."
 
     def _facts(self) -> str:
         runs = f"{self.prefix} of {self.planned} runs judged"
