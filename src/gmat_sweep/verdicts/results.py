@@ -312,7 +312,7 @@ class Verdicts:
         """Return which requirements the verdict rests on, and why."""
         count = len(self.requirements)
         if self.verdict == "PASS":
-            return f"all {count} requirements are met" if count > 1 else "the requirement is met"
+            return f"the {count} requirements are met" if count > 1 else "the requirement is met"
         at_fault = [each for each in self.requirements if each.verdict == self.verdict]
         if self.verdict == "INCONCLUSIVE" and self.reason:
             return self.reason
