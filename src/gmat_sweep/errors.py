@@ -140,12 +140,14 @@ class SweepFolderInUseError(GmatSweepError):
 
 
 class SweepFailedError(GmatSweepError):
-    """The flow run of a sweep ended as failed: it is incomplete, or more runs failed than may.
+    """The flow run of a sweep ended as failed.
+
+    It is incomplete, a requirement is not met or cannot be judged, or more runs failed than may.
 
     Attributes
     ----------
     outcome : gmat_sweep.flows.SweepOutcome
-        The sweep folder, and how many runs ended how.
+        The sweep folder, how many runs ended how, and the verdicts where it has requirements.
     """
 
     def __init__(self, message: str, outcome: Any) -> None:

@@ -13,7 +13,7 @@ import logging
 import re
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -56,16 +56,20 @@ class ProgressArtifact:
         The flow run that the artifact belongs to.
     key : str
         Key of the artifact.
-    total : int
-        How many runs the pass has.
+    percent, description : float, str
+        What it shows at first.
     """
 
-    def __init__(self, flow_run_id: UUID, key: str, total: int) -> None:
+    # An artifact that an earlier pass of the same flow run made is brought up to date: a sweep that
+    # grows by batches has one.
+    _made: ClassVar[dict[tuple[UUID, str], UUID]] = {}
+
+    def __init__(
+        self, flow_run_id: UUID, key: str, percent: float = 0.0, description: str = ""
+    ) -> None:
         self._flow_run_id = flow_run_id
         self._key = key
-        self._total = total
-        self._done = 0
-        self._failed = 0
+        self._state = (percent, description)
         self._ended = threading.Event()
         # The copied context has the address of the server. A daemon keeps no program from ending.
         self._thread = threading.Thread(
@@ -75,9 +79,9 @@ class ProgressArtifact:
             daemon=True,
         )
 
-    def show(self, done: int, failed: int) -> None:
-        """Note how many runs are done, and how many of them failed."""
-        self._done, self._failed = done, failed
+    def show(self, percent: float, description: str) -> None:
+        """Note how far it is, from 0 to 100, and what is to be read there."""
+        self._state = (percent, description)
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -96,16 +100,17 @@ class ProgressArtifact:
             self._thread.join(_LAST_WORD_S)
 
     def _keep_up(self) -> None:
-        artifact_id, shown, ended = None, (-1, -1), False
+        shown: tuple[float, str] | None = None
+        ended = False
         with get_client(sync_client=True) as client:
             while True:
-                state = (self._done, self._failed)
+                state = self._state
                 if server_is_gone():
                     # Here and not at the end of the runs only, which then comes the sooner.
                     forget_unsent_events()
                 elif state != shown:
                     try:
-                        artifact_id = self._send(client, artifact_id, *state)
+                        self._send(client, *state)
                         shown = state
                     except _SERVER_ERRORS as error:
                         _log.debug("the server did not take the progress of the sweep: %s", error)
@@ -113,23 +118,21 @@ class ProgressArtifact:
                     return
                 ended = self._ended.wait(_INTERVAL_S)
 
-    def _send(
-        self, client: SyncPrefectClient, artifact_id: UUID | None, done: int, failed: int
-    ) -> UUID:
-        percent = 100.0 * done / max(1, self._total)
-        description = f"{done} of {self._total} runs done, {failed} failed"
-        if artifact_id is None:
-            return client.create_artifact(
-                ArtifactCreate(
-                    type="progress",
-                    key=self._key,
-                    data=percent,
-                    description=description,
-                    flow_run_id=self._flow_run_id,
-                )
-            ).id
-        client.update_artifact(artifact_id, ArtifactUpdate(data=percent, description=description))
-        return artifact_id
+    def _send(self, client: SyncPrefectClient, percent: float, description: str) -> None:
+        made = (self._flow_run_id, self._key)
+        if made in self._made:
+            update = ArtifactUpdate(data=percent, description=description)
+            client.update_artifact(self._made[made], update)
+            return
+        self._made[made] = client.create_artifact(
+            ArtifactCreate(
+                type="progress",
+                key=self._key,
+                data=percent,
+                description=description,
+                flow_run_id=self._flow_run_id,
+            )
+        ).id
 
 
 def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.verdicts.results import Verdicts
 
 __all__ = ["SweepOutcome", "final_state"]
 
@@ -41,6 +42,8 @@ class SweepOutcome:
         How many runs have this status, by the last entry of each run.
     unconverged : int
         How many runs are ``ok`` although a solver did not converge.
+    verdicts : Verdicts or None
+        What the sweep shows of its requirements; None if it has none.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class SweepOutcome:
     failed: int
     skipped: int
     unconverged: int = 0
+    verdicts: Verdicts | None = None
 
     @property
     def recorded(self) -> int:
@@ -58,13 +62,15 @@ class SweepOutcome:
         return self.ok + self.failed + self.skipped
 
     @classmethod
-    def of(cls, manifest: Manifest) -> SweepOutcome:
+    def of(cls, manifest: Manifest, verdicts: Verdicts | None = None) -> SweepOutcome:
         """Count a manifest's runs by the last entry of each, as a resume may have mended a run.
 
         Parameters
         ----------
         manifest : Manifest
             The sweep, with all its entries, as loaded from its file or saved to it.
+        verdicts : Verdicts, optional
+            What it shows of its requirements.
         """
         latest = manifest.latest()
         # The nominal run is none of those that were drawn.
@@ -80,14 +86,20 @@ class SweepOutcome:
             failed=statuses.count("failed"),
             skipped=statuses.count("skipped"),
             unconverged=len(set().union(*unconverged_runs(entries).values())),
+            verdicts=verdicts,
         )
 
 
-def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcome]:
+def final_state(
+    manifest: Manifest, max_failed: str | None, verdicts: Verdicts | None = None
+) -> State[SweepOutcome]:
     """Return the state of a flow run that has ended, computed from its sweep's manifest.
 
     A completed state has the `SweepOutcome` as its data. A failed state has a `SweepFailedError`
     with that outcome, which Prefect raises in a flow that calls the sweep's flow.
+
+    Of several reasons the first of these gives the name: runs are missing, a requirement is not
+    met, too many runs failed, a requirement cannot be judged, nothing is decided, runs failed.
 
     Parameters
     ----------
@@ -96,21 +108,34 @@ def final_state(manifest: Manifest, max_failed: str | None) -> State[SweepOutcom
     max_failed : str or None
         The flow run fails if more runs than this have failed: a number, or a percentage of the
         recorded runs. None: failed runs do not fail it.
+    verdicts : Verdicts, optional
+        What the sweep shows of its requirements. The message begins with it.
     """
-    outcome = SweepOutcome.of(manifest)
+    outcome = SweepOutcome.of(manifest, verdicts)
     recorded, failed = outcome.recorded, outcome.failed
+    shown = "" if verdicts is None else f"{verdicts.headline}. "
+    verdict = None if verdicts is None else verdicts.verdict
     if recorded < outcome.planned:
         said = (
             f"{recorded} of {outcome.planned} runs are recorded. Resume the sweep to run the rest."
         )
+        said += f" {shown}".rstrip()
         return Failed(name="Incomplete", message=said, data=SweepFailedError(said, outcome))
-    said = f"{recorded - failed} of {recorded} runs ok"
-    warning = f"; {line}" if (line := unconverged_line(manifest.latest().values())) else ""
-    if not failed:
-        return Completed(message=said + warning, data=outcome)
-    said += f", {failed} failed"
-    warning = "".join(f"; {note}" for note in failure_notes(manifest.latest().values())) + warning
-    if max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed"):
-        said += f"; at most {max_failed} may{warning}"
+    said = f"{shown}{recorded - failed} of {recorded} runs ok"
+    too_many = max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed")
+    if failed:
+        said += f", {failed} failed"
+        said += f"; at most {max_failed} may" if too_many else ""
+        said += "".join(f"; {note}" for note in failure_notes(manifest.latest().values()))
+    said += f"; {line}" if (line := unconverged_line(manifest.latest().values())) else ""
+    if verdict == "FAIL":
+        return Failed(name="RequirementFailed", message=said, data=SweepFailedError(said, outcome))
+    if too_many:
         return Failed(name="TooManyFailedRuns", message=said, data=SweepFailedError(said, outcome))
-    return Completed(name="CompletedWithFailures", message=said + warning, data=outcome)
+    if verdict == "NOT APPLICABLE":
+        return Failed(name="NotApplicable", message=said, data=SweepFailedError(said, outcome))
+    if verdict == "INCONCLUSIVE":
+        return Completed(name="Inconclusive", message=said, data=outcome)
+    if failed:
+        return Completed(name="CompletedWithFailures", message=said, data=outcome)
+    return Completed(message=said, data=outcome)

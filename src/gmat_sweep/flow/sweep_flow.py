@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from gmat_sweep.flow.backlog import Backlog, wait_until_recorded
 from gmat_sweep.flow.collector import Collector
 from gmat_sweep.flow.final_state import SweepOutcome, final_state
 from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
+from gmat_sweep.flow.judgement import publish_verdicts
 from gmat_sweep.flow.logs import load_prefect, off_the_terminal, quiet_runs
 from gmat_sweep.flow.prefect_internals import flow_run_under_way
 from gmat_sweep.flow.runners.choice import runner_for
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from prefect import Flow
 
     from gmat_sweep.flow.job import SweepJob
+    from gmat_sweep.verdicts.results import Verdicts
 
 __all__ = ["FLOW_NAME", "SweepReport", "published_end", "run_job"]
 
@@ -81,6 +83,34 @@ class SweepReport:
     failed: int = 0
     duration_s: float = 0.0
     error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _SoFar:
+    """The runs of all passes of one flow run: a sweep that grows has a pass for each batch.
+
+    Attributes
+    ----------
+    count, done, failed : int
+        Runs that were begun with, that are recorded, and that failed.
+    """
+
+    count: int = 0
+    done: int = 0
+    failed: int = 0
+
+    def add(self, done: int, failed: int) -> None:
+        """Count runs that are recorded now."""
+        self.done += done
+        self.failed += failed
+
+    def shown(self) -> tuple[float, str]:
+        """Return how far the flow run is, in percent and in words."""
+        said = f"{self.done} of {self.count} runs done, {self.failed} failed"
+        return 100.0 * self.done / max(1, self.count), said
+
+
+_passes: dict[UUID, _SoFar] = {}
 
 
 def run_job(job: SweepJob) -> SweepReport:
@@ -202,7 +232,11 @@ def _answer_for_the_manifest(
 
 
 def published_end(
-    flow_run_id: UUID, mission: Path | None, manifest_path: Path, max_failed: str | None = None
+    flow_run_id: UUID,
+    mission: Path | None,
+    manifest_path: Path,
+    max_failed: str | None = None,
+    judged: Callable[[], Verdicts] | None = None,
 ) -> State[SweepOutcome]:
     """Publish the summary of a sweep whose flow run ends, and return the state of that flow run.
 
@@ -216,13 +250,24 @@ def published_end(
         The sweep.
     max_failed : str or None
         As for `final_state`.
+    judged : callable or None
+        Returns what the sweep shows of its requirements, if it has any: this is published, too.
+
+    Raises
+    ------
+    GmatSweepError, OSError
+        As `judged`; the summary is published before.
     """
     manifest = Manifest.outline(manifest_path)
     named = Path(str(manifest.extra.get("mission") or "sweep")) if mission is None else mission
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
     key = _key_of(named, kind_of(manifest.parameter_spec))
     publish_summary(flow_run_id, key, manifest_path)
-    return final_state(manifest, max_failed)
+    if judged is None:
+        return final_state(manifest, max_failed)
+    verdicts = judged()
+    publish_verdicts(flow_run_id, named, verdicts)
+    return final_state(manifest, max_failed, verdicts)
 
 
 def _key_of(mission: Path, kind: str) -> str:
@@ -234,10 +279,13 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     """Run the job's specs as task runs of the current flow run and collect their outcomes."""
     assert report.flow_run_id is not None
     started = time.monotonic()
-    # A deployment's parameters may name a study, and a resume's a folder.
-    get_run_logger().info("%s", "\n".join(varied_text(job.manifest, job.planned)))
+    if report.flow_run_id not in _passes:
+        # A deployment's parameters may name a study, and a resume's a folder.
+        get_run_logger().info("%s", "\n".join(varied_text(job.manifest, job.planned)))
+    so_far = _passes.setdefault(report.flow_run_id, _SoFar())
+    so_far.count += job.count
     progress = ProgressArtifact(
-        report.flow_run_id, f"{_key_of(job.mission, job.kind)}-progress", job.count
+        report.flow_run_id, f"{_key_of(job.mission, job.kind)}-progress", *so_far.shown()
     )
     backlog = Backlog(report.flow_run_id)
     with (
@@ -255,10 +303,11 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
                 if stopped := stopped_by(shortage(error), spec):
                     raise stopped from error
                 raise
+            so_far.add(collector.done - report.done, collector.failed - report.failed)
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
-            progress.show(report.done, report.failed)
-            backlog.keep_short(report.done)
+            progress.show(*so_far.shown())
+            backlog.keep_short(so_far.done)
 
 
 @contextlib.contextmanager
