@@ -333,9 +333,9 @@ class TestClusters:
             workers=2,
         )
 
-        path, _ = run_requested(asked(leo_short, tmp_path / "out", cluster), "a flow run")
+        flown = run_requested(asked(leo_short, tmp_path / "out", cluster), "a flow run")
 
-        assert [entry.status for entry in Manifest.load(path).entries] == ["ok", "ok"]
+        assert [entry.status for entry in Manifest.load(flown.manifest).entries] == ["ok", "ok"]
 
 
 class TestFinalState:

@@ -96,6 +96,8 @@ def nightly_dispersion(
     settings: of.RunSettings = of.DEFAULT_SETTINGS,
     max_failed: of.MaxFailed | None = None,
     study: Path | None = None,
+    requirements: of.Requirements | None = None,
+    plan: of.Plan | None = None,
 ) -> NightOutcome:
     """Run tonight's Monte Carlo or study and compare it with the last night that is complete.
 
@@ -115,6 +117,11 @@ def nightly_dispersion(
         study: A study file, .toml or .yaml, that says what is flown, and where and how runs
             execute. What stands in another parameter than its default counts instead, as for
             gmat-sweep. Nights are kept in the folder of nights, whatever the file says of out.
+        requirements: What the mission must do, judged at the end of the night by the runs of this
+            night alone: the path of a .toml, .yaml or .json file, or its content, as for
+            gmat-sweep. The night fails if one is shown not to be met.
+        plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what
+            the requirements say, or else fixed.
 
     Returns:
         What came of it, for a flow that calls this one, as a `NightOutcome`. A night that fails
@@ -128,6 +135,8 @@ def nightly_dispersion(
         "settings": settings,
         "max_failed": max_failed,
         "study": None if study is None else of.absolute(study),
+        "requirements": of.requirements_at(requirements),
+        "plan": plan,
     }
     with with_last_words(UUID(str(this_flow_run.id))):
         state = _night(sweep, nights)
@@ -285,6 +294,8 @@ def _final_state(
     )
     if outcome.moved:
         return Completed(name="Moved", message=message, data=outcome)
+    if sweep.name == "Inconclusive":
+        return Completed(name="Inconclusive", message=message, data=outcome)
     return Completed(message=message, data=outcome)
 
 

@@ -23,6 +23,8 @@ __all__ = [
     "HOME_VARIABLE",
     "Kind",
     "MaxFailed",
+    "Plan",
+    "Requirements",
     "RunCount",
     "RunSettings",
     "Seed",
@@ -30,6 +32,7 @@ __all__ = [
     "absolute",
     "fresh_folder",
     "in_parameters",
+    "requirements_at",
     "title_of",
 ]
 
@@ -39,6 +42,11 @@ HOME_VARIABLE = "GMAT_SWEEP_HOME"
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube", "sobol", "halton"]
 
 DEFAULT_KIND: Kind = "monte_carlo"
+
+type Plan = Literal["fixed", "anytime"]
+
+# A path stands first: the form offers it first.
+type Requirements = Path | list[dict[str, Any]] | dict[str, Any]
 
 # What messages of a sweep call an option, and which parameter sets it.
 _OPTIONS = {
@@ -76,6 +84,14 @@ class SweepParameters:
         The flow run fails if more runs than this have failed: a number or a percentage.
     study : Path or None
         The study file; another parameter that has not its default counts instead of what it says.
+    requirements : Path, list, mapping or None
+        What the mission must do: a file, or its content.
+    plan : {"fixed", "anytime"} or None
+        How requirements are judged.
+    max_runs : int or None
+        Fly until the requirements are decided, and no more runs than this.
+    batch : int or None
+        How many runs are flown from one look at the requirements to the next.
     """
 
     mission: Path | None
@@ -89,6 +105,10 @@ class SweepParameters:
     settings: RunSettings
     max_failed: str | None
     study: Path | None = None
+    requirements: Requirements | None = None
+    plan: Plan | None = None
+    max_runs: int | None = None
+    batch: int | None = None
 
 
 def absolute(path: Path) -> Path:
@@ -107,6 +127,11 @@ def _expanded(path: Path) -> Path:
     except RuntimeError:
         # There is no such user, so the path is the name of a file.
         return path
+
+
+def requirements_at(given: Requirements | None) -> Requirements | None:
+    """Return the requirements of a parameter, a path as an absolute one."""
+    return absolute(given) if isinstance(given, Path) else given
 
 
 def in_parameters(message: str) -> str:
@@ -133,6 +158,9 @@ def title_of(parameters: dict[str, Any]) -> str:
         named = Path(str(mission if study is None else study)).stem
     if parameters["resume"]:
         return f"{named} resume"
+    most = parameters.get("max_runs")
+    if most is not None:
+        return f"{named} until decided, {most} runs at most"
     if study is not None:
         return f"{named} n={parameters['n']}" if parameters["n"] else named
     return " ".join(filter(None, [named, kind.replace("_", "-"), _size(kind, parameters)]))

@@ -45,6 +45,10 @@ def gmat_sweep_flow(
     settings: of.RunSettings = of.DEFAULT_SETTINGS,
     max_failed: of.MaxFailed | None = None,
     study: Path | None = None,
+    requirements: of.Requirements | None = None,
+    plan: of.Plan | None = None,
+    max_runs: of.RunCount | None = None,
+    batch: of.RunCount | None = None,
 ) -> SweepOutcome:
     """Run a GMAT mission many times with varied inputs, or go on with such a sweep.
 
@@ -77,6 +81,17 @@ def gmat_sweep_flow(
         study: A study file, .toml or .yaml, that says all of this. What stands in another
             parameter than its default counts instead of what the file says; a line of vary counts
             instead of what the file says of that field. The file's out is for the shell and Python.
+        requirements: What the mission must do, and how surely that must be shown: the path of a
+            .toml, .yaml or .json file, or its content, a list of requirements such as
+            [{"name": "apogee", "column": "Sat.Earth.RadApo", "limit": "< 42664", "unit": "km",
+            "probability": 0.99}]. The flow run fails if one is shown not to be met.
+        plan: How requirements are judged: once, over the n runs that were asked for (fixed), or by
+            a rule that stays right however often one looks (anytime). Without it, what the
+            requirements say, or else fixed; anytime with max_runs.
+        max_runs: Fly until the requirements are decided, and no more runs than this. n is then how
+            many are flown before the first look, and can be left out. Only for random draws.
+        batch: With max_runs: how many runs are flown from one look to the next; without it 50, or
+            a twentieth of the least number that can decide if that is more.
 
     Returns:
         What came of it, for a flow that calls this one: the sweep folder and how many runs ended
@@ -100,6 +115,10 @@ def gmat_sweep_flow(
         settings=settings,
         max_failed=max_failed,
         study=study,
+        requirements=of.requirements_at(requirements),
+        plan=plan,
+        max_runs=max_runs,
+        batch=batch,
     )
     with with_last_words(UUID(flow_run)):
         state = _run(parameters, flow_run)
@@ -111,9 +130,9 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
     try:
         if parameters.max_failed is not None:
             most_failed(parameters.max_failed, 0, "max_failed")
-        manifest_path, parameters = run_requested(parameters, flow_run)
+        flown = run_requested(parameters, flow_run)
         return published_end(
-            UUID(flow_run), parameters.mission, manifest_path, parameters.max_failed
+            UUID(flow_run), flown.mission, flown.manifest, flown.max_failed, flown.judged
         )
     except (GmatSweepError, OSError) as error:
         # The UI shows the state's message first; a traceback would say no more.
