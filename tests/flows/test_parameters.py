@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,7 +15,7 @@ from prefect.exceptions import ParameterTypeError
 from cli_sweeps import manifest
 from gmat_sweep import Manifest
 from gmat_sweep.backends import DaskPool
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import SweepConfigError, SweepFailedError
 from gmat_sweep.flow.artifacts import slug
 from gmat_sweep.flow.final_state import final_state
 from gmat_sweep.flows import gmat_sweep_flow
@@ -33,6 +33,8 @@ from gmat_sweep.spec import FailureKind, RunStatus
 from gmat_sweep.sweep.recorded_script import recorded_script
 from gmat_sweep.sweep.resuming import check_drift
 from gmat_sweep.sweep.trust import check_trust
+from gmat_sweep.verdicts.requirement import Requirement, Verdict
+from gmat_sweep.verdicts.results import RequirementVerdict, Verdicts
 
 _ONE_HOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 _NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
@@ -152,6 +154,8 @@ class TestTitle:
             ({"study": "studies/drag.toml"}, "drag"),
             ({"study": "studies/drag.toml", "mission": None, "n": 7}, "drag n=7"),
             ({"study": "studies/drag.toml", "resume": True}, "drag resume"),
+            ({"max_runs": 500}, "leo until decided, 500 runs at most"),
+            ({"study": "s/drag.toml", "max_runs": 7}, "drag until decided, 7 runs at most"),
             # What is wrong with these is said later, in the state.
             ({}, "leo monte-carlo"),
             ({"kind": "grid", "vary": ["Sat.SMA"]}, "leo grid"),
@@ -181,6 +185,10 @@ class TestBounds:
             ("settings", {"wrokers": 2}),
             ("settings", {"dask_cluster": "SLURMCluster"}),
             ("settings", {"dask_options": "queue=short"}),
+            ("requirements", 3),
+            ("plan", "looks"),
+            ("max_runs", 0),
+            ("batch", 10_000_001),
         ],
     )
     def test_a_value_out_of_bounds_is_refused_and_its_parameter_named(
@@ -338,6 +346,31 @@ class TestClusters:
         assert [entry.status for entry in Manifest.load(flown.manifest).entries] == ["ok", "ok"]
 
 
+def shown(verdict: Verdict) -> Verdicts:
+    """Return verdicts on two requirements, of which one is PASS and one decides the campaign."""
+    reason = "" if verdict in ("PASS", "FAIL") else "because"
+    apogee, perigee = (
+        Requirement(name, column=name, limit="< 1", probability=0.9)
+        for name in ("apogee", "perigee")
+    )
+    return Verdicts(
+        verdict=verdict,
+        requirements=(
+            RequirementVerdict(apogee, verdict, "fixed", reason, n=9, violations=3),
+            RequirementVerdict(perigee, "PASS", "fixed", n=9),
+        ),
+        plan="fixed",
+        manifest=Path("out/manifest.jsonl"),
+        manifest_lines=3,
+        design="monte_carlo",
+        seed=42,
+        planned=2,
+        prefix=2,
+        beyond_prefix=0,
+        script_sha256="5c" * 32,
+    )
+
+
 class TestFinalState:
     @pytest.mark.parametrize(
         ("statuses", "planned", "max_failed", "type_and_name", "message"),
@@ -393,6 +426,61 @@ class TestFinalState:
 
         assert (state.type.value, state.name) == type_and_name
         assert state.message == message
+
+    @pytest.mark.parametrize(
+        ("verdict", "statuses", "max_failed", "type_and_name"),
+        [
+            ("PASS", ["ok", "ok"], "0", ("COMPLETED", "Completed")),
+            ("PASS", ["ok", "failed"], None, ("COMPLETED", "CompletedWithFailures")),
+            ("PASS", ["ok", "failed"], "0", ("FAILED", "TooManyFailedRuns")),
+            ("INCONCLUSIVE", ["ok", "ok"], None, ("COMPLETED", "Inconclusive")),
+            ("INCONCLUSIVE", ["ok", "failed"], "1", ("COMPLETED", "Inconclusive")),
+            ("INCONCLUSIVE", ["ok", "failed"], "0", ("FAILED", "TooManyFailedRuns")),
+            ("NOT APPLICABLE", ["ok", "failed"], None, ("FAILED", "NotApplicable")),
+            ("NOT APPLICABLE", ["ok", "failed"], "0", ("FAILED", "TooManyFailedRuns")),
+            ("FAIL", ["ok", "ok"], None, ("FAILED", "RequirementFailed")),
+            ("FAIL", ["ok", "failed"], "0", ("FAILED", "RequirementFailed")),
+            ("FAIL", ["ok"], None, ("FAILED", "Incomplete")),
+            ("PASS", ["ok"], None, ("FAILED", "Incomplete")),
+        ],
+    )
+    def test_verdicts_and_failed_runs_make_one_state_whose_message_has_both(
+        self,
+        verdict: Verdict,
+        statuses: list[RunStatus],
+        max_failed: str | None,
+        type_and_name: tuple[str, str],
+    ) -> None:
+        found = shown(verdict)
+
+        state = final_state(manifest(*statuses, run_count=2), max_failed, found)
+
+        assert (state.type.value, state.name) == type_and_name
+        assert state.message is not None
+        assert found.headline in state.message
+        assert f"{statuses.count('ok')} of " in state.message
+        told: Any = state.result(raise_on_failure=False)
+        outcome = told.outcome if isinstance(told, SweepFailedError) else told
+        assert outcome.verdicts is found
+
+    def test_its_message_says_in_a_sentence_which_requirement_and_why(self) -> None:
+        said = {
+            verdict: final_state(manifest("ok", "ok"), None, shown(verdict)).message
+            for verdict in get_args(Verdict.__value__)
+        }
+
+        assert said == {
+            "PASS": "PASS: the 2 requirements are met. 2 of 2 runs ok",
+            "FAIL": "FAIL: 1 of 2 requirements is not met: apogee (3 of 9 violate). 2 of 2 runs ok",
+            "INCONCLUSIVE": (
+                "INCONCLUSIVE: 1 of 2 requirements is not decided: apogee (3 of 9 violate; "
+                "because). 2 of 2 runs ok"
+            ),
+            "NOT APPLICABLE": (
+                "NOT APPLICABLE: 1 of 2 requirements is not judged: apogee (because; 3 of 9 "
+                "violate). 2 of 2 runs ok"
+            ),
+        }
 
     def test_its_message_tells_where_failures_lie_and_which_are_not_the_missions(self) -> None:
         statuses: list[RunStatus] = ["failed" if run_id < 24 else "ok" for run_id in range(41)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, plain
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish, slug
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ EVENTS = {
 }
 """The event that each verdict sends, for each requirement, when a flow run ends."""
 
-_NO_LOOK = "not looked at yet"
+_NO_LOOK = "Evidence for a verdict. No runs were judged yet."
 
 
 def publish_verdicts(flow_run_id: UUID, mission: Path, verdicts: Verdicts) -> None:
@@ -51,9 +52,9 @@ def publish_verdicts(flow_run_id: UUID, mission: Path, verdicts: Verdicts) -> No
     text = verdicts.to_markdown(narrow=True)
     artifacts = {f"{name}-verdicts": ("markdown", text, "Whether the mission meets requirements")}
     if worst := worst_rows(verdicts):
-        described = "The runs nearest to each limit, or farthest beyond it; the worst first"
         # Every number is finite: a page can show no other.
-        artifacts[f"{name}-worst"] = ("table", json.dumps(worst, allow_nan=False), described)
+        rows = json.dumps(worst, allow_nan=False)
+        artifacts[f"{name}-worst"] = ("table", rows, _worst_of_each(verdicts))
     publish(flow_run_id, artifacts)
     for each in verdicts.requirements:
         resource = {
@@ -75,17 +76,31 @@ def worst_rows(verdicts: Verdicts) -> list[dict[str, Any]]:
         {
             "requirement": each.name,
             "run": run_id,
-            "value": value,
+            "value": float(f"{value:.9g}"),
             "unit": each.requirement.unit or "",
-            "margin": each.requirement.margin(value),
+            "margin": float(f"{each.requirement.margin(value):.6g}"),
             "holds": "yes" if each.requirement.holds(value) else "no",
-            "values": ", ".join(
-                f"{field} = {drawn}" for field, drawn in verdicts.overrides.get(run_id, {}).items()
-            ),
+            "values": _values(verdicts, run_id),
         }
         for each in verdicts.requirements
         for run_id, value in each.worst_runs
     ]
+
+
+def _values(verdicts: Verdicts, run_id: int) -> str:
+    drawn = verdicts.overrides.get(run_id, {})
+    return ", ".join(f"{field} = {value}" for field, value in drawn.items())
+
+
+def _worst_of_each(verdicts: Verdicts) -> str:
+    """Return a list of the worst runs with all their values, which a table cuts off."""
+    listed = [
+        f"- {each.name}, run {run_id}: {plain(_values(verdicts, run_id), LONGEST_CAUSE)}"
+        for each in verdicts.requirements
+        for run_id, _ in each.worst_runs[:1]
+    ]
+    title = "The runs nearest to each limit, or farthest beyond it; the worst of each requirement:"
+    return "\n".join([title, "", *listed])
 
 
 def _payload(verdicts: Verdicts, each: RequirementVerdict) -> dict[str, Any]:
@@ -122,7 +137,7 @@ class Evidence:
         """Show the verdicts of a look, in the log of the flow run, too."""
         said = "; ".join(map(_evidence_of, verdicts.requirements))
         told = f"{verdicts.verdict} after {verdicts.prefix} runs: {said}"
-        self.artifact.show(100.0 * share_decided(verdicts), told)
+        self.artifact.show(100.0 * share_decided(verdicts), f"Evidence for a verdict. {told}")
         get_run_logger().info("%s", told)
 
 

@@ -88,7 +88,7 @@ class Judgement:
         return min(self.batch or batch_of(self.required, self.max_runs), self.max_runs)
 
     def flown(self, sweep: Sweep, flow_run_id: UUID) -> Callable[[], Verdicts]:
-        """Fly a sweep, or go on with it, and return what judges it.
+        """Fly a sweep, or go on with it, and return what judges it when the runs have ended.
 
         Parameters
         ----------
@@ -100,10 +100,8 @@ class Judgement:
         Raises
         ------
         SweepConfigError
-            No run of the mission will have what is required, or as `Sweep.run`. No run has been
-            started.
+            As `Sweep.run`, `Sweep.resume` or `grow_until_decided`.
         """
-        self._refuse_undeclared(sweep)
         for doubt in self._doubts(sweep):
             get_run_logger().warning("%s", doubt)
         judge = Judge(self.required, self.plan)
@@ -133,7 +131,14 @@ class Judgement:
             if count > most
         ]
 
-    def _refuse_undeclared(self, sweep: Sweep) -> None:
+    def refuse_undeclared(self, sweep: Sweep) -> None:
+        """Refuse requirements on what no run of a sweep will have.
+
+        Raises
+        ------
+        SweepConfigError
+            The message names the parameter, and has each such place.
+        """
         options = sweep.options
         try:
             refuse_undeclared(

@@ -45,8 +45,8 @@ DEFAULT_KIND: Kind = "monte_carlo"
 
 type Plan = Literal["fixed", "anytime"]
 
-# A path stands first: the form offers it first.
-type Requirements = Path | list[dict[str, Any]] | dict[str, Any]
+# No `type` statement: behind a name of its own, the first UI has no field for a path.
+Requirements = Path | list[dict[str, Any]] | dict[str, Any]
 
 # What messages of a sweep call an option, and which parameter sets it.
 _OPTIONS = {

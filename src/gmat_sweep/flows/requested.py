@@ -108,11 +108,13 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Flown:
                 plan = _with_seed(study).planned(place[1]).plan
             else:
                 plan = _plan(parameters, place, judgement)
-            if "n" in plan.parameter_spec:
-                show_parameters(UUID(flow_run), n=plan.parameter_spec["n"], seed=plan.seed)
             if judgement is not None:
                 options = replace(options, verification=judgement.record)
             sweep = Sweep.of_plan(plan, *place, backend=pool, options=options)
+        if judgement is not None:
+            judgement.refuse_undeclared(sweep)
+        if not goes_on and "n" in sweep.parameter_spec:
+            show_parameters(UUID(flow_run), n=sweep.parameter_spec["n"], seed=sweep.sweep_seed)
         judged = None
         if judgement is not None:
             judged = judgement.flown(sweep, UUID(flow_run))
