@@ -11,7 +11,7 @@ import pytest
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flows.judged import Judgement, loaded
 from gmat_sweep.flows.parameters import DEFAULT_KIND, DEFAULT_SETTINGS, RunSettings, SweepParameters
-from gmat_sweep.flows.requested import opened, run_requested
+from gmat_sweep.flows.requested import _with_study, opened
 from gmat_sweep.study.model import Study
 
 STUDY = """\
@@ -41,12 +41,11 @@ def study(tmp_path: Path) -> Path:
 
 def asked(study: Path, **given: Any) -> Study:
     """Return a study as a flow run with these parameters takes it; the others have defaults."""
-    return opened(parameters(study.parent / "fresh", **given, study=study)).study
+    return opened(parameters_of(study, **given)).study
 
 
-def parameters(out: Path, **given: Any) -> SweepParameters:
-    """Return parameters of a flow run; those that are not given have their defaults."""
-    defaults: dict[str, Any] = {
+def parameters_of(study: Path, **given: Any) -> SweepParameters:
+    parameters: dict[str, Any] = {
         "mission": None,
         "kind": DEFAULT_KIND,
         "vary": [],
@@ -58,7 +57,7 @@ def parameters(out: Path, **given: Any) -> SweepParameters:
         "settings": DEFAULT_SETTINGS,
         "max_failed": None,
     }
-    return SweepParameters(**{**defaults, **given})
+    return SweepParameters(**{**parameters, **given}, study=study)
 
 
 def test_with_defaults_alone_the_study_is_taken_as_it_is(study: Path) -> None:
@@ -68,6 +67,15 @@ def test_with_defaults_alone_the_study_is_taken_as_it_is(study: Path) -> None:
     assert asked(study, settings=form) == asked(study)
     assert asked(study).run.timeout_s == 60.0
     assert asked(study).vary.keys() == {"Sat.DryMass", "Sat.SMA"}
+
+
+def test_each_flow_run_flies_into_a_folder_of_its_own(study: Path, tmp_path: Path) -> None:
+    """A deployment that flew into that of the study, here "here", could fly once."""
+    (tmp_path / "leo.script").touch()
+    for night in ("one", "two"):
+        parameters = parameters_of(study, out=tmp_path / night)
+
+        assert _with_study(parameters, opened(parameters)).out == tmp_path / night
 
 
 @pytest.mark.parametrize(

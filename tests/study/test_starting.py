@@ -9,6 +9,7 @@ from gmat_sweep.cli import main
 from gmat_sweep.study import read_study
 from gmat_sweep.study.checking import checked_study
 from gmat_sweep.study.starting import EXAMPLE
+from judged_sweeps import JudgedSweep
 from repository import EXAMPLES
 
 
@@ -21,6 +22,28 @@ def test_what_it_writes_can_be_flown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(checked_study(folder / "study.toml").runs) == 51
     deployment = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
     assert deployment["parameters"] == {"study": str(folder / "study.toml")}
+
+
+def test_a_second_flight_from_the_shell_names_the_command_to_go_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the first one was finished or not; that of a deployment has a folder of its own."""
+    folder = tmp_path / "new"
+    assert main(["init", str(folder)]) == 0
+    parameters = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
+    assert "out" not in parameters["parameters"]
+    sweep = JudgedSweep(folder / "dispersion", 2).add(0)
+    words = ["study", "run", str(folder / "study.toml")]
+    capsys.readouterr()
+
+    assert main(words) == 2
+    manifest = sweep.path
+    assert f"gmat-sweep resume {manifest}" in capsys.readouterr().err
+    sweep.add(1)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert f"{manifest} already holds a sweep. All its runs are done: see" in told
+    assert f"gmat-sweep show {manifest}`, or write to another folder." in told
 
 
 def test_nothing_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
