@@ -120,7 +120,7 @@ def test_the_artifact_pages_show_the_summary_and_the_failures(
 ) -> None:
     """The Markdown is a page with a table of quantities; the failures are grouped by cause."""
     artifacts = server.artifacts(flow_run)
-    page.set_viewport_size({"width": 1280, "height": 1300})
+    page.set_viewport_size({"width": 1400, "height": 1300})
     page.goto(
         f"{server.root}/artifacts/artifact/{artifacts['injection-monte-carlo-summary']['id']}"
     )

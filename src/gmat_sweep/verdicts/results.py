@@ -132,10 +132,15 @@ class RequirementVerdict:
         if needed is None:
             return ""
         if "runs" in needed:
+            most = int(needed["allowed"])
+            with_most = (
+                f"with {most} violation{'s' * (most > 1)} or fewer"
+                if most
+                else "without a violation"
+            )
             return (
                 f"if {share(needed['rate'])} is the truth, a new sample of {needed['runs']} runs "
-                f"passes with {needed['allowed']} violations or fewer, "
-                f"{10 * needed['power']:.3g} times in 10"
+                f"passes {with_most}, {10 * needed['power']:.3g} times in 10"
             )
         return (
             f"PASS after {needed['without_violation']} more runs without a violation, "

@@ -664,6 +664,11 @@ class TestTelling:
 
         assert text.startswith("**Moved: 2 of 2 quantities.")
         assert re.search(r"mean shifted by more than 4 standard errors, or one of whose runs", text)
+        assert "\nOnly runs that are ok in both nights are in this table.\n" in text
+        assert (
+            "\nOnly runs that are ok are in this table."
+            in replace(told, paired=False).to_markdown()
+        )
 
     def test_no_rate_is_told_of_nights_without_runs(
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]

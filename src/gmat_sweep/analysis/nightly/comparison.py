@@ -115,6 +115,9 @@ class NightComparison:
         if self.quantities:
             heading = "## At the end of the run, tonight minus last night"
             parts += [heading, _quantity_table(self, narrow=narrow)]
+            # Numbers of survivors say so: failures may depend on what was varied.
+            whose = "that are ok in both nights" if self.paired else "that are ok"
+            parts.append(f"Only runs {whose} are in this table.")
             parts.append(_rule(self.rule, self.design, paired=self.paired))
         parts += _unreadable("tonight", self.unreadable_tonight)
         parts += _unreadable("last night", self.unreadable_last_night)
