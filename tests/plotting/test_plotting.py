@@ -386,7 +386,8 @@ def test_angles_around_zero_have_neighbouring_colours(tmp_path: Path, ax: Axes) 
 
     def drawn(kind: str) -> list[float]:
         grid = sweep_corner(frame, ["a", "b"], "Sat.EarthMJ2000Eq.RAAN", kind=kind, axes=_axes(2))
-        return [float(each) for each in np.asarray(_points(grid[1, 0]).get_array())]
+        colours: list[float] = np.asarray(_points(grid[1, 0]).get_array()).tolist()
+        return colours
 
     assert drawn("scatter") == pytest.approx([-0.2, 0.4, 0.1])
     # The mean of 359.8 and 0.4 on the circle is 0.1, not 180.1.
