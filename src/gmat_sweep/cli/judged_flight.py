@@ -144,7 +144,7 @@ def asked_of(arguments: argparse.Namespace) -> Asked | None:
 
 
 def _most_by_default() -> int:
-    """Return how many runs a campaign has at most when nobody says how many."""
+    """Return how many runs a sweep that grows has at most when nobody says how many."""
     from gmat_sweep.sweep.until import MOST_BY_DEFAULT
 
     return MOST_BY_DEFAULT

@@ -34,7 +34,7 @@ __all__ = ["anytime_judge", "verify_until"]
 def anytime_judge(
     requirements: Requirements | str | Path | Sequence[Requirement | Mapping[str, Any]],
 ) -> Judge:
-    """Return the judge of a campaign that is looked at after each batch.
+    """Return the judge of a sweep that is looked at after each batch.
 
     Its plan is ``anytime``, unless the requirements say another: `grow_until_decided` refuses that.
 
@@ -97,11 +97,11 @@ def verify_until(
     out : str or Path, optional
         The sweep folder. By default a temporary one that lives as long as the returned verdicts.
     resume : bool
-        Go on with the campaign in `out`, if there is one: what is missing or failed otherwise than
-        in the mission is flown, and it grows further.
+        Go on with the sweep in `out`, if there is one: what is missing or failed otherwise than in
+        the mission is flown, and it grows further.
     allow_failed : bool
         Grow although runs failed otherwise than in the mission, such as of a killed worker. Without
-        it the campaign ends there as INCONCLUSIVE.
+        it the sweep ends there as INCONCLUSIVE.
     on_look : callable, optional
         Called with the verdicts after each look.
     backend, postprocess, progress, fsync_each, fsync_batch
@@ -118,7 +118,7 @@ def verify_until(
     Raises
     ------
     SweepConfigError
-        The campaign cannot be started as asked, or a requirement is on what no run of the mission
+        The sweep cannot be started as asked, or a requirement is on what no run of the mission
         has; no run has been started.
 
     Notes
@@ -162,7 +162,7 @@ def verify_until(
         if not resume:
             raise SweepConfigError(
                 f"{path} already holds a sweep. {how_to_finish(path)} With resume=True this "
-                "campaign goes on there."
+                "call goes on there."
             )
         with pool_or_own(backend) as pool:
             begun = Sweep.from_manifest(

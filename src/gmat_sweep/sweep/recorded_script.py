@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSION_ABSOLUTE_KEY",
     "MISSION_PATH_KEY",
-    "campaign_command",
+    "growth_command",
     "how_to_finish",
     "named_or_recorded",
     "no_option",
@@ -148,10 +148,10 @@ def how_to_finish(path: Path) -> str:
     except (OSError, GmatSweepError):
         doctor = shlex.join(["gmat-sweep", "doctor", no_option(path)])
         return f"See with `{doctor}` what is in it, or write to another folder."
-    if campaign := campaign_command(manifest, path):
+    if command := growth_command(manifest, path):
         return (
-            f"It is a campaign: go on with `{campaign}`, where FILE has its requirements, or write "
-            "to another folder."
+            f"Let it grow until it is decided with `{command}`, where FILE has its requirements, "
+            "or write to another folder."
         )
     has_failed = any(entry.status == "failed" for entry in manifest.latest().values())
     if recorded_count(manifest) >= planned_count(manifest) and not has_failed:
@@ -163,10 +163,10 @@ def how_to_finish(path: Path) -> str:
     )
 
 
-def campaign_command(manifest: Manifest, path: str | Path) -> str:
-    """Return the shell command that goes on with a campaign; empty if the sweep is none.
+def growth_command(manifest: Manifest, path: str | Path) -> str:
+    """Return the shell command that lets a sweep grow until its requirements are decided.
 
-    A campaign was begun to be judged at any time, and grows until it is decided.
+    Empty if it was not begun to be judged at any time.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Grow a Monte Carlo sweep until its requirements are decided.
 
 The campaign is judged after each batch by the plan ``anytime``, which stays right however often one
-looks. Looks change no draw: the runs of a campaign that stopped early are the first runs of one
-that did not.
+looks. Looks change no draw: the runs of a sweep that stopped early are the first runs of one that
+did not.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BY_DEFAULT", "batch_of", "grow_until_decided", "least_runs"]
 
 MOST_BY_DEFAULT = 10_000
-"""How many runs a campaign has at most when nobody says how many."""
+"""How many runs such a sweep has at most when nobody says how many."""
 
 # Passes of fewer runs spend more on being started than on runs.
 _LEAST_BATCH = 50
