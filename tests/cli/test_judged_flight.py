@@ -64,6 +64,8 @@ def fly(monkeypatch: pytest.MonkeyPatch) -> Callable[..., RecordedAtOnce]:
         (44, "ok", {}, (), 8),
         (45, "ok", dict.fromkeys(range(20), "mission"), ("--max-failed", "3"), 7),
         (9, "ok", dict.fromkeys(range(9), "mission"), (), 7),
+        # Broken workers change nothing about FAIL.
+        (45, "ok", dict.fromkeys(range(20), "mission") | {44: "worker"}, ("--max-failed", "0"), 7),
         (45, "strict", {3: "mission"}, (), 9),
         # What a resume would tell comes before INCONCLUSIVE, as it does without requirements.
         (9, "ok", dict.fromkeys(range(9), "worker"), (), 5),

@@ -14,7 +14,7 @@ import pytest
 from cli_sweeps import SCRIPT
 from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.manifest import Manifest
+from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.plans.plan import random_plan
 from gmat_sweep.spec import FailureKind, RunSpec
 from gmat_sweep.sweep import Sweep
@@ -228,6 +228,25 @@ def test_what_cannot_grow_is_refused_before_a_run(
             act()
     assert flown.passes == []
     assert not (tmp_path / "manifest.jsonl").exists()
+
+
+def test_files_are_looked_at_once_however_many_batches_there_are(
+    fly: Callable[..., RecordedAtOnce], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else growth by small batches hashes every file again for each of them."""
+    fly({30: "mission", 80: "mission"})
+    seen: list[int] = []
+
+    def looked(entry: ManifestEntry, folders: object) -> list[str]:
+        seen.append(entry.run_id)
+        return []
+
+    monkeypatch.setattr("gmat_sweep.folder.run_files.damage", looked)
+
+    grown(new(tmp_path, 20), batch=10, max_runs=100)
+    assert seen == []
+    grown(again(tmp_path), batch=10)
+    assert seen == [run_id for run_id in range(100) if run_id not in (30, 80)]
 
 
 def test_a_batch_is_a_twentieth_of_what_can_pass_and_fifty_at_least() -> None:
