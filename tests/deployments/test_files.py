@@ -23,11 +23,14 @@ from prefect.utilities.callables import parameter_schema
 
 from gmat_sweep.cli import prefect_worker
 from gmat_sweep.cli.parser import make_parser
-from gmat_sweep.flow import final_state, interruption
+from gmat_sweep.flow import final_state, interruption, judgement
 from gmat_sweep.flows import gmat_sweep_flow, nightly, nightly_dispersion
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from gmat_sweep.study import read_study
 from gmat_sweep.study.starting import begin
+from gmat_sweep.sweep.until import least_runs
+from gmat_sweep.verdicts.declared import refuse_undeclared
+from gmat_sweep.verdicts.reading import load_requirements
 from repository import PROJECT
 
 FLOWS: list[Flow[Any, Any]] = [gmat_sweep_flow, nightly_dispersion]
@@ -87,6 +90,13 @@ class TestDeployments:
         assert parameters.keys() == {"study"}
         assert not Path(parameters["study"]).is_absolute()
         assert read_study(PROJECT / parameters["study"]) == read_study(tmp_path / "study.toml")
+
+    def test_verify_flies_until_requirements_are_decided_that_its_mission_can_answer(self) -> None:
+        parameters = DEPLOYMENTS["verify"]["parameters"]
+        required = load_requirements(PROJECT / parameters["requirements"])
+
+        assert parameters["max_runs"] > least_runs(required)
+        refuse_undeclared(required, PROJECT / parameters["mission"], end_state=True, hook=None)
 
     def test_nothing_is_pulled(self) -> None:
         assert PREFECT_FILE["pull"] == []
@@ -190,6 +200,9 @@ class TestAutomations:
             "CompletedWithFailures",
             "TooManyFailedRuns",
             "Incomplete",
+            "Inconclusive",
+            "RequirementFailed",
+            "NotApplicable",
             "Interrupted",
             "Moved",
         }
@@ -209,7 +222,10 @@ class TestAutomations:
         trigger = EventTrigger.model_validate(AUTOMATIONS[name]["trigger"])
         resource = Resource({"prefect.resource.id": f"prefect.flow-run.{uuid4()}"})
 
-        if trigger.covers_resources(Resource({"prefect.resource.id": "gmat-sweep.nightly.m"}), []):
+        own = ("gmat-sweep.nightly.m", "gmat-sweep.requirement.m.apogee")
+        if any(
+            trigger.covers_resources(Resource({"prefect.resource.id": each}), []) for each in own
+        ):
             assert not trigger.covers_resources(resource, [])
             return
         for flow in FLOWS:
@@ -218,7 +234,7 @@ class TestAutomations:
         for other in ("etl", "my-gmat-sweep", "gmat-sweep-report"):
             assert not trigger.covers_resources(resource, related_to(other, deployed_as="nightly"))
 
-    def test_the_events_waited_for_are_those_that_nights_send(self) -> None:
+    def test_the_events_waited_for_are_those_that_nights_and_verdicts_send(self) -> None:
         expected = {
             event
             for each in AUTOMATIONS.values()
@@ -226,7 +242,11 @@ class TestAutomations:
             if not event.startswith("prefect.")
         }
 
-        assert expected == {nightly.FINISHED_EVENT, nightly.MOVED_EVENT}
+        assert expected == {
+            nightly.FINISHED_EVENT,
+            nightly.MOVED_EVENT,
+            judgement.EVENTS["FAIL"],
+        }
 
 
 class TestCompose:

@@ -172,6 +172,10 @@ class TestRequirements:
                 {"requirements": REQUIRED, "max_runs": 9, "plan": "fixed"},
                 "max_runs: by the plan fixed",
             ),
+            (
+                {"requirements": {"plan": "fixed", "requirement": REQUIRED}, "max_runs": 9},
+                "max_runs: by the plan fixed",
+            ),
             ({"requirements": REQUIRED, "max_runs": 9, "n": 10}, "max_runs: it is 9, less than n"),
             ({"requirements": REQUIRED}, "n: a monte_carlo sweep needs"),
             ({"requirements": Path("/nowhere/r.toml")}, "requirements: /nowhere/r.toml cannot be"),
@@ -237,14 +241,19 @@ class TestRequirements:
 
         assert Judgement.of(loaded(requirements), asked).first_batch == first
 
-    def test_a_sweep_that_grows_is_judged_at_any_time_whatever_a_file_says(self) -> None:
-        required = loaded({"plan": "fixed", "requirement": REQUIRED})
-
-        for given, plan in (
-            ({}, "fixed"),
+    @pytest.mark.parametrize("own", [None, "fixed", "anytime"])
+    def test_the_plan_is_the_parameters_or_the_files_and_anytime_of_a_sweep_that_grows(
+        self, own: str | None
+    ) -> None:
+        required = loaded({"plan": own, "requirement": REQUIRED})
+        cases: list[tuple[dict[str, Any], str | None]] = [
+            # None: a sweep that is resumed has its own.
+            ({}, own),
             ({"plan": "anytime"}, "anytime"),
+            ({"plan": "fixed"}, "fixed"),
             ({"max_runs": 9}, "anytime"),
-        ):
-            asked = parameters(Path("out"), **given)
-            assert Judgement.of(required, asked).plan == plan
-            assert Judgement.of(required, asked).record["plan"] == plan
+        ]
+
+        for given, plan in cases:
+            judgement = Judgement.of(required, parameters(Path("out"), **given))
+            assert (judgement.plan, judgement.record["plan"]) == (plan, plan or "fixed")

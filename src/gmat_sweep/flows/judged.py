@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 
@@ -15,7 +15,7 @@ from gmat_sweep.sweep.until import batch_of, grow_until_decided
 from gmat_sweep.verdicts.chosen import verification_record
 from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.judging import Judge
-from gmat_sweep.verdicts.planning import runs_needed
+from gmat_sweep.verdicts.prospects import outlook
 from gmat_sweep.verdicts.reading import load_requirements
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.flows import parameters as of
     from gmat_sweep.sweep import Sweep
-    from gmat_sweep.verdicts.requirement import Requirements
+    from gmat_sweep.verdicts.requirement import PlanName, Requirements
     from gmat_sweep.verdicts.results import Verdicts
 
 __all__ = ["Judgement", "loaded"]
@@ -52,21 +52,21 @@ class Judgement:
     ----------
     required : Requirements
         What the mission must do.
-    plan : {"fixed", "anytime"}
-        By which rule.
+    plan : {"fixed", "anytime"} or None
+        By which rule; None: what the sweep was started with, or else ``fixed``.
     max_runs, batch : int or None
         As the parameters.
     """
 
     required: Requirements
-    plan: Literal["fixed", "anytime"]
+    plan: PlanName | None
     max_runs: int | None
     batch: int | None
 
     @classmethod
     def of(cls, required: Requirements, parameters: of.SweepParameters) -> Judgement:
         """Return the judgement that parameters ask for."""
-        plan = parameters.plan or required.plan or "fixed"
+        plan = parameters.plan or required.plan
         return cls(
             required=required,
             # A sweep that grows is looked at again and again, whatever a file says of others.
@@ -77,8 +77,8 @@ class Judgement:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the manifest's header says of it."""
-        return verification_record(self.required, self.plan)
+        """What the header of a new sweep says of it."""
+        return verification_record(self.required, self.plan or "fixed")
 
     @property
     def first_batch(self) -> int | None:
@@ -117,19 +117,17 @@ class Judgement:
 
     def _doubts(self, sweep: Sweep) -> list[str]:
         """Return which requirements these runs cannot show, however they end."""
-        if kind_of(sweep.parameter_spec) != "monte_carlo":
-            return []
-        most = self.max_runs or len(sweep.runs)
-        least = {
-            each.name: runs_needed(each.level, each.confidence, plan=self.plan)
+        said = {
+            each.name: outlook(
+                each,
+                plan=self.plan or "fixed",
+                most=self.max_runs or len(sweep.runs),
+                design=kind_of(sweep.parameter_spec).replace("_", "-"),
+                independent=self.required.sample is not None,
+            )
             for each in self.required.requirements
-            if each.level is not None
         }
-        return [
-            f"{name}: {most} runs cannot show this; at least {count} are needed"
-            for name, count in least.items()
-            if count > most
-        ]
+        return [f"{name}: {doubt}" for name, doubt in said.items() if doubt]
 
     def refuse_undeclared(self, sweep: Sweep) -> None:
         """Refuse requirements on what no run of a sweep will have.

@@ -16,7 +16,6 @@ from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import Plan, grid_plan, samples_plan
 from gmat_sweep.plans.notation import parse_grid, parse_perturb, read_samples, texts_by_name
 from gmat_sweep.study.planning import OpenStudy, opened_study, options_of
-from gmat_sweep.study.requirements import plan_of
 from gmat_sweep.sweep import Sweep
 from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
@@ -179,7 +178,7 @@ def _with_study(parameters: SweepParameters, opened: OpenStudy) -> SweepParamete
         mission=opened.script,
         settings=opened.study.run,
         max_failed=parameters.max_failed or opened.study.run.max_failed,
-        plan=None if opened.requirements is None else plan_of(opened.study, opened.requirements),
+        plan=None if opened.requirements is None else opened.requirements.plan,
         max_runs=opened.study.max_runs,
         batch=opened.study.batch,
     )
@@ -213,10 +212,10 @@ def _refuse_unfit(parameters: SweepParameters, required: Requirements | None) ->
             f"max_runs: runs of the kind {kind} are not independent draws, so no number of them "
             "decides. Choose monte_carlo, or leave it out."
         )
-    if parameters.plan == "fixed":
+    if (parameters.plan or required.plan) == "fixed":
         raise SweepConfigError(
-            "max_runs: by the plan fixed the sweep has n runs, however they end. Choose anytime, "
-            "or leave one of them out."
+            "max_runs: by the plan fixed the sweep has n runs, however they end. Give the plan "
+            "anytime, or leave max_runs out."
         )
     if parameters.n is not None and parameters.n > parameters.max_runs:
         raise SweepConfigError(
