@@ -334,6 +334,136 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
     assert sorted((server.home / "nights" / "leo").glob("2*")) == nights
 
 
+REQUIRED = """
+[[requirement]]
+name = "perigee"
+column = "Sat.Earth.RadPer"
+limit = "> 6628"
+unit = "km"
+probability = 0.9
+
+[[requirement]]
+name = "apogee"
+column = "Sat.Earth.RadApo"
+within = [41164.0, 43164.0]
+unit = "km"
+probability = 0.9
+
+[[requirement]]
+name = "no-trim-burn"
+column = "Sat.Earth.RadApo"
+target = 42164.0
+tolerance = 300.0
+unit = "km"
+probability = 0.9
+"""
+
+
+def test_verdicts_of_a_study_are_its_state_its_artifacts_and_its_events(
+    server: LocalServer,
+) -> None:
+    """One requirement passes, one fails, one is undecided; a retry flies nothing and says so."""
+    study = server.home / "judged.toml"
+    text = (server.home / "examples" / "injection.toml").read_text()
+    for was, is_now in (("injection.script", "examples/injection.script"), ("n = 50", "n = 30")):
+        assert was in text
+        text = text.replace(was, is_now)
+    # Without the epoch, which is dispersed in the example: these are the draws of the docs.
+    lines = [line for line in text.splitlines() if "Sat.Epoch" not in line]
+    study.write_text("\n".join(lines) + REQUIRED)
+
+    flow_run_id = server.start("study", study="judged.toml")
+    flow_run = server.ended(flow_run_id)
+    [folder] = (server.home / "sweeps").glob("judged-study-*")
+    verdicts = json.loads((folder / "verdicts.json").read_text())
+    assert {each["name"]: each["verdict"] for each in verdicts["requirements"]} == {
+        "perigee": "PASS",
+        "apogee": "INCONCLUSIVE",
+        "no-trim-burn": "FAIL",
+    }
+    assert (flow_run["state_type"], flow_run["state_name"]) == ("FAILED", "RequirementFailed")
+    assert flow_run["state"]["message"] == (
+        "FAIL: 1 of 3 requirements is not met: no-trim-burn (15 of 30 violate; at least 36.9 % do, "
+        "with 90 % confidence (p_fail 3.56e-08)). 30 of 30 runs ok"
+    )
+    artifacts = server.artifacts(flow_run_id)
+    markdown = artifacts["injection-verdicts"]["data"]
+    for said in ("**FAIL**: 1 of 3", "91 new runs", "apogee, run 13:", f"replay {folder}"):
+        assert said in markdown
+    worst = json.loads(artifacts["injection-worst"]["data"])
+    assert [(row["requirement"], row["run"]) for row in worst[10:21:10]] == [
+        ("apogee", 13),
+        ("no-trim-burn", 13),
+    ]
+    wanted = {"filter": {"event": {"prefix": ["gmat-sweep.requirement."]}}}
+    events = wait_for(
+        lambda: (
+            found if len(found := server.post("/events/filter", wanted)["events"]) == 3 else None
+        )
+    )
+    assert {each["resource"]["prefect.resource.id"]: each["event"] for each in events} == {
+        f"gmat-sweep.requirement.injection.{name}": f"gmat-sweep.requirement.{event}"
+        for name, event in (
+            ("perigee", "passed"),
+            ("apogee", "inconclusive"),
+            ("no-trim-burn", "failed"),
+        )
+    }
+    for event in events:
+        related = {each["prefect.resource.id"] for each in event["related"]}
+        assert f"prefect.flow-run.{flow_run_id}" in related
+        assert event["payload"]["manifest"] == str(folder / "manifest.jsonl")
+
+    server.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
+    wait_for(lambda: server.flow_run(flow_run_id)["run_count"] == 2)
+    assert server.ended(flow_run_id)["state_name"] == "RequirementFailed"
+    assert len(entry_lines(folder)) == 30
+
+
+def test_verify_flies_until_it_is_decided_and_goes_on_when_it_is_retried(
+    server: LocalServer,
+) -> None:
+    """`prefect deployment run gmat-sweep/verify`; stopped in the middle and retried; mistakes."""
+    folder = server.home / "verified"
+    requirements = server.home / "requirements.toml"
+    requirements.write_text(REQUIRED.split("\n\n", maxsplit=1)[0])
+    flow_run_id = server.start(
+        "verify",
+        requirements="requirements.toml",
+        seed=42,
+        batch=10,
+        out="verified",
+        settings={"workers": 1},
+    )
+    wait_for(lambda: len(entry_lines(folder)) >= 12, 120)
+    last = LastPass.of(folder)
+    assert last is not None
+    psutil.Process(last.process).terminate()
+    assert server.ended(flow_run_id)["state_type"] != "COMPLETED"
+    recorded = len(entry_lines(folder))
+    assert recorded < 30
+
+    server.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
+    wait_for(lambda: server.flow_run(flow_run_id)["run_count"] == 2)
+    ended = server.ended(flow_run_id)
+    # The least number for a PASS of 90 % is 29, so the third batch decides.
+    assert ended["state"]["message"] == "PASS: the requirement is met. 30 of 30 runs ok"
+    assert ended["name"] == "injection until decided, 10000 runs at most"
+    assert Counter(line["run_id"] for line in entry_lines(folder)) == dict.fromkeys(range(30), 1)
+    artifacts = server.artifacts(flow_run_id)
+    assert artifacts["injection-evidence"]["data"] == 100
+    assert "PASS after 30 runs" in artifacts["injection-evidence"]["description"]
+    assert "(reached after 29 runs)" in artifacts["injection-verdicts"]["data"]
+
+    requirements.write_text(requirements.read_text().replace("Sat.Earth.RadPer", "Sat.RadPer"))
+    ran = server.prefect(
+        *("deployment", "run", "gmat-sweep/verify"),
+        *("--param", "requirements=requirements.toml", "--watch"),
+    )
+    assert ran.returncode != 0
+    assert "Failed" in ran.stdout + ran.stderr
+
+
 VARIED = [
     "Sat: covariance of cartesian in RIC from state.opm",
     "Sat.DryMass: truncnorm 850.0, 20.0, 800.0, 860.0",

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from prefect import flow
 
+import gmat_sweep
 from gmat_sweep import Manifest, SweepConfigError, lazy_multiindex
 from gmat_sweep.errors import SweepFailedError
 from gmat_sweep.flow.backlog import wait_until_recorded
@@ -83,6 +84,59 @@ def test_parameters_that_make_no_sweep_are_raised_as_the_error_that_says_so(
 
     with pytest.raises(SweepConfigError, match="vary: nothing is varied"):
         called(campaign)
+
+
+def test_a_campaign_is_one_flow_run_and_goes_on_where_it_was(
+    leo_short: Path, tmp_path: Path, pool: gmat_sweep.LocalJoblibPool
+) -> None:
+    """Batches of one sweep, judged after each; a later flow run allows more of them."""
+    out = tmp_path / "out"
+    required = [{"name": "low", "column": "Sat.X", "limit": "< 8000", "probability": 0.9}]
+    asked: dict[str, Any] = {"requirements": required, "out": out, "settings": SETTINGS}
+
+    def campaign() -> tuple[SweepOutcome, SweepOutcome]:
+        begun = gmat_sweep_flow(
+            leo_short, vary=["Sat.SMA=normal:7000:5"], seed=1, max_runs=5, batch=3, **asked
+        )
+        return begun, gmat_sweep_flow(resume=True, max_runs=7, batch=2, **asked)
+
+    def look() -> None:
+        home = Path(os.environ["PREFECT_HOME"])
+        select = "select id from flow_run where parameters like ? and name like ?"
+        for name, runs in (("%until decided, 5 runs at most", 5), ("out resume", 2)):
+            ((flow_run,),) = rows_of(home, select, f"%{out}%", name)
+            assert wait_until_recorded(UUID(flow_run), runs) == runs
+            artifacts = "select key, data from artifact where flow_run_id = ? and type = 'progress'"
+            shown = dict(rows_of(home, artifacts, flow_run))
+            assert shown.keys() == {"leo-short-evidence", "leo-short-monte-carlo-progress"}
+            assert float(shown["leo-short-monte-carlo-progress"]) == 100
+            assert 0 < float(shown["leo-short-evidence"]) < 100
+
+    begun, gone_on = called(campaign, recorded=look)
+
+    assert (begun.planned, begun.ok, gone_on.planned, gone_on.ok) == (5, 5, 7, 7)
+    for outcome, most in ((begun, 5), (gone_on, 7)):
+        assert outcome.verdicts is not None
+        assert (outcome.verdicts.verdict, outcome.verdicts.plan) == ("INCONCLUSIVE", "anytime")
+        assert (outcome.verdicts.prefix, outcome.verdicts.chosen_after) == (most, False)
+        assert f"low (0 of {most} violate; " in outcome.verdicts.headline
+        assert outcome.verdicts.headline.endswith("max_runs allows no more")
+    header = Manifest.load(out / "manifest.jsonl")
+    assert header.run_count == 3
+    assert header.extra["verification"]["plan"] == "anytime"
+    # Independently of batches: the same seven draws in one sweep, judged by the shell's way.
+    gmat_sweep.monte_carlo(
+        leo_short,
+        n=7,
+        perturb={"Sat.SMA": ("normal", 7000, 5)},
+        seed=1,
+        out=tmp_path / "fresh",
+        backend=pool,
+        progress=False,
+    )
+    of_all = gmat_sweep.judge(tmp_path / "fresh", required, "anytime")["low"]
+    assert gone_on.verdicts is not None
+    assert gone_on.verdicts["low"].to_dict() == of_all.to_dict()
 
 
 def test_a_sweep_in_a_flow_has_its_runs_in_its_own_flow_run_below_the_callers(

@@ -132,13 +132,17 @@ class Evidence:
     def __init__(self, flow_run_id: UUID, mission: Path) -> None:
         key = f"{slug(mission.stem)}-evidence"
         self.artifact = ProgressArtifact(flow_run_id, key, 0.0, _NO_LOOK)
+        self._told = ""
 
     def show(self, verdicts: Verdicts) -> None:
         """Show the verdicts of a look, in the log of the flow run, too."""
         said = "; ".join(map(_evidence_of, verdicts.requirements))
         told = f"{verdicts.verdict} after {verdicts.prefix} runs: {said}"
         self.artifact.show(100.0 * share_decided(verdicts), f"Evidence for a verdict. {told}")
-        get_run_logger().info("%s", told)
+        # A sweep that goes on is looked at before it flies, and anew if nothing was missing.
+        if told != self._told:
+            self._told = told
+            get_run_logger().info("%s", told)
 
 
 def share_decided(verdicts: Verdicts) -> float:

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.markdown import narrow_tables, plain, table
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, plain, table
 from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.folder.layout import VERDICTS_DATA_NAME, VERDICTS_TEXT_NAME
@@ -319,14 +319,15 @@ class Verdicts:
         if self.verdict == "PASS":
             return f"the {count} requirements are met" if count > 1 else "the requirement is met"
         at_fault = [each for each in self.requirements if each.verdict == self.verdict]
-        if self.verdict == "INCONCLUSIVE" and self.reason:
-            return self.reason
         words = {"FAIL": "not met", "INCONCLUSIVE": "not decided"}.get(self.verdict, "not judged")
         told = "; ".join(f"{each.name} ({each.text})" for each in at_fault[:_NAMED])
         more = f", and {len(at_fault) - _NAMED} more" if len(at_fault) > _NAMED else ""
         are = "is" if len(at_fault) == 1 else "are"
+        if not at_fault:
+            return self.reason
         of_all = "the requirement" if count == 1 else f"{len(at_fault)} of {count} requirements"
-        return f"{of_all} {are} {words}: {told}{more}"
+        why = f"; {self.reason}" if self.reason else ""
+        return f"{of_all} {are} {words}: {told}{more}{why}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdicts as ``verdicts.json`` has them; every number is finite."""
@@ -374,7 +375,7 @@ class Verdicts:
         narrow : bool
             Whether tables are cut to what a page of Prefect's UI shows.
         """
-        parts = [f"**{self.verdict}**: {plain(self._grounds())}", self._table(narrow=narrow)]
+        parts = [f"**{self.verdict}**: {plain(self._grounds(), LONGEST_CAUSE)}", self._table(narrow=narrow)]
         if violating := self._violating_runs(narrow=narrow):
             parts += ["## Runs that violate", violating]
         parts += ["## How it was judged", self._facts()]
