@@ -68,6 +68,25 @@ def flow_run(server: LocalServer) -> str:
 
 
 @pytest.fixture(scope="module")
+def judged(server: LocalServer) -> str:
+    """A sweep that is shown not to meet one requirement of three, and undecided in another."""
+    required = [
+        {"name": "perigee", "column": "Sat.Earth.RadPer", "limit": "> 6628"},
+        {"name": "apogee", "column": "Sat.Earth.RadApo", "within": [41164, 43164]},
+        {"name": "no-trim-burn", "column": "Sat.Earth.RadApo", "target": 42164, "tolerance": 300},
+    ]
+    flow_run_id = server.start(
+        "verify",
+        requirements=[{**each, "unit": "km", "probability": 0.9} for each in required],
+        n=30,
+        max_runs=30,
+        seed=42,
+    )
+    assert server.ended(flow_run_id)["state_name"] == "RequirementFailed"
+    return flow_run_id
+
+
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """A page of a browser without a past."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -158,6 +177,39 @@ def test_at_1400_px_no_table_of_the_summary_is_cut_off_and_causes_can_be_read_wh
         if kind == "summary":
             expect(page.get_by_role("columnheader", name="95 %")).to_be_visible()
             assert page.evaluate(_TABLES_CUT_OFF) == []
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
+def test_the_pages_of_a_verdict_say_which_requirement_failed_and_by_which_runs(
+    server: LocalServer, judged: str, page: Page, ui: str, tmp_path: Path
+) -> None:
+    """Flow run, verdicts, worst runs and evidence, in both UIs at 1400 px."""
+    artifacts = server.artifacts(judged)
+    shown = {
+        "verdicts": ("1 of 3 requirements is not met: no-trim-burn", "no-trim-burn, run 13:"),
+        "worst": ("no-trim-burn, run 13:", "41109.744"),
+        "evidence": ("Evidence for a verdict. FAIL after 30 runs", "100%"),
+    }
+    page.set_viewport_size({"width": 1400, "height": 1300})
+    page.goto(f"{server.root}{ui}/runs/flow-run/{judged}")
+    expect(page.get_by_text("RequirementFailed").first).to_be_visible()
+    expect(page.get_by_text("injection until decided, 30 runs at most").first).to_be_visible()
+    picture(page, f"verdict-run{ui.replace('/', '-')}", tmp_path)
+    for kind, texts in shown.items():
+        page.goto(f"{server.root}{ui}/artifacts/artifact/{artifacts[f'injection-{kind}']['id']}")
+        for said in texts:
+            expect(page.get_by_text(said).first).to_be_visible()
+        # Meanwhile the page comes to rest.
+        picture(page, f"{kind}{ui.replace('/', '-')}", tmp_path)
+        if kind == "verdicts":
+            expect(page.get_by_role("columnheader", name="bound of p")).to_be_visible()
+            assert page.evaluate(_TABLES_CUT_OFF) == []
+    found = server.client.get("/deployments/name/gmat-sweep/verify").json()
+    page.goto(f"{server.root}{ui}/deployments/deployment/{found['id']}/run")
+    for said in ("What the mission must do", "How requirements are judged", "Fly until the"):
+        expect(page.get_by_text(said).first).to_be_visible()
+    # A field for a path, and no editor of JSON.
+    expect(page.locator("textarea", has_text="examples/requirements.toml").first).to_be_visible()
 
 
 def test_the_deployments_form_shows_the_parameters_with_their_descriptions(

@@ -375,7 +375,8 @@ class Verdicts:
         narrow : bool
             Whether tables are cut to what a page of Prefect's UI shows.
         """
-        parts = [f"**{self.verdict}**: {plain(self._grounds(), LONGEST_CAUSE)}", self._table(narrow=narrow)]
+        grounds = plain(self._grounds(), LONGEST_CAUSE)
+        parts = [f"**{self.verdict}**: {grounds}", self._table(narrow=narrow)]
         if violating := self._violating_runs(narrow=narrow):
             parts += ["## Runs that violate", violating]
         parts += ["## How it was judged", self._facts()]
