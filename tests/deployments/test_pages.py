@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -70,7 +71,7 @@ def flow_run(server: LocalServer) -> str:
 @pytest.fixture(scope="module")
 def judged(server: LocalServer) -> str:
     """A sweep that is shown not to meet one requirement of three, and undecided in another."""
-    required = [
+    required: list[dict[str, Any]] = [
         {"name": "perigee", "column": "Sat.Earth.RadPer", "limit": "> 6628"},
         {"name": "apogee", "column": "Sat.Earth.RadApo", "within": [41164, 43164]},
         {"name": "no-trim-burn", "column": "Sat.Earth.RadApo", "target": 42164, "tolerance": 300},
