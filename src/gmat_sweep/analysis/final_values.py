@@ -26,15 +26,22 @@ UNREADABLE = "unreadable"
 """Key in the result's ``attrs``: why a run's file could not be read, by run id."""
 
 _REPORT = "report__"
+# 2000-01-01 12:00, in nanoseconds of the type that epochs have in a file.
+_J2000_NS = 946_728_000_000_000_000
+# The worker's copy of a report's first epoch.
+_TIME = "time"
 
 
-def final_values(source: SweepSource) -> pd.DataFrame:
+def final_values(source: SweepSource, *, epochs: bool = False) -> pd.DataFrame:
     """Return the last numbers of every report of a sweep, run by run.
 
     Parameters
     ----------
     source : str, Path, Manifest or Sweep
         A sweep folder, its manifest, or a sweep that has run.
+    epochs : bool
+        Whether Gregorian epochs are among them, in seconds since 2000-01-01 12:00 of their own time
+        scale.
 
     Returns
     -------
@@ -69,7 +76,9 @@ def final_values(source: SweepSource) -> pd.DataFrame:
             continue
         position = len(run_ids)
         run_ids.append(entry.run_id)
-        for number, (column, value) in enumerate(_ends_of(entry, anchors, unreadable)):
+        for number, (column, value) in enumerate(
+            _ends_of(entry, anchors, unreadable, epochs=epochs)
+        ):
             places[column] = min(places.get(column, (entry.run_id, number)), (entry.run_id, number))
             values = columns.setdefault(column, array("d"))
             values.extend([math.nan] * (position - len(values)))
@@ -95,7 +104,7 @@ def final_values(source: SweepSource) -> pd.DataFrame:
 
 
 def _ends_of(
-    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
+    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str], *, epochs: bool
 ) -> Iterator[tuple[tuple[str, str], float]]:
     """Yield report, quantity and last value of each number in a run's reports."""
     for report, table in report_tables(entry, anchors, unreadable):
@@ -116,15 +125,25 @@ def report_tables(
         except (OSError, ValueError) as error:
             unreadable[entry.run_id] = str(error)
             continue
-        yield key.removeprefix(_REPORT), table
+        for name, value in _last_numbers(table, epochs=epochs):
+            yield (key.removeprefix(_REPORT), name), value
 
 
-def _last_numbers(table: pa.Table) -> Iterator[tuple[str, float]]:
+def _last_numbers(table: pa.Table, *, epochs: bool) -> Iterator[tuple[str, float]]:
     """Yield the numeric columns of a table with their last value, NaN if it is missing."""
     import pyarrow as pa
 
     for field in table.schema:
+        if epochs and pa.types.is_timestamp(field.type) and field.name != _TIME:
+            yield field.name, _last_epoch(table.column(field.name))
         if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
             column = table.column(field.name)
             value = column[-1].as_py() if len(column) else None
             yield field.name, float("nan") if value is None else float(value)
+
+
+def _last_epoch(column: pa.ChunkedArray) -> float:
+    import pyarrow as pa
+
+    value = column.cast(pa.timestamp("ns"))[-1].value if len(column) else None
+    return math.nan if value is None else (value - _J2000_NS) / 1e9
