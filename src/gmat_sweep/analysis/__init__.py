@@ -22,7 +22,9 @@ from gmat_sweep.analysis.nightly.comparing import compare_sweeps
 from gmat_sweep.analysis.nightly.comparison import NightComparison
 from gmat_sweep.analysis.nightly.failures import FailureChange
 from gmat_sweep.analysis.nightly.inputs import InputChange, InputHashes, input_hashes
-from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
+from gmat_sweep.analysis.nightly.requirement_changes import RequirementChange
+from gmat_sweep.analysis.nightly.rules import MaterialRule
+from gmat_sweep.analysis.nightly.shifts import QuantityShift
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate
 from gmat_sweep.analysis.report import FinalReport, QuantitySummary, sweep_report
 from gmat_sweep.analysis.runs_table import runs_table
@@ -36,10 +38,11 @@ __all__ = [
     "FinalReport",
     "InputChange",
     "InputHashes",
-    "MoveRule",
+    "MaterialRule",
     "NightComparison",
     "QuantityShift",
     "QuantitySummary",
+    "RequirementChange",
     "compare_sweeps",
     "final_values",
     "input_hashes",

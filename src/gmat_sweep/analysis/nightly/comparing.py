@@ -1,4 +1,4 @@
-"""Compare tonight's sweep with last night's: moved quantities, new failures, changed inputs.
+"""Compare tonight's sweep with another night's: moved quantities, new failures, changed inputs.
 
 Runs are paired by ``run_id`` if both nights gave them the same overrides. Otherwise a pair would be
 two different cases, and the distributions are compared instead. `NightComparison.paired` says which
@@ -7,62 +7,94 @@ of the two was done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.final_values import UNREADABLE, final_values
+from gmat_sweep.analysis.nightly.chance import drawn_shift, judged_together
 from gmat_sweep.analysis.nightly.comparison import NightComparison
 from gmat_sweep.analysis.nightly.failures import drawn_failures, paired_failures
+from gmat_sweep.analysis.nightly.goals import goals_met
 from gmat_sweep.analysis.nightly.inputs import InputHashes, input_changes
-from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift, drawn_shift, paired_shift
+from gmat_sweep.analysis.nightly.requirement_changes import requirement_changes
+from gmat_sweep.analysis.nightly.rules import MaterialRule
+from gmat_sweep.analysis.nightly.shifts import QuantityShift
+from gmat_sweep.analysis.nightly.sizes import paired_shift
 from gmat_sweep.analysis.outcomes import where_failed
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
 from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.independence import are_independent, design_name
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from gmat_sweep.manifest.entry import ManifestEntry
+    from gmat_sweep.verdicts.requirement import Requirement, Requirements
 
 __all__ = ["compare_sweeps"]
 
+# Such epochs are compared in seconds.
+_GREGORIAN = "Gregorian"
+
 
 def compare_sweeps(
-    tonight: SweepSource, last_night: SweepSource, *, rule: MoveRule | None = None
+    tonight: SweepSource,
+    other: SweepSource,
+    *,
+    rule: MaterialRule | None = None,
+    requirements: (
+        Requirements | str | Path | Sequence[Requirement | Mapping[str, Any]] | None
+    ) = None,
+    against: str = "last night",
 ) -> NightComparison:
     """Compare two sweeps of one mission, such as tonight's and last night's.
 
     Parameters
     ----------
-    tonight, last_night : str, Path, Manifest or Sweep
+    tonight, other : str, Path, Manifest or Sweep
         The sweeps: a folder, a manifest, or a sweep that has run.
-    rule : MoveRule, optional
-        When a quantity counts as moved; by default 4 standard errors of the mean, or one run by
-        more than one sigma, and never below a billionth of the quantity.
+    rule : MaterialRule, optional
+        When a quantity counts as moved; by default from a tenth of the other night's sigma between
+        the same runs, and beyond chance between two sets of draws.
+    requirements : Requirements, str, Path, or sequence, optional
+        Requirements as for `judge`; runs that violate one now, or no more, are told.
+    against : str
+        What the other night is called in a text: ``"last night"`` or ``"the baseline"``.
 
     Returns
     -------
     NightComparison
-        Differences are tonight minus last night. ``moved`` is for an event, ``to_markdown()`` for
-        a person, ``to_dict()`` for a program.
+        Differences are tonight minus the other night. ``moved`` is for an event, ``to_markdown()``
+        for a person, ``to_dict()`` for a program.
 
     Raises
     ------
     FileNotFoundError, ManifestCorruptError
         A manifest cannot be read.
     SweepConfigError
-        A `Manifest` was neither saved nor loaded, or an ``inputs.json`` is damaged.
+        A `Manifest` was neither saved nor loaded, or an ``inputs.json`` is damaged; the rule has a
+        size for a quantity that neither night reports, or in a unit that is none of its own; a
+        requirement is none.
 
     Notes
     -----
     Runs of the same ``run_id`` are paired, and only if every id that both nights have was given the
     same overrides. GMAT gives the same numbers for the same inputs, so another input causes any
-    difference of a pair. Independent draws differ anyway: their means are compared with Welch's
-    standard error, and their distributions by a Kolmogorov-Smirnov test that is as sure as the
-    rule's standard errors. Other designs than ``monte_carlo`` have no such error: where their runs
-    cannot be paired, nothing is judged. Each quantity is judged by itself; expect a false alarm in
-    one of 1 / `MoveRule.false_alarm` judgements of normal means.
+    difference of a pair, and what is judged is its size.
+
+    Independent draws differ anyway, and what is judged is chance: their means by Welch's t-test,
+    from eight runs on; their distributions by the test of Kolmogorov and Smirnov; failures,
+    violated requirements and missing values by Fisher's exact test. Holm's procedure judges all of
+    them together, so that `MaterialRule.false_alarms` holds for the night. Where one night has many
+    more runs, their means are tested over the first of them, a quarter more than the other's: of
+    very different numbers and a skewed distribution Welch's test is wrong too often. Other designs
+    than ``monte_carlo`` have no such tests: where their runs cannot be paired, nothing is judged.
 
     The interval of a change of failure rates is made as Newcombe does, from Clopper and Pearson's
     intervals in place of Wilson's: of paired runs, "Improved confidence
@@ -70,8 +102,8 @@ def compare_sweeps(
     Medicine 17 (1998), method 10; of others, "Interval estimation for the difference between
     independent proportions", in the same volume, method 10.
     """
-    rule = MoveRule() if rule is None else rule
-    new, old = RecordedSweep.of(tonight), RecordedSweep.of(last_night)
+    rule = MaterialRule() if rule is None else rule
+    new, old = RecordedSweep.of(tonight), RecordedSweep.of(other)
     ran_now, ran_before = (
         {entry.run_id: entry for entry in sweep.entries if entry.status in {"ok", "failed"}}
         for sweep in (new, old)
@@ -86,7 +118,36 @@ def compare_sweeps(
         failures = paired_failures(
             [ran_now[each] for each in common], [ran_before[each] for each in common], design
         )
-    ends_now, ends_before = final_values(new.manifest), final_values(old.manifest)
+    changes = (
+        ()
+        if requirements is None
+        else requirement_changes(
+            new, old, requirements, paired=not why_not, independent=are_independent(design)
+        )
+    )
+    ends = tuple(final_values(sweep.manifest, epochs=True) for sweep in (new, old))
+    _check_names(rule, {str(name) for each in ends for name in each.columns.get_level_values(1)})
+    goals = (goals_met(new, ends[0]), goals_met(old, ends[1]))
+    quantities = list(_shifts(ends, goals, rule, design, paired=not why_not))
+    tests = 0
+    if why_not:
+        others = [failures.pvalue, *(each.pvalue for each in changes)]
+        quantities, (of_failures, *of_changes), tests = judged_together(
+            quantities, others, rule.false_alarms
+        )
+        failures = replace(
+            failures,
+            adjusted_pvalue=of_failures,
+            beyond_chance=of_failures is not None and of_failures <= rule.false_alarms,
+        )
+        changes = tuple(
+            replace(
+                each,
+                adjusted_pvalue=pvalue,
+                beyond_chance=pvalue is not None and pvalue <= rule.false_alarms,
+            )
+            for each, pvalue in zip(changes, of_changes, strict=True)
+        )
     return NightComparison(
         tonight=new.path,
         last_night=old.path,
@@ -95,16 +156,30 @@ def compare_sweeps(
         common_runs=len(common),
         only_tonight=len(ran_now) - len(common),
         only_last_night=len(ran_before) - len(common),
-        quantities=tuple(_shifts(ends_now, ends_before, rule, design, paired=not why_not)),
+        quantities=tuple(quantities),
         failures=failures,
         inputs=input_changes(new, old),
         inputs_complete=all(InputHashes.read(sweep.folder) is not None for sweep in (new, old)),
-        unreadable_tonight=ends_now.attrs[UNREADABLE],
-        unreadable_last_night=ends_before.attrs[UNREADABLE],
+        unreadable_tonight=ends[0].attrs[UNREADABLE],
+        unreadable_last_night=ends[1].attrs[UNREADABLE],
         rule=rule,
         design=design,
         where_failed=where_failed(new.entries),
+        requirements=changes,
+        tests=tests,
+        against=against,
     )
+
+
+def _check_names(rule: MaterialRule, reported: Collection[str]) -> None:
+    """Refuse a size for a quantity that no run reports, which would be a size for nothing."""
+    for name in rule.quantities:
+        if name not in reported:
+            near = get_close_matches(name, reported, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SweepConfigError(
+                f"quantities: no run reports {name}.{hint} Name a column as the reports do."
+            )
 
 
 def _why_not_paired(pairs: Sequence[tuple[ManifestEntry, ManifestEntry]]) -> str:
@@ -125,25 +200,47 @@ def _same(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def _shifts(
-    tonight: pd.DataFrame, last: pd.DataFrame, rule: MoveRule, design: str, *, paired: bool
+    ends: tuple[pd.DataFrame, ...],
+    goals: tuple[pd.DataFrame, ...],
+    rule: MaterialRule,
+    design: str,
+    *,
+    paired: bool,
 ) -> Iterable[QuantityShift]:
-    import numpy as np
-
+    """Yield each quantity of either night, tonight's in the order of its mission first."""
+    tonight, last = ends
+    columns = tonight.columns.append(last.columns.difference(tonight.columns, sort=False))
     if paired:
         both = tonight.index.intersection(last.index).sort_values()
-        tonight, last = tonight.loc[both], last.loc[both]
-    columns = tonight.columns.append(last.columns.difference(tonight.columns, sort=False))
-    run_ids = tonight.index.to_numpy()
+        ends, goals = (tuple(each.loc[both] for each in frames) for frames in (ends, goals))
     reports, quantities = (columns.get_level_values(level) for level in ("report", "quantity"))
-    for report, quantity in zip(reports, quantities, strict=True):
-        now, before = (
-            ends[report, quantity].to_numpy()
-            if (report, quantity) in ends.columns
-            else np.full(len(ends), np.nan)
-            for ends in (tonight, last)
-        )
-        unit, sure = unit_of(quantity), are_independent(design)
+    for column in zip(reports, quantities, strict=True):
+        report, quantity = column
+        now, before = (_column(frame, column) for frame in ends)
+        unit = "s" if quantity.endswith(_GREGORIAN) else unit_of(quantity)
+        has_goals = any(column in frame.columns for frame in goals)
+        met = (_column(goals[0], column), _column(goals[1], column)) if has_goals else None
         if paired:
-            yield paired_shift(report, quantity, unit, run_ids, now, before, rule, independent=sure)
+            yield paired_shift(
+                report, quantity, unit, ends[0].index.to_numpy(), now, before, rule, goals=met
+            )
         else:
-            yield drawn_shift(report, quantity, unit, now, before, rule, independent=sure)
+            yield drawn_shift(
+                report,
+                quantity,
+                unit,
+                now,
+                before,
+                goals=met,
+                independent=are_independent(design),
+            )
+
+
+def _column(frame: pd.DataFrame, column: tuple[str, str]) -> NDArray[np.float64]:
+    """Return a column, without a value where the night has no such column."""
+    import numpy as np
+
+    if column not in frame.columns:
+        return np.full(len(frame), np.nan)
+    values: NDArray[np.float64] = frame[column].to_numpy()
+    return values

@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.markdown import LONGEST_CAUSE, narrow_tables, number, plain, table
+from gmat_sweep.analysis.markdown import LONGEST_CAUSE, number, plain, table
 from gmat_sweep.analysis.nightly.failures import FailureChange
 from gmat_sweep.analysis.nightly.inputs import InputChange
-from gmat_sweep.analysis.nightly.shifts import MoveRule, QuantityShift
+from gmat_sweep.analysis.nightly.quantity_text import quantity_parts
+from gmat_sweep.analysis.nightly.requirement_changes import RequirementChange
+from gmat_sweep.analysis.nightly.rules import MaterialRule
+from gmat_sweep.analysis.nightly.shifts import FIGURES, QuantityShift
 from gmat_sweep.analysis.outcomes import run_list
-from gmat_sweep.plans.independence import INDEPENDENT, are_independent, no_independent_draws
+from gmat_sweep.plans.independence import INDEPENDENT, no_independent_draws
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
@@ -26,19 +29,16 @@ _MOST_ROWS = 40
 _CLUSTERS_SHOWN = 3
 _HASH_LENGTH = 64
 _HASH_SHOWN = 12
-_VERDICTS = (
-    "moved", "changed", "within tolerance", "equal", "not moved", "not judged", "no data",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class NightComparison:
-    """Tonight's sweep against last night's.
+    """Tonight's sweep against another night's, such as last night's or the baseline.
 
     Attributes
     ----------
     tonight, last_night : Path
-        The two manifests.
+        The manifests of tonight and of the other night.
     paired : bool
         Whether runs were compared one by one, rather than two sets of draws.
     why_not_paired : str
@@ -58,12 +58,18 @@ class NightComparison:
         were compared: script, plan and main versions.
     unreadable_tonight, unreadable_last_night : mapping of int to str
         Runs whose report files could not be read, and why.
-    rule : MoveRule
+    rule : MaterialRule
         When a quantity counted as moved.
     design : str
         The design of both nights, as `design_name` gives it; ``"mixed"`` if they differ.
     where_failed : tuple of str
         Where tonight's failures lie among the varied fields, in words.
+    requirements : tuple of RequirementChange
+        What the runs of both nights say of the requirements that were asked for.
+    tests : int
+        Of two sets of draws: how many tests were judged together.
+    against : str
+        What the other night is called.
     """
 
     tonight: Path
@@ -79,9 +85,12 @@ class NightComparison:
     inputs_complete: bool
     unreadable_tonight: Mapping[int, str]
     unreadable_last_night: Mapping[int, str]
-    rule: MoveRule
+    rule: MaterialRule
     design: str = INDEPENDENT
     where_failed: tuple[str, ...] = ()
+    requirements: tuple[RequirementChange, ...] = ()
+    tests: int = 0
+    against: str = "last night"
 
     @property
     def moved_quantities(self) -> tuple[QuantityShift, ...]:
@@ -90,8 +99,30 @@ class NightComparison:
 
     @property
     def moved(self) -> bool:
-        """Whether a quantity or the failures moved."""
-        return bool(self.moved_quantities) or self.failures.moved
+        """Whether a quantity, the failures or the outcomes of a requirement moved."""
+        return (
+            bool(self.moved_quantities)
+            or self.failures.moved
+            or any(each.moved for each in self.requirements)
+        )
+
+    @property
+    def changed(self) -> str:
+        """One line on the quantities whose verdict is ``"changed"``; empty without any."""
+        changed = [each for each in self.quantities if each.verdict == "changed"]
+        if not changed:
+            return ""
+        told = f"Changed by less than matters: {_many(len(changed), 'quantity')}"
+        ranked = [(each.largest(), each) for each in changed if not each.at_goal]
+        found = [(largest, each) for largest, each in ranked if largest is not None]
+        if not found:
+            return f"{told}."
+        (name, by, _), most = max(found, key=lambda pair: pair[0][2])
+        figure = f"run {most.largest_run}" if name == "run" else FIGURES[name]
+        size = " ".join(filter(None, [number(by), most.unit]))
+        if most.sigma_last:
+            size += f", {abs(by) / most.sigma_last:.2g} sigma"
+        return f"{told}, most of all {most.quantity}: {figure} by {size}."
 
     def headline(self) -> str:
         """Return one or two sentences that say whether something moved, as plain text."""
@@ -109,27 +140,26 @@ class NightComparison:
         """
         parts = [f"**{plain(self.headline())}**", _facts(self)]
         if self.inputs:
-            parts += ["## Inputs that changed", _input_table(self.inputs)]
+            parts += ["## Inputs that changed", _input_table(self.inputs, plain(self.against))]
+        if self.requirements:
+            parts += ["## Requirements", _requirement_lines(self)]
         if failures := _failure_table(self.failures, narrow=narrow):
             parts += ["## Failures", failures]
         if self.quantities:
-            heading = "## At the end of the run, tonight minus last night"
-            parts += [heading, _quantity_table(self, narrow=narrow)]
-            # Numbers of survivors say so: failures may depend on what was varied.
-            whose = "that are ok in both nights" if self.paired else "that are ok"
-            parts.append(f"Only runs {whose} are in this table.")
-            parts.append(_rule(self.rule, self.design, paired=self.paired))
+            parts.append(f"## At the end of the run, tonight minus {plain(self.against)}")
+            parts += quantity_parts(self, narrow=narrow)
         parts += _unreadable("tonight", self.unreadable_tonight)
-        parts += _unreadable("last night", self.unreadable_last_night)
+        parts += _unreadable(plain(self.against), self.unreadable_last_night)
         return "\n\n".join(parts) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain JSON values, with ``moved`` and ``headline``.
+        """Return the comparison as plain JSON values, with ``moved``, ``headline``, ``changed``.
 
         A number that is not finite becomes None.
         """
         record: dict[str, Any] = _json_safe(asdict(self))
-        return {"headline": self.headline(), "moved": self.moved, **record}
+        told = {"headline": self.headline(), "moved": self.moved, "changed": self.changed}
+        return {**told, **record}
 
     def _what_moved(self) -> str:
         compared = [each for each in self.quantities if each.verdict != "no data"]
@@ -142,8 +172,9 @@ class NightComparison:
         ):
             if count := sum(len(group.run_ids) for group in groups):
                 parts.append(f"{_many(count, 'run')} {doing}")
-        if not parts and self.failures.moved:
+        if self.failures.beyond_chance:
             parts.append("the failure rate")
+        parts += [f"requirement {each.name}" for each in self.requirements if each.moved]
         if parts:
             return f"Moved: {', '.join(parts)}."
         runs = _many(self.common_runs, "paired run") if self.paired else "two sets of draws"
@@ -179,7 +210,7 @@ def _facts(nights: NightComparison) -> str:
         )
     lines = [
         f"- tonight: `{nights.tonight}`",
-        f"- last night: `{nights.last_night}`",
+        f"- {plain(nights.against)}: `{nights.last_night}`",
         f"- {done}",
         f"- failure rate: {_rates(nights)}",
         *(f"- tonight {plain(line)}" for line in nights.where_failed[:_CLUSTERS_SHOWN]),
@@ -187,7 +218,7 @@ def _facts(nights: NightComparison) -> str:
     if nights.paired and (nights.only_tonight or nights.only_last_night):
         lines.append(
             f"- not compared: {_many(nights.only_tonight, 'run')} of tonight alone, "
-            f"{nights.only_last_night} of last night alone"
+            f"{nights.only_last_night} of {plain(nights.against)} alone"
         )
     if not nights.inputs_complete:
         lines.append(
@@ -199,27 +230,52 @@ def _facts(nights: NightComparison) -> str:
 
 def _rates(nights: NightComparison) -> str:
     failures = nights.failures
-    both = f"{failures.rate_tonight.text()} tonight, {failures.rate_last.text()} last night"
+    other = plain(nights.against)
+    both = f"{failures.rate_tonight.text()} tonight, {failures.rate_last.text()} {other}"
     if failures.change is None:
         return both
     interval = ""
     if failures.low is not None:
         interval = f" (95 % interval {_points(failures.low)} to {_points(failures.high)})"
-    return f"{both}; change {_points(failures.change)}{interval} percentage points"
+    test = ""
+    if failures.pvalue is not None:
+        test = f", p = {failures.pvalue:.2g}, of all tests {failures.adjusted_pvalue:.2g}"
+    return f"{both}; change {_points(failures.change)}{interval} percentage points{test}"
 
 
 def _points(share: float | None) -> str:
     return "" if share is None else f"{100 * share:+.3g}"
 
 
-def _input_table(inputs: tuple[InputChange, ...]) -> str:
+def _requirement_lines(nights: NightComparison) -> str:
+    lines = []
+    for each in nights.requirements:
+        counts = (
+            f"{each.violations_tonight} of {each.runs_tonight} violate tonight, "
+            f"{each.violations_last} of {each.runs_last} {plain(nights.against)}"
+        )
+        if each.pvalue is not None:
+            counts += f", p = {each.pvalue:.2g}, of all tests {each.adjusted_pvalue:.2g}"
+        told = [counts]
+        if each.newly_violating:
+            told.append(f"violated anew by run {run_list(each.newly_violating)}")
+        if each.newly_holding:
+            told.append(f"no longer by run {run_list(each.newly_holding)}")
+        if each.why_not:
+            told = [f"not compared: {plain(each.why_not)}"]
+        name = f"**{each.name}**" if each.moved else each.name
+        lines.append(f"- {name}: {'; '.join(told)}")
+    return "\n".join(lines)
+
+
+def _input_table(inputs: tuple[InputChange, ...], against: str) -> str:
     rows = [
         [plain(each.group), plain(each.name), _value(each.before), _value(each.after)]
         for each in inputs[:_MOST_ROWS]
     ]
     if len(inputs) > _MOST_ROWS:
         rows.append(["", f"{len(inputs) - _MOST_ROWS} further inputs", "", ""])
-    return table(["input", "name", "last night", "tonight"], rows, ())
+    return table(["input", "name", against, "tonight"], rows, ())
 
 
 def _value(value: str | None) -> str:
@@ -249,83 +305,6 @@ def _failure_table(failures: FailureChange, *, narrow: bool) -> str:
         for group in groups[:_MOST_ROWS]
     ]
     return table(["", "cause", "runs", "run ids"], rows, {"runs"}) if rows else ""
-
-
-def _quantity_table(nights: NightComparison, *, narrow: bool) -> str:
-    ranked = sorted(nights.quantities, key=lambda each: _VERDICTS.index(each.verdict))
-    if nights.paired:
-        heads = ["pairs", "equal", "mean shift", "standard error", "largest shift", "of run"]
-        cells = [_paired_cells(each) for each in ranked]
-    else:
-        heads = ["runs tonight", "runs last night", "mean shift", "standard error", "KS", "p"]
-        cells = [_drawn_cells(each) for each in ranked]
-    heads = ["report", "quantity", "unit", "verdict", *heads, "last night's mean", "sigma"]
-    rows = [
-        [
-            *(plain(each.report), plain(each.quantity), each.unit),
-            f"**{each.verdict}**" if each.verdict == "moved" else each.verdict,
-            *compared,
-            number(each.mean_last, each.sigma_last),
-            number(each.sigma_last),
-        ]
-        for each, compared in zip(ranked, cells, strict=True)
-    ]
-    if len({each.report for each in ranked}) == 1:
-        heads, rows = heads[1:], [row[1:] for row in rows]
-    if narrow:
-        of_numbers = heads[-8:]
-        groups = [("unit", "verdict"), *(of_numbers[at : at + 2] for at in range(0, 8, 2))]
-        return narrow_tables(heads, rows, of_numbers, groups)
-    return table(heads, rows, heads[-8:])
-
-
-def _paired_cells(shift: QuantityShift) -> list[str]:
-    run = "" if shift.largest_run is None or not shift.largest_shift else str(shift.largest_run)
-    return [
-        _count(shift.pairs),
-        _count(shift.equal_runs),
-        *(number(each) for each in (shift.mean_shift, shift.standard_error, shift.largest_shift)),
-        run,
-    ]
-
-
-def _drawn_cells(shift: QuantityShift) -> list[str]:
-    return [
-        str(shift.runs_tonight),
-        str(shift.runs_last),
-        *(number(each) for each in (shift.mean_shift, shift.standard_error)),
-        "" if shift.ks_statistic is None else f"{shift.ks_statistic:.3g}",
-        "" if shift.ks_pvalue is None else f"{shift.ks_pvalue:.2g}",
-    ]
-
-
-def _count(count: int | None) -> str:
-    return "" if count is None else str(count)
-
-
-def _rule(rule: MoveRule, design: str, *, paired: bool) -> str:
-    more = f"more than {rule.standard_errors:g} standard errors"
-    rounding = (
-        f"Differences up to {rule.relative_tolerance:g} of the quantity's root mean square, or of "
-        "half a turn for an angle, are rounding."
-    )
-    if not are_independent(design):
-        if not paired:
-            return f"There are no standard errors and no tests: {no_independent_draws(design)}."
-        more = (
-            f"more than {rule.standard_errors:g} times the sigma of the shifts divided by the root "
-            f"of the number of runs (no standard error: {no_independent_draws(design)})"
-        )
-    if paired:
-        return (
-            f"Moved is a quantity whose mean shifted by {more}, or one of whose runs did by more "
-            f"than {rule.run_sigmas:g} of its sigma, or that has a value in only one of the "
-            f"nights. {rounding}"
-        )
-    return (
-        f"Moved is a quantity whose mean differs by {more}, or whose Kolmogorov-Smirnov test has "
-        f"a p below {rule.false_alarm:.2g}. {rounding}"
-    )
 
 
 def _unreadable(night: str, unreadable: Mapping[int, str]) -> list[str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.nightly.chance import fisher
 from gmat_sweep.analysis.outcomes import FailureGroup, FailureRate, failure_groups, failure_rate
 from gmat_sweep.failure_kinds import kind_of
+from gmat_sweep.plans.independence import are_independent
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest.entry import ManifestEntry
@@ -39,6 +41,11 @@ class FailureChange:
     otherwise : tuple of FailureGroup
         Tonight's runs that failed of something else than the mission, by cause. They are no news of
         the mission, and nothing is said of them but here.
+    pvalue, adjusted_pvalue : float or None
+        Of two sets of draws: Fisher's exact test of the two rates, and its p value adjusted by Holm
+        for all tests of the night.
+    beyond_chance : bool
+        Whether the adjusted p value is as small as the rule demands.
     """
 
     newly_failing: tuple[FailureGroup, ...]
@@ -50,13 +57,14 @@ class FailureChange:
     low: float | None = None
     high: float | None = None
     otherwise: tuple[FailureGroup, ...] = ()
+    pvalue: float | None = None
+    adjusted_pvalue: float | None = None
+    beyond_chance: bool = False
 
     @property
     def moved(self) -> bool:
-        """Whether a paired run newly fails or passes, or else the interval leaves out zero."""
-        if self.newly_failing or self.newly_passing:
-            return True
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+        """Whether a paired run newly fails or passes, or else the rates differ beyond chance."""
+        return bool(self.newly_failing or self.newly_passing) or self.beyond_chance
 
 
 def paired_failures(
@@ -102,10 +110,14 @@ def paired_failures(
 def drawn_failures(
     tonight: Iterable[ManifestEntry], last: Iterable[ManifestEntry], design: str
 ) -> FailureChange:
-    """Compare the failure rates of two independent sets of runs."""
+    """Compare the failure rates of two independent sets of runs, and test whether they differ."""
     entries = list(tonight)
-    rates = (failure_rate(entries, design), failure_rate(last, design))
-    return _failure_change((), (), (), *rates, 0.0, _groups_of_others(entries))
+    now, before = failure_rate(entries, design), failure_rate(last, design)
+    change = _failure_change((), (), (), now, before, 0.0, _groups_of_others(entries))
+    if not (are_independent(design) and now.runs and before.runs):
+        return change
+    pvalue = fisher((now.runs, now.failed), (before.runs, before.failed))
+    return replace(change, pvalue=pvalue)
 
 
 def _failed_otherwise(entry: ManifestEntry) -> bool:
