@@ -484,7 +484,7 @@ class TestTelling:
         text = told.to_markdown()
 
         assert text.startswith("**Moved: 3 of 3 quantities.")
-        assert "or sigma shifted by more than 0.1 of its sigma of last night, or one of" in text
+        assert "or sigma shifted by more than 0.1 of last night's sigma, or one of" in text
 
     def test_the_other_night_has_the_name_that_it_is_given(
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]

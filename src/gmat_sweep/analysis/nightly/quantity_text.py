@@ -150,7 +150,7 @@ def _rule(nights: _Compared) -> str:
         )
         return (
             "Moved is a quantity whose mean, percentile of 5, 50 or 95 % or sigma shifted by more "
-            f"than {rule.material:g} of its sigma of {other}, or one of whose runs did by more "
+            f"than {rule.material:g} of {other}'s sigma, or one of whose runs did by more "
             f"than {rule.run_sigmas:g} of it, or that has a value in only one of the nights."
             f"{sizes} Never less than 1 mm, 1 um/s, 1e-09 deg, 1 us, or 1e-09 of the sigma."
         )
