@@ -292,7 +292,7 @@ class _Draws:
         middles = None
         if wraps(quantity, now, before):
             middles = (circular_mean(now), circular_mean(before))
-            # The mean of both: that of one night would make it the one that lies around it.
+            # The mean of both nights, so that neither is told from the other by where it is cut.
             centre = circular_mean(np.concatenate([now, before]))
             now, before = unwrapped(now, centre), unwrapped(before, centre)
         exponent = common_exponent(now, before)
