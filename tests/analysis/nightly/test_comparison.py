@@ -467,13 +467,9 @@ class TestTelling:
         quantities = table_rows(text, "## At the end of the run")
 
         assert [row[:3] for row in quantities] == [
-            ["Sat.UTCGregorian", "s", "**moved**: values in one night only"],
-            [
-                "Sat.SMA",
-                "km",
-                "**moved**: the mean, 5 %, 50 %, 95 %, a run, values in one night only",
-            ],
-            ["old", "", "**moved**: values in one night only"],
+            ["Sat.UTCGregorian", "s", "**moved**: one night"],
+            ["Sat.SMA", "km", "**moved**: mean, 5 %, 50 %, 95 %, run, one night"],
+            ["old", "", "**moved**: one night"],
         ]
         assert "\n\nNo value in either night: new.\n\n" in text
         cells = {cell for row in quantities for cell in row}
@@ -543,6 +539,13 @@ class TestTelling:
         # Seconds since 2000-01-01 12:00, by Python's own calendar.
         after = datetime(2026, 1, 1, 0, 1) - datetime(2000, 1, 1, 12)  # noqa: DTZ001
         assert gregorian.mean_last == pytest.approx(after.total_seconds() - 0.5, abs=1e-6)
+
+    def test_the_tables_fit_a_page_of_the_prefect_ui(self, told: NightComparison) -> None:
+        text = told.to_markdown(narrow=True)
+
+        assert max(len(line) for line in text.splitlines() if line.startswith("|")) <= 100
+        every = table_rows(told.to_markdown(), "## At the end of the run")
+        assert all(cell in text for row in every for cell in row)
 
     def test_no_rate_is_told_of_nights_without_runs(
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]

@@ -15,13 +15,8 @@ __all__ = ["quantity_parts"]
 
 _VERDICTS = ("moved", "changed", "equal", "not moved", "not judged", "no data")
 _NAMED = 8
-_WHY = {
-    **FIGURES,
-    "run": "a run",
-    "one night": "values in one night only",
-    "distribution": "the distribution",
-    "missing": "missing values",
-}
+# Short, for the pages of the Prefect UI.
+_WHY = {**FIGURES, "mean": "mean"}
 
 
 class _Compared(Protocol):
@@ -114,7 +109,7 @@ def _table(shown: Sequence[QuantityShift], nights: _Compared, *, narrow: bool) -
 def _verdict(shift: QuantityShift) -> str:
     if shift.verdict != "moved":
         return shift.verdict
-    return f"**moved**: {', '.join(_WHY[each] for each in shift.why)}"
+    return f"**moved**: {', '.join(_WHY.get(each, each) for each in shift.why)}"
 
 
 def _shifts(shift: QuantityShift) -> list[str]:
