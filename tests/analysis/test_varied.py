@@ -32,10 +32,10 @@ def test_draws_have_their_distribution_and_what_they_are_about() -> None:
     design, *fields, versions = lines_of(spec, run_count=3, sweep_seed=42)
     assert design == "monte carlo, n = 3, seed 42"
     assert fields == [
-        r"FM.Drag: discrete \[MSISE90, None], \[3.0, 1.0]",
+        r"FM.Drag: discrete \[MSISE90, None], \[3, 1]",
         "Sat: covariance of cartesian in RIC from state.opm",
         "Sat.INC: delta_uniform 0.1, about 28.5",
-        "Sat.SMA: normal 7000.0, 15@3",
+        "Sat.SMA: normal 7000, 15@3",
         "two: covariance of V, A(1,2)",
     ]
     assert versions.startswith("flown with GMAT ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.markdown import plain
@@ -100,27 +101,27 @@ def _fields(kind: str, spec: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _values(values: list[Any]) -> str:
-    shown = ", ".join(map(str, values[:_MOST_VALUES]))
+    shown = ", ".join(map(_text, values[:_MOST_VALUES]))
     if len(values) <= _MOST_VALUES:
         return shown
-    return f"{len(values)} values, {shown}, ... {values[-1]}"
+    return f"{len(values)} values, {shown}, ... {_text(values[-1])}"
 
 
 def _distribution(name: str, spec: Any, nominal: dict[str, Any]) -> str:
-    about = f", about {nominal[name]}" if name in nominal else ""
+    about = f", about {_text(nominal[name])}" if name in nominal else ""
     if isinstance(spec, list) and spec:
         return f"{spec[0]} {', '.join(map(_text, spec[1:]))}{about}"
     if isinstance(spec, dict) and "covariance" in spec:
         what = spec.get("fields") or spec.get("elements")
         what = ", ".join(map(str, what)) if isinstance(what, list) else str(what)
         frame = f" in {spec['frame']}" if spec.get("frame") else ""
-        source = f" from {spec['source']}" if spec.get("source") else ""
+        source = f" from {Path(str(spec['source'])).name}" if spec.get("source") else ""
         return f"covariance of {what}{frame}{source}"
     if isinstance(spec, dict):
         keywords = spec.get("kwds")
-        parameters = [*map(str, _listed(spec.get("args")))]
+        parameters = [*map(_text, _listed(spec.get("args")))]
         if isinstance(keywords, dict):
-            parameters += [f"{key}={value}" for key, value in keywords.items()]
+            parameters += [f"{key}={_text(value)}" for key, value in keywords.items()]
         return f"{spec.get('name')} {', '.join(parameters)}"
     return str(spec)
 
@@ -131,4 +132,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _text(parameter: Any) -> str:
-    return f"[{_values(parameter)}]" if isinstance(parameter, list) else str(parameter)
+    """Return a value of a record; whole floats as the shell was given them, without ``.0``."""
+    if isinstance(parameter, list):
+        return f"[{_values(parameter)}]"
+    return str(parameter).removesuffix(".0" if isinstance(parameter, float) else "")
