@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 
 from gmat_sweep.analysis.markdown import LONGEST_CAUSE, plain
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish, slug
+from gmat_sweep.flow.server import server_is_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,8 @@ def publish_verdicts(flow_run_id: UUID, mission: Path, verdicts: Verdicts) -> No
         rows = json.dumps(worst, allow_nan=False)
         artifacts[f"{name}-worst"] = ("table", rows, _worst_of_each(verdicts))
     publish(flow_run_id, artifacts)
+    if server_is_gone():
+        return
     for each in verdicts.requirements:
         resource = {
             "prefect.resource.id": f"gmat-sweep.requirement.{name}.{each.name}",

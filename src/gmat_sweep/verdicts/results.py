@@ -423,6 +423,10 @@ class Verdicts:
             ]
             for each in self.requirements
         ]
+        # In no plan does every requirement fill them all.
+        kept = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+        heads = [heads[place] for place in kept]
+        rows = [[row[place] for place in kept] for row in rows]
         numeric = {"n", "violations", "bound of p", "allowed"}
         if narrow:
             return narrow_tables(heads, rows, numeric, [what, counts, values])
