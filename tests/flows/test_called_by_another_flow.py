@@ -106,10 +106,14 @@ def test_a_campaign_is_one_flow_run_and_goes_on_where_it_was(
             ((flow_run,),) = rows_of(home, select, f"%{out}%", name)
             assert wait_until_recorded(UUID(flow_run), runs) == runs
             artifacts = "select key, data from artifact where flow_run_id = ? and type = 'progress'"
-            shown = dict(rows_of(home, artifacts, flow_run))
-            assert shown.keys() == {"leo-short-evidence", "leo-short-monte-carlo-progress"}
-            assert float(shown["leo-short-monte-carlo-progress"]) == 100
-            assert 0 < float(shown["leo-short-evidence"]) < 100
+            # One of each, whatever the number of batches.
+            (evidence, share), (progress, percent) = sorted(rows_of(home, artifacts, flow_run))
+            assert (evidence, progress) == (
+                "leo-short-evidence",
+                "leo-short-monte-carlo-progress",
+            )
+            assert float(percent) == 100
+            assert 0 < float(share) < 100
 
     begun, gone_on = called(campaign, recorded=look)
 
@@ -152,6 +156,9 @@ def test_a_sweep_in_a_flow_has_its_runs_in_its_own_flow_run_below_the_callers(
 
 
 def test_a_night_returns_its_sweep_and_how_it_compares(leo_short: Path, tmp_path: Path) -> None:
+    """Its requirements are judged by its own runs; two of them decide nothing."""
+    low = {"name": "low", "column": "Sat.X", "limit": "< 8000", "probability": 0.9}
+
     def night() -> NightOutcome:
         return nightly_dispersion(
             leo_short,
@@ -160,12 +167,23 @@ def test_a_night_returns_its_sweep_and_how_it_compares(leo_short: Path, tmp_path
             seed=1,
             nights=tmp_path,
             settings=SETTINGS,
+            requirements=[low],
         )
 
-    outcome = called(night)
+    def look() -> None:
+        states = "select state_name from flow_run where parameters like ? and name like ?"
+        home = Path(os.environ["PREFECT_HOME"])
+        for name in ("leo_short monte-carlo n=2", "leo_short night of %"):
+            assert rows_of(home, states, f"%{tmp_path}%", name) == [("Inconclusive",)]
+
+    outcome = called(night, recorded=look)
 
     assert outcome.folder.parent == tmp_path
-    assert outcome.sweep == SweepOutcome.of(Manifest.load(outcome.folder / "manifest.jsonl"))
+    verdicts = outcome.sweep.verdicts
+    assert verdicts is not None
+    assert (verdicts.verdict, verdicts.plan, verdicts.prefix) == ("INCONCLUSIVE", "fixed", 2)
+    manifest = Manifest.load(outcome.folder / "manifest.jsonl")
+    assert outcome.sweep == SweepOutcome.of(manifest, verdicts)
     assert (outcome.sweep.ok, outcome.last_night, outcome.moved) == (2, None, False)
     assert outcome.headline == "The first night."
 
