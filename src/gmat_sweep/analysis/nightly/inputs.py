@@ -8,6 +8,7 @@ not matter.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -15,18 +16,22 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.nightly.data_used import data_used, names_file
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import read_plain
 from gmat_sweep.engine import Engine, find_engine
+from gmat_sweep.engine.startup_files import startup_files
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME
 from gmat_sweep.import_places import hooks_found
+from gmat_sweep.manifest.drift import HOOK_KEY, MISSION_FILES_KEY
+from gmat_sweep.mission.copying import named_inputs
 from gmat_sweep.mission.script import (
     OUTPUT_TYPES,
     SOLVER_TYPES,
@@ -34,18 +39,22 @@ from gmat_sweep.mission.script import (
     included_file,
     is_file,
     output_names,
+    resources_in,
     statements_of,
 )
 from gmat_sweep.mission.statements import string_spans
 from gmat_sweep.plans import CONTEXTS_KEY, EXPLICIT_RUNS_KEY
+from gmat_sweep.plans.header import ENGINE_DATA_KEY
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.mission.statements import Statement
 
 __all__ = [
     "INPUT_HASHES_NAME",
     "InputChange",
     "InputHashes",
+    "decisive_inputs",
     "input_changes",
     "input_hashes",
 ]
@@ -72,10 +81,15 @@ class InputHashes:
         For each group the name of an input and its SHA-256, or its version: ``script`` and
         ``includes`` (the canonical hash, in which line ends do not matter), ``files`` (other files
         that the script names), ``engine`` (version, kind and libraries), ``data`` (the engine's
-        data files and the user's own), ``hook``, ``packages``.
+        data files and the user's own; one that only the startup file names, by its key there),
+        ``hook`` (its module, and the modules beside it that this one imports), ``packages``.
+    used : tuple of str or None
+        Which of ``data`` the mission uses. None if nobody noted it, as in a file of an earlier
+        version: then any of them may be.
     """
 
     groups: _Groups
+    used: tuple[str, ...] | None = None
 
     def write(self, folder: str | Path) -> Path:
         """Write the hashes as ``inputs.json`` in a sweep folder; on disk before this returns.
@@ -86,7 +100,9 @@ class InputHashes:
             The file could not be written; a file that was there before still is.
         """
         path = Path(folder) / INPUT_HASHES_NAME
-        record = {"schema_version": _SCHEMA_VERSION, "groups": self.groups}
+        record: dict[str, Any] = {"schema_version": _SCHEMA_VERSION, "groups": self.groups}
+        if self.used is not None:
+            record["used"] = list(self.used)
         write_file(path, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
         return path
 
@@ -107,6 +123,9 @@ class InputHashes:
                 group: {str(name): str(value) for name, value in inputs.items()}
                 for group, inputs in record["groups"].items()
             }
+            used = record.get("used")
+            if used is not None:
+                used = tuple(str(name) for name in used)
         except FileNotFoundError:
             return None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -118,7 +137,7 @@ class InputHashes:
                 f"{path} has schema_version {version!r}, this version of gmat-sweep reads "
                 f"{_SCHEMA_VERSION}. Use the version that wrote it."
             )
-        return cls(groups)
+        return cls(groups, used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +183,30 @@ def input_hashes(script: str | Path, *, postprocess: str | None = None) -> Input
     """
     script = Path(script)
     engine = find_engine()
+    statements = list(statements_of(script))
+    data, startup = _data_inputs(engine)
     groups = {
         "script": {script.name: canonical_script_sha256(script)},
         "includes": {
-            _relative(path, script): canonical_script_sha256(path) for path in _includes(script)
+            _relative(path, script): canonical_script_sha256(path)
+            for path in _includes(script, statements)
         },
-        "files": {_relative(path, script): _sha256(path) for path in _named_files(script)},
+        "files": {
+            _relative(path, script): _sha256(path)
+            for path in _named_files(script, statements, engine)
+        },
         "engine": _engine_inputs(engine),
-        "data": dict(_data_hashes(engine.root / "data")),
+        "data": data,
         "hook": _hook_inputs(postprocess),
         "packages": {
             **{name: _version_of(name) for name in _PACKAGES},
             "python": platform.python_version(),
         },
     }
-    return InputHashes({group: inputs for group, inputs in groups.items() if inputs})
+    return InputHashes(
+        {group: inputs for group, inputs in groups.items() if inputs},
+        data_used(statements, data, startup),
+    )
 
 
 def input_changes(tonight: RecordedSweep, last_night: RecordedSweep) -> tuple[InputChange, ...]:
@@ -215,6 +243,48 @@ def _merged(hashes: InputHashes | None, header: _Groups) -> dict[str, dict[str, 
     }
 
 
+def decisive_inputs(sweep: RecordedSweep) -> dict[tuple[str, str], str]:
+    """Return the inputs that decide whether the runs of two sweeps are evidence of one mission.
+
+    These are the script and its files, the hook, the engine, the data that the mission or the plan
+    uses, and the distributions that are drawn from. Not among them are the number of runs, the seed
+    and the versions of packages. Without ``inputs.json`` only what the manifest's header has counts
+    and that there is none.
+
+    Returns
+    -------
+    dict of (str, str) to str
+        Hash, version or value by group and name, as `InputChange` names them.
+
+    Raises
+    ------
+    SweepConfigError
+        The ``inputs.json`` is damaged.
+    """
+    hashes = InputHashes.read(sweep.folder)
+    groups = _merged(hashes, _header_inputs(sweep.manifest))
+    spec = json.dumps(sweep.manifest.parameter_spec).lower()
+    found = {
+        (group, name): value
+        for group in ("script", "includes", "files", "plan", "hook", "engine", "data")
+        for name, value in groups.get(group, {}).items()
+        if not (group == "plan" and name in _NOT_OF_THE_MISSION)
+    }
+    if hashes is None:
+        extra = sweep.manifest.extra
+        found["plan", INPUT_HASHES_NAME] = "there is none"
+        for key in (HOOK_KEY, MISSION_FILES_KEY, ENGINE_DATA_KEY):
+            if key in extra:
+                found["files", key] = _shown(extra[key])
+    elif hashes.used is not None:
+        used = set(hashes.used)
+        for group, name in list(found):
+            if group == "data" and name not in used and not names_file(spec, name):
+                del found[group, name]
+    return found
+
+
+_NOT_OF_THE_MISSION = frozenset({"runs", "n", "seed", "rows", EXPLICIT_RUNS_KEY, CONTEXTS_KEY})
 _ORDER = ("script", "includes", "files", "plan", "hook", "engine", "data", "packages", "platform")
 
 
@@ -256,26 +326,38 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _includes(script: Path) -> list[Path]:
-    found = (included_file(statement, script) for statement in statements_of(script))
+def _includes(script: Path, statements: Iterable[Statement]) -> list[Path]:
+    found = (included_file(statement, script) for statement in statements)
     return sorted({path.resolve() for path in found if path is not None} - {script.resolve()})
 
 
-def _named_files(script: Path) -> list[Path]:
+def _named_files(script: Path, statements: Sequence[Statement], engine: Engine) -> list[Path]:
     """Return the files that the mission's fields name and that lie where GMAT may look for them.
 
-    A file that the mission writes is no input, even if an earlier run has left it.
+    That is beside the script, and from the engine's ``bin`` folder. Those in the engine's data
+    folder are among the data. A file that the mission writes is no input, even if an earlier run
+    has left it.
     """
     declared = output_names(script)
+    types = {resource.name: resource.type for resource in resources_in(statements)}
     writers = {name for kind in (*OUTPUT_TYPES, *SOLVER_TYPES) for name in declared.get(kind, ())}
+    folder, data = script.resolve().parent, (engine.root / "data").resolve()
     found: set[Path] = set()
-    for statement in statements_of(script):
+    for statement in statements:
         if statement.assigned is None or statement.assigned[0] in writers:
             continue
-        for start, end in string_spans(statement.text):
-            name = statement.text[start + 1 : end - 1].strip().replace("\\", "/")
-            path = script.resolve().parent / name
-            if name and is_file(path):
+        quoted = (
+            statement.text[start + 1 : end - 1] for start, end in string_spans(statement.text)
+        )
+        names = {name.strip().replace("\\", "/") for name in quoted}
+        # A name without quotes, as GMAT takes it, too.
+        bare = named_inputs(statement, statement.text, types, Path())
+        for name in names | {path.as_posix() for _, _, path in bare}:
+            path = next(
+                (each / name for each in (folder, engine.root / "bin") if is_file(each / name)),
+                None,
+            )
+            if name and path is not None and not path.resolve().is_relative_to(data):
                 found.add(path.resolve())
     return sorted(found)
 
@@ -303,6 +385,23 @@ def _engine_inputs(engine: Engine) -> dict[str, str]:
     return {**inputs, **hashes}
 
 
+def _data_inputs(engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the hashes of the engine's data by name, and the names by key of the startup file."""
+    folder = engine.root / "data"
+    hashes, startup = dict(_data_hashes(folder)), {}
+    for key, path in startup_files(engine.root).items():
+        below = os.path.relpath(os.path.normpath(path), os.path.normpath(folder))
+        name = Path(below).as_posix()
+        if name not in hashes:
+            if name.split("/")[0] in _FOR_DISPLAY:
+                continue
+            # It lies elsewhere, at a place that differs between machines.
+            name = f"{key} {path.name}"
+            hashes[name] = _sha256(path)
+        startup[key] = name
+    return hashes, startup
+
+
 def _data_hashes(folder: Path) -> Iterator[tuple[str, str]]:
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(set(folders) - _FOR_DISPLAY)
@@ -323,7 +422,63 @@ def _hook_inputs(postprocess: str | None) -> dict[str, str]:
         found = None
     if found is None or found.origin is None or not Path(found.origin).is_file():
         return {"function": postprocess}
-    return {"function": postprocess, f"module {module}": _sha256(Path(found.origin))}
+    modules = {module: Path(found.origin), **_modules_beside(module, Path(found.origin))}
+    hashes = {f"module {name}": _sha256(path) for name, path in sorted(modules.items())}
+    return {"function": postprocess, **hashes}
+
+
+def _modules_beside(module: str, origin: Path) -> dict[str, Path]:
+    """Return the modules beside a hook's own that it imports, by name, and those that they import.
+
+    Beside it means below the folder that holds the hook's package or module. Of installed packages
+    only the hook's own counts, whose others have versions. Nothing is imported.
+    """
+    top, up = module.partition(".")[0], module.count(".") + (origin.name == "__init__.py")
+    base = origin.parents[up]
+    installed = "site-packages" in base.parts
+    found: dict[str, Path] = {}
+    waiting = [(module, origin)]
+    while waiting:
+        name, path = waiting.pop()
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for imported in _imported_modules(path, package):
+            there = next(
+                (
+                    each
+                    for each in (
+                        base.joinpath(*imported.split(".")).with_suffix(".py"),
+                        base.joinpath(*imported.split("."), "__init__.py"),
+                    )
+                    if each.is_file()
+                ),
+                None,
+            )
+            if there is None or there == origin or imported in found:
+                continue
+            if not installed or imported.partition(".")[0] == top:
+                found[imported] = there
+                waiting.append((imported, there))
+    return found
+
+
+def _imported_modules(path: Path, package: str) -> Iterator[str]:
+    """Yield the full names that a source file imports, and the packages that they are in."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        # The hash tells of the file; what a hook that is no Python imports, nobody can say.
+        return
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    for name in names:
+        parts = [part for part in name.split(".") if part != "*"]
+        yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1) if all(parts[:end]))
 
 
 def _version_of(package: str) -> str:
