@@ -83,6 +83,19 @@ def _verify(arguments: argparse.Namespace) -> int:
     return verify(arguments)
 
 
+def _nights(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli import nights
+
+    made = {"prune": pruning.prune, "evidence": nights.evidence, "creep": nights.creep}
+    return made[arguments.action](arguments)
+
+
+def _baseline(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli import nights
+
+    return {"accept": nights.accept, "show": nights.show}[arguments.action](arguments)
+
+
 def _worker(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.prefect_worker import run_worker
 
@@ -110,7 +123,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
     "engine": reading.engine,
     "runs-needed": _runs_needed,
-    "nights": pruning.prune,
+    "nights": _nights,
+    "baseline": _baseline,
     "sweeps": pruning.prune,
     "worker": _worker,
 }

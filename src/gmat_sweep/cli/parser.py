@@ -65,6 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 type _Commands = argparse._SubParsersAction[_Parser]
+type _Actions = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_sweeps(commands: _Commands) -> None:
@@ -342,14 +343,16 @@ def _add_upkeep(commands: _Commands) -> None:
         help="what else to give to `prefect worker start`, such as --with-healthcheck",
     )
     for name, summary in (
-        ("nights", "remove old nights of a mission, never the last complete one"),
+        ("nights", "remove old nights, never the baseline or the last complete one"),
         ("sweeps", "remove old sweeps of deployments, never the last complete one of its kind"),
     ):
         _retention_command(commands, name, summary)
+    _add_baseline(commands)
 
 
 def _retention_command(commands: _Commands, name: str, summary: str) -> None:
-    actions = _command(commands, name, summary).add_subparsers(
+    whole = "read the nights of a mission, and remove old ones" if name == "nights" else summary
+    actions = _command(commands, name, whole).add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
     prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
@@ -357,6 +360,13 @@ def _retention_command(commands: _Commands, name: str, summary: str) -> None:
     prune.add_argument(
         "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
     )
+    if name == "nights":
+        prune.add_argument(
+            "--keep-evidence",
+            action="store_true",
+            help="keep the nights on which evidence for requirements stands that goes on, too",
+        )
+        _add_readers_of_nights(actions)
     of_each = "" if name == "nights" else " of each mission and kind"
     prune.add_argument(
         "--keep", type=int, required=True, metavar="N", help=f"how many of the newest{of_each} stay"
@@ -364,7 +374,43 @@ def _retention_command(commands: _Commands, name: str, summary: str) -> None:
     prune.add_argument("--dry-run", action="store_true", help="only list what would go, and why")
 
 
-def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
+def _add_readers_of_nights(actions: _Actions) -> None:
+    place = "the folder of nights, such as nights/injection"
+    evidence = _command(
+        actions, "evidence", "judge requirements over the nights with the inputs of the last one"
+    )
+    evidence.add_argument("folder", metavar="FOLDER", help=place)
+    evidence.add_argument(
+        "--requirements", required=True, metavar="FILE", help="the requirements: TOML, YAML or JSON"
+    )
+    evidence.add_argument("--until", metavar="NIGHT", help="the last night; the newest by default")
+    evidence.add_argument("--json", action="store_true", help="print JSON")
+    creep = _command(actions, "creep", "tell how far each night is from the baseline, in its sigma")
+    creep.add_argument("folder", metavar="FOLDER", help=place)
+    creep.add_argument(
+        "--material",
+        type=float,
+        default=0.1,
+        metavar="SIGMA",
+        help="from how many sigma on a shift is material (default 0.1)",
+    )
+    creep.add_argument("--out", metavar="PATH", help="write the table, .csv, of all nights")
+
+
+def _add_baseline(commands: _Commands) -> None:
+    actions = _command(
+        commands, "baseline", "accept a night that later nights are compared with, or show it"
+    ).add_subparsers(dest="action", metavar="ACTION", required=True)
+    accept = _command(actions, "accept", "make a night the baseline of the nights in its folder")
+    accept.add_argument("night", metavar="NIGHT", help="the folder of a night that is complete")
+    accept.add_argument(
+        "--note", default="", metavar="TEXT", help="why, for whoever reads it later"
+    )
+    show = _command(actions, "show", "say which night is the baseline")
+    show.add_argument("folder", metavar="FOLDER", help="the folder of nights")
+
+
+def _command(commands: _Commands | _Actions, name: str, summary: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=_SEE_CODES
     )

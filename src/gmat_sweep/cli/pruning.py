@@ -20,11 +20,20 @@ def prune(arguments: argparse.Namespace) -> int:
     """
     from gmat_sweep.analysis.nightly import retention
 
-    look = retention.nights_in if arguments.command == "nights" else retention.sweeps_in
     place = Path(arguments.folder)
-    found = look(place, arguments.keep)
+    if arguments.command == "nights":
+        keep_evidence = arguments.keep_evidence
+        found = retention.nights_in(place, arguments.keep, keep_evidence=keep_evidence)
+    else:
+        found = retention.sweeps_in(place, arguments.keep)
     for each in found:
-        tell(f"{'remove' if each.goes else 'keep  '} {each.path} ({each.reason})")
+        lost = ", with evidence" if each.goes and each.is_evidence else ""
+        tell(f"{'remove' if each.goes else 'keep  '} {each.path} ({each.reason}{lost})")
+    if losing := sum(each.goes and each.is_evidence for each in found):
+        say(
+            f"evidence for requirements stands on {losing} of the nights that go, and is lost with "
+            "them: it then begins at a later night. --keep-evidence keeps them"
+        )
     leaving = sum(each.goes for each in found)
     if arguments.dry_run:
         say(f"{leaving} of {len(found)} {arguments.command} would go; nothing was removed")

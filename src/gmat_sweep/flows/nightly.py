@@ -21,7 +21,8 @@ from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
 from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
-from gmat_sweep.analysis.nightly.retention import NIGHT_FORMAT, is_complete
+from gmat_sweep.analysis.nightly.cohorts import NIGHT_FORMAT
+from gmat_sweep.analysis.nightly.complete import is_complete
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock

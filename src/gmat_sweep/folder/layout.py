@@ -10,6 +10,8 @@
       last-pass.json                 how the last pass over the sweep ended
       inputs.json                    of a night: hashes of all that it was made from
       comparison.md  comparison.json of a night: what changed since the last one
+      accumulated.md  accumulated.json  of a night: verdicts on all nights until then
+      rotating/                      of a night: the sweep of new draws, beside the frozen ones
       verdicts.md  verdicts.json     which requirements the runs were last shown to meet
       verification.json              requirements and plan of the first judgement
       .gmat-sweep.lock               locked by the one process that writes here
@@ -23,6 +25,8 @@
         .before-first-attempt.json   names that were here before any attempt
         .order-<ticket>.json         the mark of an order: a worker keeps the outcome in it
 
+In a folder of nights, ``baseline.json`` says which of its nights was accepted.
+
 `gmat_sweep.disk` gives three of these names to whatever file it writes, so it has them itself: that
 of a torn line (`append_log.TORN_MARK`), of the lock (`lock.LOCK_FILE_NAME`) and of an unfinished
 file (`files.TEMPORARY_FILE`). This module imports nothing of the package.
@@ -34,7 +38,10 @@ import re
 from pathlib import Path
 
 __all__ = [
+    "ACCUMULATED_DATA_NAME",
+    "ACCUMULATED_TEXT_NAME",
     "ATTEMPT_FOLDER",
+    "BASELINE_NAME",
     "COMPARISON_DATA_NAME",
     "COMPARISON_TEXT_NAME",
     "FRAMES_NAME",
@@ -44,6 +51,7 @@ __all__ = [
     "MANIFEST_NAME",
     "ORDER_MARK",
     "PRESENT_BEFORE_NAME",
+    "ROTATING_FOLDER",
     "RUN_FOLDER",
     "SEAL_NAME",
     "VERDICTS_DATA_NAME",
@@ -64,6 +72,9 @@ __all__ = [
 MANIFEST_NAME = "manifest.jsonl"
 LAST_PASS_NAME = "last-pass.json"  # noqa: S105 - no password
 INPUT_HASHES_NAME = "inputs.json"
+ACCUMULATED_TEXT_NAME = "accumulated.md"
+ACCUMULATED_DATA_NAME = "accumulated.json"
+ROTATING_FOLDER = "rotating"
 COMPARISON_TEXT_NAME = "comparison.md"
 COMPARISON_DATA_NAME = "comparison.json"
 FRAMES_NAME = "frames.json"
@@ -75,6 +86,9 @@ RUN_FOLDER = re.compile(r"run-(?:-?\d+|nominal)")
 
 # As `gmat_sweep.spec` has it; this module imports nothing of the package.
 _NOMINAL_RUN_ID = -1
+
+# In a folder of nights.
+BASELINE_NAME = "baseline.json"
 
 # In the folder of a run.
 WORKER_LOG_NAME = "worker.log"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest import ManifestEntry
 
-__all__ = ["Judge", "judge"]
+__all__ = ["Judge", "campaign_of", "in_order", "judge", "run_names"]
 
 _OVERRIDES_KEPT = 20
 # Up to so many requirements, the chance of a wrong PASS among them needs no words.
@@ -221,7 +221,7 @@ class Judge:
                 f"{len(sample)} that the sweep was started with. --plan anytime judges all"
             )
         claims = self._claims(recorded, sample, plan, refusal, chosen_late)
-        verdict, reason, further = _campaign(claims, late=bool(chosen_late[1]))
+        verdict, reason, further = campaign_of(claims, late=bool(chosen_late[1]))
         notes += further
         if first is None:
             notes += self._keep_choice(recorded.path.parent, plan, followed.lines)
@@ -396,8 +396,16 @@ def in_order(asked: Requirements) -> list[Requirement]:
     return list(done.values())
 
 
-def _campaign(claims: Sequence[Claim], *, late: bool) -> tuple[Verdict, str, list[str]]:
-    """Return the campaign's verdict, why it is not what its requirements are, and notes on it."""
+def campaign_of(claims: Sequence[Claim], *, late: bool) -> tuple[Verdict, str, list[str]]:
+    """Return the campaign's verdict, why it is not what its requirements are, and notes on it.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        The requirements, judged.
+    late : bool
+        Whether one of them was chosen after the data were seen.
+    """
     verdicts = [claim.verdict for claim in claims]
     against = [claim.against for claim in claims]
     alphas = [each.requirement.alpha for each in verdicts]

@@ -54,6 +54,7 @@ __all__ = [
     "INPUT_HASHES_NAME",
     "InputChange",
     "InputHashes",
+    "changes_between",
     "decisive_inputs",
     "input_changes",
     "input_hashes",
@@ -243,13 +244,20 @@ def _merged(hashes: InputHashes | None, header: _Groups) -> dict[str, dict[str, 
     }
 
 
-def decisive_inputs(sweep: RecordedSweep) -> dict[tuple[str, str], str]:
+def decisive_inputs(manifest: Manifest, *folders: Path) -> dict[tuple[str, str], str]:
     """Return the inputs that decide whether the runs of two sweeps are evidence of one mission.
 
     These are the script and its files, the hook, the engine, the data that the mission or the plan
     uses, and the distributions that are drawn from. Not among them are the number of runs, the seed
     and the versions of packages. Without ``inputs.json`` only what the manifest's header has counts
     and that there is none.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The sweep; its entries do not matter.
+    *folders : Path
+        Where its ``inputs.json`` may be; the first that is there counts.
 
     Returns
     -------
@@ -261,9 +269,10 @@ def decisive_inputs(sweep: RecordedSweep) -> dict[tuple[str, str], str]:
     SweepConfigError
         The ``inputs.json`` is damaged.
     """
-    hashes = InputHashes.read(sweep.folder)
-    groups = _merged(hashes, _header_inputs(sweep.manifest))
-    spec = json.dumps(sweep.manifest.parameter_spec).lower()
+    read = (InputHashes.read(folder) for folder in folders)
+    hashes = next((each for each in read if each is not None), None)
+    groups = _merged(hashes, _header_inputs(manifest))
+    plan = json.dumps(manifest.parameter_spec).lower()
     found = {
         (group, name): value
         for group in ("script", "includes", "files", "plan", "hook", "engine", "data")
@@ -271,17 +280,29 @@ def decisive_inputs(sweep: RecordedSweep) -> dict[tuple[str, str], str]:
         if not (group == "plan" and name in _NOT_OF_THE_MISSION)
     }
     if hashes is None:
-        extra = sweep.manifest.extra
-        found["plan", INPUT_HASHES_NAME] = "there is none"
+        found["files", INPUT_HASHES_NAME] = "there is none"
         for key in (HOOK_KEY, MISSION_FILES_KEY, ENGINE_DATA_KEY):
-            if key in extra:
-                found["files", key] = _shown(extra[key])
+            if key in manifest.extra:
+                found["files", key] = _shown(manifest.extra[key])
     elif hashes.used is not None:
         used = set(hashes.used)
         for group, name in list(found):
-            if group == "data" and name not in used and not names_file(spec, name):
+            if group == "data" and name not in used and not names_file(plan, name):
                 del found[group, name]
     return found
+
+
+def changes_between(
+    before: Mapping[tuple[str, str], str], after: Mapping[tuple[str, str], str]
+) -> tuple[InputChange, ...]:
+    """Return every input that differs between two results of `decisive_inputs`."""
+    return tuple(
+        InputChange(group, name, before.get((group, name)), after.get((group, name)))
+        for group, name in sorted(
+            before.keys() | after.keys(), key=lambda key: (_rank(key[0]), key)
+        )
+        if before.get((group, name)) != after.get((group, name))
+    )
 
 
 _NOT_OF_THE_MISSION = frozenset({"runs", "n", "seed", "rows", EXPLICIT_RUNS_KEY, CONTEXTS_KEY})

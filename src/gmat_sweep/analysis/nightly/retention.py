@@ -2,8 +2,11 @@
 
 `nights_in` and `sweeps_in` look at a folder and say of each night or sweep in it whether it is kept
 and why; `prune` removes the others. Kept are the newest ones, the last one that is complete, so
-that there is always one to compare with, and what somebody writes to. Only folders that the flows
-named themselves are looked at: whoever chose a name keeps it.
+that there is always one to compare with, the baseline, and what somebody writes to. Only folders
+that the flows named themselves are looked at: whoever chose a name keeps it.
+
+Evidence for requirements adds up over nights with equal inputs. A night that goes and that such
+evidence stands on is marked (`OldFolder.is_evidence`), and stays if the caller wants that.
 """
 
 from __future__ import annotations
@@ -13,22 +16,22 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from gmat_sweep.analysis.nightly.baseline import baseline_of
+from gmat_sweep.analysis.nightly.complete import is_complete
+from gmat_sweep.analysis.nightly.spans import draws_of, span_until
 from gmat_sweep.disk.lock import FolderLock, nobody_writes
 from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFolderInUseError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME, MANIFEST_NAME
-from gmat_sweep.manifest import Manifest
-from gmat_sweep.plans import planned_count, recorded_count
 
-__all__ = ["NIGHT_FORMAT", "OldFolder", "is_complete", "nights_in", "prune", "sweeps_in"]
+__all__ = ["OldFolder", "nights_in", "prune", "sweeps_in"]
 
-NIGHT_FORMAT = "%Y-%m-%dT%H%M%SZ"
-"""How the flow ``nightly-dispersion`` names a night, by the time it was scheduled for, in UTC."""
-
-type Reason = Literal["new enough", "the last complete one", "in use", "old"]
+type Reason = Literal[
+    "new enough", "the last complete one", "the baseline", "evidence", "in use", "old"
+]
 
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 # MISSION-KIND-ID, ID being a flow run's.
@@ -47,12 +50,15 @@ class OldFolder:
     ----------
     path : Path
         The sweep folder.
-    reason : {"new enough", "the last complete one", "in use", "old"}
+    reason : {"new enough", "the last complete one", "the baseline", "evidence", "in use", "old"}
         Why it is kept; only one that is ``"old"`` goes.
+    is_evidence : bool
+        Whether evidence for requirements that goes on stands on it, and on no other night as well.
     """
 
     path: Path
     reason: Reason
+    is_evidence: bool = False
 
     @property
     def goes(self) -> bool:
@@ -60,7 +66,7 @@ class OldFolder:
         return self.reason == "old"
 
 
-def nights_in(place: Path, keep: int) -> tuple[OldFolder, ...]:
+def nights_in(place: Path, keep: int, *, keep_evidence: bool = False) -> tuple[OldFolder, ...]:
     """Return the nights in a folder of nights, the newest first, and which of them are kept.
 
     Parameters
@@ -69,11 +75,15 @@ def nights_in(place: Path, keep: int) -> tuple[OldFolder, ...]:
         The folder of nights of one mission.
     keep : int
         How many of the newest are kept, at least 1.
+    keep_evidence : bool
+        Keep also the nights on which evidence for requirements stands that goes on: those that were
+        flown with the inputs of the newest night, and drew what no night that is kept drew.
 
     Raises
     ------
     SweepConfigError
-        There is no such folder, it has no night, or `keep` is below 1.
+        There is no such folder, it has no night, `keep` is below 1, or the record of the baseline
+        is damaged, so that nobody can tell which night it is.
     """
     nights = [each for each in _folders(place, keep) if _NIGHT.fullmatch(each.name)]
     if not nights:
@@ -81,7 +91,20 @@ def nights_in(place: Path, keep: int) -> tuple[OldFolder, ...]:
             f"{place} has no nights, which are folders with names such as 2026-11-20T033000Z. Name "
             "the folder of one mission's nights, such as nights/injection."
         )
-    return _judged(sorted(nights, key=lambda night: night.name, reverse=True), keep)
+    newest_first = sorted(nights, key=lambda night: night.name, reverse=True)
+    baseline = baseline_of(place)
+    judged = _judged(newest_first, keep, None if baseline is None else baseline.night.name)
+    evidence = _evidence_lost(place, judged)
+    return tuple(
+        replace(
+            each,
+            is_evidence=each.path.name in evidence,
+            reason="evidence"
+            if keep_evidence and each.goes and each.path.name in evidence
+            else each.reason,
+        )
+        for each in judged
+    )
 
 
 def sweeps_in(place: Path, keep: int) -> tuple[OldFolder, ...]:
@@ -144,8 +167,12 @@ def prune(place: Path, folders: Iterable[OldFolder]) -> tuple[Path, ...]:
         grave.mkdir(exist_ok=True)
         if not _is_folder(grave):
             raise SweepConfigError(f"{grave} is no folder. Remove it.")
+        accepted = baseline_of(place)
         for old in folders:
             if not old.goes:
+                continue
+            if accepted is not None and accepted.night.name == old.path.name:
+                _log.warning("%s stays: it has become the baseline", old.path)
                 continue
             try:
                 with FolderLock(old.path):
@@ -159,16 +186,6 @@ def prune(place: Path, folders: Iterable[OldFolder]) -> tuple[Path, ...]:
         # With what an earlier removal that was stopped has left.
         shutil.rmtree(grave)
     return tuple(gone)
-
-
-def is_complete(folder: Path) -> bool:
-    """Return whether every run of a sweep is recorded in a manifest that can be read."""
-    try:
-        manifest = Manifest.load(folder / MANIFEST_NAME)
-    except (OSError, GmatSweepError) as error:
-        _log.info("%s holds no whole sweep: %s", folder, error)
-        return False
-    return recorded_count(manifest) >= planned_count(manifest)
 
 
 def _folders(place: Path, keep: int) -> list[Path]:
@@ -194,7 +211,29 @@ def _age(folder: Path) -> tuple[float, str]:
     return max(mark.stat().st_mtime for mark in marks if mark.is_file()), folder.name
 
 
-def _judged(newest_first: Sequence[Path], keep: int) -> tuple[OldFolder, ...]:
+def _evidence_lost(place: Path, judged: Sequence[OldFolder]) -> set[str]:
+    """Return the nights that go and whose draws count for evidence that goes on."""
+    if not any(each.goes for each in judged):
+        return set()
+    try:
+        span = span_until(place)
+    except (OSError, GmatSweepError) as error:
+        _log.warning("which nights evidence stands on cannot be told: %s", error)
+        return set()
+    goes = {each.path.name for each in judged if each.goes}
+    # What a night drew that stays is not lost: frozen runs count once, whichever night has them.
+    kept = {draws_of(sweep.folder) for sweep in span.sweeps if sweep.night.name not in goes}
+    return {
+        sweep.night.name
+        for sweep in span.sweeps
+        if sweep.night.name in goes
+        and ((draws := draws_of(sweep.folder)) is None or draws not in kept)
+    }
+
+
+def _judged(
+    newest_first: Sequence[Path], keep: int, baseline: str | None = None
+) -> tuple[OldFolder, ...]:
     # Only until one is found: to read a manifest of a million runs takes seconds.
     last_complete = next(filter(is_complete, newest_first), None)
     judged = []
@@ -204,6 +243,8 @@ def _judged(newest_first: Sequence[Path], keep: int) -> tuple[OldFolder, ...]:
             reason = "new enough"
         elif folder == last_complete:
             reason = "the last complete one"
+        elif folder.name == baseline:
+            reason = "the baseline"
         elif _is_in_use(folder):
             reason = "in use"
         judged.append(OldFolder(folder, reason))

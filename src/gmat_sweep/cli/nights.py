@@ -1,0 +1,91 @@
+"""The commands of nights: ``baseline accept`` and ``show``, ``nights evidence`` and ``creep``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmat_sweep.cli.endings import EXIT_CONFIG, EXIT_OK, say, tell
+from gmat_sweep.disk.paths import absolute_path, user_path
+from gmat_sweep.errors import SweepConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["accept", "creep", "evidence", "show"]
+
+
+def accept(arguments: argparse.Namespace) -> int:
+    """Make a night the baseline, and print which one it is."""
+    from gmat_sweep.analysis.nightly.baseline import accept, baseline_of
+
+    record = accept(absolute_path(arguments.night, "night"), note=arguments.note)
+    found = baseline_of(record.parent)
+    tell(f"{record}: {'' if found is None else found.text}")
+    return EXIT_OK
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print which night is the baseline; the code is 2 if there is none that can be used."""
+    from gmat_sweep.analysis.nightly.baseline import baseline_of
+
+    place = absolute_path(arguments.folder, "folder")
+    if not place.is_dir():
+        raise SweepConfigError(f"{place} is no folder. Name the folder of nights.")
+    found = baseline_of(place)
+    if found is None:
+        say(f"{place} has no baseline. Accept a night with `gmat-sweep baseline accept NIGHT`.")
+        return EXIT_CONFIG
+    tell(found.text)
+    if found.problem:
+        say(found.problem)
+        return EXIT_CONFIG
+    return EXIT_OK
+
+
+def evidence(arguments: argparse.Namespace) -> int:
+    """Judge requirements over nights, and print the verdicts and what they stand on."""
+    from gmat_sweep.analysis.nightly.accumulating import accumulated
+    from gmat_sweep.cli.verify import exit_code_of
+
+    requirements = user_path(arguments.requirements, "requirements")
+    found = accumulated(absolute_path(arguments.folder, "folder"), requirements, arguments.until)
+    if arguments.json:
+        tell(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+    else:
+        tell(found.to_text())
+    return exit_code_of(found.verdicts.verdict)
+
+
+def creep(arguments: argparse.Namespace) -> int:
+    """Print the quantities that have crept away from the baseline by the newest night."""
+    from gmat_sweep.analysis.nightly.baseline import accepted
+    from gmat_sweep.analysis.nightly.cohorts import all_nights
+    from gmat_sweep.analysis.nightly.creep import creeping, drift_over
+
+    place = absolute_path(arguments.folder, "folder")
+    nights = all_nights(place)
+    baseline = accepted(place)
+    if baseline is None:
+        raise SweepConfigError(
+            f"{place} has no baseline. Accept a night with `gmat-sweep baseline accept NIGHT`."
+        )
+    if not arguments.material > 0:
+        raise SweepConfigError(f"--material {arguments.material:g}: it must be more than 0.")
+    drift = drift_over([night for night in nights if night.name > baseline.name], baseline)
+    if arguments.out is not None:
+        out = Path(absolute_path(arguments.out, "--out"))
+        if out.suffix != ".csv":
+            raise SweepConfigError(f"--out {arguments.out}: name a .csv file.")
+        drift.to_csv(out, index=False)
+    found = creeping(drift, arguments.material)
+    for row in found.to_dict("records"):
+        tell(
+            f"{row['quantity']}: {row['shift_sigma']:+.3g} sigma ({row['shift']:+.6g} "
+            f"{row['unit']}) from {baseline.name}, by {row['per_night']:+.2g} sigma a night; "
+            f"material since {row['since']}"
+        )
+    later = drift["night"].nunique()
+    say(f"{len(found)} of {drift['quantity'].nunique()} quantities are away over {later} nights")
+    return EXIT_OK
