@@ -144,7 +144,12 @@ def sweep(api_url: str, script: Path, folder: Path, n: int) -> subprocess.Popen[
             *(GMAT_SWEEP, "monte-carlo", script, "--n", str(n), "--seed", "1", "--quiet"),
             *("--perturb", "Sat.SMA=normal:7100:5", "--workers", "1", "--out", folder),
         ],
-        env={**os.environ, "PREFECT_API_URL": api_url, "PREFECT_API_AUTH_STRING": AUTH_STRING},
+        env={
+            **os.environ,
+            "PREFECT_API_URL": api_url,
+            "PREFECT_API_AUTH_STRING": AUTH_STRING,
+            "GMAT_SWEEP_HOME": str(folder.parent),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -33,6 +33,7 @@ from gmat_sweep.flow.final_state import SweepOutcome, final_state
 from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
 from gmat_sweep.flow.judgement import publish_verdicts
 from gmat_sweep.flow.logs import load_prefect, off_the_terminal, quiet_runs
+from gmat_sweep.flow.mission_keys import mission_key
 from gmat_sweep.flow.prefect_internals import flow_run_under_way
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import (
@@ -259,7 +260,8 @@ def published_end(
         As `judged`; the summary is published before.
     """
     manifest = Manifest.outline(manifest_path)
-    named = Path(str(manifest.extra.get("mission") or "sweep")) if mission is None else mission
+    told = manifest.extra.get(MISSION_ABSOLUTE_KEY) or manifest.extra.get("mission") or "sweep"
+    named = Path(str(told)) if mission is None else mission
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
     key = _key_of(named, kind_of(manifest.parameter_spec))
     publish_summary(flow_run_id, key, manifest_path)
@@ -272,7 +274,7 @@ def published_end(
 
 def _key_of(mission: Path, kind: str) -> str:
     """Return the beginning of the keys of a sweep's artifacts."""
-    return f"{slug(mission.stem)}-{slug(kind)}"
+    return f"{mission_key(mission)}-{slug(kind)}"
 
 
 def orchestrate(job: SweepJob, report: SweepReport) -> None:

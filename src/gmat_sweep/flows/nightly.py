@@ -27,9 +27,10 @@ from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
-from gmat_sweep.flow.artifacts import publish, slug
+from gmat_sweep.flow.artifacts import publish
 from gmat_sweep.flow.final_state import SweepOutcome
 from gmat_sweep.flow.interruption import say_interrupted, with_last_words
+from gmat_sweep.flow.mission_keys import mission_key
 from gmat_sweep.flow.shown_parameters import seed_to_show
 from gmat_sweep.flows import parameters as of
 from gmat_sweep.flows.requested import opened
@@ -182,8 +183,8 @@ class _Flown:
 
     @property
     def name(self) -> str:
-        """The same for the names of folders, artifacts and events."""
-        return slug(self.title)
+        """The same for the names of folders, artifacts and events, of this mission alone."""
+        return mission_key(self.mission, self.study, home=of.absolute(Path()))
 
 
 def _flown(sweep: dict[str, Any]) -> _Flown:

@@ -223,11 +223,11 @@ def _evidence_lost(place: Path, judged: Sequence[OldFolder]) -> set[str]:
     goes = {each.path.name for each in judged if each.goes}
     # What a night drew that stays is not lost: frozen runs count once, whichever night has them.
     kept = {draws_of(sweep.folder) for sweep in span.sweeps if sweep.night.name not in goes}
+    kept.add(None)
     return {
         sweep.night.name
         for sweep in span.sweeps
-        if sweep.night.name in goes
-        and ((draws := draws_of(sweep.folder)) is None or draws not in kept)
+        if sweep.night.name in goes and draws_of(sweep.folder) not in kept
     }
 
 

@@ -6,6 +6,7 @@ from the folders of the nights: the headers of their manifests and their ``input
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,19 +128,22 @@ def _read(night: Path, folder: Path, *, must: bool) -> NightSweep:
         return NightSweep(night, folder, None, str(error))
 
 
-def draws_of(folder: Path) -> tuple[str, int] | None:
-    """Return kind and seed of a sweep, which tell whether another one drew the same.
+def draws_of(folder: Path) -> tuple[str, str] | None:
+    """Return kind and seed of a sweep, or its rows, which tell whether another one drew the same.
 
-    None if nothing tells: the sweep has no seed, or its manifest cannot be read.
+    None if it is no evidence: its runs are no random draws, or its manifest cannot be read.
     """
     try:
         path = manifest_file(folder)
         manifest = Manifest.from_header(next(read_records(path))[1], path)
     except (OSError, GmatSweepError, StopIteration):
         return None
-    if manifest.sweep_seed is None:
-        return None
-    return kind_of(manifest.parameter_spec), int(manifest.sweep_seed)
+    kind = kind_of(manifest.parameter_spec)
+    if kind == "monte_carlo":
+        return kind, str(manifest.sweep_seed)
+    if kind == "explicit":
+        return kind, json.dumps(manifest.parameter_spec.get("rows"))
+    return None
 
 
 def _inputs_of(sweep: NightSweep) -> Inputs:
