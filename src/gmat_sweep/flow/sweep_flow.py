@@ -46,6 +46,7 @@ from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import kind_of
+from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY
 
 if TYPE_CHECKING:
     from prefect import Flow

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from gmat_sweep import SweepConfigError
 from gmat_sweep.analysis.nightly import retention
+from gmat_sweep.analysis.nightly.accumulating import accumulated
+from gmat_sweep.analysis.nightly.baseline import accept, accepted
 from gmat_sweep.analysis.nightly.retention import nights_in, prune, sweeps_in
 from gmat_sweep.cli import main
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import SweepFolderInUseError
+from judged_nights import REQUIREMENTS, night
 from manifests import entry, header
 
 
@@ -166,6 +169,97 @@ def test_of_sweeps_each_mission_and_kind_has_its_own_count(tmp_path: Path) -> No
         alone,
         named,
     }
+
+
+class TestWhatStandsOnANight:
+    """The baseline is never removed, and evidence never without saying so."""
+
+    def evidence(self, place: Path, keep: int) -> list[int]:
+        return sorted(
+            int(old.path.name[8:10])
+            for old in nights_in(place, keep)
+            if old.goes and old.is_evidence
+        )
+
+    def test_the_baseline_stays_however_old(self, tmp_path: Path) -> None:
+        for day in range(1, 6):
+            night(tmp_path, day, runs=1)
+        accept(tmp_path / "2026-11-02T033000Z")
+
+        assert kept(tmp_path, 1) == [2, 5]
+        [old] = [each for each in nights_in(tmp_path, 1) if each.path.name[8:10] == "02"]
+        assert old.reason == "the baseline"
+        prune(tmp_path, nights_in(tmp_path, 1))
+        assert accepted(tmp_path) == old.path
+
+    def test_a_night_that_becomes_the_baseline_after_the_look_stays(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for day in range(1, 4):
+            night(tmp_path, day, runs=1)
+        judged = nights_in(tmp_path, 1)
+        accept(tmp_path / "2026-11-01T033000Z")
+
+        assert prune(tmp_path, judged) == (tmp_path / "2026-11-02T033000Z",)
+        assert "has become the baseline" in caplog.text
+
+    def test_nothing_goes_while_nobody_can_tell_the_baseline(self, tmp_path: Path) -> None:
+        for day in range(1, 4):
+            night(tmp_path, day, runs=1)
+        judged = nights_in(tmp_path, 1)
+        (tmp_path / "baseline.json").write_text("{")
+        with pytest.raises(SweepConfigError, match=r"baseline\.json cannot be understood"):
+            nights_in(tmp_path, 1)
+        with pytest.raises(SweepConfigError, match=r"baseline\.json cannot be understood"):
+            prune(tmp_path, judged)
+        assert len(list(tmp_path.glob("2026*"))) == 3
+
+    def test_rotating_nights_since_the_last_change_are_evidence_and_older_ones_not(
+        self, tmp_path: Path
+    ) -> None:
+        for day in range(1, 8):
+            night(tmp_path, day, runs=1, script_sha256=("5c" if day > 3 else "6d") * 32)
+
+        assert self.evidence(tmp_path, 1) == [4, 5, 6]
+        assert self.evidence(tmp_path, 3) == [4]
+        assert self.evidence(tmp_path, 4) == []
+        whole = nights_in(tmp_path, 1, keep_evidence=True)
+        assert sorted(each.path.name[8:10] for each in whole if each.goes) == ["01", "02", "03"]
+
+    def test_frozen_nights_are_no_evidence_while_one_of_them_stays(self, tmp_path: Path) -> None:
+        for day in range(1, 5):
+            night(tmp_path, day, runs=1, seed=0)
+        assert self.evidence(tmp_path, 1) == []
+        night(tmp_path, 2, runs=1, cohort="rotating")
+        assert self.evidence(tmp_path, 1) == [2]
+
+    def test_the_evidence_after_a_removal_is_that_of_the_nights_that_stay(
+        self, tmp_path: Path
+    ) -> None:
+        for day in range(1, 6):
+            night(tmp_path, day)
+        assert accumulated(tmp_path, REQUIREMENTS).verdicts["ok"].n == 50
+
+        prune(tmp_path, nights_in(tmp_path, 2))
+
+        found = accumulated(tmp_path, REQUIREMENTS)
+        assert found.verdicts["ok"].n == 20
+        assert found.restarted_because == ()
+
+    def test_the_command_says_how_many_nights_of_evidence_go(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for day in range(1, 4):
+            night(tmp_path, day, runs=1)
+        words = ["nights", "prune", str(tmp_path), "--keep", "1", "--dry-run"]
+        assert main(words) == 0
+        said = capsys.readouterr()
+        assert said.out.splitlines()[-1].endswith("(old, with evidence)")
+        assert "evidence for requirements stands on 2 of the nights that go" in said.err
+        assert main([*words, "--keep-evidence"]) == 0
+        said = capsys.readouterr()
+        assert said.out.splitlines()[-1].endswith("(evidence)")
+        assert "stands on" not in said.err
 
 
 class TestCommand:

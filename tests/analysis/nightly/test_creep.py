@@ -1,0 +1,105 @@
+"""drift_over, creeping: what adds up over nights is seen against the baseline."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gmat_sweep.analysis.nightly.baseline import accept
+from gmat_sweep.analysis.nightly.creep import creeping, drift_over
+from gmat_sweep.cli import main
+from judged_sweeps import COLUMN, JudgedSweep
+
+RUNS = 12
+DRAWS = np.random.default_rng(5).normal(42164, 30, RUNS)
+
+
+def night(place: Path, day: int, values: np.ndarray, column: str = COLUMN, seed: int = 0) -> Path:
+    folder = place / f"2026-11-{day:02d}T033000Z"
+    sweep = JudgedSweep(folder, len(values), sweep_seed=seed)
+    for run_id, value in enumerate(values):
+        path = sweep.report(run_id, [value], column)
+        given = {"Sat.SMA": 7000.0 + run_id + seed}
+        sweep.add(run_id, output_paths={"report__R": path}, overrides=given)
+    sweep.manifest.close()
+    return folder
+
+
+def test_a_creep_that_is_nothing_each_night_is_said_once_it_is_material(tmp_path: Path) -> None:
+    """0.02 sigma a night, exactly: the sixth night is the first beyond 0.1 sigma."""
+    sigma = float(np.std(DRAWS, ddof=1))
+    nights = [night(tmp_path, 1 + each, DRAWS + 0.02 * sigma * each) for each in range(9)]
+
+    drift = drift_over(nights[1:], nights[0])
+
+    assert drift["shift_sigma"].to_list() == pytest.approx([0.02 * each for each in range(1, 9)])
+    assert drift["sigma"].to_list() == pytest.approx([sigma] * 8)
+    assert drift["spread"].to_list() == pytest.approx([1.0] * 8)
+    assert drift["paired"].all()
+    [row] = creeping(drift).to_dict("records")
+    assert row["since"] == nights[6].name
+    assert row["per_night"] == pytest.approx(0.02)
+    assert len(creeping(drift[drift["night"] <= nights[4].name])) == 0
+    assert len(creeping(drift, {COLUMN: 0.2})) == 0
+    # Each against the night before, nothing shows.
+    pairs = [drift_over([new], old) for old, new in itertools.pairwise(nights)]
+    assert all(len(creeping(each)) == 0 for each in pairs)
+
+
+def test_angles_creep_on_the_circle(tmp_path: Path) -> None:
+    angles = np.array([359.4, 359.7, 0.1, 0.4, 359.9, 0.5])
+    base = night(tmp_path, 1, angles, "Sat.EarthMJ2000Eq.RAAN")
+    later = night(tmp_path, 2, (angles + 0.2) % 360, "Sat.EarthMJ2000Eq.RAAN")
+
+    [row] = drift_over([later], base).to_dict("records")
+
+    assert row["shift"] == pytest.approx(0.2)
+    assert row["sigma"] == pytest.approx(np.std((angles + 180) % 360, ddof=1))
+
+
+def test_different_draws_creep_only_beyond_their_standard_error(tmp_path: Path) -> None:
+    base = night(tmp_path, 1, DRAWS)
+    other = night(tmp_path, 2, DRAWS[::-1] + 15, seed=1)
+
+    drift = drift_over([other], base)
+    [row] = drift.to_dict("records")
+
+    assert not row["paired"]
+    assert row["shift_sigma"] == pytest.approx(15 / np.std(DRAWS, ddof=1))
+    assert row["error_sigma"] == pytest.approx(math.sqrt(2 / RUNS))
+    assert len(creeping(drift)) == 0
+    assert len(creeping(drift_over([night(tmp_path, 3, DRAWS + 90, seed=1)], base))) == 1
+
+
+def test_rounding_of_a_constant_is_no_creep_and_a_change_of_one_is(tmp_path: Path) -> None:
+    constant = np.full(4, 7000.0)
+    base = night(tmp_path, 1, constant)
+    rounded = night(tmp_path, 2, constant + 1e-9)
+    moved = night(tmp_path, 3, constant + 1e-3)
+
+    assert len(creeping(drift_over([rounded], base))) == 0
+    assert len(creeping(drift_over([moved], base))) == 1
+    gone = night(tmp_path, 4, constant, "Sat.Other")
+    assert drift_over([gone], base)["runs"].to_list() == [0]
+    assert len(creeping(drift_over([gone], base))) == 0
+
+
+def test_the_command_names_what_crept_and_writes_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "nights"
+    nights = [night(place, 1 + each, DRAWS + 2 * each) for each in range(4)]
+    assert main(["nights", "creep", str(place)]) == 2
+    assert "has no baseline" in capsys.readouterr().err
+    accept(nights[0])
+
+    assert main(["nights", "creep", str(place), "--out", str(tmp_path / "drift.csv")]) == 0
+
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{COLUMN}: +0.")
+    assert f"material since {nights[2].name}" in said.out
+    assert len((tmp_path / "drift.csv").read_text().splitlines()) == 4
