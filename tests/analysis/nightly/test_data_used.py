@@ -77,7 +77,7 @@ def used(text: str) -> set[str]:
         (MODEL + "FM.PointMasses = {Earth};\nFM.Drag.AtmosphereModel = MSISE90;\n", set()),
         (
             MODEL + "FM.PointMasses = {Earth};\n"
-            "Create Spacecraft S;\nS.OrbitSpiceKernelName = {'../data/vehicle/ephem/spk/probe.bsp'};\n"
+            "Create Spacecraft S;\nS.OrbitSpiceKernelName = {'vehicle/ephem/spk/probe.bsp'};\n"
             "SolarSystem.EphemerisSource = 'DE430';\n",
             {"vehicle/ephem/spk/probe.bsp", "planetary_ephem/de/leDE-1900.430"},
         ),

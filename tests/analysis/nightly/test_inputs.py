@@ -11,9 +11,10 @@ import pytest
 from cli_sweeps import manifest
 from gmat_sweep import SweepConfigError, canonical_script_sha256
 from gmat_sweep.analysis import InputChange, InputHashes, input_hashes
+from gmat_sweep.analysis.nightly import inputs
 from gmat_sweep.analysis.nightly.inputs import input_changes
 from gmat_sweep.analysis.recorded import RecordedSweep
-from gmat_sweep.engine import DATA_VARIABLE, ROOT_VARIABLE
+from gmat_sweep.engine import DATA_VARIABLE, ROOT_VARIABLE, Engine
 from repository import SUPPORT
 
 
@@ -107,6 +108,89 @@ class TestHashes:
         }
         nowhere = input_hashes(mission, postprocess="no_such.module:f").groups["hook"]
         assert nowhere == {"function": "no_such.module:f"}
+
+    def test_the_modules_beside_a_hook_that_it_imports_are_hashed_too(
+        self, mission: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = tmp_path / "hooks" / "own_hooks"
+        (package / "deep").mkdir(parents=True)
+        sources = {
+            "__init__.py": "",
+            "burns.py": "import numpy\nfrom . import tables\nfrom .deep.far import f\n",
+            "tables.py": "import own_units, own_hooks.burns\n",
+            "deep/__init__.py": "",
+            "deep/far.py": "from ..other import *\n",
+            "other.py": "",
+            "unused.py": "",
+            "../own_units.py": "def broken(:\n",
+        }
+        for name, text in sources.items():
+            (package / name).write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path / "hooks"))
+
+        hook = input_hashes(mission, postprocess="own_hooks.burns:total").groups["hook"]
+
+        assert hook.keys() - {"function"} == {
+            f"module {name}"
+            for name in (
+                "own_hooks", "own_hooks.burns", "own_hooks.deep", "own_hooks.deep.far",
+                "own_hooks.other", "own_hooks.tables", "own_units",
+            )
+        }  # fmt: skip
+        source = (package / "tables.py").read_bytes()
+        assert hook["module own_hooks.tables"] == hashlib.sha256(source).hexdigest()
+
+    def test_a_file_counts_without_quotes_from_the_bin_folder_and_from_the_startup_file(
+        self, mission: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = tmp_path / "root"
+        for name in ("root/bin", "root/data/time", "root/mine", "flux"):
+            (tmp_path / name).mkdir(parents=True)
+        contents = {
+            tmp_path / "own.cof": b"own",
+            root / "mine" / "attitude.txt": b"attitude",
+            root / "data" / "time" / "tai-utc.dat": b"leap",
+            tmp_path / "flux" / "sun.txt": b"flux",
+        }
+        for path, content in contents.items():
+            path.write_bytes(content)
+        (root / "bin" / "gmat_startup_file.txt").write_text(
+            f"CSSI_FLUX_FILE = {tmp_path / 'flux' / 'sun.txt'}\n"
+        )
+        monkeypatch.setattr(inputs, "find_engine", lambda: Engine(root, "R1", "installed"))
+        mission.write_text(
+            "Create ForceModel FM;\nFM.GravityField.Earth.PotentialFile = own.cof;\n"
+            "Create Spacecraft Sat;\nSat.AttitudeFileName = '../mine/attitude.txt';\n"
+            "Sat.Other = '../data/time/tai-utc.dat';\n"
+        )
+
+        found = input_hashes(mission)
+
+        digests = {
+            path.name: hashlib.sha256(content).hexdigest() for path, content in contents.items()
+        }
+        assert found.groups["files"] == {
+            "own.cof": digests["own.cof"],
+            "root/mine/attitude.txt": digests["attitude.txt"],
+        }
+        assert found.groups["data"] == {
+            "time/tai-utc.dat": digests["tai-utc.dat"],
+            "CSSI_FLUX_FILE sun.txt": digests["sun.txt"],
+        }
+
+    def test_the_data_that_the_mission_uses_are_noted(self, mission: Path, tmp_path: Path) -> None:
+        hashes = input_hashes(mission)
+
+        assert hashes.used is not None
+        assert "gravity/earth/JGM2.cof" in hashes.used
+        assert "gravity/earth/EGM96.cof" not in hashes.used
+        assert "time/tai-utc.dat" in hashes.used
+        hashes.write(tmp_path)
+        assert InputHashes.read(tmp_path) == hashes
+        record = json.loads((tmp_path / "inputs.json").read_text())
+        del record["used"]
+        (tmp_path / "inputs.json").write_text(json.dumps(record))
+        assert InputHashes.read(tmp_path) == InputHashes(hashes.groups)
 
 
 class TestFile:
