@@ -107,7 +107,7 @@ class TestRepeatedDraws:
             (5, 0), (10, 0), (0, 5), (10, 0), (0, 5), (10, 0),
         ]  # fmt: skip
         assert rotating_folder(found.nights[1]) == found.violating["ok"][1].sweep
-        assert any("count once" in note for note in found.verdicts.notes)
+        assert any("10 runs with draws that an earlier" in note for note in found.verdicts.notes)
 
 
 class TestRestart:

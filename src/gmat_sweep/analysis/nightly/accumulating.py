@@ -112,6 +112,7 @@ def accumulated(
         notes.append(f"{CHOSEN_AFTER}: {'; '.join(told)}")
     notes += _kept(Path(place), asked, span, late=bool(told))
     claims = pool.claims(late)
+    repeated = int(pool.prefix.repeated_seeds.sum())
     verdict, reason, further = campaign_of(claims, late=bool(told))
     last = span.sweeps[-1]
     assert last.recorded is not None
@@ -126,8 +127,8 @@ def accumulated(
         manifest_lines=sum(1 + len(piece.recorded.entries) for piece in pieces),
         design=kind_of(header.parameter_spec),
         seed=header.sweep_seed,
-        planned=sum(piece.prefix.planned for piece in pieces),
-        prefix=len(pool.prefix),
+        planned=sum(piece.prefix.planned for piece in pieces) - repeated,
+        prefix=len(pool.prefix) - repeated,
         beyond_prefix=sum(piece.prefix.beyond for piece in pieces),
         script_sha256=header.script_sha256,
         reason=reason,
@@ -168,6 +169,7 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
     pieces: list[_Piece] = []
     notes: list[str] = []
     seen: set[object] = set()
+    repeated = 0
     for place, sweep in enumerate(span.sweeps):
         assert sweep.recorded is not None
         prefix = prefix_of(sweep.recorded)
@@ -175,11 +177,7 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
         before = np.fromiter((key in seen for key in keys), bool, len(keys))
         seen.update(keys)
         notes += [f"{sweep.name}: {note}" for note in prefix.notes]
-        if before.any():
-            notes.append(
-                f"{sweep.name}: {int(before.sum())} of {len(keys)} runs have draws that an earlier "
-                "night flew with the same inputs, and count once"
-            )
+        repeated += int(before.sum())
         prefix = replace(prefix, repeated_seeds=prefix.repeated_seeds | before)
         pieces.append(_Piece(sweep, sweep.recorded, prefix))
         later = len(span.sweeps) - place - 1
@@ -189,6 +187,11 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
                 f"{sweep.folder.as_posix()}`"
             )
             break
+    if repeated:
+        notes.append(
+            f"{_count(repeated)} with draws that an earlier night flew with the same inputs are left "
+            "out: draws count once"
+        )
     earlier = {draws_of(folder) for folder in span.before} - {None}
     if any(draws_of(piece.sweep.folder) in earlier for piece in pieces):
         notes.append(
@@ -196,6 +199,10 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
             "of what they showed, they are no independent evidence"
         )
     return pieces, notes
+
+
+def _count(runs: int) -> str:
+    return f"{runs} run{'s' * (runs != 1)}"
 
 
 def _draws(entry: ManifestEntry) -> object:

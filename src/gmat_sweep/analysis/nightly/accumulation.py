@@ -116,9 +116,9 @@ class Accumulation:
     def to_text(self) -> str:
         """Return the verdicts as `Verdicts.to_text`, and what they stand on."""
         runs = sum(each.runs for each in self.history)
-        repeated = sum(each.repeated for each in self.history)
         lines = [self.verdicts.to_text(), one_line(self.reason)]
-        lines.append(f"{len(self.nights)} nights, {runs} runs count{_left_out(repeated)}.")
+        nights = f"{len(self.nights)} night{'s' * (len(self.nights) != 1)}"
+        lines.append(f"{nights}, {runs} run{'s' * (runs != 1)} count.")
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
@@ -205,12 +205,6 @@ def _change(change: InputChange) -> str:
         return value[:_HASH_SHOWN] if is_hash else value
 
     return f"{change.group} {change.name} ({shown(change.before)} to {shown(change.after)})"
-
-
-def _left_out(repeated: int) -> str:
-    if not repeated:
-        return ""
-    return f"; {repeated} with draws that an earlier one of them had are left out"
 
 
 def _evidence(logarithm: float) -> str:
