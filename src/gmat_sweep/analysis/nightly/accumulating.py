@@ -189,8 +189,8 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
             break
     if repeated:
         notes.append(
-            f"{_count(repeated)} with draws that an earlier night flew with the same inputs are left "
-            "out: draws count once"
+            f"{_count(repeated)} with draws that an earlier night flew with the same inputs are "
+            "left out: draws count once"
         )
     earlier = {draws_of(folder) for folder in span.before} - {None}
     if any(draws_of(piece.sweep.folder) in earlier for piece in pieces):
