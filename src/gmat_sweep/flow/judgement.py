@@ -14,7 +14,8 @@ from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from gmat_sweep.analysis.markdown import LONGEST_CAUSE, plain
-from gmat_sweep.flow.artifacts import ProgressArtifact, publish, slug
+from gmat_sweep.flow.artifacts import ProgressArtifact, publish
+from gmat_sweep.flow.mission_keys import mission_key
 from gmat_sweep.flow.server import server_is_gone
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def publish_verdicts(flow_run_id: UUID, mission: Path, verdicts: Verdicts) -> No
     verdicts : Verdicts
         What the sweep shows.
     """
-    name = slug(mission.stem)
+    name = mission_key(mission)
     text = verdicts.to_markdown(narrow=True)
     artifacts = {f"{name}-verdicts": ("markdown", text, "Whether the mission meets requirements")}
     if worst := worst_rows(verdicts):
@@ -133,7 +134,7 @@ class Evidence:
     """
 
     def __init__(self, flow_run_id: UUID, mission: Path) -> None:
-        key = f"{slug(mission.stem)}-evidence"
+        key = f"{mission_key(mission)}-evidence"
         self.artifact = ProgressArtifact(flow_run_id, key, 0.0, _NO_LOOK)
         self._told = ""
 
