@@ -11,6 +11,7 @@ import pytest
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow import judgement
+from gmat_sweep.flow.artifacts import slug
 from gmat_sweep.flow.judgement import publish_verdicts, share_decided, worst_rows
 from gmat_sweep.verdicts.judging import Judge
 from gmat_sweep.verdicts.results import Verdicts
@@ -77,6 +78,8 @@ class Server:
         def emit(event: str, resource: dict[str, str], payload: dict[str, Any]) -> None:
             self.events.append((event, resource, payload))
 
+        # In a home of its own a mission's key is its name.
+        monkeypatch.setattr(judgement, "mission_key", lambda mission: slug(mission.stem))
         monkeypatch.setattr(judgement, "publish", publish)
         monkeypatch.setattr(judgement, "emit_event", emit)
 

@@ -86,9 +86,10 @@ def test_parameters_that_make_no_sweep_are_raised_as_the_error_that_says_so(
 
 
 def test_a_campaign_is_one_flow_run_and_goes_on_where_it_was(
-    leo_short: Path, tmp_path: Path
+    leo_short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of one sweep, judged after each; a later flow run allows more of them."""
+    monkeypatch.setenv("GMAT_SWEEP_HOME", str(tmp_path))
     out = tmp_path / "out"
     required = [{"name": "low", "column": "Sat.X", "limit": "< 8000", "probability": 0.9}]
     asked: dict[str, Any] = {"requirements": required, "out": out, "settings": SETTINGS}
