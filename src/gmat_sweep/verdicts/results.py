@@ -133,6 +133,8 @@ class RequirementVerdict:
             return ""
         if "runs" in needed:
             most = int(needed["allowed"])
+            if not needed["rate"]:
+                return f"a new sample of {needed['runs']} runs passes if none violates"
             with_most = (
                 f"with {most} violation{'s' * (most > 1)} or fewer"
                 if most
