@@ -48,8 +48,8 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
-    from gmat_sweep.sweep.campaigns import verify_until
-    from gmat_sweep.sweep.replaying import flown_script, replay_run
+    from gmat_sweep.sweep.replay_kit import check_replay
+    from gmat_sweep.sweep.replaying import flown_script, replay_run, replay_worst
     from gmat_sweep.verdicts.judging import judge
     from gmat_sweep.verdicts.planning import runs_needed
     from gmat_sweep.verdicts.reading import load_requirements
@@ -74,6 +74,7 @@ _HOMES = {
     "Sweep": "sweep",
     "SweepSpec": "spec",
     "canonical_script_sha256": "mission.script",
+    "check_replay": "sweep.replay_kit",
     "expand_grid_to_run_specs": "grids",
     "expand_latin_hypercube_to_run_specs": "grids",
     "expand_monte_carlo_extension_to_run_specs": "grids",
@@ -100,6 +101,7 @@ _HOMES = {
     "parameter_spec_from_runs": "plans",
     "quasi_monte_carlo": "quasi",
     "replay_run": "sweep.replaying",
+    "replay_worst": "sweep.replaying",
     "runs_needed": "verdicts.planning",
     "sobol_analyze": "sensitivity",
     "sobol_sample": "sensitivity",
@@ -130,6 +132,7 @@ __all__ = [
     "SweepSpec",
     "__version__",
     "canonical_script_sha256",
+    "check_replay",
     "expand_grid_to_run_specs",
     "expand_latin_hypercube_to_run_specs",
     "expand_monte_carlo_extension_to_run_specs",
@@ -156,6 +159,7 @@ __all__ = [
     "parameter_spec_from_runs",
     "quasi_monte_carlo",
     "replay_run",
+    "replay_worst",
     "runs_needed",
     "sobol_analyze",
     "sobol_sample",

@@ -1,17 +1,35 @@
-"""The script that a run flew can be had, and GMAT flies it to the same bits."""
+"""The script that a run flew can be had, and GMAT flies it to the same bits.
+
+The independent way is plain GMAT, started elsewhere, on the written script as it is.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from gmat_sweep import LocalJoblibPool, SweepConfigError, flown_script, replay_run, sweep
+from gmat_sweep import (
+    LocalJoblibPool,
+    Manifest,
+    SweepConfigError,
+    check_replay,
+    flown_script,
+    replay_run,
+    sweep,
+)
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
+from gmat_sweep.mission.script import script_digest
 from gmat_sweep.spec import RunSpec
 from plain_gmat import PlainGmat
 
@@ -24,16 +42,45 @@ FM.PrimaryBodies = {Earth};
 FM.GravityField.Earth.Degree = 4;
 FM.GravityField.Earth.Order = 4;
 FM.GravityField.Earth.PotentialFile = 'own.cof';
+Sat.Attitude = CCSDS-AEM;
+Sat.AttitudeFileName = './parts/own.aem';
+SolarSystem.EphemerisSource = 'SPICE';
+SolarSystem.SPKFilename = '../kernels/own.bsp';
 Create Propagator P;
 P.FM = FM;
 P.Type = RungeKutta89;
 Create ReportFile R;
 R.Filename = './deep/r.txt';
 R.Precision = 17;
-R.Add = {Sat.UTCGregorian, Sat.X, Sat.Y, Sat.Z};
+R.Add = {Sat.UTCGregorian, Sat.X, Sat.Y, Sat.Z, Sat.Q1};
 BeginMissionSequence;
 Toggle View On;
 Propagate P(Sat) {Sat.ElapsedSecs = 600};
+"""
+ATTITUDE = """\
+CCSDS_AEM_VERS = 1.0
+CREATION_DATE = 2010-01-01T00:00:00
+ORIGINATOR = ME
+META_START
+OBJECT_NAME = SAT
+OBJECT_ID = 2010-001A
+CENTER_NAME = EARTH
+REF_FRAME_A = EME2000
+REF_FRAME_B = SC_BODY_1
+ATTITUDE_DIR = A2B
+TIME_SYSTEM = UTC
+START_TIME = 2000-01-01T11:00:00.000
+STOP_TIME = 2000-01-01T14:00:00.000
+ATTITUDE_TYPE = QUATERNION
+QUATERNION_TYPE = LAST
+INTERPOLATION_METHOD = LINEAR
+INTERPOLATION_DEGREE = 1
+META_STOP
+DATA_START
+2000-01-01T11:00:00.000 0.0 0.0 0.0 1.0
+2000-01-01T12:30:00.000 0.5 0.5 0.5 0.5
+2000-01-01T14:00:00.000 0.0 0.0 0.0 1.0
+DATA_STOP
 """
 GRID: dict[str, list[Any]] = {
     "Sat.SMA": [7000.1, 7100.2],
@@ -49,6 +96,10 @@ def mission(tmp_path: Path) -> Path:
     gravity = find_engine().root / "data" / "gravity" / "earth" / "JGM2.cof"
     text = gravity.read_text(errors="replace").replace("-4.8416539", "-4.8316539", 1)
     (home / "own.cof").write_text(text)
+    (home / "parts" / "own.aem").write_text(ATTITUDE)
+    (tmp_path / "kernels").mkdir()
+    kernel = next((find_engine().root / "data" / "planetary_ephem" / "spk").iterdir())
+    (tmp_path / "kernels" / "own.bsp").symlink_to(kernel.resolve())
     (home / "mission.script").write_text(MISSION)
     return home / "mission.script"
 
@@ -61,25 +112,76 @@ def flown(script: Path, folder: Path) -> bytes:
     return ran.files["R"]
 
 
-def test_a_replayed_run_flies_to_the_same_bits_without_the_users_files(
-    mission: Path, pool: LocalJoblibPool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_worst_runs_fly_to_the_same_bits_without_the_users_files(
+    mission: Path,
+    pool: LocalJoblibPool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    sweep(mission, grid=GRID, backend=pool, out=tmp_path / "out", progress=False)
-    manifest = str(tmp_path / "out" / "manifest.jsonl")
+    out = tmp_path / "a sweep"
+    rows = pd.DataFrame({"Sat.SMA": [7000.1, 7100.2, -7000.0], "P.Type": ["RungeKutta89"] * 3})
+    sweep(
+        mission, samples=rows, backend=pool, out=out, progress=False,
+        postprocess="run_hooks:record",
+    )  # fmt: skip
+    limit = {"name": "x", "column": "Sat.X", "limit": "< 1", "unit": "km", "probability": 0.5}
+    (tmp_path / "reqs.json").write_text(json.dumps([limit]))
+    # A later pass with another script would leave another copy: what run 1 flew is still known.
+    copy = out / "headless" / "mission.script"
+    copy.write_text(copy.read_text().replace("RungeKutta89", "PrinceDormand45"))
+    python = tmp_path / "my python" / "python 3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.chdir(tmp_path)
+    words = ["--requirement", "x", "--requirements", "reqs.json"]
 
-    code = main(["replay", manifest, "--run", "3", "--out", str(tmp_path / "again")])
+    code = main(["replay", str(out), "--worst", "2", *words])
 
-    script = tmp_path / "again" / "mission.script"
-    assert (code, capsys.readouterr().out) == (0, f"script: {script}\n")
-    # What the run flew is all there; the user's own folder is not needed any more.
+    told = capsys.readouterr().out.splitlines()
+    failed, again = (tmp_path / "replay" / f"run-{run}" for run in (2, 1))
+    assert code == 0
+    assert told[0].startswith("run 2: failed: ")
+    assert told[1] == f"script: {failed / 'mission.script'}"
+    assert told[2].startswith("run 1: violates x by ")
+    assert told[3] == f"script: {again / 'mission.script'}"
+    # What the run flew is all there; the user's own folders are not needed any more.
     shutil.rmtree(mission.parent)
-    wrote = (tmp_path / "out" / "run-3" / "deep" / "r.txt").read_bytes()
-    assert flown(script, tmp_path / "plain") == wrote
-    assert "OpenFrames" not in script.read_text()
-    assert "P.Type = PrinceDormand78;" in script.read_text()
-    assert (tmp_path / "again" / "inputs" / "own.cof").is_file()
-    other = (tmp_path / "out" / "run-0" / "deep" / "r.txt").read_bytes()
-    assert other != wrote
+    shutil.rmtree(tmp_path / "kernels")
+    wrote = (out / "run-1" / "deep" / "r.txt").read_bytes()
+    monkeypatch.chdir("/")
+    gmat = PlainGmat(tmp_path / "plain")
+    assert gmat.run_file(again / "mission.script").files["R"] == wrote
+    text = (again / "mission.script").read_text()
+    assert "OpenFrames" not in text
+    assert "PotentialFile = 'inputs/own.cof';" in text
+    assert "AttitudeFileName = 'inputs/own.aem';" in text
+    # GMAT opens a kernel from the folder it was started in.
+    assert f"SPKFilename = '{again}/inputs/own.bsp';" in text
+    assert (out / "run-0" / "deep" / "r.txt").read_bytes() != wrote
+
+    expected = json.loads((again / "expected.json").read_text())
+    frame = pd.read_parquet(out / "run-1" / "report__R.parquet")
+    assert expected["tables"]["report__R"]["final"]["Sat.X"] == frame["Sat.X"].iloc[-1]
+    assert expected["requirement"]["value"] == frame["Sat.X"].iloc[-1]
+    assert expected["requirement"]["margin"] == 1 - frame["Sat.X"].iloc[-1]
+    assert json.loads((failed / "expected.json").read_text())["failure_kind"] == "mission"
+    hashes = json.loads((again / "hashes.json").read_text())["files"]
+    listed = {str(path.relative_to(again)) for path in again.rglob("*") if path.is_file()}
+    assert listed == {*hashes, "hashes.json"}
+
+    moved = again.rename(tmp_path / "moved here")
+    ended = subprocess.run([moved / "replay.sh"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[0] == "run 1: equal, bit for bit"
+    assert "the hook run_hooks:record was not called" in ended.stdout
+    # It also mended the name of the kernel, for GMAT itself.
+    with gmat:
+        assert gmat.run_file(moved / "mission.script").files["R"] == wrote
+    assert main(["replay", str(failed), "--check"]) == 0
+    assert "it failed as the run did: " in capsys.readouterr().out
 
 
 def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
@@ -90,6 +192,7 @@ def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
         "Toggle View On;\n", ""
     )
     text = text.replace("#Include 'parts/orbit.inc'\n", "").replace("'own.cof'", "'JGM2.cof'")
+    text = re.sub(r"(Sat\.Attitude|SolarSystem\.).*\n", "", text)
     script.write_text(text)
     out = tmp_path / "out"
     rows = pd.DataFrame({"Sat.Cd": [2.0, 2.5], "Sat.SMA": [7000.5, 7001.5]})
@@ -99,10 +202,33 @@ def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
 
     wrote = (out / "run-1" / "deep" / "r.txt").read_bytes()
     assert flown(again, tmp_path / "plain") == wrote
-    assert sorted(path.name for path in again.parent.iterdir()) == ["plain.script"]
     lines = again.read_text().splitlines()
     begin = lines.index("BeginMissionSequence;")
     assert lines[begin - 2 : begin] == ["Sat.Cd = 2.5;", "Sat.SMA = 7001.5;"]
+
+    # Changed bits are seen: another value, here in the script's own hash and in what is expected.
+    kit = again.parent
+    expected = json.loads((kit / "expected.json").read_text())
+    expected["tables"]["report__R"]["sha256"] = "0" * 64
+    _rewritten(kit / "expected.json", json.dumps(expected))
+    check = check_replay(kit)
+    assert (check.is_equal, check.differences) == (
+        False,
+        ("report__R differs before its last row",),
+    )
+    again.write_text(again.read_text().replace("7001.5", "7001.6"))
+    assert check_replay(kit).differences == ("plain.script has changed since it was written",)
+
+    # A run that a resume flew with another script is replayed from that one.
+    manifest = Manifest.load(out / "manifest.jsonl")
+    other = tmp_path / "other.script"
+    other.write_text(script.read_text().replace("600", "60"))
+    entry = replace(manifest.latest()[0], extra={"script_sha256": script_digest(other)})
+    manifest.append_entry(entry, hold=False)
+    with pytest.raises(SweepConfigError, match="script hash mismatch"):
+        replay_run(manifest.path or "", 0, tmp_path / "drifted")
+    with pytest.raises(SweepConfigError, match="is not the script that run 0 flew"):
+        replay_run(manifest.path or "", 0, tmp_path / "drifted", script=other)
 
 
 def test_the_text_of_a_run_is_the_mission_with_its_overrides(mission: Path, tmp_path: Path) -> None:
@@ -113,6 +239,15 @@ def test_the_text_of_a_run_is_the_mission_with_its_overrides(mission: Path, tmp_
     assert "\nP.Type = PrinceDormand78;\n" in text
     assert "\nSat.Cd = 2;\nBeginMissionSequence;\n" in text
     assert flown_script(run, mission) == text
+
+
+def _rewritten(path: Path, text: str) -> None:
+    """Write a file of a replay, and its hash."""
+    path.write_text(text)
+    record = path.with_name("hashes.json")
+    hashes = json.loads(record.read_text())
+    hashes["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record.write_text(json.dumps(hashes))
 
 
 @pytest.mark.parametrize(

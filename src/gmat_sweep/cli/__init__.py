@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gmat_sweep.cli import pruning, reading, running
+from gmat_sweep.cli import pruning, reading, replaying, running
 from gmat_sweep.cli.endings import (
     EXIT_BACKEND,
     EXIT_CONFIG,
@@ -116,7 +116,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": reading.show,
     "doctor": reading.doctor,
     "archive": reading.archive,
-    "replay": reading.replay,
+    "replay": replaying.replay,
     "table": _table,
     "frame": _table,
     "report": _table,

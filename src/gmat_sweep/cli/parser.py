@@ -175,10 +175,39 @@ def _add_readers(commands: _Commands) -> None:
     replay = _command(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )
-    _manifest(replay)
-    replay.add_argument("--run", type=_whole_number, metavar="N", required=True, help="the run")
     replay.add_argument(
-        "--out", metavar="PATH", help="the folder to write; replay-N here by default"
+        "place",
+        metavar="MANIFEST",
+        help="manifest.jsonl, or its folder; with --check the folder of a replay",
+    )
+    which = replay.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run", type=_whole_number, metavar="N", help="one run")
+    which.add_argument(
+        "--worst",
+        type=_whole_number,
+        metavar="K",
+        help="the K runs that miss the requirement most: failed ones, then by their margin",
+    )
+    which.add_argument(
+        "--violating",
+        action="store_true",
+        help="the runs that violate the requirement, at most the 20 worst",
+    )
+    which.add_argument(
+        "--check",
+        action="store_true",
+        help="fly a replay and say whether it is equal to the run that was recorded",
+    )
+    replay.add_argument("--requirement", metavar="NAME", help="the requirement")
+    replay.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="the requirements, or the study that has them; those of the last `verify` by default",
+    )
+    replay.add_argument(
+        "--out",
+        metavar="PATH",
+        help="the folder to write; by default replay-N here, or replay with a folder for each run",
     )
     _script(replay)
     _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")

@@ -1,4 +1,4 @@
-"""The commands that start no run: show, doctor, archive, replay and engine."""
+"""The commands that start no run: show, doctor, archive and engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmat_sweep.engine import Engine
     from gmat_sweep.worker import MissionFacts
 
-__all__ = ["archive", "doctor", "engine", "replay", "show"]
+__all__ = ["archive", "doctor", "engine", "show"]
 
 _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEEP_DATA"
 
@@ -61,6 +61,8 @@ def show(arguments: argparse.Namespace) -> int:
         say(missing)
     if interruption := text.interruption_line(path.parent):
         say(interruption)
+    if line := text.verdict_line(arguments.manifest, path):
+        say(line)
     if line := unconverged_line(entries):
         say(line)
     lines = text.failure_lines(entries)
@@ -111,22 +113,6 @@ def archive(arguments: argparse.Namespace) -> int:
     )
     tell(summary_line(manifest.entries, folder))
     tell(f"archive: {written}")
-    return EXIT_OK
-
-
-def replay(arguments: argparse.Namespace) -> int:
-    """Write the script that a run flew, with all that it needs."""
-    from gmat_sweep.sweep.replaying import replay_run
-
-    loaded_manifest(arguments.manifest)
-    script = replay_run(
-        arguments.manifest,
-        arguments.run,
-        arguments.out or f"replay-{arguments.run}",
-        script=arguments.script,
-        allow_script_drift=arguments.allow_script_drift,
-    )
-    tell(f"script: {script}")
     return EXIT_OK
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING
 from gmat_sweep.analysis.outcomes import failure_groups, run_list, unconverged_runs
 from gmat_sweep.analysis.report import busy_seconds
 from gmat_sweep.causes import headline
+from gmat_sweep.disk.held import read_plain
 from gmat_sweep.folder.last_pass import LastPass
+from gmat_sweep.folder.layout import VERDICTS_DATA_NAME
 from gmat_sweep.plans import implausible_size, planned_count, recorded_count
 from gmat_sweep.printable import one_line, printable
-from gmat_sweep.sweep.recorded_script import resume_command
+from gmat_sweep.sweep.recorded_script import no_option, resume_command
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
@@ -30,6 +34,7 @@ __all__ = [
     "seconds_line",
     "summary_line",
     "sweep_folder",
+    "verdict_line",
 ]
 
 _STATUS_ORDER = ("failed", "skipped", "ok")
@@ -77,6 +82,33 @@ def interruption_line(folder: Path) -> str:
     at = datetime.fromisoformat(last.at).astimezone(UTC)
     reason = " ".join(last.reason.split())
     return one_line(f"the last {last.action} was interrupted {at:%Y-%m-%d %H:%M} UTC: {reason}")
+
+
+def verdict_line(typed: str, path: Path) -> str:
+    """Return the last verdict, and how to have the worst runs; empty if there is none to be read.
+
+    Parameters
+    ----------
+    typed : str
+        The manifest as the command is to name it.
+    path : Path
+        Its file.
+    """
+    try:
+        told = json.loads(read_plain(path.parent / VERDICTS_DATA_NAME))
+        verdict = str(told["verdict"])
+        names = [str(each["name"]) for each in told["requirements"] if each["worst_runs"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # It tells of the sweep and is no part of it: `verify` writes it anew.
+        return ""
+    if not names:
+        return one_line(f"last verdict: {verdict}")
+    words = ["gmat-sweep", "replay", no_option(typed), "--worst", "5", "--requirement", names[0]]
+    others = f" (or {', '.join(names[1:])})" if names[1:] else ""
+    return one_line(
+        f"last verdict: {verdict}; `{shlex.join(words)}`{others} writes the scripts of the worst "
+        "runs"
+    )
 
 
 def seconds_line(entries: Sequence[ManifestEntry]) -> str:

@@ -27,7 +27,7 @@ VERDICTS_SCHEMA_VERSION = 1
 """Schema version of ``verdicts.json``. A new key does not raise it."""
 
 _RUNS_SHOWN = 20
-_NAMED = 3
+_REPLAYED = 5
 _SHARE_DIGITS = 3
 _VALUE_DIGITS = 4
 
@@ -191,6 +191,7 @@ class RequirementVerdict:
                 "timeout": asked.timeout,
             },
             "notes": list(self.notes),
+            "definition": asked.to_dict(),
         }
 
     def _bound(self) -> str:
@@ -381,6 +382,9 @@ class Verdicts:
         parts = [f"**{self.verdict}**: {grounds}", self._table(narrow=narrow)]
         if violating := self._violating_runs(narrow=narrow):
             parts += ["## Runs that violate", violating]
+        if replays := self._replays():
+            told = "Each command writes the scripts that the worst runs flew, for GMAT to open:"
+            parts += ["## The worst runs again", told, replays]
         parts += ["## How it was judged", self._facts()]
         return "\n\n".join(parts) + "\n"
 
@@ -452,12 +456,20 @@ class Verdicts:
             ]
         if not rows:
             return ""
-        command = f"gmat-sweep replay {shlex.quote(self.manifest.as_posix())} --run {rows[0][1]}"
-        listed = table(["requirement", "run", "values"], rows, {"run"})
-        if narrow:
-            # A page wraps the lines of a list, and cuts off those of a table.
-            listed = "\n".join(f"- {name}, run {run}: {values}" for name, run, values in rows)
-        return f"{listed}\n\nThe script that a run flew is written by `{one_line(command)}`."
+        return table(["requirement", "run", "values"], rows, {"run"})
+
+    def _replays(self) -> str:
+        """Return how to have the worst runs, as commands."""
+        manifest = shlex.quote(self.manifest.as_posix())
+        lines = []
+        for each in self.requirements:
+            if not (each.violating_runs or each.worst_runs):
+                continue
+            which = f"--worst {_REPLAYED} --requirement {each.name}"
+            command = one_line(f"gmat-sweep replay {manifest} {which}")
+            runs = f"{len(each.violating_runs)} violate" if each.violating_runs else "none violates"
+            lines.append(f"- {each.name}, {runs}: `{command}`")
+        return "\n".join(lines)
 
     def _facts(self) -> str:
         runs = f"{self.prefix} of {self.planned} runs judged"
