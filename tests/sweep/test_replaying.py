@@ -120,7 +120,7 @@ def test_the_worst_runs_fly_to_the_same_bits_without_the_users_files(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "a sweep"
-    rows = pd.DataFrame({"Sat.SMA": [7000.1, 7100.2, -7000.0], "P.Type": ["RungeKutta89"] * 3})
+    rows = pd.DataFrame({"Sat.SMA": [7000.1, 7100.2, -7000.0]})
     sweep(
         mission, samples=rows, backend=pool, out=out, progress=False,
         postprocess="run_hooks:record",
