@@ -561,6 +561,7 @@ def test_verdicts_are_written_beside_the_manifest_as_strict_json(tmp_path: Path)
         "violations", "unknown", "p_pass", "p_fail", "evidence_pass", "evidence_fail", "reached_at",
         "violation_upper", "violation_lower", "value_bound", "margin", "worst_runs",
         "violating_runs", "failed", "needed", "policy", "notes",
+        "definition",
     ]  # fmt: skip
     assert written["manifest_lines"] == 101
     assert written["requirements"][0]["value_bound"] == 60.0

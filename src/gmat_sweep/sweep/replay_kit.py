@@ -46,15 +46,7 @@ if TYPE_CHECKING:
     from gmat_sweep.verdicts.requirement import Requirement
     from gmat_sweep.verdicts.worst import RankedRun
 
-__all__ = [
-    "EXPECTED_NAME",
-    "HASHES_NAME",
-    "PROGRAM_NAME",
-    "VERSIONS_NAME",
-    "ReplayCheck",
-    "check_replay",
-    "write_kit",
-]
+__all__ = ["ReplayCheck", "check_replay", "write_kit"]
 
 EXPECTED_NAME = "expected.json"
 HASHES_NAME = "hashes.json"
