@@ -27,6 +27,7 @@ from gmat_sweep import (
     replay_run,
     sweep,
 )
+from gmat_sweep.archive import archive_sweep
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
 from gmat_sweep.mission.script import script_digest
@@ -205,6 +206,21 @@ def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
     lines = again.read_text().splitlines()
     begin = lines.index("BeginMissionSequence;")
     assert lines[begin - 2 : begin] == ["Sat.Cd = 2.5;", "Sat.SMA = 7001.5;"]
+
+    # The same comes out of an archive that was unpacked elsewhere.
+    zipped = archive_sweep(
+        Manifest.load(out / "manifest.jsonl"), out, script, tmp_path / "sweep.zip"
+    )
+    shutil.unpack_archive(zipped, tmp_path / "unpacked")
+    unpacked = replay_run(tmp_path / "unpacked" / "manifest.jsonl", 1, tmp_path / "of archive")
+    assert unpacked.read_bytes() == again.read_bytes()
+    files = ("expected.json", "versions.json")
+    of_archive, own = (
+        [json.loads((each.parent / name).read_text()) for name in files]
+        for each in (unpacked, again)
+    )
+    assert of_archive[0] == own[0]
+    assert of_archive[1]["gmat"] == own[1]["gmat"]
 
     # Changed bits are seen: another value, here in the script's own hash and in what is expected.
     kit = again.parent

@@ -18,7 +18,7 @@ from judged_sweeps import COLUMN, JudgedSweep
 
 LIMIT = Requirement("apo", column=COLUMN, limit="< 100", unit="km", probability=0.9)
 FLOOR = Requirement("per", column=COLUMN, limit="> 90", unit="km", probability=0.9)
-BOTH = Requirement("both", all_of=["apo", "per"], probability=0.9)
+BOTH = Requirement("both", all_of=("apo", "per"), probability=0.9)
 NO_CRASH = Requirement("no-crash", reduce="ok", probability=0.9)
 
 

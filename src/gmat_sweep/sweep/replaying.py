@@ -310,6 +310,9 @@ class _Source:
         is_copy = copy.is_file() and origin_of(copy) == run.script_path.resolve().parent
         if is_copy and flown in (None, canonical_script_sha256(copy)):
             return write_replay(copy, run.overrides, target)
+        if flown == canonical_script_sha256(run.script_path):
+            # No copy was needed: there is nothing to ask the engine.
+            return write_replay(run.script_path, run.overrides, target)
         with tempfile.TemporaryDirectory(prefix="gmat-sweep-replay-") as scratch:
             types = self._types
             headless = headless_copy(
@@ -318,7 +321,7 @@ class _Source:
                 end_state=END_STATE_KEY in self._header.extra,
             )
             script = headless.write(Path(scratch))
-            if script == run.script_path and flown not in (None, canonical_script_sha256(script)):
+            if script == run.script_path and flown is not None:
                 self._say_changed(run)
             return write_replay(script, run.overrides, target)
 
