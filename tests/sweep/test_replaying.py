@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from gmat_sweep.archive import archive_sweep
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
 from gmat_sweep.mission.script import script_digest
-from gmat_sweep.spec import RunSpec
+from gmat_sweep.spec import RunOutcome, RunSpec
+from gmat_sweep.sweep import replay_kit
 from plain_gmat import PlainGmat
 
 MISSION = """\
@@ -186,7 +188,7 @@ def test_the_worst_runs_fly_to_the_same_bits_without_the_users_files(
 
 
 def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
-    pool: LocalJoblibPool, tmp_path: Path
+    pool: LocalJoblibPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = tmp_path / "plain.script"
     text = MISSION.replace("Create OpenFramesInterface View;\n", "").replace(
@@ -222,16 +224,23 @@ def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
     assert of_archive[0] == own[0]
     assert of_archive[1]["gmat"] == own[1]["gmat"]
 
-    # Changed bits are seen: another value, here in the script's own hash and in what is expected.
+    # Other bits are seen; here those of run 0, which differ from the first row on.
     kit = again.parent
-    expected = json.loads((kit / "expected.json").read_text())
-    expected["tables"]["report__R"]["sha256"] = "0" * 64
-    _rewritten(kit / "expected.json", json.dumps(expected))
-    check = check_replay(kit)
-    assert (check.is_equal, check.differences) == (
-        False,
-        ("report__R differs before its last row",),
+    at = datetime.now(UTC)
+    other_run = RunOutcome.ok(
+        run_id=1,
+        output_paths={"report__R": out / "run-0" / "report__R.parquet"},
+        started_at=at,
+        ended_at=at,
     )
+    monkeypatch.setattr(replay_kit, "_flown", lambda *_: (other_run, []))
+    check = check_replay(kit)
+    assert not check.is_equal
+    assert re.fullmatch(r"report__R ends with Sat.X = \S+; the run with \S+", check.differences[0])
+    expected = json.loads((kit / "expected.json").read_text())
+    expected["tables"]["report__R"]["final"] = {}
+    rewritten(kit / "expected.json", json.dumps(expected))
+    assert check_replay(kit).differences == ("report__R differs before its last row",)
     again.write_text(again.read_text().replace("7001.5", "7001.6"))
     assert check_replay(kit).differences == ("plain.script has changed since it was written",)
 
@@ -257,7 +266,7 @@ def test_the_text_of_a_run_is_the_mission_with_its_overrides(mission: Path, tmp_
     assert flown_script(run, mission) == text
 
 
-def _rewritten(path: Path, text: str) -> None:
+def rewritten(path: Path, text: str) -> None:
     """Write a file of a replay, and its hash."""
     path.write_text(text)
     record = path.with_name("hashes.json")

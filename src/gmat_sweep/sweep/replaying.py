@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,7 @@ from gmat_sweep.mission.copying import origin_of
 from gmat_sweep.mission.editing import EditableScript
 from gmat_sweep.mission.headless import headless_copy
 from gmat_sweep.mission.replaying import write_replay
-from gmat_sweep.mission.script import canonical_script_sha256
+from gmat_sweep.mission.script import canonical_script_sha256, statements_of
 from gmat_sweep.plans import recorded_plan
 from gmat_sweep.spec import RunSpec
 from gmat_sweep.sweep.recorded_script import recorded_script
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from gmat_sweep.verdicts.worst import RankedRun
 
 __all__ = ["Replay", "flown_script", "replay_run", "replay_worst"]
+
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def flown_script(run: RunSpec, mission: str | Path | None = None) -> str:
@@ -314,16 +317,23 @@ class _Source:
             # No copy was needed: there is nothing to ask the engine.
             return write_replay(run.script_path, run.overrides, target)
         with tempfile.TemporaryDirectory(prefix="gmat-sweep-replay-") as scratch:
-            types = self._types
             headless = headless_copy(
                 run.script_path,
-                lambda name: name not in types,
+                self._lacking(run.script_path),
                 end_state=END_STATE_KEY in self._header.extra,
             )
             script = headless.write(Path(scratch))
             if script == run.script_path and flown is not None:
                 self._say_changed(run)
             return write_replay(script, run.overrides, target)
+
+    def _lacking(self, script: Path) -> Callable[[str], bool]:
+        """Return what tells whether the engine lacks a word that a mission uses.
+
+        Of a mission without such words no engine is asked, which takes seconds.
+        """
+        used = {word for each in statements_of(script) for word in _WORD.findall(each.text)}
+        return lambda name: name in used and name not in self._types
 
     @functools.cached_property
     def _types(self) -> frozenset[str]:
