@@ -49,7 +49,7 @@ def verify(arguments: argparse.Namespace) -> int:
     path = user_path(arguments.manifest, "manifest")
     judge = Judge(requirements, arguments.plan, allow_drift=arguments.allow_drift)
     try:
-        verdicts = judge.look(path)
+        verdicts = judge.look(path, where=True)
     except FileNotFoundError as error:
         if Path(error.filename or path) != path:
             raise

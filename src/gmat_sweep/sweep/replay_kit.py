@@ -202,6 +202,8 @@ def check_replay(folder: str | Path) -> ReplayCheck:
         run_id, status, kind = expected["run_id"], expected["status"], expected["failure_kind"]
         script = place / Path(hashes["script"]).name
         _refuse_to_fly(run_id, status, kind)
+        if hashes["copied_from"]:
+            _refuse_odd(place)
         changed = _changed(place, hashes["files"])
         if not changed and place.as_posix() != hashes["written_in"]:
             _mend(place, hashes)
@@ -351,6 +353,15 @@ def _refuse_to_fly(run_id: int, status: str | None, kind: str | None) -> None:
         )
 
 
+def _refuse_odd(folder: Path) -> None:
+    name = folder.as_posix()
+    if not name.isascii() or not name.isprintable() or set(name) & {"'", "%"}:
+        raise SweepConfigError(
+            f"{folder} is a place that GMAT scripts cannot name: one with a quote, a percent sign "
+            "or a character other than ASCII. Move it to a folder with a plain name."
+        )
+
+
 def _changed(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Return which files of a replay are not as they were written."""
     told = []
@@ -375,11 +386,6 @@ def _mend(folder: Path, hashes: dict[str, Any]) -> None:
         mended = re.sub(rb"(?<=')" + re.escape(os.fsencode(before)), os.fsencode(after), content)
         if mended == content:
             continue
-        if not after.isascii() or not after.isprintable() or set(after) & {"'", "%"}:
-            raise SweepConfigError(
-                f"{folder} was moved to a place that GMAT scripts cannot name: one with a quote, a "
-                "percent sign or a character other than ASCII. Move it to a plain name."
-            )
         write_file(path, mended)
         hashes["files"][name] = _sha256(path)
     hashes["written_in"] = folder.as_posix()

@@ -37,6 +37,7 @@ from gmat_sweep.verdicts.outcomes import (
 from gmat_sweep.verdicts.reading import load_requirements
 from gmat_sweep.verdicts.requirement import PlanName, Requirement, Requirements, Verdict
 from gmat_sweep.verdicts.results import Verdicts
+from gmat_sweep.verdicts.violated import where_violated
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -103,7 +104,7 @@ def judge(
     >>> verdicts.verdict, verdicts["apogee"].violation_upper  # doctest: +SKIP
     ('PASS', 0.0029976)
     """
-    verdicts = Judge(requirements, plan, allow_drift=allow_drift).look(source)
+    verdicts = Judge(requirements, plan, allow_drift=allow_drift).look(source, where=True)
     verdicts.write()
     return verdicts
 
@@ -147,46 +148,16 @@ class Judge:
         self._notes: dict[str, tuple[str, ...]] = {}
         self._witnesses: dict[str, ManifestEntry] = {}
 
-    @property
-    def plan(self) -> PlanName | None:
-        """The plan that was asked for; None: what a sweep was started with, or else ``fixed``."""
-        return self._asked or self.requirements.plan
-
-    @property
-    def untold(self) -> dict[int, str]:
-        """By run why it said nothing at the last look, where a resume would tell more.
-
-        Runs that failed otherwise than in the mission, a timeout only where it is no violation, and
-        those whose files could not be read.
-        """
-        if self._followed is None:
-            return {}
-        told: set[str | None] = {"mission"}
-        if all(each.timeout == "violates" for each in self._measured):
-            told.add("timeout")
-        failed = {
-            run_id: f"it failed: {kind or 'nobody knows of what'}"
-            for run_id, entry in self._followed.entries.items()
-            if run_id != NOMINAL_RUN_ID
-            and entry.status == "failed"
-            and (kind := failure_kind_of(entry)) not in told
-        }
-        return dict(sorted((failed | self._numbers.unreadable).items()))
-
-    @property
-    def told_failures(self) -> frozenset[int]:
-        """The runs that failed, as far as they are outcomes: those that are not in `untold`."""
-        entries = {} if self._followed is None else self._followed.entries
-        failed = (run_id for run_id, entry in entries.items() if entry.status == "failed")
-        return frozenset(failed).difference(self.untold, (NOMINAL_RUN_ID,))
-
-    def look(self, source: SweepSource) -> Verdicts:
+    def look(self, source: SweepSource, *, where: bool = False) -> Verdicts:
         """Judge the runs that are recorded now.
 
         Parameters
         ----------
         source : str, Path, Manifest or Sweep
             As for `judge`: the same sweep at each look, for what was read to be of use.
+        where : bool
+            Say in the notes of a requirement where its violations lie among the varied fields, if
+            that is beyond chance. All runs are gone through for it.
 
         Raises
         ------
@@ -220,8 +191,8 @@ class Judge:
                 f"{len(prefix) - len(sample)} runs were added later: the plan fixed judges the "
                 f"{len(sample)} that the sweep was started with. --plan anytime judges all"
             )
-        claims = self._claims(recorded, sample, plan, refusal, chosen_late)
-        verdict, reason, further = campaign_of(claims, late=bool(chosen_late[1]))
+        claims = self._claims(recorded, sample, plan, refusal, chosen_late, where=where)
+        verdict, reason, further = _campaign(claims, late=bool(chosen_late[1]))
         notes += further
         if first is None:
             notes += self._keep_choice(recorded.path.parent, plan, followed.lines)
@@ -333,6 +304,8 @@ class Judge:
         plan: PlanName,
         refusal: str | None,
         chosen_late: tuple[frozenset[str], tuple[str, ...]],
+        *,
+        where: bool,
     ) -> list[Claim]:
         """Judge each requirement."""
         asked = self.requirements
@@ -361,6 +334,8 @@ class Judge:
                 )
             if each.name in chosen_late[0]:
                 notes.append(CHOSEN_AFTER)
+            if where:
+                notes += where_violated(sample.entries, found[each.name].codes)
             outcome = found[each.name]
             cannot = design_verdict(recorded, each, asked.sample) or refusal
             if cannot is not None:
