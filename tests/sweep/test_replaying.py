@@ -241,6 +241,16 @@ def test_a_mission_that_needs_no_copy_is_replayed_from_the_users_script(
     expected["tables"]["report__R"]["final"] = {}
     rewritten(kit / "expected.json", json.dumps(expected))
     assert check_replay(kit).differences == ("report__R differs before its last row",)
+    # A run that failed in its hook had a script that GMAT flew.
+    expected |= {"status": "failed", "failure_kind": "hook", "cause": "no luck"}
+    rewritten(kit / "expected.json", json.dumps(expected))
+    check = check_replay(kit)
+    assert (check.is_equal, check.notes) == (True, ("the run failed beside GMAT: no luck",))
+    broken = RunOutcome.failed(run_id=1, stderr="GMAT is gone", started_at=at, ended_at=at)
+    monkeypatch.setattr(replay_kit, "_flown", lambda *_: (broken, []))
+    assert check_replay(kit).differences == (
+        "GMAT failed: GMAT is gone; the run failed in its hook alone",
+    )
     again.write_text(again.read_text().replace("7001.5", "7001.6"))
     assert check_replay(kit).differences == ("plain.script has changed since it was written",)
 

@@ -425,6 +425,8 @@ def _compared(expected: Mapping[str, Any], outcome: RunOutcome) -> tuple[list[st
     kind, status = expected["failure_kind"], expected["status"]
     if status == "failed" and kind in _BESIDE_GMAT - {"worker"} and outcome.status == "ok":
         return [], []
+    if kind == "hook" and outcome.status == "failed":
+        return [f"GMAT failed: {headline(outcome.stderr)}; the run failed in its hook alone"], []
     if outcome.status != status:
         cause = f": {headline(outcome.stderr)}" if outcome.status == "failed" else ""
         return [f"it ended {outcome.status}{cause}; the run was {status}"], []
