@@ -135,7 +135,7 @@ def test_the_artifacts_say_what_verdicts_md_says_and_which_runs_are_worst(
     assert kind == "markdown"
     assert "**FAIL**: the requirement is not met" in markdown
     assert "r0, run 29: Sat.SMA = 7029.0" in markdown
-    assert "--run 15" in markdown
+    assert "--worst 5 --requirement r0`" in markdown
     # 92 characters are what a page shows of a table, by gmat_sweep.analysis.markdown.
     assert [line for line in markdown.splitlines() if line[:1] == "|" and len(line) > 95] == []
     kind, rows, described = server.artifacts["leo-worst"]

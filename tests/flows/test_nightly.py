@@ -15,6 +15,12 @@ from gmat_sweep.flows.parameters import DEFAULT_SETTINGS, RunSettings
 from resumed_sweeps import SHORT
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's GMAT_SWEEP_HOME, where the keys of missions are noted."""
+    monkeypatch.setenv("GMAT_SWEEP_HOME", str(tmp_path))
+
+
 @pytest.mark.promise("folders from somebody else", "a night's folder or records that are links")
 def test_a_night_is_written_through_no_link(tmp_path: Path) -> None:
     nights, outside = tmp_path / "nights", tmp_path / "outside"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
 
-from gmat_sweep.cli.endings import EXIT_CODES, EXIT_CONFIG
+from gmat_sweep.cli.endings import EXIT_CODES
 from gmat_sweep.cli.inputs import manifest_in
-from gmat_sweep.limits import shown
-from gmat_sweep.plans.notation import number_or_text
+from gmat_sweep.cli.parser_parts import SEE_CODES, Commands, Parser, command_of, whole_number
+from gmat_sweep.cli.parser_upkeep import add_upkeep
 
 __all__ = ["make_parser"]
 
@@ -22,30 +21,12 @@ examples:
 
 exit codes:
 """
-_LONGEST_MESSAGE = 400
-_SEE_CODES = "Exit codes are listed in `gmat-sweep --help`."
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that tells a mistake in one line; argparse writes the whole usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[: _LONGEST_MESSAGE // 2]}...{message[-_LONGEST_MESSAGE // 4 :]}"
-        self.exit(EXIT_CONFIG, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
-
-
-def _whole_number(text: str) -> int:
-    number = number_or_text(text.strip())
-    if type(number) is not int:
-        raise argparse.ArgumentTypeError(f"invalid whole number: {shown(text)}")
-    return number
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``gmat-sweep``."""
     codes = "".join(f"  {code}  {meaning}\n" for code, meaning in EXIT_CODES.items())
-    parser = _Parser(
+    parser = Parser(
         prog="gmat-sweep",
         description="Parameter sweeps and Monte Carlo dispersions over NASA GMAT missions.",
         epilog=_EPILOG + codes,
@@ -60,15 +41,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_tables(commands)
     _add_verification(commands)
     _add_verdicts(commands)
-    _add_upkeep(commands)
+    add_upkeep(commands)
     return parser
 
 
-type _Commands = argparse._SubParsersAction[_Parser]
-type _Actions = argparse._SubParsersAction[argparse.ArgumentParser]
-
-
-def _add_sweeps(commands: _Commands) -> None:
+def _add_sweeps(commands: Commands) -> None:
     run = _sweep_command(commands, "run", "run every combination of a grid")
     run.add_argument(
         "--grid",
@@ -87,13 +64,13 @@ def _add_sweeps(commands: _Commands) -> None:
         if name == "monte-carlo":
             command.add_argument(
                 "--n",
-                type=_whole_number,
+                type=whole_number,
                 help="how many runs; with --until-decided how many before the first look, a batch "
                 "when not given",
             )
             _verdict_flags(command)
         else:
-            command.add_argument("--n", type=_whole_number, required=True, help="how many runs")
+            command.add_argument("--n", type=whole_number, required=True, help="how many runs")
         command.add_argument(
             "--perturb",
             action="append",
@@ -102,7 +79,7 @@ def _add_sweeps(commands: _Commands) -> None:
             help="name=normal:mean:sigma, name=uniform:low:high, name=delta_normal:15@3, "
             "name=choice:a|b or another distribution (docs/draws.md); repeat for more fields",
         )
-        command.add_argument("--seed", type=_whole_number, help="drawn and recorded when not given")
+        command.add_argument("--seed", type=whole_number, help="drawn and recorded when not given")
     explicit = _sweep_command(commands, "explicit", "run the rows of a table")
     explicit.add_argument(
         "--samples",
@@ -112,11 +89,11 @@ def _add_sweeps(commands: _Commands) -> None:
     )
 
 
-def _add_continuations(commands: _Commands) -> None:
-    resume = _command(commands, "resume", "run what is missing, failed or damaged")
-    extend = _command(commands, "extend", "add runs to a finished Monte Carlo")
+def _add_continuations(commands: Commands) -> None:
+    resume = command_of(commands, "resume", "run what is missing, failed or damaged")
+    extend = command_of(commands, "extend", "add runs to a finished Monte Carlo")
     extend.add_argument(
-        "--n", type=_whole_number, help="how many runs to add; not with --until-decided"
+        "--n", type=whole_number, help="how many runs to add; not with --until-decided"
     )
     _verdict_flags(extend)
     extend.add_argument(
@@ -145,16 +122,16 @@ def _add_continuations(commands: _Commands) -> None:
         _execution_flags(command)
 
 
-def _add_readers(commands: _Commands) -> None:
-    show = _command(commands, "show", "say what a manifest holds, and why runs failed")
+def _add_readers(commands: Commands) -> None:
+    show = command_of(commands, "show", "say what a manifest holds, and why runs failed")
     _manifest(show)
     what = show.add_mutually_exclusive_group()
     what.add_argument("--detail", action="store_true", help="a line per run, failed first")
-    what.add_argument("--run", type=_whole_number, metavar="N", help="everything about one run")
+    what.add_argument("--run", type=whole_number, metavar="N", help="everything about one run")
     show.add_argument(
         "--filter", choices=("ok", "failed", "skipped"), help="with --detail: only these runs"
     )
-    doctor = _command(commands, "doctor", "check everything in a sweep folder, and mend it")
+    doctor = command_of(commands, "doctor", "check everything in a sweep folder, and mend it")
     doctor.add_argument("folder", metavar="FOLDER", help="the sweep folder")
     doctor.add_argument(
         "--repair",
@@ -162,7 +139,7 @@ def _add_readers(commands: _Commands) -> None:
         help="move what is damaged into a quarantine folder and rebuild the manifest, so that a "
         "resume flies what was lost",
     )
-    archive = _command(commands, "archive", "pack a sweep into one zip file that reproduces it")
+    archive = command_of(commands, "archive", "pack a sweep into one zip file that reproduces it")
     _manifest(archive)
     _script(archive)
     archive.add_argument("--out", required=True, metavar="ZIP", help="the file to write")
@@ -172,7 +149,7 @@ def _add_readers(commands: _Commands) -> None:
         action="store_true",
         help="pack files outside of the sweep's folders too, which the manifest names",
     )
-    replay = _command(
+    replay = command_of(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )
     replay.add_argument(
@@ -181,10 +158,10 @@ def _add_readers(commands: _Commands) -> None:
         help="manifest.jsonl, or its folder; with --check the folder of a replay",
     )
     which = replay.add_mutually_exclusive_group(required=True)
-    which.add_argument("--run", type=_whole_number, metavar="N", help="one run")
+    which.add_argument("--run", type=whole_number, metavar="N", help="one run")
     which.add_argument(
         "--worst",
-        type=_whole_number,
+        type=whole_number,
         metavar="K",
         help="the K runs that miss the requirement most: failed ones, then by their margin",
     )
@@ -210,12 +187,12 @@ def _add_readers(commands: _Commands) -> None:
         help="the folder to write; by default replay-N here, or replay with a folder for each run",
     )
     _script(replay)
-    _command(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
+    command_of(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
 
 
-def _add_tables(commands: _Commands) -> None:
-    table = _command(commands, "table", "write a row per run: status, inputs and outputs")
-    frame = _command(commands, "frame", "write a report of all runs as one frame")
+def _add_tables(commands: Commands) -> None:
+    table = command_of(commands, "table", "write a row per run: status, inputs and outputs")
+    frame = command_of(commands, "frame", "write a report of all runs as one frame")
     for command in (table, frame):
         _manifest(command)
         command.add_argument(
@@ -233,11 +210,11 @@ def _add_tables(commands: _Commands) -> None:
         help="a further column, such as min:RF.Sat.Earth.Altitude; first, min, max, mean, range",
     )
     frame.add_argument("--name", metavar="REPORT", help="which ReportFile, where there are several")
-    _manifest(_command(commands, "report", "print the final report of a sweep, in Markdown"))
+    _manifest(command_of(commands, "report", "print the final report of a sweep, in Markdown"))
 
 
-def _add_verification(commands: _Commands) -> None:
-    verify = _command(commands, "verify", "say which requirements a sweep is shown to meet")
+def _add_verification(commands: Commands) -> None:
+    verify = command_of(commands, "verify", "say which requirements a sweep is shown to meet")
     _manifest(verify)
     verify.add_argument(
         "--requirements",
@@ -264,12 +241,12 @@ def _add_verification(commands: _Commands) -> None:
     )
 
 
-def _add_studies(commands: _Commands) -> None:
-    init = _command(commands, "init", "write an example mission and a study to begin with")
+def _add_studies(commands: Commands) -> None:
+    init = command_of(commands, "init", "write an example mission and a study to begin with")
     init.add_argument(
         "folder", metavar="FOLDER", nargs="?", default=".", help="where; the current folder"
     )
-    actions = _command(commands, "study", "fly or check a study file").add_subparsers(
+    actions = command_of(commands, "study", "fly or check a study file").add_subparsers(
         dest="what", metavar="ACTION", required=True
     )
     summaries = {
@@ -281,14 +258,14 @@ def _add_studies(commands: _Commands) -> None:
             name,
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
-            epilog=_SEE_CODES,
+            epilog=SEE_CODES,
         )
         command.add_argument("file", metavar="FILE", help="the study: .toml or .yaml")
-        command.add_argument("--n", type=_whole_number, help="how many runs, instead of the file's")
-        command.add_argument("--seed", type=_whole_number, help="the seed, instead of the file's")
+        command.add_argument("--n", type=whole_number, help="how many runs, instead of the file's")
+        command.add_argument("--seed", type=whole_number, help="the seed, instead of the file's")
         command.add_argument("--out", metavar="PATH", help="the folder, instead of the file's")
         command.add_argument(
-            "--workers", type=_whole_number, metavar="N", help="runs at once, instead of the file's"
+            "--workers", type=whole_number, metavar="N", help="runs at once, instead of the file's"
         )
         command.add_argument(
             "--nominal",
@@ -309,7 +286,7 @@ def _add_studies(commands: _Commands) -> None:
             ("--batch", "how many runs from one look to the next"),
         ):
             command.add_argument(
-                option, type=_whole_number, metavar="N", help=f"{what}, instead of the file's"
+                option, type=whole_number, metavar="N", help=f"{what}, instead of the file's"
             )
         if name == "check":
             command.add_argument(
@@ -323,8 +300,8 @@ def _add_studies(commands: _Commands) -> None:
     schema.add_argument("--out", metavar="PATH", help="write it to a file instead")
 
 
-def _add_verdicts(commands: _Commands) -> None:
-    needed = _command(
+def _add_verdicts(commands: Commands) -> None:
+    needed = command_of(
         commands,
         "runs-needed",
         "say how many runs show that a requirement is met, and what it takes",
@@ -360,93 +337,8 @@ def _add_verdicts(commands: _Commands) -> None:
     )
 
 
-def _add_upkeep(commands: _Commands) -> None:
-    worker = _command(
-        commands, "worker", "run a Prefect worker that lets its flow runs end well when stopped"
-    )
-    worker.add_argument("pool", metavar="POOL", help="the Prefect work pool")
-    worker.add_argument(
-        "prefect_arguments",
-        nargs=argparse.REMAINDER,
-        metavar="...",
-        help="what else to give to `prefect worker start`, such as --with-healthcheck",
-    )
-    for name, summary in (
-        ("nights", "remove old nights, never the baseline or the last complete one"),
-        ("sweeps", "remove old sweeps of deployments, never the last complete one of its kind"),
-    ):
-        _retention_command(commands, name, summary)
-    _add_baseline(commands)
-
-
-def _retention_command(commands: _Commands, name: str, summary: str) -> None:
-    whole = "read the nights of a mission, and remove old ones" if name == "nights" else summary
-    actions = _command(commands, name, whole).add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
-    folder = "nights/MISSION" if name == "nights" else "sweeps"
-    prune.add_argument(
-        "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
-    )
-    if name == "nights":
-        prune.add_argument(
-            "--keep-evidence",
-            action="store_true",
-            help="keep the nights on which evidence for requirements stands that goes on, too",
-        )
-        _add_readers_of_nights(actions)
-    of_each = "" if name == "nights" else " of each mission and kind"
-    prune.add_argument(
-        "--keep", type=int, required=True, metavar="N", help=f"how many of the newest{of_each} stay"
-    )
-    prune.add_argument("--dry-run", action="store_true", help="only list what would go, and why")
-
-
-def _add_readers_of_nights(actions: _Actions) -> None:
-    place = "the folder of nights, such as nights/injection"
-    evidence = _command(
-        actions, "evidence", "judge requirements over the nights with the inputs of the last one"
-    )
-    evidence.add_argument("folder", metavar="FOLDER", help=place)
-    evidence.add_argument(
-        "--requirements", required=True, metavar="FILE", help="the requirements: TOML, YAML or JSON"
-    )
-    evidence.add_argument("--until", metavar="NIGHT", help="the last night; the newest by default")
-    evidence.add_argument("--json", action="store_true", help="print JSON")
-    creep = _command(actions, "creep", "tell how far each night is from the baseline, in its sigma")
-    creep.add_argument("folder", metavar="FOLDER", help=place)
-    creep.add_argument(
-        "--material",
-        type=float,
-        default=0.1,
-        metavar="SIGMA",
-        help="from how many sigma on a shift is material (default 0.1)",
-    )
-    creep.add_argument("--out", metavar="PATH", help="write the table, .csv, of all nights")
-
-
-def _add_baseline(commands: _Commands) -> None:
-    actions = _command(
-        commands, "baseline", "accept a night that later nights are compared with, or show it"
-    ).add_subparsers(dest="action", metavar="ACTION", required=True)
-    accept = _command(actions, "accept", "make a night the baseline of the nights in its folder")
-    accept.add_argument("night", metavar="NIGHT", help="the folder of a night that is complete")
-    accept.add_argument(
-        "--note", default="", metavar="TEXT", help="why, for whoever reads it later"
-    )
-    show = _command(actions, "show", "say which night is the baseline")
-    show.add_argument("folder", metavar="FOLDER", help="the folder of nights")
-
-
-def _command(commands: _Commands | _Actions, name: str, summary: str) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=_SEE_CODES
-    )
-
-
-def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    command = _command(commands, name, summary)
+def _sweep_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    command = command_of(commands, name, summary)
     command.add_argument("script", metavar="SCRIPT", help="the GMAT mission script")
     command.add_argument("--out", required=True, metavar="PATH", help="the sweep folder to write")
     command.add_argument(
@@ -492,13 +384,13 @@ def _verdict_flags(command: argparse.ArgumentParser) -> None:
     )
     judged.add_argument(
         "--max-runs",
-        type=_whole_number,
+        type=whole_number,
         metavar="N",
         help="with --until-decided: how many runs the sweep has at most (default 10000)",
     )
     judged.add_argument(
         "--batch",
-        type=_whole_number,
+        type=whole_number,
         metavar="N",
         help="with --until-decided: how many runs from one look to the next; by default a "
         "twentieth of the least number that can pass, and at least 50",
@@ -539,7 +431,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     where = command.add_argument_group("where and how runs execute")
     where.add_argument(
         "--workers",
-        type=_whole_number,
+        type=whole_number,
         default=-1,
         metavar="N",
         help="runs at once; -1 (default) is one per core",
@@ -567,7 +459,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--retries",
-        type=_whole_number,
+        type=whole_number,
         default=1,
         metavar="N",
         help="further tries after a worker crashed or was killed (default 1)",
@@ -580,7 +472,7 @@ def _execution_flags(command: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--fsync-batch",
-        type=_whole_number,
+        type=whole_number,
         default=50,
         metavar="N",
         help="with --no-fsync-each: every N lines (default 50)",

@@ -1,0 +1,91 @@
+"""The grammar of the commands for nights, baselines and workers."""
+
+from __future__ import annotations
+
+import argparse
+
+from gmat_sweep.cli.parser_parts import Actions, Commands, command_of
+
+__all__ = ["add_upkeep"]
+
+
+def add_upkeep(commands: Commands) -> None:
+    """Add the commands for a Prefect worker, for old folders, nights and their baseline."""
+    worker = command_of(
+        commands, "worker", "run a Prefect worker that lets its flow runs end well when stopped"
+    )
+    worker.add_argument("pool", metavar="POOL", help="the Prefect work pool")
+    worker.add_argument(
+        "prefect_arguments",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="what else to give to `prefect worker start`, such as --with-healthcheck",
+    )
+    for name, summary in (
+        ("nights", "remove old nights, never the baseline or the last complete one"),
+        ("sweeps", "remove old sweeps of deployments, never the last complete one of its kind"),
+    ):
+        _retention_command(commands, name, summary)
+    _add_baseline(commands)
+
+
+def _retention_command(commands: Commands, name: str, summary: str) -> None:
+    whole = "read the nights of a mission, and remove old ones" if name == "nights" else summary
+    actions = command_of(commands, name, whole).add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
+    folder = "nights/MISSION" if name == "nights" else "sweeps"
+    prune.add_argument(
+        "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
+    )
+    if name == "nights":
+        prune.add_argument(
+            "--keep-evidence",
+            action="store_true",
+            help="keep the nights on which evidence for requirements stands that goes on, too",
+        )
+        _add_readers_of_nights(actions)
+    of_each = "" if name == "nights" else " of each mission and kind"
+    prune.add_argument(
+        "--keep", type=int, required=True, metavar="N", help=f"how many of the newest{of_each} stay"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only list what would go, and why")
+
+
+def _add_readers_of_nights(actions: Actions) -> None:
+    place = "the folder of nights, such as nights/injection"
+    evidence = command_of(
+        actions, "evidence", "judge requirements over the nights with the inputs of the last one"
+    )
+    evidence.add_argument("folder", metavar="FOLDER", help=place)
+    evidence.add_argument(
+        "--requirements", required=True, metavar="FILE", help="the requirements: TOML, YAML or JSON"
+    )
+    evidence.add_argument("--until", metavar="NIGHT", help="the last night; the newest by default")
+    evidence.add_argument("--json", action="store_true", help="print JSON")
+    creep = command_of(
+        actions, "creep", "tell how far each night is from the baseline, in its sigma"
+    )
+    creep.add_argument("folder", metavar="FOLDER", help=place)
+    creep.add_argument(
+        "--material",
+        type=float,
+        default=0.1,
+        metavar="SIGMA",
+        help="from how many sigma on a shift is material (default 0.1)",
+    )
+    creep.add_argument("--out", metavar="PATH", help="write the table, .csv, of all nights")
+
+
+def _add_baseline(commands: Commands) -> None:
+    actions = command_of(
+        commands, "baseline", "accept a night that later nights are compared with, or show it"
+    ).add_subparsers(dest="action", metavar="ACTION", required=True)
+    accept = command_of(actions, "accept", "make a night the baseline of the nights in its folder")
+    accept.add_argument("night", metavar="NIGHT", help="the folder of a night that is complete")
+    accept.add_argument(
+        "--note", default="", metavar="TEXT", help="why, for whoever reads it later"
+    )
+    show = command_of(actions, "show", "say which night is the baseline")
+    show.add_argument("folder", metavar="FOLDER", help="the folder of nights")
