@@ -95,7 +95,7 @@ def test_a_grid_has_values(study: Any) -> None:
 
 
 def test_a_covariance_comes_from_a_file_beside_the_study(study: Any, tmp_path: Path) -> None:
-    (tmp_path / "two.csv").write_text("A, B\n4.0\n1.0, 2.0\n")
+    (tmp_path / "two.csv").write_text('"A(1,2)", V\n2.0\n1.0, 4.0\n')
     read = read_study(
         study(
             'mission = "m.script"\nn = 2\n[vary.two]\ncovariance = "two.csv"\n'

@@ -8,9 +8,10 @@ other last bits on another machine, and so other draws on a resume.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -98,16 +99,24 @@ class Covariance:
         Parameters
         ----------
         path : str or Path
-            The file. Its lower triangle alone will do.
+            The file. Its lower triangle alone will do. Lines that begin with ``#`` are left out. A
+            line of names gives the order of rows and columns: ``X`` or ``Sat.X`` for the elements
+            of a Spacecraft, whole names for `fields`.
         **options
             The other attributes.
 
         Raises
         ------
         SweepConfigError
-            The file is not there, or holds no square matrix of numbers; the message has the line.
+            The file is not there, holds no square matrix of numbers, or names other fields; the
+            message has the line.
         """
-        return cls(_matrix_in(Path(path)), source=str(path), **options)
+        matrix, names = _matrix_in(Path(path))
+        given = cls(matrix, source=str(path), **options)
+        if not names or given.elements not in ELEMENTS:
+            return given
+        order = _order_of(names, given.fields or ELEMENTS[given.elements], Path(path))
+        return replace(given, matrix=tuple(tuple(matrix[i][j] for j in order) for i in order))
 
     @property
     def rows(self) -> tuple[tuple[float, ...], ...]:
@@ -188,7 +197,8 @@ class Covariance:
         return made
 
 
-def _matrix_in(path: Path) -> tuple[tuple[float, ...], ...]:
+def _matrix_in(path: Path) -> tuple[tuple[tuple[float, ...], ...], list[str]]:
+    """Return the matrix of a file, and the names of its first line if it has such a line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
@@ -196,8 +206,10 @@ def _matrix_in(path: Path) -> tuple[tuple[float, ...], ...]:
             f"The covariance file {path} cannot be read: {error}. Check the path."
         ) from error
     rows: list[tuple[float, ...]] = []
+    names: list[str] = []
     for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in line.split(",")]
+        # The name of an Array's element has a comma, and stands in quotes.
+        cells = [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True), [])]
         while cells and not cells[-1]:
             cells.pop()
         if not cells or cells[0].startswith("#"):
@@ -205,23 +217,41 @@ def _matrix_in(path: Path) -> tuple[tuple[float, ...], ...]:
         try:
             rows.append(tuple(map(float, cells)))
         except ValueError:
-            if rows:
+            if rows or names:
                 raise SweepConfigError(
                     f"{path}, line {number}: {line.strip()!r} is no row of numbers. Write a row of "
                     "the matrix on each line, with commas."
                 ) from None
+            names = cells
     sizes = [len(row) for row in rows]
     if sizes == list(range(1, len(rows) + 1)):
         whole = [
             tuple(rows[max(i, j)][min(i, j)] for j in range(len(rows))) for i in range(len(rows))
         ]
-        return tuple(whole)
+        return tuple(whole), names
     if not rows or any(size != len(rows) for size in sizes):
         raise SweepConfigError(
             f"{path} has rows of {sizes} numbers, which is no square matrix. Write all of it, or "
             "its lower triangle."
         )
-    return tuple(rows)
+    return tuple(rows), names
+
+
+def _order_of(names: Sequence[str], fields: Sequence[str], path: Path) -> list[int]:
+    """Return where each field stands among the names of a file's columns."""
+    by_name = {name.casefold(): place for place, name in enumerate(names)}
+    short = {name.rpartition(".")[2]: place for name, place in by_name.items()}
+    # An element of a Spacecraft may be named with or without the Spacecraft.
+    places = [
+        by_name.get(field.casefold(), -1 if "." in field else short.get(field.casefold(), -1))
+        for field in fields
+    ]
+    if sorted(places) != list(range(len(names))):
+        raise SweepConfigError(
+            f"{path} names its columns {', '.join(names)}, and the fields are {', '.join(fields)}. "
+            "Name these, each once, or begin that line with '#' if the columns are in this order."
+        )
+    return places
 
 
 def _check_matrix(matrix: Sequence[Sequence[float]], names: Sequence[str], key: str) -> None:
