@@ -46,6 +46,39 @@ def test_the_scripts_own_values_are_those_that_it_gives(plain: PlainGmat) -> Non
     assert own["Sat.CoordinateSystem.Axes"] == "MJ2000Eq"
 
 
+ORBITS: dict[str, dict[str, Any]] = {
+    "Circular": {"SMA": 7000, "ECC": 0, "INC": 28.5, "RAAN": 40, "AOP": 30, "TA": 10},
+    "Equatorial": {"SMA": 8000, "ECC": 0.1, "INC": 0, "RAAN": 40, "AOP": 30, "TA": 10},
+    "Wound": {"SMA": 7000, "ECC": 0.01, "INC": 28.5, "RAAN": 400, "AOP": -5, "TA": -10},
+    "Nodal": {"SMA": 6678.14, "ECC": 0.001, "INC": 28.5, "RAAN": 40, "AOP": 0, "TA": 0},
+}
+
+
+def test_an_element_set_to_its_own_value_changes_no_bit(tmp_path: Path, plain: PlainGmat) -> None:
+    """GMAT gives back other elements of a circular or equatorial orbit than it was given."""
+    lines = []
+    for craft, elements in {**ORBITS, "Half": {**ORBITS["Circular"], "TA": None}}.items():
+        lines += [f"Create Spacecraft {craft};", f"{craft}.DisplayStateType = Keplerian;"]
+        lines += [f"{craft}.{name} = {at};" for name, at in elements.items() if at is not None]
+    lines += ["Create ReportFile R;", "R.WriteHeaders = false;", "R.Precision = 17;"]
+    seen = " ".join(f"{craft}.EarthMJ2000Eq.{name}" for craft in ORBITS for name in "XYZ")
+    lines += ["BeginMissionSequence;", f"Report R {seen};", ""]
+    script = tmp_path / "m.script"
+    script.write_text("\n".join(lines))
+    names = [f"{craft}.{name}" for craft, elements in ORBITS.items() for name in elements]
+
+    own = nominal_values(script, [*names, "Half.TA", "Half.X"], None)
+    # What GMAT gives back for TA is 20 degrees and more from what the lacking line would say.
+    assert own.pop("Half.TA") is None
+    assert isinstance(own.pop("Half.X"), float)
+    assert own["Circular.TA"] == 10.0
+    assert own["Wound.AOP"] == -5.0
+    unchanged = plain.run(script.read_text()).files["R"]
+    assert plain.run(script.read_text(), own).files["R"] == unchanged
+    for name in ("Circular.TA", "Equatorial.AOP"):
+        assert plain.run(script.read_text(), {name: own[name]}).files["R"] == unchanged
+
+
 def test_variables_and_array_elements_have_values_of_their_own(tmp_path: Path) -> None:
     """GMAT reads A(2) as A(1,2), and the value of a Variable by its name alone."""
     script = tmp_path / "m.script"
