@@ -82,9 +82,32 @@ def test_reductions_leave_missing_values_out(folder: Path) -> None:
     assert table.attrs["units"][f"min {altitude}"] == "km"
 
 
+def test_an_angle_that_goes_around_has_mean_and_range_on_the_circle(tmp_path: Path) -> None:
+    disk = SweepOnDisk(tmp_path)
+    angles = {
+        "Sat.EarthMJ2000Eq.RAAN": [359.0, 1.0, np.nan, 3.0],
+        "Sat.Earth.Longitude": [-179.0, 179.0, 178.0, 176.0],
+        "Sat.Earth.TA": [0.0, 170.0, 340.0, 150.0],
+        "Sat.EarthMJ2000Eq.INC": [1.0, 179.0, 1.0, 179.0],
+    }
+    disk.ok(0, {"report__R": pd.DataFrame(angles)})
+    disk.save()
+    wanted = {f"R.{name}": ["mean", "range", "min"] for name in angles}
+    row = runs_table(tmp_path, wanted).loc[0]
+    means = {name: row[f"mean R.{name}"] for name in angles}
+    assert means["Sat.EarthMJ2000Eq.RAAN"] == pytest.approx(1.0)
+    assert means["Sat.Earth.Longitude"] == pytest.approx(178.5, abs=1e-3)
+    assert means["Sat.EarthMJ2000Eq.INC"] == 90.0
+    ranges = [row[f"range R.{name}"] for name in angles]
+    assert ranges == pytest.approx([4.0, 5.0, 510.0, 178.0])
+    assert row["min R.Sat.EarthMJ2000Eq.RAAN"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("reductions", "message"),
     [
+        ({"Orbit.note": "mean"}, "Orbit.note holds no numbers, so it has no mean"),
+        ({"RF.time": "range"}, "RF.time holds no numbers, so it has no range"),
         ({"RF.Sat.SMA": "median"}, "unknown reduction 'median'"),
         (
             {"RF.Sat.SMB": "min"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from gmat_sweep.verdicts.reductions import (
     final,
     first,
     largest_step,
+    spread,
     time_of,
 )
 
@@ -144,6 +146,17 @@ def test_ends_and_extremes_are_those_of_python(
         np.testing.assert_equal(first(rows)[number], values[0])
         np.testing.assert_equal(least[number], min(finite))
         np.testing.assert_equal(greatest[number], max(finite))
+
+
+@given(st.lists(st.lists(st.integers(0, 359), max_size=8), min_size=1, max_size=4))
+def test_the_range_of_an_angle_counts_on_over_a_turn(runs: list[list[int]]) -> None:
+    """numpy's unwrap, run by run; both agree on which way half a turn goes by its length alone."""
+    rows = rows_of(*([(i, angle) for i, angle in enumerate(run)] for run in runs), value_turns=True)
+    told = [np.ptp(np.unwrap(run, period=360.0)) if run else np.nan for run in runs]
+    np.testing.assert_array_equal(spread(rows), told)
+    least, greatest = extremes(rows)
+    plain = replace(rows, value_turns=False)
+    np.testing.assert_array_equal(spread(plain), greatest - least)
 
 
 def test_at_between_rows_is_what_numpy_interpolates() -> None:

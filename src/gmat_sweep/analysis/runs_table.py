@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.analysis.angles import TURN, circular_mean, wraps
 from gmat_sweep.analysis.final_values import UNREADABLE, report_tables
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 from gmat_sweep.analysis.units import unit_of
@@ -29,25 +29,43 @@ UNITS = "units"
 _LONGEST_CAUSE = 200
 
 
-def _arrow() -> Any:
-    import pyarrow.compute
-
-    return pyarrow.compute
-
-
-def _range(values: pa.ChunkedArray) -> float:
-    low, high = (_arrow().min_max(values)[end].as_py() for end in ("min", "max"))
-    return math.nan if low is None else float(high) - float(low)
+REDUCTIONS = ("first", "min", "max", "mean", "range")
+"""What a run's column can be reduced to beside its last value; missing values are left out, except
+that the first value is that of the first row. An angle that goes around has its circular mean, and
+its range counts on over a turn."""
 
 
-REDUCTIONS: Mapping[str, Callable[[pa.ChunkedArray], Any]] = {
-    "first": lambda values: values[0].as_py() if len(values) else None,
-    "min": lambda values: _arrow().min(values).as_py(),
-    "max": lambda values: _arrow().max(values).as_py(),
-    "mean": lambda values: _arrow().mean(values).as_py(),
-    "range": _range,
-}
-"""What a run's column can be reduced to beside its last value; missing values are left out."""
+def _reduced(reduction: str, name: str, values: pa.ChunkedArray) -> Any:
+    """Return what a column of a run is reduced to; None without a value."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if reduction == "first":
+        return values[0].as_py() if len(values) else None
+    if not _is_number(values.type):
+        if reduction in ("mean", "range"):
+            raise SweepConfigError(
+                f"reductions: {name} holds no numbers, so it has no {reduction}. "
+                "Take 'first', 'min' or 'max' of it."
+            )
+        return pc.min_max(values)[reduction].as_py()
+    numbers = values.cast(pa.float64()).to_numpy()
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
+        return None
+    turns = wraps(name.partition(".")[2], numbers)
+    if reduction == "mean":
+        return circular_mean(numbers) if turns else float(numbers.mean())
+    if reduction == "range":
+        return float(np.ptp(np.unwrap(numbers, period=TURN) if turns else numbers))
+    return float(numbers.min() if reduction == "min" else numbers.max())
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind))
 
 
 def runs_table(
@@ -151,7 +169,7 @@ def _groups_of(
             column, values = f"{report}.{name}", table.column(name)
             final[column] = values[-1].as_py() if len(values) else None
             for reduction in wanted.get(column, ()):
-                reduced[f"{reduction} {column}"] = REDUCTIONS[reduction](values)
+                reduced[f"{reduction} {column}"] = _reduced(reduction, column, values)
     solvers = {f"converged.{name}": done for name, done in entry.converged.items()}
     return dict(entry.overrides), final, reduced, solvers
 

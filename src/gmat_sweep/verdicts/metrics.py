@@ -357,10 +357,9 @@ def _numbers_of(
         return reductions.at_time(rows, moments, at_a_row=requirement.between == "never")
     if requirement.reduce in _ENDS:
         return (reductions.final if requirement.reduce == "final" else reductions.first)(rows)
-    least, greatest = reductions.extremes(rows)
-    with np.errstate(invalid="ignore"):
-        spread = greatest - least
-    return {"min": least, "max": greatest, "range": spread}[requirement.reduce]
+    if requirement.reduce == "range":
+        return reductions.spread(rows)
+    return reductions.extremes(rows)[requirement.reduce == "max"]
 
 
 def _in_unit(

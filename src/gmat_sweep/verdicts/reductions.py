@@ -8,7 +8,7 @@ nothing between the rows: the later row is the value from then on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "final",
     "first",
     "largest_step",
+    "spread",
     "time_of",
 ]
 
@@ -136,6 +137,26 @@ def extremes(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         least[has] = np.minimum.reduceat(kept.value, starts)
         greatest[has] = np.maximum.reduceat(kept.value, starts)
     return least, greatest
+
+
+def spread(rows: Rows) -> NDArray[np.float64]:
+    """Return how far the value ranges in each run; that of an angle counts on over a turn."""
+    import numpy as np
+
+    kept = rows.where(~np.isnan(rows.value))
+    if kept.value_turns:
+        turns = np.zeros(len(kept.value), dtype=np.int64)
+        left = kept.followed()
+        steps = kept.value[left + 1] - kept.value[left]
+        turns[left + 1] = np.where(np.abs(steps) > _HALF_TURN, -np.sign(steps), 0)
+        turns = np.cumsum(turns)
+        has = kept.counts > 0
+        # From the first row of each run on, so that no run's angles are rounded for another's.
+        turns -= np.repeat(turns[kept.starts[has]], kept.counts[has])
+        kept = replace(kept, value=kept.value + _TURN * turns)
+    least, greatest = extremes(kept)
+    with np.errstate(invalid="ignore"):
+        return greatest - least
 
 
 def largest_step(rows: Rows) -> tuple[float, int]:
