@@ -15,6 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gmat_sweep.draws.ccsds import covariance_of_message
+from gmat_sweep.draws.covariance import Covariance
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.plans.notation import (
     max_failed,
@@ -24,6 +26,7 @@ from gmat_sweep.plans.notation import (
     parse_perturb,
     read_samples,
 )
+from opm_study import write_opm_study
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.]{0,20}", fullmatch=True)
 NUMBERS = st.floats(-1e9, 1e9)
@@ -301,7 +304,8 @@ class TestPerturb:
             "Sat.INC": ("uniform", 0.0, 90.0),
             "Sat.DryMass": ("lognormal", 4.6, 0.1),
         }
-        assert {type(number) for _, *pair in perturb.values() for number in pair} == {float}
+        pairs = [spec[1:] for spec in perturb.values() if isinstance(spec, tuple)]
+        assert {type(number) for pair in pairs for number in pair} == {float}
 
     @given(
         name=NAMES, tag=st.sampled_from(["normal", "uniform", "lognormal"]), a=NUMBERS, b=NUMBERS
@@ -338,6 +342,47 @@ class TestPerturb:
         assert refused.startswith(f"--perturb {spec!r}")
         assert re.search(message, refused)
         assert refused.endswith(".")
+
+    def test_a_covariance_comes_from_a_file_as_in_python(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_opm_study(tmp_path)
+        np.savetxt(tmp_path / "c.csv", np.eye(6), delimiter=",")
+        monkeypatch.chdir(tmp_path)
+        opm, csv = tmp_path / "state.opm", tmp_path / "c.csv"
+        specs = [
+            "A=covariance:state.opm",
+            "B = covariance:c.csv:VNB",
+            "C=covariance:c.csv:keplerian",
+        ]
+        expected = {
+            "A": covariance_of_message(opm),
+            "B": Covariance.from_csv(csv, frame="VNB"),
+            "C": Covariance.from_csv(csv, elements="keplerian"),
+        }
+
+        assert parse_perturb(specs) == expected
+        monkeypatch.chdir("/")
+        assert parse_perturb(specs, "vary", tmp_path) == expected
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ("covariance", "names no file. Write Sat=covariance:state.opm"),
+            ("covariance:none.opm", "none.opm cannot be read"),
+            ("covariance:c.csv:RSW", "'RSW' after the file is none of RIC, VNB, LVLH, TNW, cart"),
+            ("covariance:c.csv:RIC:VNB", "'VNB' after the file"),
+            ("covariance:c.csv", "rows of [2] numbers"),
+        ],
+    )
+    def test_a_file_without_a_covariance_is_refused_by_name(
+        self, value: str, message: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "c.csv").write_text("1,2\n")
+        refused = refusal(parse_perturb, [f"Sat={value}"], "--perturb", tmp_path)
+
+        assert refused.startswith(f"--perturb 'Sat={value}'")
+        assert message in refused
 
     def test_the_same_name_twice_is_refused(self) -> None:
         refused = refusal(parse_perturb, ["a=normal:1:2", "a=uniform:1:2"])

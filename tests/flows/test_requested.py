@@ -106,6 +106,20 @@ def test_a_line_of_vary_counts_instead_of_what_the_file_says_of_that_field(study
     assert found.vary["Sat.DryMass"] == asked(study).vary["Sat.DryMass"]
 
 
+def test_a_relative_file_of_a_covariance_starts_from_the_workers_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GMAT_SWEEP_HOME", str(tmp_path / "home"))
+    (tmp_path / "leo.script").touch()
+    given = parameters(
+        tmp_path / "out", mission=tmp_path / "leo.script", n=2, vary=["Sat=covariance:state.opm"]
+    )
+
+    with pytest.raises(SweepConfigError) as told:
+        run_requested(given, "no flow run")
+    assert f"{tmp_path / 'home' / 'state.opm'} cannot be read" in str(told.value)
+
+
 def test_a_setting_counts_instead_and_the_others_stay(study: Path) -> None:
     run = asked(study, settings=RunSettings(workers=2, nominal=True)).run
 

@@ -77,7 +77,8 @@ def _add_sweeps(commands: Commands) -> None:
             required=True,
             metavar="SPEC",
             help="name=normal:mean:sigma, name=uniform:low:high, name=delta_normal:15@3, "
-            "name=choice:a|b or another distribution (docs/draws.md); repeat for more fields",
+            "name=choice:a|b, Sat=covariance:state.opm or another distribution (docs/draws.md); "
+            "repeat for more fields",
         )
         command.add_argument("--seed", type=whole_number, help="drawn and recorded when not given")
     explicit = _sweep_command(commands, "explicit", "run the rows of a table")

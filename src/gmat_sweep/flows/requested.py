@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.shown_parameters import seed_to_show, show_parameters
 from gmat_sweep.flows.judged import Judgement, loaded
-from gmat_sweep.flows.parameters import DEFAULT_KIND, SweepParameters
+from gmat_sweep.flows.parameters import DEFAULT_KIND, SweepParameters, absolute
 from gmat_sweep.folder.last_pass import LastPass
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import Plan, grid_plan, samples_plan
@@ -21,8 +22,6 @@ from gmat_sweep.sweep.drawing import drawn_plan
 from gmat_sweep.sweep.settings import pool_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gmat_sweep.verdicts.requirement import Requirements
     from gmat_sweep.verdicts.results import Verdicts
 
@@ -250,6 +249,6 @@ def _plan(
         n = judgement.first_batch
     if n is None:
         raise SweepConfigError(f"n: a {parameters.kind} sweep needs the number of runs. Give n.")
-    perturb = parse_perturb(parameters.vary, "vary")
+    perturb = parse_perturb(parameters.vary, "vary", absolute(Path()))
     seed = seed_to_show() if parameters.seed is None else parameters.seed
     return drawn_plan(parameters.kind, perturb, n, seed, *place)

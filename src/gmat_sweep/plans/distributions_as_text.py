@@ -1,20 +1,29 @@
-"""Distributions as text: ``normal:7000:15@3``, ``choice:JGM2|JGM3``, ``rel_normal:1%``."""
+"""Distributions as text: ``normal:7000:15@3``, ``choice:JGM2|JGM3``, ``covariance:state.opm``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.disk.paths import user_path
 from gmat_sweep.draws.about_nominal import ABOUT_NOMINAL
+from gmat_sweep.draws.ccsds import covariance_of_message
 from gmat_sweep.draws.choices import CHOICES, choice_of
+from gmat_sweep.draws.covariance import ELEMENTS, Covariance
+from gmat_sweep.draws.local_axes import LOCAL_AXES
 from gmat_sweep.draws.shorthands import SHORTHANDS
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import shown
 
+if TYPE_CHECKING:
+    from gmat_sweep.distributions import DistSpec
+
 __all__ = ["DISTRIBUTION_TAGS", "distribution_from_text"]
 
-DISTRIBUTION_TAGS = (*SHORTHANDS, *CHOICES, *ABOUT_NOMINAL)
+_COVARIANCE = "covariance"
+DISTRIBUTION_TAGS = (*SHORTHANDS, *CHOICES, *ABOUT_NOMINAL, _COVARIANCE)
 """The distributions that can be written as text."""
 
 _FORMS = {
@@ -37,9 +46,9 @@ _COUNTS = {3: "three", 4: "four", 5: "five"}
 
 
 def distribution_from_text(
-    where: str, value: str, to_value: Callable[[str], Any]
-) -> tuple[Any, ...]:
-    """Return a distribution as a tuple.
+    where: str, value: str, to_value: Callable[[str], Any], folder: Path
+) -> DistSpec:
+    """Return a distribution as a tuple, or the covariance in a file.
 
     Parameters
     ----------
@@ -49,11 +58,13 @@ def distribution_from_text(
         The text after the equals sign.
     to_value : callable
         Makes a value of a choice from its text.
+    folder : Path
+        Where the relative path of a covariance's file starts.
 
     Raises
     ------
     SweepConfigError
-        There is no such distribution, or its parameters are none.
+        There is no such distribution, its parameters are none, or the file has no covariance.
     """
     tag, *parts = value.split(":")
     if tag not in DISTRIBUTION_TAGS:
@@ -63,6 +74,8 @@ def distribution_from_text(
         )
     if tag in CHOICES:
         return _choice(where, tag, value.partition(":")[2], to_value)
+    if tag == _COVARIANCE:
+        return _covariance(where, value.partition(":")[2], folder)
     _check_count(where, tag, len(parts))
     # Their range is checked where Python's distributions are, too: when the sweep is planned.
     return (tag, *(_parameter(where, part.strip(), to_value) for part in parts))
@@ -118,3 +131,37 @@ def _choice(where: str, tag: str, text: str, to_value: Callable[[str], Any]) -> 
     except SweepConfigError as error:
         raise SweepConfigError(f"{where}: {error}") from None
     return spec
+
+
+def _covariance(where: str, text: str, folder: Path) -> Covariance:
+    """Return the covariance of ``state.opm``, ``cov.csv:RIC`` or ``orbit.oem:<its epoch>``."""
+    name, _, rest = (part.strip() for part in text.partition(":"))
+    if not name:
+        raise SweepConfigError(
+            f"{where} names no file. Write Sat=covariance:state.opm, or Sat=covariance:cov.csv:RIC."
+        )
+    path = (folder / user_path(name, where)).resolve()
+    is_csv = path.suffix.lower() == ".csv"
+    options = _matrix_options(where, rest) if is_csv else {}
+    try:
+        if is_csv:
+            return Covariance.from_csv(path, **options)
+        # Its frame is the message's; an OEM may have a covariance for each of several epochs.
+        return covariance_of_message(path, at=rest or None)
+    except SweepConfigError as error:
+        raise SweepConfigError(f"{where}: {error}") from None
+
+
+def _matrix_options(where: str, text: str) -> dict[str, Any]:
+    """Return what stands behind the file of a matrix: its frame, or the kind of its elements."""
+    options: dict[str, Any] = {}
+    for word in text.split(":") if text else ():
+        key = "frame" if word in LOCAL_AXES else "elements" if word in ELEMENTS else ""
+        if not key or key in options:
+            known = ", ".join((*LOCAL_AXES, *ELEMENTS))
+            raise SweepConfigError(
+                f"{where}: {shown(word)} after the file is none of {known}. Give one frame, or one "
+                "kind of elements."
+            )
+        options[key] = word
+    return options

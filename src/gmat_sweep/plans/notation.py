@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from gmat_sweep.distributions import DistSpec
+
 __all__ = [
     "max_failed",
     "number_or_text",
@@ -64,9 +66,24 @@ def parse_grid(specs: Iterable[str], flag: str = "--grid") -> dict[str, list[Any
     return _by_name(specs, flag, "values", "name=lo:hi:count or name=v1,v2", _axis)
 
 
-def parse_perturb(specs: Iterable[str], flag: str = "--perturb") -> dict[str, tuple[Any, ...]]:
-    """Parse ``name=normal:mean:sigma``, ``name=choice:a|b`` and the other distributions."""
-    return _by_name(specs, flag, "distribution", "name=normal:mean:sigma", _distribution)
+def parse_perturb(
+    specs: Iterable[str], flag: str = "--perturb", folder: Path | None = None
+) -> dict[str, DistSpec]:
+    """Parse ``name=normal:mean:sigma``, ``name=choice:a|b`` and the other distributions.
+
+    The relative path of a covariance's file starts from `folder`, or else the current one.
+    """
+    from pathlib import Path
+
+    from gmat_sweep.plans.distributions_as_text import distribution_from_text
+
+    place = Path() if folder is None else folder
+
+    def parse(flag: str, text: str, value: str) -> DistSpec:
+        where = f"{flag} {shown(text)}"
+        return distribution_from_text(where, value, number_or_text, place)
+
+    return _by_name(specs, flag, "distribution", "name=normal:mean:sigma", parse)
 
 
 def texts_by_name(specs: Iterable[str], flag: str) -> dict[str, str]:
@@ -280,12 +297,6 @@ def _grid_value(flag: str, text: str, token: str) -> int | float | str:
             "text."
         )
     return value
-
-
-def _distribution(flag: str, text: str, value: str) -> tuple[Any, ...]:
-    from gmat_sweep.plans.distributions_as_text import distribution_from_text
-
-    return distribution_from_text(f"{flag} {shown(text)}", value, number_or_text)
 
 
 def _number(where: str, token: str, what: str) -> float:

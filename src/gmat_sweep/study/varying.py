@@ -54,7 +54,7 @@ def perturb_of(study: Study, folder: Path) -> dict[str, DistSpec]:
     for name, varied in study.vary.items():
         where = f'vary."{name}"'
         if isinstance(varied, str):
-            perturb |= parse_perturb([f"{name}={varied}"], where)
+            perturb |= parse_perturb([f"{name}={varied}"], where, folder)
         elif isinstance(varied, DistributionTable):
             perturb[name] = _distribution(varied, name, where)
         elif isinstance(varied, CovarianceTable):
