@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gmat_sweep.verdicts.outcomes import LEFT_OUT, UNKNOWN, VIOLATES
+from gmat_sweep.verdicts.outcomes import HOLDS, LEFT_OUT, UNKNOWN, VIOLATES
 from gmat_sweep.verdicts.results import RequirementVerdict
 from gmat_sweep.verdicts.ruling import Ruling, anytime_ruling, every_ruling, fixed_ruling
 
@@ -146,7 +146,8 @@ def _value_bound(
 ) -> float | None:
     """Return the bound of the quantile that a limit is for; None if the runs are too few for one.
 
-    Runs that violate without a number, unknown runs and runs to come are beyond every limit.
+    Runs that violate without a number, unknown runs and runs to come are beyond every limit; those
+    that hold without one, as an event that may never happen, are within every limit.
     """
     import numpy as np
 
@@ -155,8 +156,11 @@ def _value_bound(
     if requirement.limit is None or requirement.level is None:
         return None
     sign = 1.0 if requirement.limit.startswith("<") else -1.0
+    told = codes[codes != LEFT_OUT]
     counted = sign * values[codes != LEFT_OUT]
-    beyond = np.where(np.isfinite(counted), counted, np.inf)
+    # An unknown run may have a number: one that was flown again.
+    has_number = np.isfinite(counted) & (told != UNKNOWN)
+    beyond = np.where(has_number, counted, np.where(told == HOLDS, -np.inf, np.inf))
     ordered = np.sort(np.append(beyond, np.full(to_come, np.inf)))
     _, upper = quantile_bounds(ordered, requirement.level, requirement.confidence)
     return None if upper is None or not np.isfinite(upper) else sign * float(upper)
