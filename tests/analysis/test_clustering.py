@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact, mannwhitneyu
 
 from gmat_sweep.analysis.clustering import LEVEL, _fisher, varied_values, where_marked
+from gmat_sweep.draws.epochs import moved_epoch
 from reported_runs import entry
 
 
@@ -173,6 +174,32 @@ def test_the_values_come_from_the_entries_and_fields_that_do_not_vary_are_left_o
     assert list(fields) == ["Sat.INC", "Sat.Id"]
     np.testing.assert_array_equal(fields["Sat.INC"], [1.0, 2.5, np.nan])
     assert fields["Sat.Id"].tolist() == ["A", None, "B"]
+
+
+def test_epochs_are_cut_as_the_numbers_of_their_seconds_are() -> None:
+    """As text, the many epochs of a dispersion were no classes, and nothing was said."""
+    seconds = np.random.default_rng(4).normal(0, 30, 60)
+    epochs = [
+        moved_epoch("31 Jan 2026 23:59:50.000", "UTCGregorian", float(each)) for each in seconds
+    ]
+    failed = seconds > 20
+    entries = [entry(run_id, overrides={"Sat.Epoch": each}) for run_id, each in enumerate(epochs)]
+    entries.append(entry(60))
+
+    _, fields = varied_values(entries)
+    (found,) = where_marked(fields, np.append(failed, False))
+    (numbers,) = where_marked({"s": seconds}, failed)
+
+    first = sorted(zip(seconds, epochs, strict=True))[int((~failed).sum())][1]
+    assert found.region == f"Sat.Epoch >= {first}"
+    assert (found.p_value, found.inside, found.runs) == (
+        numbers.p_value, numbers.inside, numbers.runs,
+    )  # fmt: skip
+    others = [
+        entry(0, overrides={"Sat.Epoch": "31041.5"}),
+        entry(1, overrides={"Sat.Epoch": epochs[0]}),
+    ]
+    assert varied_values(others)[1]["Sat.Epoch"].dtype == object
 
 
 def test_a_hundred_thousand_runs_take_little_time() -> None:

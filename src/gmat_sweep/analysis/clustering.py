@@ -17,6 +17,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.printable import one_line
@@ -39,6 +40,7 @@ _MOST_CLASSES = 50
 _CORNER_CUTS = 16
 _CORNER_FIELDS = 12
 _EXACT_RANKS = 2_500
+_GREGORIAN = "%d %b %Y %H:%M:%S.%f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def varied_values(
 ) -> tuple[list[int], dict[str, NDArray[Any]]]:
     """Return the runs and, by field, what each run was given; NaN or None where it was not.
 
-    Fields of numbers are float64, others objects; a field that does not vary is left out.
+    Fields of numbers are float64, those of Gregorian epochs datetime64, others objects; a field
+    that does not vary is left out.
 
     Parameters
     ----------
@@ -130,8 +133,24 @@ def varied_values(
         else:
             texts = np.array([None if each is None else str(each) for each in column], dtype=object)
             if len({each for each in texts if each is not None}) > 1:
-                fields[name] = texts
+                epochs = _epochs_of(texts) if name.endswith(".Epoch") else None
+                fields[name] = texts if epochs is None else epochs
     return run_ids, fields
+
+
+def _epochs_of(texts: NDArray[Any]) -> NDArray[Any] | None:
+    """Return Gregorian epochs of GMAT as datetime64, NaT for None; None if a text is no epoch."""
+    import numpy as np
+
+    def read(text: str) -> datetime:
+        # numpy's have no time zone, and the scale is that of the Spacecraft's DateFormat.
+        return datetime.strptime(text, _GREGORIAN).replace(tzinfo=UTC).replace(tzinfo=None)
+
+    try:
+        moments = [None if each is None else read(each) for each in texts]
+    except ValueError:
+        return None
+    return np.array(moments, dtype="datetime64[ms]")
 
 
 def where_marked(
@@ -142,8 +161,8 @@ def where_marked(
     Parameters
     ----------
     fields : mapping of str to ndarray
-        The values of each field, one per run: numbers, or objects whose text is a class. A run
-        whose value is NaN, infinite or None does not count for the field.
+        The values of each field, one per run: numbers, epochs, or objects whose text is a class. A
+        run whose value is NaN, infinite, NaT or None does not count for the field.
     marked : ndarray of bool
         Which runs are marked.
     level : float
@@ -186,15 +205,22 @@ class _Cuts:
 def _cuts_of(name: str, values: NDArray[Any], marked: NDArray[np.bool_]) -> _Cuts:
     import numpy as np
 
-    if values.dtype.kind != "f":
+    if values.dtype.kind not in "fM":
         return _classes_of(name, values, marked)
     told = np.isfinite(values)
     distinct, codes = np.unique(values[told], return_inverse=True)
     counts = np.bincount(codes, minlength=len(distinct))
     counts_marked = np.bincount(codes[marked[told]], minlength=len(distinct))
     inside, inside_marked = np.cumsum(counts)[:-1], np.cumsum(counts_marked)[:-1]
+
+    def edge(at: int) -> str:
+        if values.dtype.kind == "M":
+            epoch = distinct[at + 1].item()
+            return f"{epoch:%d %b %Y %H:%M:%S}.{epoch.microsecond // 1000:03d}"
+        return _text(_between(float(distinct[at]), float(distinct[at + 1])))
+
     return _Cuts(
-        lambda at, low: _side(name, float(distinct[at]), float(distinct[at + 1]), low=low),
+        lambda at, low: f"{name} {'<' if low else '>='} {edge(at)}",
         inside,
         inside_marked,
         int(counts.sum()),
@@ -218,10 +244,6 @@ def _classes_of(name: str, values: NDArray[Any], marked: NDArray[np.bool_]) -> _
         int(told.sum()),
         int(marked[told].sum()),
     )
-
-
-def _side(name: str, below: float, above: float, *, low: bool) -> str:
-    return f"{name} {'<' if low else '>='} {_text(_between(below, above))}"
 
 
 def _text(number: float) -> str:
