@@ -168,6 +168,10 @@ LATER_MISTAKES = {
         changed("sigma = 15, sigmas = 3", "sigma = 15, high = 3"),
         "does not take high",
     ),
+    "three sigmas of a distribution that has none": (
+        changed("high = 1.5", "high = 1.5, sigmas = 3"),
+        "a uniform distribution about the nominal value does not take sigmas",
+    ),
     "a share without the nominal value": (
         changed("sigma = 15, sigmas = 3", 'sigma = "1 %"'),
         'Add about = "nominal"',

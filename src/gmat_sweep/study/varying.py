@@ -104,7 +104,7 @@ def _distribution(table: DistributionTable, name: str, where: str) -> tuple[Any,
             f"{', '.join(_ABOUT_NOMINAL)}, or leave `about` out."
         )
     wanted = (_ABOUT_NOMINAL if is_about else _PARAMETERS)[kind]
-    given = table.model_fields_set - _ALWAYS
+    given = table.model_fields_set - (_ALWAYS if "sigma" in wanted else _ALWAYS - {"sigmas"})
     optional = _OPTIONAL.get(kind, {})
     if missing := [key for key in wanted if key not in given and key not in optional]:
         raise SweepConfigError(
