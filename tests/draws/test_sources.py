@@ -340,6 +340,10 @@ def test_what_the_script_says_must_be_known_and_be_a_number() -> None:
         sources_of({"Sat.Epoch": ("delta_normal", 1.0)}, "a test", {"Sat.Epoch": "1 Jan 2026"})
     with pytest.raises(SweepConfigError, match="'JGM2' and no number"):
         sources_of({"FM.M": ("delta_normal", 1.0)}, "a test", {"FM.M": "JGM2"})
+    with pytest.raises(SweepConfigError, match="does not assign it a number"):
+        sources_of({"Sat.TA": ("delta_normal", 1.0)}, "a test", {"Sat.TA": None})
+    with pytest.raises(SweepConfigError, match="does not assign V a number"):
+        sources_of({"two": Covariance([[1.0]], fields=("V",))}, "a test", {"V": None})
 
 
 def test_a_field_is_drawn_once() -> None:

@@ -113,6 +113,13 @@ def absolute_of(spec: tuple[Any, ...], nominal: Any, name: str) -> tuple[str, fl
         The nominal value is no number, or is 0 and a share of it is wanted.
     """
     offset = offset_of(spec, name)
+    if nominal is None:
+        refuse(
+            name,
+            f"{spec[0]!r} adds to the script's own value, which cannot be told, because the script "
+            "does not assign it a number",
+            "Assign it in the script, or give an absolute distribution, such as ('normal', 1, 0.1)",
+        )
     is_number = isinstance(nominal, int | float) and not isinstance(nominal, bool)
     if not is_number or not math.isfinite(nominal):
         refuse(

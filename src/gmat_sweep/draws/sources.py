@@ -228,6 +228,8 @@ def _needed_by(spec: Covariance, name: str) -> Iterable[str]:
 
 def _number(name: str, field: str, nominal: Mapping[str, Any]) -> float:
     value = nominal[field]
+    if value is None:
+        refuse(name, f"the script does not assign {field} a number", "Assign one, or give a mean")
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(
             name, f"the script gives {field} the value {value!r}, which is no number", "Give a mean"
