@@ -200,7 +200,7 @@ def test_every_program_shown_is_run_or_is_listed_with_the_reason_why_not() -> No
         if (command := line.partition("#")[0].strip())
     ]
 
-    assert languages <= {"", "text", "python", "sh", "console", "json", "pyi", "toml"}
+    assert languages <= {"", "text", "python", "sh", "console", "json", "pyi", "toml", "yaml"}
     assert set(left_out) == NOT_RUN.keys(), "the list names what is not run, and nothing else"
 
 
