@@ -133,8 +133,8 @@ def test_a_manifest_without_its_run_folders_tells_the_time_alone(
         (
             ("--probability", "3 sigma", "--confidence", "90%"),
             (
-                "--probability '3 sigma' means two things. Write 0.9973 (two-sided: within 3 "
-                "sigma) or 0.99865 (one-sided: below 3 sigma)."
+                "--probability '3 sigma' means two things. Write 0.9973 (two-sided) or 0.99865 "
+                "(one-sided)."
             ),
         ),
         (
