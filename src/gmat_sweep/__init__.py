@@ -48,6 +48,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.sensitivity import sobol_analyze, sobol_sample
     from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec, RunStatus, SweepSpec
     from gmat_sweep.sweep import Sweep
+    from gmat_sweep.sweep.campaigns import verify_until
     from gmat_sweep.sweep.replay_kit import check_replay
     from gmat_sweep.sweep.replaying import flown_script, replay_run, replay_worst
     from gmat_sweep.verdicts.judging import judge

@@ -77,6 +77,7 @@ def gate(sweep: str, *asked: str) -> dict[str, int]:
     return {name: int(code) for name, code in map(str.split, done.stdout.splitlines())}
 
 
+@pytest.mark.soak
 def test_a_gate_has_the_code_of_each_verdict_and_of_each_mistake(
     place: Path, pool: LocalJoblibPool, capsys: pytest.CaptureFixture[str]
 ) -> None:

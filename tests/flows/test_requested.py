@@ -11,7 +11,7 @@ import pytest
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flows.judged import Judgement, loaded
 from gmat_sweep.flows.parameters import DEFAULT_KIND, DEFAULT_SETTINGS, RunSettings, SweepParameters
-from gmat_sweep.flows.requested import _with_study, opened
+from gmat_sweep.flows.requested import _with_study, opened, run_requested
 from gmat_sweep.study.model import Study
 
 STUDY = """\
@@ -41,11 +41,12 @@ def study(tmp_path: Path) -> Path:
 
 def asked(study: Path, **given: Any) -> Study:
     """Return a study as a flow run with these parameters takes it; the others have defaults."""
-    return opened(parameters_of(study, **given)).study
+    return opened(parameters(study.parent / "fresh", **given, study=study)).study
 
 
-def parameters_of(study: Path, **given: Any) -> SweepParameters:
-    parameters: dict[str, Any] = {
+def parameters(out: Path, **given: Any) -> SweepParameters:
+    """Return parameters of a flow run; those that are not given have their defaults."""
+    defaults: dict[str, Any] = {
         "mission": None,
         "kind": DEFAULT_KIND,
         "vary": [],
@@ -57,7 +58,7 @@ def parameters_of(study: Path, **given: Any) -> SweepParameters:
         "settings": DEFAULT_SETTINGS,
         "max_failed": None,
     }
-    return SweepParameters(**{**parameters, **given}, study=study)
+    return SweepParameters(**{**defaults, **given})
 
 
 def test_with_defaults_alone_the_study_is_taken_as_it_is(study: Path) -> None:
@@ -73,9 +74,9 @@ def test_each_flow_run_flies_into_a_folder_of_its_own(study: Path, tmp_path: Pat
     """A deployment that flew into that of the study, here "here", could fly once."""
     (tmp_path / "leo.script").touch()
     for night in ("one", "two"):
-        parameters = parameters_of(study, out=tmp_path / night)
+        given = parameters(tmp_path / night, study=study)
 
-        assert _with_study(parameters, opened(parameters)).out == tmp_path / night
+        assert _with_study(given, opened(given)).out == tmp_path / night
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def _ends_of(
 ) -> Iterator[tuple[tuple[str, str], float]]:
     """Yield report, quantity and last value of each number in a run's reports."""
     for report, table in report_tables(entry, anchors, unreadable):
-        for name, value in _last_numbers(table):
+        for name, value in _last_numbers(table, epochs=epochs):
             yield (report, name), value
 
 
@@ -125,8 +125,7 @@ def report_tables(
         except (OSError, ValueError) as error:
             unreadable[entry.run_id] = str(error)
             continue
-        for name, value in _last_numbers(table, epochs=epochs):
-            yield (key.removeprefix(_REPORT), name), value
+        yield key.removeprefix(_REPORT), table
 
 
 def _last_numbers(table: pa.Table, *, epochs: bool) -> Iterator[tuple[str, float]]:

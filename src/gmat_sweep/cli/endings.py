@@ -50,11 +50,13 @@ EXIT_CODES = {
     EXIT_CONFIG: "a mistake in the command line, or what it asks for cannot be done",
     EXIT_MANIFEST: "the manifest is missing, damaged, or has no such run",
     EXIT_BACKEND: "where runs execute is broken: the workers or the Prefect server",
-    EXIT_RUNS_FAILED: "every run failed, or more than --max-failed",
+    EXIT_RUNS_FAILED: "every run failed, or more than --max-failed; with requirements only runs "
+    "count that failed otherwise than in the mission",
     EXIT_DAMAGED: "doctor found damage, or could not mend all; a replay is not equal to its run",
-    EXIT_REQUIREMENT_FAILED: "verify: a requirement is shown not to hold",
-    EXIT_INCONCLUSIVE: "verify: the runs show neither, or the limits were chosen after a look",
-    EXIT_NOT_APPLICABLE: "verify: this design or these runs cannot answer",
+    EXIT_REQUIREMENT_FAILED: "verify, --requirements: a requirement is shown not to hold",
+    EXIT_INCONCLUSIVE: "verify, --requirements: the runs show neither, or the limits were chosen "
+    "after a look",
+    EXIT_NOT_APPLICABLE: "verify, --requirements: this design or these runs cannot answer",
 }
 """Every exit code with its meaning, as ``--help`` lists them."""
 

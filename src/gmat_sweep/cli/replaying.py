@@ -64,7 +64,7 @@ def replay(arguments: argparse.Namespace) -> int:
 
 def _requirements(arguments: argparse.Namespace, place: str) -> Requirements | None:
     """Return the requirements of the command; None if it names none."""
-    from gmat_sweep.cli.verify import required
+    from gmat_sweep.cli.verify import requirements_in_file
     from gmat_sweep.verdicts.worst import judged_requirements
 
     if arguments.requirement is None:
@@ -72,7 +72,7 @@ def _requirements(arguments: argparse.Namespace, place: str) -> Requirements | N
             raise SweepConfigError("say with --requirement NAME which requirement is meant.")
         return None
     if arguments.requirements is not None:
-        return required(absolute_path(arguments.requirements, "requirements"))
+        return requirements_in_file(absolute_path(arguments.requirements, "requirements"))
     return judged_requirements(user_path(place, "manifest"))
 
 

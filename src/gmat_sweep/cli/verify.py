@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.verdicts.requirement import Requirements, Verdict
 
-__all__ = ["exit_code_of", "required", "verify"]
+__all__ = ["exit_code_of", "requirements_in_file", "verify"]
 
 _CODES: dict[str, int] = {
     "PASS": EXIT_OK,
@@ -41,7 +41,7 @@ def verify(arguments: argparse.Namespace) -> int:
     """Judge a sweep, write its verdicts, and print them."""
     from gmat_sweep.verdicts.judging import Judge
 
-    requirements = required(absolute_path(arguments.requirements, "requirements"))
+    requirements = requirements_in_file(absolute_path(arguments.requirements, "requirements"))
     folder = None if arguments.out is None else absolute_path(arguments.out, "--out")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise SweepConfigError(f"--out {arguments.out} is a file. Name a folder.")
@@ -61,8 +61,14 @@ def verify(arguments: argparse.Namespace) -> int:
     return exit_code_of(verdicts.verdict)
 
 
-def required(path: Path) -> Requirements:
-    """Return the requirements of a file of them, or of a study."""
+def requirements_in_file(path: Path) -> Requirements:
+    """Return the requirements of a file of them, or of a study.
+
+    Raises
+    ------
+    SweepConfigError
+        They cannot be read, have a mistake, or the study has none.
+    """
     from gmat_sweep.verdicts.reading import load_requirements, read_requirements_file
 
     content = read_requirements_file(path).content

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import run_list
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, manifest_file
+from gmat_sweep.errors import RequirementError
 from gmat_sweep.failure_kinds import kind_of as failure_kind_of
 from gmat_sweep.plans.header import kind_of
 from gmat_sweep.plans.size import check_size
@@ -148,6 +149,39 @@ class Judge:
         self._notes: dict[str, tuple[str, ...]] = {}
         self._witnesses: dict[str, ManifestEntry] = {}
 
+    @property
+    def plan(self) -> PlanName | None:
+        """The plan that was asked for; None: what a sweep was started with, or else ``fixed``."""
+        return self._asked or self.requirements.plan
+
+    @property
+    def untold(self) -> dict[int, str]:
+        """By run why it said nothing at the last look, where a resume would tell more.
+
+        Runs that failed otherwise than in the mission, a timeout only where it is no violation, and
+        those whose files could not be read.
+        """
+        if self._followed is None:
+            return {}
+        told: set[str | None] = {"mission"}
+        if all(each.timeout == "violates" for each in self._measured):
+            told.add("timeout")
+        failed = {
+            run_id: f"it failed: {kind or 'nobody knows of what'}"
+            for run_id, entry in self._followed.entries.items()
+            if run_id != NOMINAL_RUN_ID
+            and entry.status == "failed"
+            and (kind := failure_kind_of(entry)) not in told
+        }
+        return dict(sorted((failed | self._numbers.unreadable).items()))
+
+    @property
+    def told_failures(self) -> frozenset[int]:
+        """The runs that failed, as far as they are outcomes: those that are not in `untold`."""
+        entries = {} if self._followed is None else self._followed.entries
+        failed = (run_id for run_id, entry in entries.items() if entry.status == "failed")
+        return frozenset(failed).difference(self.untold, (NOMINAL_RUN_ID,))
+
     def look(self, source: SweepSource, *, where: bool = False) -> Verdicts:
         """Judge the runs that are recorded now.
 
@@ -192,7 +226,7 @@ class Judge:
                 f"{len(sample)} that the sweep was started with. --plan anytime judges all"
             )
         claims = self._claims(recorded, sample, plan, refusal, chosen_late, where=where)
-        verdict, reason, further = _campaign(claims, late=bool(chosen_late[1]))
+        verdict, reason, further = campaign_of(claims, late=bool(chosen_late[1]))
         notes += further
         if first is None:
             notes += self._keep_choice(recorded.path.parent, plan, followed.lines)

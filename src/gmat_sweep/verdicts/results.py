@@ -27,6 +27,7 @@ VERDICTS_SCHEMA_VERSION = 1
 """Schema version of ``verdicts.json``. A new key does not raise it."""
 
 _RUNS_SHOWN = 20
+_NAMED = 3
 _REPLAYED = 5
 _SHARE_DIGITS = 3
 _VALUE_DIGITS = 4
@@ -456,6 +457,9 @@ class Verdicts:
             ]
         if not rows:
             return ""
+        if narrow:
+            # A page wraps the lines of a list, and cuts off those of a table.
+            return "\n".join(f"- {name}, run {run}: {values}" for name, run, values in rows)
         return table(["requirement", "run", "values"], rows, {"run"})
 
     def _replays(self) -> str:

@@ -481,6 +481,9 @@ class TestTelling:
 
         assert text.startswith("**Moved: 3 of 3 quantities.")
         assert "or sigma shifted by more than 0.1 of last night's sigma, or one of" in text
+        assert "\nOnly runs that are ok in both nights are compared here.\n" in text
+        survivors = "\nOnly runs that are ok are compared here."
+        assert survivors in replace(told, paired=False).to_markdown()
 
     def test_the_other_night_has_the_name_that_it_is_given(
         self, two_nights: tuple[SweepOnDisk, SweepOnDisk]

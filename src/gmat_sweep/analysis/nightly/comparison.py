@@ -148,6 +148,9 @@ class NightComparison:
         if self.quantities:
             parts.append(f"## At the end of the run, tonight minus {plain(self.against)}")
             parts += quantity_parts(self, narrow=narrow)
+            # Numbers of survivors say so: failures may depend on what was varied.
+            whose = "that are ok in both nights" if self.paired else "that are ok"
+            parts.append(f"Only runs {whose} are compared here.")
         parts += _unreadable("tonight", self.unreadable_tonight)
         parts += _unreadable(plain(self.against), self.unreadable_last_night)
         return "\n\n".join(parts) + "\n"
