@@ -176,7 +176,7 @@ def test_at_1400_px_no_table_of_the_summary_is_cut_off_and_causes_can_be_read_wh
         # Several lines: it is wrapped, not cut off.
         assert box["height"] > 30
         if kind == "summary":
-            expect(page.get_by_role("columnheader", name="95 %")).to_be_visible()
+            expect(page.get_by_role("columnheader", name="50 %")).to_be_visible()
             assert page.evaluate(_TABLES_CUT_OFF) == []
 
 
@@ -226,7 +226,7 @@ def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
     for said in (
         "GMAT script, as a path on the machine that runs the flow.",
         "One field to a line, in GMAT's units",
-        "how many runs to draw",
+        "The kinds that draw: how many runs.",
         "Run only what is missing, failed or damaged",
         "Seconds that a run may take before its worker is killed",
         "The flow run fails when more runs than this have failed",

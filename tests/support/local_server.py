@@ -139,10 +139,11 @@ class LocalServer:
         }
 
     def artifacts(self, flow_run_id: str) -> dict[str, dict[str, Any]]:
-        """Read the artifacts of a flow run, by key."""
+        """Read the artifacts of a flow run, by key; a flow run that was retried has newer ones."""
         found = self.post(
             "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}}
         )
+        found.sort(key=lambda artifact: artifact["created"])
         return {artifact["key"]: artifact for artifact in found}
 
     def set_state(self, flow_run_id: str, **state: Any) -> None:
