@@ -475,22 +475,21 @@ VARIED = [
 
 def said_of(server: LocalServer, flow_run_id: str, mission: str) -> tuple[dict[str, Any], str]:
     """Return the parameters of a flow run, and its log and its summary without Markdown's marks."""
-    lines = wait_for(
-        lambda: server.post(
-            "/logs/filter",
-            {
-                "logs": {"flow_run_id": {"any_": [flow_run_id]}, "task_run_id": {"is_null_": True}},
-                "limit": 200,
-            },
-        )
-    )
+    asked = {"flow_run_id": {"any_": [flow_run_id]}, "task_run_id": {"is_null_": True}}
+
+    def logged() -> str | None:
+        """Return the log once the last of it has arrived: Prefect sends it in batches."""
+        lines = server.post("/logs/filter", {"logs": asked, "limit": 200})
+        text = "\n".join(line["message"] for line in lines)
+        return text if "flown with GMAT R20" in text else None
+
+    log = wait_for(logged)
     # Another mission of this name may have been first, or there is no GMAT_SWEEP_HOME.
     key = re.compile(rf"{mission}(-[0-9a-f]{{8}})?-monte-carlo-summary")
     artifacts = server.artifacts(flow_run_id)
     [summary] = [
         each["data"].replace("\\", "") for name, each in artifacts.items() if key.match(name)
     ]
-    log = "\n".join(line["message"] for line in lines)
     for said in (log, summary):
         assert "flown with GMAT R20" in said
         assert "tai-utc.dat" in said
