@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.angles import circular_mean, shift, unwrapped, wraps
 from gmat_sweep.analysis.final_values import final_values
 from gmat_sweep.analysis.nightly.cohorts import sweeps_of
+from gmat_sweep.analysis.nightly.rules import FLOORS
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.plans.independence import are_independent, design_name
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["creeping", "drift_over"]
 
 _SURE = 4.0
-# Less than this is rounding: 1 mm, 1 um/s, 1 us, 1e-9 deg. Of other units nothing is known.
-_FLOORS = {"km": 1e-6, "m": 1e-3, "km/s": 1e-9, "m/s": 1e-6, "s": 1e-6, "deg": 1e-9}
-_DAY = 86400.0
 
 
 def drift_over(nights: Iterable[str | Path], baseline: str | Path) -> pd.DataFrame:
@@ -177,7 +175,7 @@ def _shift_of(
         before = unwrapped(before, centre)
         after = before + shift(after, before) if paired else unwrapped(after, centre)
     moved = float(np.mean(after - before)) if paired else float(after.mean() - before.mean())
-    if abs(moved) <= _floor(column[1]):
+    if abs(moved) <= FLOORS.get(unit_of(column[1]), 0.0):
         moved = 0.0
     sigma, now = _sigma(before), _sigma(after)
     error = 0.0
@@ -193,12 +191,6 @@ def _shift_of(
         "spread": now / sigma if sigma > 0 else float("nan"),
         "error_sigma": error if paired else _in_sigma(error, sigma),
     }
-
-
-def _floor(quantity: str) -> float:
-    if quantity.endswith("ModJulian"):
-        return _FLOORS["s"] / _DAY
-    return _FLOORS.get(unit_of(quantity), 0.0)
 
 
 def _sigma(values: NDArray[np.float64]) -> float:
