@@ -3,6 +3,8 @@ VENV   := .venv
 PYTHON_IN_VENV := $(VENV)/bin/python
 READY  := $(VENV)/.installed
 PORT   := 4200
+# Of the schedules. Without it, what the server has stays, or else it is UTC.
+TIMEZONE ?=
 RUNS   := 200 500 2000
 ORCHESTRATED := 1000 10000 100000
 # Two at a time, a file in one go, in the order of tests/conftest.py: the longest first.
@@ -20,7 +22,7 @@ help:
 	@echo "make docs     the documentation as a site, in site/: open site/index.html"
 	@echo "make bench    half an hour of benchmarks, whose tables go into docs/performance.md"
 	@echo "make up       a Prefect server and a Prefect worker on this machine (PORT=4200)"
-	@echo "make deploy   the deployments and automations, on that server"
+	@echo "make deploy   the deployments and automations, on that server (TIMEZONE=Europe/Paris)"
 	@echo "make down     end both, and what they run"
 	@echo "make engine   which GMAT engine is used"
 	@echo "make clean    remove .venv and what the targets leave"
@@ -63,7 +65,7 @@ bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/performance_page.py
 
 up deploy down: $(READY)
-	@$(PYTHON_IN_VENV) tools/local_prefect.py $@ --port $(PORT)
+	@TIMEZONE='$(TIMEZONE)' $(PYTHON_IN_VENV) tools/local_prefect.py $@ --port $(PORT)
 
 engine: $(READY)
 	@$(VENV)/bin/gmat-sweep engine

@@ -98,13 +98,12 @@ class LocalPrefect:
         """Register the deployments and the automations."""
         if not self._answers():
             return _fail(f"no Prefect server answers at {self._root}. Start one with `make up`.")
-        deployments = PROJECT / "deployments"
-        self._prefect(
-            "--no-prompt", "deploy", "--all", "--prefect-file", deployments / "prefect.yaml"
+        register = PROJECT / "deployments" / "register.py"
+        ended = subprocess.run(
+            [sys.executable, "-P", register], env=self._environment, cwd=PROJECT, check=False
         )
-        subprocess.run(
-            [sys.executable, deployments / "automations.py"], env=self._environment, check=True
-        )
+        if ended.returncode != 0:
+            return _fail("not everything was registered: see above.")
         print("start one:  prefect deployment run gmat-sweep/monte-carlo --param n=20 --watch")
         return 0
 

@@ -264,7 +264,7 @@ class TestCompose:
         image = (PROJECT / "deployments" / "Dockerfile").read_text(encoding="utf-8")
 
         named = re.findall(r"deployments/\S+\.(?:yaml|py)", command)
-        assert named == ["deployments/prefect.yaml", "deployments/automations.py"]
+        assert named == ["deployments/register.py"]
         assert all((PROJECT / each).is_file() for each in named)
         assert "COPY deployments deployments" in image
         assert f"WORKDIR {SERVICES['deployments']['working_dir']}" in image
