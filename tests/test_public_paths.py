@@ -36,7 +36,7 @@ PATHS = {
         "BackendError DurabilityError EngineError GmatSweepError ManifestCorruptError "
         "MissionScriptError RunFailed SweepConfigError SweepFolderInUseError SweepStoppedError"
     ),
-    "flows": "gmat_sweep_flow nightly_dispersion",
+    "flows": "accept_baseline gmat_sweep_flow nightly_dispersion",
     "grids": (
         "expand_grid_to_run_specs expand_latin_hypercube_to_run_specs "
         "expand_monte_carlo_extension_to_run_specs expand_monte_carlo_to_run_specs "

@@ -24,7 +24,7 @@ from prefect.utilities.callables import parameter_schema
 from gmat_sweep.cli import prefect_worker
 from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.flow import final_state, interruption, judgement
-from gmat_sweep.flows import gmat_sweep_flow, nightly, nightly_dispersion
+from gmat_sweep.flows import accept_baseline, gmat_sweep_flow, nightly, nightly_dispersion
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from gmat_sweep.study import read_study
 from gmat_sweep.study.starting import begin
@@ -43,8 +43,8 @@ def read(name: str) -> Any:
 
 PREFECT_FILE = read("prefect.yaml")
 DEPLOYMENTS = {each["name"]: each for each in PREFECT_FILE["deployments"]}
-# These have a file that says what is varied.
-BY_FILE = ("resume", "study")
+# These have a file that says what is varied, or vary nothing.
+BY_FILE = ("resume", "study", "accept-baseline")
 AUTOMATIONS = {each["name"]: each for each in read("automations.yaml")}
 SERVICES = read("compose.yaml")["services"]
 
@@ -57,7 +57,7 @@ class TestDeployments:
 
         taken = flow.validate_parameters(deployment["parameters"])
 
-        assert any(flow is each for each in FLOWS)
+        assert any(flow is each for each in (*FLOWS, accept_baseline))
         assert taken.keys() >= deployment["parameters"].keys()
 
     @pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name not in BY_FILE])

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from gmat_sweep.analysis.nightly.inputs import InputHashes
+from gmat_sweep.analysis.nightly.night_report import NightReport
 from gmat_sweep.errors import NotPlainFileError, SweepConfigError
 from gmat_sweep.flows import nightly
 from gmat_sweep.flows.parameters import DEFAULT_SETTINGS, RunSettings
@@ -29,17 +30,18 @@ def test_a_night_is_written_through_no_link(tmp_path: Path) -> None:
     (outside / "mine").write_text("mine")
     tonight = nights / "2026-01-01"
     comparison = cast("Any", SimpleNamespace(to_markdown=lambda: "x", to_dict=dict))
+    report = NightReport(tonight=tonight, comparison=comparison)
     tonight.symlink_to(outside)
     with pytest.raises(NotPlainFileError, match="2026-01-01 is a symbolic link"):
         nightly._note_inputs(tonight, SHORT, None)
     with pytest.raises(NotPlainFileError, match="2026-01-01 is a symbolic link"):
-        nightly._keep(tonight, comparison)
+        report.write()
     tonight.unlink()
     tonight.mkdir()
     for name in ("comparison.md", "inputs.json"):
         (tonight / name).symlink_to(outside / "mine")
     with pytest.raises(NotPlainFileError, match="comparison"):
-        nightly._keep(tonight, comparison)
+        report.write()
     with pytest.raises(NotPlainFileError, match="inputs"):
         InputHashes({}).write(tonight)
     with pytest.raises(NotPlainFileError, match="inputs"):
@@ -70,13 +72,17 @@ def night(**given: Any) -> Any:
         "settings": DEFAULT_SETTINGS,
         "max_failed": None,
         "study": None,
+        "requirements": None,
+        "plan": None,
     }
     return nightly._flown({**defaults, **given})
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study that names no seed, beside its mission."""
+    # Whose keys no other test holds.
+    monkeypatch.setenv("GMAT_SWEEP_HOME", str(tmp_path))
     (tmp_path / "leo.script").touch()
     path = tmp_path / "drag.toml"
     path.write_text(STUDY)

@@ -1,14 +1,15 @@
-"""The flow ``nightly-dispersion``: tonight's Monte Carlo or study, compared with last night's.
+"""The flow ``nightly-dispersion``: tonight's Monte Carlo or study, compared with other nights.
 
 Each night has a folder of its own, named by the time it was scheduled for, so a night that is
-retried goes on where it stopped. The flow writes the comparison to two files beside the manifest,
-and publishes it as an artifact whose versions are the history. It emits an event when the night is
-finished, and another one if a quantity has moved. As in `gmat_sweep.flows.sweep`, annotations are
-no text, so that the flow can be served.
+retried goes on where it stopped. `night_report` tells it from the folder of nights; the flow writes
+its files beside the manifest, and publishes its page as an artifact whose versions are the history.
+It emits an event when the night is finished, and another one if something has moved. As in
+`gmat_sweep.flows.sweep`, annotations are no text, so that the flow can be served.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -20,27 +21,34 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run as this_flow_run
 from prefect.states import Completed, Failed
 
-from gmat_sweep.analysis import NightComparison, compare_sweeps, input_hashes
-from gmat_sweep.analysis.nightly.cohorts import NIGHT_FORMAT
+from gmat_sweep.analysis import MaterialRule, input_hashes
+from gmat_sweep.analysis.nightly.baseline import accept, baseline_of
+from gmat_sweep.analysis.nightly.cohorts import (
+    NIGHT_FORMAT,
+    date_of,
+    rotating_folder,
+    rotating_seed,
+)
 from gmat_sweep.analysis.nightly.complete import is_complete
-from gmat_sweep.disk.files import write_file
+from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.night_report import NightReport, night_report
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
-from gmat_sweep.errors import GmatSweepError, SweepConfigError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFailedError
 from gmat_sweep.flow.artifacts import publish
 from gmat_sweep.flow.final_state import SweepOutcome
 from gmat_sweep.flow.interruption import say_interrupted, with_last_words
+from gmat_sweep.flow.judgement import publish_verdicts
 from gmat_sweep.flow.mission_keys import mission_key
 from gmat_sweep.flow.shown_parameters import seed_to_show
 from gmat_sweep.flows import parameters as of
+from gmat_sweep.flows.judged import loaded
 from gmat_sweep.flows.requested import opened
 from gmat_sweep.flows.sweep import gmat_sweep_flow
-from gmat_sweep.folder.layout import (
-    COMPARISON_DATA_NAME,
-    COMPARISON_TEXT_NAME,
-    INPUT_HASHES_NAME,
-    MANIFEST_NAME,
-)
+from gmat_sweep.folder.layout import INPUT_HASHES_NAME, MANIFEST_NAME
+from gmat_sweep.verdicts.declared import refuse_undeclared
+from gmat_sweep.verdicts.requirement import Requirements
+from gmat_sweep.verdicts.results import Verdicts
 
 __all__ = ["NIGHTLY_FLOW_NAME", "NightOutcome", "nightly_dispersion"]
 
@@ -70,13 +78,20 @@ class NightOutcome:
     folder : Path
         Tonight's sweep folder, which also has the comparison.
     sweep : SweepOutcome
-        The outcome of tonight's sweep.
+        The outcome of tonight's sweep: of the frozen cohort, where there is a rotating one besides.
     last_night : Path or None
         The sweep folder of the night compared with; None on the first night.
     headline : str
-        The comparison in a sentence.
+        What the night shows, in a few sentences.
     moved : bool
-        Whether a quantity has moved since last night.
+        Whether something moved since last night, or is newly away from the baseline.
+    baseline : Path or None
+        The accepted night; None if there is none.
+    rotating : SweepOutcome or None
+        The outcome of the rotating cohort, where there is a frozen one besides.
+    verdicts : Verdicts or None
+        What is shown of the requirements: over nights where there are rotating runs, otherwise by
+        tonight's runs; None if there are no requirements.
     """
 
     folder: Path
@@ -84,6 +99,9 @@ class NightOutcome:
     last_night: Path | None
     headline: str
     moved: bool
+    baseline: Path | None = None
+    rotating: SweepOutcome | None = None
+    verdicts: Verdicts | None = None
 
 
 @flow(
@@ -100,14 +118,18 @@ def nightly_dispersion(
     study: Path | None = None,
     requirements: of.Requirements | None = None,
     plan: of.Plan | None = None,
+    rotating: of.RunCount | None = None,
+    baseline: str | None = None,
+    matters: dict[str, float | str] = {},  # noqa: B006 - never changed, as `vary`
 ) -> NightOutcome:
-    """Run tonight's Monte Carlo or study and compare it with the last night that is complete.
+    """Run tonight's Monte Carlo or study and compare it with last night and with the baseline.
 
     Args:
         mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
             from GMAT_SWEEP_HOME.
         vary: One field to a line, as for gmat-sweep: Sat.SMA=normal:7100:50.
-        n: How many runs to draw.
+        n: How many runs to draw, the same every night: the frozen cohort. Without it, and without
+            a study, only the rotating runs are flown.
         seed: The same seed every night draws the same runs, which are then compared one by one. 0
             is the seed that the study names, if it names one. Without a seed every night draws its
             own, and only the distributions are compared.
@@ -119,11 +141,18 @@ def nightly_dispersion(
         study: A study file, .toml or .yaml, that says what is flown, and where and how runs
             execute. What stands in another parameter than its default counts instead, as for
             gmat-sweep. Nights are kept in the folder of nights, whatever the file says of out.
-        requirements: What the mission must do, judged at the end of the night by the runs of this
-            night alone: the path of a .toml, .yaml or .json file, or its content, as for
-            gmat-sweep. The night fails if one is shown not to be met.
+        requirements: What the mission must do, judged at the end of the night: the path of a
+            .toml, .yaml or .json file, or its content, as for gmat-sweep. With rotating runs by
+            all nights since an input changed, otherwise by the runs of this night alone. The night
+            fails if one is shown not to be met.
         plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what
-            the requirements say, or else fixed.
+            the requirements say, or else fixed. Over nights it is anytime.
+        rotating: How many runs to draw besides, other ones every night: new evidence for the
+            requirements, which adds up over nights.
+        baseline: A night to accept as the baseline, by its name, such as 2026-11-20T033000Z.
+            Without it, the one that was accepted before, if any.
+        matters: From where on a shift of a quantity matters, by its name: {"Sat.Earth.RadApo":
+            "500 m"}. A number is in the quantity's unit. Of the others, a tenth of sigma matters.
 
     Returns:
         What came of it, for a flow that calls this one, as a `NightOutcome`. A night that fails
@@ -140,19 +169,43 @@ def nightly_dispersion(
         "requirements": of.requirements_at(requirements),
         "plan": plan,
     }
+    asked = _Asked(rotating=rotating, baseline=baseline, matters=dict(matters))
     with with_last_words(UUID(str(this_flow_run.id))):
-        state = _night(sweep, nights)
+        state = _night(sweep, nights, asked)
     # Prefect returns the data of the state to the caller, or raises it.
     return cast("NightOutcome", state)
 
 
-def _night(sweep: dict[str, Any], nights: Path | None) -> State[NightOutcome]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the parameters ask for besides a sweep."""
+
+    rotating: int | None = None
+    baseline: str | None = None
+    matters: dict[str, float | str] = field(default_factory=dict)
+
+
+def _night(sweep: dict[str, Any], nights: Path | None, asked: _Asked) -> State[NightOutcome]:
     try:
+        rule = MaterialRule(quantities=asked.matters)
         flown = _flown(sweep)
-    except GmatSweepError as error:
+        if asked.rotating is not None:
+            flown = _with_rotating(flown, asked.rotating)
+        place = of.absolute(nights or Path("nights") / flown.name)
+        if asked.baseline is not None:
+            _accept(place, asked.baseline)
+    except (GmatSweepError, OSError) as error:
         return Failed(message=f"{type(error).__name__}: {error}", data=error)
-    place = of.absolute(nights or Path("nights") / flown.name)
-    return _run(flown, place)
+    return _run(flown, place, rule)
+
+
+def _accept(place: Path, night: str) -> None:
+    """Make a night the baseline, unless it is already: who accepted it stays on record."""
+    if Path(night).name != night:
+        raise SweepConfigError(f"baseline: {night!r} is no name of a night in {place}.")
+    known = baseline_of(place)
+    if known is None or known.night.name != night or known.problem:
+        accept(place / night, note="parameter baseline of the nightly flow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +222,21 @@ class _Flown:
         The study file.
     postprocess : str or None
         The hook.
+    frozen : bool
+        Whether the same draws are flown every night.
+    rotating : int or None
+        How many runs are drawn besides.
+    required : Requirements or None
+        What is judged over nights; None if the sweep judges by itself, or nothing is required.
     """
 
     sweep: dict[str, Any]
     mission: Path
     study: Path | None
     postprocess: str | None
+    frozen: bool = True
+    rotating: int | None = None
+    required: Requirements | None = None
 
     @property
     def title(self) -> str:
@@ -185,6 +247,69 @@ class _Flown:
     def name(self) -> str:
         """The same for the names of folders, artifacts and events, of this mission alone."""
         return mission_key(self.mission, self.study, home=of.absolute(Path()))
+
+    def cohorts(self, tonight: Path) -> dict[Path, dict[str, Any]]:
+        """Return the parameters of the night's sweeps, by their folders."""
+        found = {tonight: self.sweep} if self.frozen else {}
+        if self.rotating is not None:
+            seed = rotating_seed(self.sweep["seed"], date_of(tonight))
+            place = rotating_folder(tonight) if self.frozen else tonight
+            found[place] = {**self.sweep, "n": self.rotating, "seed": seed}
+        return found
+
+
+def _with_rotating(flown: _Flown, runs: int) -> _Flown:
+    """Return what a night flies that has a rotating cohort, too.
+
+    Raises
+    ------
+    SweepConfigError
+        Its runs could be no evidence, or a requirement is on what no run will have.
+    """
+    sweep = flown.sweep
+    if sweep["seed"] is None:
+        raise SweepConfigError(
+            "rotating: the seed of each night is made from seed. Give a number; 0 will do."
+        )
+    if sweep["plan"] == "fixed":
+        raise SweepConfigError(
+            "plan: over nights requirements are judged by the plan anytime. Leave it out."
+        )
+    required, end_state = None, sweep["settings"].end_state
+    if flown.study is not None:
+        said = opened(_own(sweep))
+        if said.study.design != "monte-carlo":
+            raise SweepConfigError(
+                f"rotating: runs of a {said.study.design} are no independent draws. Use the design "
+                "monte-carlo, or leave it out."
+            )
+        required, end_state = said.requirements, said.study.run.end_state
+    elif sweep["requirements"] is not None:
+        required = loaded(sweep["requirements"])
+    if required is not None and flown.mission.is_file():
+        try:
+            refuse_undeclared(required, flown.mission, end_state=end_state, hook=flown.postprocess)
+        except SweepConfigError as error:
+            raise SweepConfigError(f"requirements: {error}") from error
+    return replace(
+        flown,
+        # The sweeps of a night are not judged: each alone would say less than all nights do.
+        sweep={**sweep, "requirements": None, "plan": None},
+        frozen=flown.study is not None or sweep["n"] is not None,
+        rotating=runs,
+        required=required,
+    )
+
+
+def _own(sweep: dict[str, Any]) -> of.SweepParameters:
+    """Return parameters to read the study of a sweep with, and its own seed."""
+    return of.SweepParameters(
+        **{**sweep, "seed": None},
+        kind=of.DEFAULT_KIND,
+        rows=None,
+        out=sweep["study"].parent,
+        resume=False,
+    )
 
 
 def _flown(sweep: dict[str, Any]) -> _Flown:
@@ -202,10 +327,7 @@ def _flown(sweep: dict[str, Any]) -> _Flown:
         hook = sweep["settings"].postprocess
         return _Flown(sweep=sweep, mission=mission, study=None, postprocess=hook)
     # With its own seed, to see whether it names one.
-    own = of.SweepParameters(
-        **{**sweep, "seed": None}, kind=of.DEFAULT_KIND, rows=None, out=study.parent, resume=False
-    )
-    said = opened(own)
+    said = opened(_own(sweep))
     seed = sweep["seed"]
     if said.study.design in ("grid", "explicit"):
         seed = None
@@ -217,44 +339,68 @@ def _flown(sweep: dict[str, Any]) -> _Flown:
     return _Flown(sweep={**sweep, "seed": seed}, mission=said.script, study=study, postprocess=hook)
 
 
-def _run(flown: _Flown, place: Path) -> State[NightOutcome]:
-    """Run the flow of tonight's sweep and compare it."""
-    name = flown.name
+def _run(flown: _Flown, place: Path, rule: MaterialRule) -> State[NightOutcome]:
+    """Run the flows of tonight's sweeps and tell the night."""
     tonight = place / _scheduled_for().strftime(NIGHT_FORMAT)
+    states: dict[Path, State[Any]] = {}
     try:
         # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
             _note_inputs(tonight, flown.mission, flown.postprocess)
-            state: State[Any] = gmat_sweep_flow(
-                **flown.sweep,
-                kind=of.DEFAULT_KIND,
-                out=tonight,
-                resume=(tonight / MANIFEST_NAME).is_file(),
-                return_state=True,
-            )
-            if not is_complete(tonight):
-                return Failed(
-                    message=f"tonight's sweep did not end: {state.message}", data=_error_of(state)
+            for folder, sweep in flown.cohorts(tonight).items():
+                states[folder] = state = gmat_sweep_flow(
+                    **sweep,
+                    kind=of.DEFAULT_KIND,
+                    out=folder,
+                    resume=(folder / MANIFEST_NAME).is_file(),
+                    return_state=True,
                 )
-            last_night = _last_complete_before(tonight)
-            comparison = None if last_night is None else compare_sweeps(tonight, last_night)
+                if not is_complete(folder):
+                    return Failed(
+                        message=f"tonight's sweep did not end: {state.message}",
+                        data=_error_of(state),
+                    )
+            judged = None if flown.rotating is not None else _outcome(states[tonight]).verdicts
+            required = flown.required
+            if judged is not None:
+                required = Requirements(tuple(each.requirement for each in judged.requirements))
+            report = night_report(tonight, requirements=required, judged=judged, rule=rule)
+            report.write()
     except (GmatSweepError, OSError) as error:
         return Failed(message=f"{type(error).__name__}: {error}", data=error)
+    _publish(flown, report, states)
+    return _final_state(report, states)
+
+
+def _publish(flown: _Flown, report: NightReport, states: Mapping[Path, State[Any]]) -> None:
+    """Put the night's page on the server, and send its events."""
+    flow_run = UUID(str(this_flow_run.id))
+    name = flown.name
+    page = ("markdown", night_page(report), "Tonight against last night and the baseline")
+    artifacts = {f"{name}-nightly": page}
+    if worst := worst_of_nights(report):
+        rows = json.dumps(worst, allow_nan=False)
+        artifacts[f"{name}-worst-of-nights"] = ("table", rows, "The worst runs over all nights")
+    publish(flow_run, artifacts)
+    if report.accumulation is not None:
+        publish_verdicts(flow_run, flown.mission, report.accumulation.verdicts)
     resource = {
         "prefect.resource.id": f"gmat-sweep.nightly.{name}",
         "prefect.resource.name": flown.title,
     }
-    payload: dict[str, Any] = {"folder": str(tonight), "state": state.name}
-    if comparison is not None:
-        _keep(tonight, comparison)
-        markdown = comparison.to_markdown(narrow=True)
-        artifact = ("markdown", markdown, "Tonight against last night")
-        publish(UUID(str(this_flow_run.id)), {f"{name}-nightly": artifact})
-        payload |= {"headline": comparison.headline(), "moved": comparison.moved}
-        if comparison.moved:
-            emit_event(MOVED_EVENT, resource, payload=payload)
+    payload: dict[str, Any] = {
+        "folder": str(report.tonight),
+        "state": next(iter(states.values())).name,
+        "headline": report.headline(),
+        "moved": report.moved,
+        "baseline": None if report.baseline is None else report.baseline.name,
+        "newly_away": list(report.newly_away),
+    }
+    if report.verdicts is not None:
+        payload["verdict"] = report.verdicts.verdict
+    if report.moved:
+        emit_event(MOVED_EVENT, resource, payload=payload)
     emit_event(FINISHED_EVENT, resource, payload=payload)
-    return _final_state(tonight, state, last_night, comparison)
 
 
 def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
@@ -264,41 +410,49 @@ def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
         input_hashes(mission, postprocess=postprocess).write(tonight)
 
 
-def _last_complete_before(tonight: Path) -> Path | None:
-    """Return the latest earlier night whose every run is recorded."""
-    kept = (manifest.parent for manifest in tonight.parent.glob(f"*/{MANIFEST_NAME}"))
-    earlier = sorted(night for night in kept if night.name < tonight.name)
-    return next((night for night in reversed(earlier) if is_complete(night)), None)
-
-
-def _keep(tonight: Path, comparison: NightComparison) -> None:
-    texts = {
-        COMPARISON_TEXT_NAME: comparison.to_markdown(),
-        COMPARISON_DATA_NAME: json.dumps(comparison.to_dict(), indent=1),
-    }
-    for name, text in texts.items():
-        write_file(tonight / name, text.encode(), within=tonight.parent)
-
-
-def _final_state(
-    tonight: Path, sweep: State[Any], last_night: Path | None, comparison: NightComparison | None
-) -> State[NightOutcome]:
-    said = "The first night." if comparison is None else comparison.headline()
-    message = f"{said} {sweep.message or ''}".strip()
-    if sweep.is_failed():
-        return Failed(name=sweep.name, message=message, data=_error_of(sweep))
+def _final_state(report: NightReport, states: Mapping[Path, State[Any]]) -> State[NightOutcome]:
+    first, *others = states.values()
+    over_nights = report.accumulation
+    said = [report.headline()]
+    if over_nights is not None:
+        said.append(f"{over_nights.verdicts.headline} over {len(over_nights.nights)} nights.")
+    said += [state.message or "" for state in states.values()]
+    message = " ".join(filter(None, said))
+    # Where evidence adds up over nights, what a night alone shows of requirements decides nothing.
+    of_a_night = ("RequirementFailed", "NotApplicable") if over_nights is not None else ()
+    for state in states.values():
+        if state.is_failed() and state.name not in of_a_night:
+            return Failed(name=state.name, message=message, data=_error_of(state))
+    verdict = None if report.verdicts is None else report.verdicts.verdict
     outcome = NightOutcome(
-        folder=tonight,
-        sweep=sweep.result(),
-        last_night=last_night,
-        headline=said,
-        moved=comparison is not None and comparison.moved,
+        folder=report.tonight,
+        sweep=_outcome(first),
+        last_night=report.last_night,
+        headline=report.headline(),
+        moved=report.moved,
+        baseline=report.baseline,
+        rotating=_outcome(others[0]) if others else None,
+        verdicts=report.verdicts,
     )
+    if verdict in _FAILED_BY:
+        error = SweepFailedError(message, outcome.sweep)
+        return Failed(name=_FAILED_BY[verdict], message=message, data=error)
     if outcome.moved:
         return Completed(name="Moved", message=message, data=outcome)
-    if sweep.name == "Inconclusive":
+    if verdict == "INCONCLUSIVE":
         return Completed(name="Inconclusive", message=message, data=outcome)
     return Completed(message=message, data=outcome)
+
+
+_FAILED_BY = {"FAIL": "RequirementFailed", "NOT APPLICABLE": "NotApplicable"}
+
+
+def _outcome(state: State[Any]) -> SweepOutcome:
+    """Return how a sweep ended that is complete, also of one whose flow failed."""
+    found = state.result(raise_on_failure=False)
+    if isinstance(found, SweepFailedError):
+        found = found.outcome
+    return cast("SweepOutcome", found)
 
 
 def _error_of(state: State[Any]) -> Any:

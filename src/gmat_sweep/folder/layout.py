@@ -10,6 +10,7 @@
       last-pass.json                 how the last pass over the sweep ended
       inputs.json                    of a night: hashes of all that it was made from
       comparison.md  comparison.json of a night: what changed since the last one
+      baseline-comparison.json       of a night: what changed since the baseline
       accumulated.md  accumulated.json  of a night: verdicts on all nights until then
       rotating/                      of a night: the sweep of new draws, beside the frozen ones
       verdicts.md  verdicts.json     which requirements the runs were last shown to meet
@@ -41,6 +42,7 @@ __all__ = [
     "ACCUMULATED_DATA_NAME",
     "ACCUMULATED_TEXT_NAME",
     "ATTEMPT_FOLDER",
+    "BASELINE_COMPARISON_NAME",
     "BASELINE_NAME",
     "COMPARISON_DATA_NAME",
     "COMPARISON_TEXT_NAME",
@@ -76,6 +78,7 @@ ACCUMULATED_TEXT_NAME = "accumulated.md"
 ACCUMULATED_DATA_NAME = "accumulated.json"
 ROTATING_FOLDER = "rotating"
 COMPARISON_TEXT_NAME = "comparison.md"
+BASELINE_COMPARISON_NAME = "baseline-comparison.json"
 COMPARISON_DATA_NAME = "comparison.json"
 FRAMES_NAME = "frames.json"
 VERDICTS_TEXT_NAME = "verdicts.md"
