@@ -304,7 +304,8 @@ def _drift(nights: Sequence[Path], reference: Path, rule: MaterialRule) -> tuple
             size = rule.size_of(str(quantity), str(rows["unit"].iloc[-1]), sigma)
             limit = size / sigma
         far = max((abs(value) for value in shifts if math.isfinite(value)), default=0.0)
-        if far > 0:
+        # Of less than a hundredth of what matters, a picture shows a straight line.
+        if far > 0.01 * limit:
             line = DriftLine(str(report), str(quantity), tuple(rows["night"]), shifts, limit)
             found.append((far / limit if limit > 0 else math.inf, line))
     found.sort(key=lambda pair: -pair[0])

@@ -1,0 +1,171 @@
+"""night_report, night_page and the pictures: what is news, what is told, and how large it gets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from gmat_sweep.analysis.nightly.baseline import accept
+from gmat_sweep.analysis.nightly.drift_picture import MOST_BYTES, MOST_NIGHTS, drift_picture
+from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.night_report import NightReport, night_before, night_report
+from gmat_sweep.analysis.nightly.rules import MaterialRule
+from judged_nights import inputs
+from judged_sweeps import COLUMN, JudgedSweep
+
+RUNS = 12
+DRAWS = np.random.default_rng(5).normal(42164, 30, RUNS)
+SIGMA = float(np.std(DRAWS, ddof=1))
+REQUIRED = [
+    {"name": "low", "column": COLUMN, "limit": "< 42300", "unit": "km", "probability": 0.9,
+     "confidence": 0.9}
+]  # fmt: skip
+
+
+def night(
+    place: Path, day: int, shift: float = 0.0, *, flown: int = RUNS, new_draws: int = 0
+) -> Path:
+    """Fly a night without GMAT: the same draws every night, `shift` sigma away; and new ones."""
+    folder = place / f"2026-11-{day:02d}T033000Z"
+    values = DRAWS + shift * SIGMA
+    cohorts = [(folder, 0, values[:flown])]
+    if new_draws:
+        drawn = np.random.default_rng(day).normal(42164, 30, new_draws)
+        cohorts.append((folder / "rotating", 1000 * day, drawn))
+    for place_of_it, seed, ends in cohorts:
+        sweep = JudgedSweep(place_of_it, RUNS if not seed else new_draws, sweep_seed=seed)
+        for run_id, value in enumerate(ends):
+            path = sweep.report(run_id, [value])
+            given = {"Sat.SMA": 7000.0 + run_id + seed}
+            sweep.add(run_id, output_paths={"report__R": path}, overrides=given, seed=seed + run_id)
+        sweep.manifest.close()
+    inputs().write(folder)
+    return folder
+
+
+def test_creep_is_news_once_and_then_told_as_what_it_is(tmp_path: Path) -> None:
+    """0.03 sigma a night, exactly: against last night nothing; the fourth is beyond 0.1 sigma."""
+    nights = [night(tmp_path, day, 0.03 * (day - 1)) for day in range(1, 7)]
+    accept(nights[0])
+    told = [night_report(each) for each in nights[3:]]
+
+    assert [report.moved for report in told] == [False, True, False]
+    assert told[1].comparison is not None
+    assert not told[1].comparison.moved
+    assert told[1].newly_away == (COLUMN,)
+    assert f"Newly away from the baseline: {COLUMN} (1 away" in told[1].headline()
+    still = f"Still 1 away from the baseline {nights[0].name}: {COLUMN}."
+    assert told[2].headline().endswith(still)
+    [line] = told[2].drift
+    assert line.shifts == pytest.approx([0.03 * each for each in range(1, 6)])
+    assert line.limit == pytest.approx(0.1)
+    # A size of its own, and nothing is away.
+    rule = MaterialRule(quantities={COLUMN: "1 sigma"})
+    wide = night_report(nights[5], rule=rule)
+    assert (wide.newly_away, wide.drift[0].limit) == ((), pytest.approx(1.0))
+
+
+def test_a_night_that_was_stopped_is_nobodys_last_night(tmp_path: Path) -> None:
+    """Nor one whose new draws are missing."""
+    first = night(tmp_path, 1)
+    night(tmp_path, 2, flown=5)
+    third = night(tmp_path, 3, new_draws=4)
+    (third / "rotating" / "manifest.jsonl").write_text("")
+    tonight = night(tmp_path, 4)
+
+    assert night_before(tonight) == first
+    assert night_report(tonight).last_night == first
+
+
+def test_a_baseline_that_is_gone_costs_no_night(tmp_path: Path) -> None:
+    first = night(tmp_path, 1)
+    accept(first)
+    night(tmp_path, 2)
+    with (first / "manifest.jsonl").open("a") as manifest:
+        manifest.write("\n")
+
+    report = night_report(night(tmp_path, 3))
+
+    assert report.baseline is None
+    assert "Not compared with a baseline: the baseline" in report.headline()
+    assert "gmat-sweep baseline accept" in report.headline()
+    assert not report.moved
+
+
+def test_the_page_has_verdicts_drift_what_changed_and_the_command_of_a_replay(
+    tmp_path: Path,
+) -> None:
+    """New draws add up; the page stays small."""
+    accept(night(tmp_path, 1, new_draws=6))
+    night(tmp_path, 2, 0.01, new_draws=6)
+    report = night_report(night(tmp_path, 3, 0.5, new_draws=6), requirements=REQUIRED)
+    report.write()
+    page = night_page(report)
+
+    assert report.accumulation is not None
+    assert report.accumulation.verdicts.requirements[0].n == RUNS + 3 * 6
+    places = [page.index(each) for each in (
+        "**Moved: 1 of 1 quantity.", "## Requirements", "## Runs to look at",
+        "## Drift over nights", "# Tonight against last night", "# Tonight against the baseline",
+    )]  # fmt: skip
+    assert places == sorted(places)
+    assert "3 nights, 30 runs count." in page
+    [*commands] = re.findall(r"`gmat-sweep replay (\S+) --run (\d+)`", page)
+    assert len(commands) == 3 + 1
+    assert all(Path(manifest).is_file() for manifest, _ in commands)
+    # The worst run by hand: the largest of all that count.
+    ends = [DRAWS, *(np.random.default_rng(day).normal(42164, 30, 6) for day in (1, 2, 3))]
+    rows = worst_of_nights(report)
+    assert rows[0]["value"] == pytest.approx(max(map(np.max, ends)))
+    assert len(rows) == 10
+    json.dumps(rows, allow_nan=False)
+    assert len(page) < 20_000
+    assert "data:image" not in night_page(report, pictures=False)
+    names = {path.name for path in report.tonight.iterdir() if path.is_file()}
+    assert names >= {
+        "comparison.md", "comparison.json", "baseline-comparison.json", "accumulated.json",
+        "accumulated.md",
+    }  # fmt: skip
+
+
+def test_a_first_night_is_told_and_is_no_news(tmp_path: Path) -> None:
+    report = night_report(night(tmp_path, 1))
+
+    assert (report.headline(), report.moved, report.drift) == ("The first night.", False, ())
+    assert night_page(report) == "**The first night.**\n"
+    assert worst_of_nights(NightReport(tonight=tmp_path)) == []
+
+
+def test_a_picture_is_an_svg_that_is_small_whatever_is_drawn() -> None:
+    """Of a hundred nights the latest; gaps and infinities leave it whole; names are no markup."""
+    names = [f"night {number} <&>" for number in range(100)]
+    shifts = [float("nan") if each % 7 == 3 else 1e3 * each for each in range(100)]
+    shifts[50] = float("inf")
+    picture = drift_picture("<script>&" * 20, names, shifts, 0.1, changed=names)
+
+    head, _, body = picture.partition(",")
+    assert head == "data:image/svg+xml;base64"
+    assert len(picture) <= MOST_BYTES
+    root = ET.fromstring(base64.b64decode(body))
+    kinds = [each.tag.rpartition("}")[2] for each in root]
+    assert kinds.count("circle") == sum(np.isfinite(shifts[-MOST_NIGHTS:]))
+    assert "script" not in kinds
+    # Nothing to draw is a picture, too.
+    for nights, values in (([], []), (["a"], [float("nan")]), (["a"], [0.0])):
+        assert drift_picture("x", nights, values, float("inf")).startswith("data:image/svg+xml")
+
+
+def test_a_picture_shows_where_the_line_is() -> None:
+    """Half way between zero and the limit is half way up, by the ordinates of the circles."""
+    body = drift_picture("x", ["a", "b", "c"], [0.0, 0.05, 0.1], 0.1).partition(",")[2]
+    svg = base64.b64decode(body).decode()
+    heights = [float(each) for each in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', svg)]
+
+    assert heights[0] > heights[1] > heights[2]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
