@@ -1,6 +1,7 @@
 """Serve the flow ``nightly-dispersion`` from this machine: ``python flows/nightly.py``.
 
-Every night at 04:30 the flow runs the Monte Carlo below and compares it with the night before.
+As long as this program runs, the flow runs the Monte Carlo below every night at 04:30 in the time
+zone that ``TIMEZONE`` names, UTC by default, and compares it with the night before.
 """
 
 import os
@@ -20,7 +21,7 @@ def main() -> None:
     os.environ.setdefault("PYTHONSAFEPATH", "1")
     nightly_dispersion.serve(
         name="served-nightly",
-        schedule=Cron("30 4 * * *", timezone="Europe/Berlin"),
+        schedule=Cron("30 4 * * *", timezone=os.environ.get("TIMEZONE") or "UTC"),
         parameters={
             "mission": "examples/injection.script",
             "vary": ["Injection.Element1=normal:2.4257:0.006"],

@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from doc_pages import BESIDE_A_WORKER, page_program
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, lazy_multiindex
+from gmat_sweep.analysis.nightly.baseline import accepted as accepted_night
 from gmat_sweep.cli import main
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server
@@ -26,6 +27,7 @@ from gmat_sweep.study import fly_study
 from local_server import LocalServer, entry_lines, wait_for
 from opm_study import write_opm_study
 from prefect_records import rows_of
+from receiver import Receiver
 from repository import DATA, PROJECT
 
 pytestmark = pytest.mark.services
@@ -616,6 +618,82 @@ def test_nights_of_a_study_are_compared_without_their_nominal_run(server: LocalS
     assert Manifest.load(nights[1] / "manifest.jsonl").sweep_seed == 11
     assert (nights[1] / "run-nominal").is_dir()
     assert "leo-basic-mass-nightly" in server.artifacts(night)
+
+
+def test_a_night_that_moved_tells_a_webhook_and_a_button_accepts_one(
+    server: LocalServer,
+) -> None:
+    """A schedule that a person turned on stays on; verdicts, drift and replays on the page."""
+    of_nights = "/deployments/name/nightly-dispersion/nightly"
+    [shipped] = server.client.get(of_nights).json()["schedules"]
+    assert (shipped["active"], shipped["schedule"]["timezone"]) == (False, "UTC")
+    schedules = f"/deployments/{server.client.get(of_nights).json()['id']}/schedules"
+    server.client.patch(f"{schedules}/{shipped['id']}", json={"active": True}).raise_for_status()
+    with Receiver() as receiver:
+        told = {"GMAT_SWEEP_WEBHOOK": receiver.address, "TIMEZONE": "Asia/Tokyo"}
+        server.environment |= told
+        server.make("deploy")
+        [kept] = server.client.get(of_nights).json()["schedules"]
+        server.client.patch(f"{schedules}/{kept['id']}", json={"active": False}).raise_for_status()
+        assert (kept["active"], kept["schedule"]["timezone"]) == (True, "Asia/Tokyo")
+        for name in told:
+            del server.environment[name]
+
+        mission = server.home / "watched.script"
+        text = (DATA / "leo_short.script").read_text()
+        mission.write_text(text)
+        required = {"name": "x", "column": "Sat.X", "limit": "< 9000", "unit": "km"}
+        parameters: dict[str, Any] = {
+            "mission": "watched.script",
+            "vary": ["Sat.SMA=normal:7000:1"],
+            "n": 4,
+            "rotating": 3,
+            "requirements": [{**required, "probability": 0.9, "confidence": 0.9}],
+            "settings": {"workers": 1},
+        }
+
+        def night() -> tuple[str, dict[str, Any]]:
+            flow_run = server.start("nightly", "nightly-dispersion", **parameters)
+            return flow_run, server.ended(flow_run)
+
+        _, first = night()
+        assert first["state_name"] == "Inconclusive", first["state"]["message"]
+        button = server.ended(
+            server.start(
+                "accept-baseline", "accept-baseline", mission="watched.script", note="looked at"
+            )
+        )
+        assert button["state_name"] == "Completed", button["state"]["message"]
+        assert button["state"]["message"].endswith(": looked at")
+        [accepted] = (server.home / "nights" / "watched").glob("2*")
+        assert accepted_night(accepted.parent) == accepted
+        _, second = night()
+        assert second["state"]["message"].startswith("Nothing moved: all quantities are equal bit")
+        mission.write_text(text.replace("ElapsedSecs = 60", "ElapsedSecs = 61"))
+        flow_run, third = night()
+        assert third["state_name"] == "Moved", third["state"]["message"]
+        assert "Newly away from the baseline" in third["state"]["message"]
+        [said] = wait_for(lambda: receiver.said)
+    assert said["text"].startswith("gmat-sweep: watched moved\nMoved: ")
+    assert "1 input changed: script watched.script." in said["text"]
+    assert str(max(accepted.parent.glob("2*"))) in said["text"]
+
+    artifacts = server.artifacts(flow_run)
+    assert artifacts.keys() == {"watched-nightly", "watched-worst-of-nights", "watched-verdicts"}
+    page = artifacts["watched-nightly"]["data"]
+    assert "Evidence since" in page
+    assert "because inputs changed then: script watched.script" in page
+    assert "(data:image/svg+xml;base64," in page
+    assert "/rotating/manifest.jsonl --run " in page
+    assert len(page) < 120_000
+    # Seven runs of the third night: the four frozen ones were flown with another script before.
+    assert "0 of 7 violate" in artifacts["watched-verdicts"]["data"]
+    events = server.post(
+        "/events/filter",
+        {"filter": {"resource": {"id": ["gmat-sweep.requirement.watched.x"]}}},
+    )["events"]
+    assert {each["event"] for each in events} == {"gmat-sweep.requirement.inconclusive"}
+    assert len(events) == 3
 
 
 def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(

@@ -415,8 +415,12 @@ def _final_state(report: NightReport, states: Mapping[Path, State[Any]]) -> Stat
     over_nights = report.accumulation
     said = [report.headline()]
     if over_nights is not None:
-        said.append(f"{over_nights.verdicts.headline} over {len(over_nights.nights)} nights.")
-    said += [state.message or "" for state in states.values()]
+        count = len(over_nights.nights)
+        nights = f"{count} night{'s' * (count != 1)}"
+        said.append(f"By the evidence of {nights}, {over_nights.verdicts.headline}.")
+    names = ("Frozen: ", "Rotating: ") if others else ("",)
+    for name, state in zip(names, states.values(), strict=True):
+        said.append(f"{name}{state.message or ''}")
     message = " ".join(filter(None, said))
     # Where evidence adds up over nights, what a night alone shows of requirements decides nothing.
     of_a_night = ("RequirementFailed", "NotApplicable") if over_nights is not None else ()

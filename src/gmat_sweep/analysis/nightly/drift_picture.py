@@ -23,6 +23,7 @@ MOST_BYTES = 16_000
 
 _WIDTH, _HEIGHT = 450, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 22, 22
+_LABEL = 11
 _LONGEST_TITLE = 60
 _PLAIN = 'font-family="sans-serif" font-size="10" fill="#444"'
 
@@ -75,10 +76,22 @@ def drift_picture(
                 _line(x_of(place) - 3, _TOP, x_of(place) - 3, _HEIGHT - _BOTTOM, "#e08e0b")
             )
     drawn.append(_line(_LEFT, y_of(0.0), _WIDTH - _RIGHT, y_of(0.0), "#999"))
+    labelled = [0.0]
     if math.isfinite(limit):
-        for value in (limit, -limit):
-            drawn.append(_line(_LEFT, y_of(value), _WIDTH - _RIGHT, y_of(value), "#c33", "4 3"))
-            drawn.append(_text(_LEFT - 4, y_of(value) + 3, f"{value:+.3g}", "end"))
+        drawn += [
+            _line(_LEFT, y_of(value), _WIDTH - _RIGHT, y_of(value), "#c33", "4 3")
+            for value in (limit, -limit)
+        ]
+        labelled += [limit, -limit]
+    if known:
+        labelled += [min(known), max(known)]
+    written: list[float] = []
+    for value in labelled:
+        y = y_of(value)
+        # A label that would lie upon another one is left out.
+        if all(abs(y - each) > _LABEL for each in written):
+            written.append(y)
+            drawn.append(_text(_LEFT - 4, y + 3, f"{value:+.2g}" if value else "0", "end"))
     drawn += [
         f'<path d="{path}" fill="none" stroke="#1f5fa8" stroke-width="1.5"/>'
         for path in _paths(values, x_of, y_of)
