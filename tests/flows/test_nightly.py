@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from gmat_sweep.analysis.nightly.baseline import accept, accepted
+from gmat_sweep.analysis.nightly.cohorts import rotating_seed
 from gmat_sweep.analysis.nightly.inputs import InputHashes
 from gmat_sweep.analysis.nightly.night_report import NightReport
 from gmat_sweep.errors import NotPlainFileError, SweepConfigError
-from gmat_sweep.flows import nightly
+from gmat_sweep.flows import accepting, nightly
 from gmat_sweep.flows.parameters import DEFAULT_SETTINGS, RunSettings
+from judged_nights import night as judged_night
 from resumed_sweeps import SHORT
 
 
@@ -135,3 +139,95 @@ class TestWhatANightFlies:
         study.with_name("leo.script").unlink()
         with pytest.raises(SweepConfigError, match=r"drag\.toml, mission: .*leo\.script was not"):
             night(study=study)
+
+
+REQUIRED = [{"name": "x", "column": "Sat.X", "limit": "< 9", "unit": "km", "probability": 0.9}]
+
+
+class TestNewDraws:
+    """A night's rotating cohort, without a night."""
+
+    NIGHT = Path("nights/leo/2026-11-20T033000Z")
+
+    def test_a_night_has_one_cohort_or_two_and_a_retry_draws_the_same(self, study: Path) -> None:
+        mission = study.with_name("leo.script")
+        both = nightly._with_rotating(night(mission=mission, n=4, seed=7), 3)
+        alone = nightly._with_rotating(night(mission=mission, seed=7), 3)
+        of_study = nightly._with_rotating(night(study=study), 3)
+
+        frozen, rotating = both.cohorts(self.NIGHT).items()
+        assert (frozen[0], frozen[1]["n"], frozen[1]["seed"]) == (self.NIGHT, 4, 7)
+        assert (rotating[0], rotating[1]["n"]) == (self.NIGHT / "rotating", 3)
+        assert rotating[1]["seed"] == rotating_seed(7, date(2026, 11, 20))
+        assert both.cohorts(self.NIGHT) == both.cohorts(self.NIGHT)
+        later = both.cohorts(self.NIGHT.with_name("2026-11-21T033000Z"))
+        assert [each["seed"] for each in later.values()] != [7, rotating[1]["seed"]]
+        assert list(alone.cohorts(self.NIGHT)) == [self.NIGHT]
+        assert list(of_study.cohorts(self.NIGHT)) == [self.NIGHT, self.NIGHT / "rotating"]
+
+    def test_requirements_are_judged_over_nights_and_not_by_each_sweep(self) -> None:
+        flown = nightly._with_rotating(night(mission=SHORT, n=4, requirements=REQUIRED), 3)
+
+        assert flown.required is not None
+        assert [each.name for each in flown.required.requirements] == ["x"]
+        assert {each["requirements"] for each in flown.cohorts(self.NIGHT).values()} == {None}
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"seed": None}, "rotating: the seed of each night is made from seed"),
+            ({"plan": "fixed"}, "plan: over nights requirements are judged by the plan anytime"),
+            (
+                {"requirements": [{**REQUIRED[0], "column": "Sat.SMB"}]},
+                "requirements: .*\n.*no report has the column Sat.SMB",
+            ),
+        ],
+    )
+    def test_a_mistake_is_said_before_anything_is_flown(
+        self, given: dict[str, Any], said: str
+    ) -> None:
+        with pytest.raises(SweepConfigError, match=said):
+            nightly._with_rotating(night(mission=SHORT, n=4, **given), 3)
+
+    def test_a_design_that_is_no_draw_has_no_new_draws(self, study: Path) -> None:
+        study.write_text(f'design = "latin-hypercube"\n{STUDY}')
+
+        with pytest.raises(SweepConfigError, match="a latin-hypercube are no independent draws"):
+            nightly._with_rotating(night(study=study), 3)
+
+
+class TestBaseline:
+    """The parameter of the night, and the button, without a flow run."""
+
+    def test_the_parameter_accepts_a_night_once(self, tmp_path: Path) -> None:
+        """Who accepted it before stays on record."""
+        first = judged_night(tmp_path, 1)
+        second = judged_night(tmp_path, 2)
+        accept(first, note="mine")
+        record = (tmp_path / "baseline.json").read_text()
+
+        nightly._accept(tmp_path, first.name)
+        assert (tmp_path / "baseline.json").read_text() == record
+        nightly._accept(tmp_path, second.name)
+        assert accepted(tmp_path) == second
+        for name in ("..", "../x", "2026-11-09T033000Z"):
+            with pytest.raises(SweepConfigError):
+                nightly._accept(tmp_path, name)
+        assert accepted(tmp_path) == second
+
+    def test_the_button_takes_the_last_night_that_is_complete(
+        self, tmp_path: Path, study: Path
+    ) -> None:
+        judged_night(tmp_path / "nights" / "leo", 1)
+        second = judged_night(tmp_path / "nights" / "leo", 2)
+        judged_night(tmp_path / "nights" / "leo", 3, flown=4)
+
+        place = accepting._place(Path("leo.script"), None, None)
+        assert accepting._last_whole(place) == second
+        assert accepting._place(None, None, Path("nights/leo")) == place
+        assert accepting._place(study.with_name("leo.script"), study, None).name == "leo-drag"
+        for nobody in (None, Path("other.script")):
+            with pytest.raises(SweepConfigError, match=r"^mission: "):
+                accepting._place(nobody, None, None)
+        with pytest.raises(SweepConfigError, match="is no folder"):
+            accepting._last_whole(tmp_path / "nowhere")
