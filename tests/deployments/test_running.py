@@ -620,6 +620,7 @@ def test_nights_of_a_study_are_compared_without_their_nominal_run(server: LocalS
     assert "leo-basic-mass-nightly" in server.artifacts(night)
 
 
+@pytest.mark.timeout(600)
 def test_a_night_that_moved_tells_a_webhook_and_a_button_accepts_one(
     server: LocalServer,
 ) -> None:
