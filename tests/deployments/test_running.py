@@ -689,12 +689,15 @@ def test_a_night_that_moved_tells_a_webhook_and_a_button_accepts_one(
     assert len(page) < 120_000
     # Seven runs of the third night: the four frozen ones were flown with another script before.
     assert "0 of 7 violate" in artifacts["watched-verdicts"]["data"]
-    events = server.post(
-        "/events/filter",
-        {"filter": {"resource": {"id": ["gmat-sweep.requirement.watched.x"]}}},
-    )["events"]
-    assert {each["event"] for each in events} == {"gmat-sweep.requirement.inconclusive"}
-    assert len(events) == 3
+    of_requirement = {"filter": {"resource": {"id": ["gmat-sweep.requirement.watched.x"]}}}
+
+    def events() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = server.post("/events/filter", of_requirement)["events"]
+        return found
+
+    # One for each night; the server writes them a little later.
+    wait_for(lambda: len(events()) == 3)
+    assert {each["event"] for each in events()} == {"gmat-sweep.requirement.inconclusive"}
 
 
 def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
