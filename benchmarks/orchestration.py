@@ -152,7 +152,7 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     """Measure a sweep of `n` runs in this process, after a short one that warms everything up."""
     from gmat_sweep.backends.process import worker_process
     from gmat_sweep.engine import activate
-    from gmat_sweep.flow.server import start_local_server
+    from gmat_sweep.flow.server import shared_server
     from gmat_sweep.manifest import Manifest
 
     activate()
@@ -160,9 +160,7 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         os.environ["BENCHMARK_OUTPUT"] = f"{name}/prepared.parquet"
         write_prepared_output(Path(name) / "prepared.parquet")
-        server = start_local_server()
-        assert server is not None
-        server.wait()
+        server = shared_server().record
         sweep_of_nothing(100, workers, Path(name) / "warm-up")
         folder = Path(name) / "sweep"
         with Watch(flow=os.getpid(), server=server.pid) as watch:
@@ -197,7 +195,7 @@ def measure(n: int, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
             [sys.executable, __file__, "--n", str(n), "--workers", str(workers), "--here"],
-            env={**os.environ, "PREFECT_HOME": home},
+            env={**os.environ, "PREFECT_HOME": home, "GMAT_SWEEP_SERVER_IDLE": "0"},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

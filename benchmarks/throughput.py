@@ -117,7 +117,7 @@ def _flow_elsewhere(name: str, n: int, workers: int) -> float:
                 *(sys.executable, __file__, "--here", name),
                 *("--n", str(n), "--workers", str(workers)),
             ],
-            env={**os.environ, "PREFECT_HOME": home},
+            env={**os.environ, "PREFECT_HOME": home, "GMAT_SWEEP_SERVER_IDLE": "0"},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ _HOME = tempfile.TemporaryDirectory(prefix="gmat-sweep-tests-")
 os.environ["PREFECT_HOME"] = _HOME.name
 os.environ.pop("PREFECT_API_URL", None)
 os.environ["DO_NOT_TRACK"] = "1"
+# A server ends with the tests that have started it, even if these are killed.
+os.environ["GMAT_SWEEP_SERVER_IDLE"] = "0"
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -19,7 +22,8 @@ import pytest  # noqa: E402
 import soak_figures  # noqa: E402
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
 from gmat_sweep.backends.process.worker_process import WorkerProcess  # noqa: E402
-from gmat_sweep.flow.server import start_local_server  # noqa: E402
+from gmat_sweep.flow import server  # noqa: E402
+from gmat_sweep.flow.servers.shared import end_server  # noqa: E402
 from plain_gmat import PlainGmat  # noqa: E402
 from prefect_records import write_down_every_run  # noqa: E402
 from repository import DATA, EXAMPLES, PROJECT  # noqa: E402
@@ -43,6 +47,13 @@ LONGEST = (
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 write_down_every_run()
+
+
+@atexit.register
+def end_servers() -> None:
+    """End the servers of this process before their home is removed."""
+    for each in server._servers.values():
+        end_server(each.place)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,14 +89,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainGmat]:
 
 @pytest.fixture(scope="session")
 def prefect_url() -> str:
-    """The address of this process's own Prefect server, for the programs that a test starts.
+    """The address of the local server, configured as a server of the user's would be.
 
-    Starting one for each of them takes longer than what most of them do. A test of what becomes of
-    a program's own server leaves the address out.
+    Its key is in the environment of this process and of the programs that a test starts. Programs
+    that are not given the address find the server by its record, in the home of these tests.
     """
-    server = start_local_server()
-    assert server is not None, "no server is configured"
-    return server.wait()
+    record = server.shared_server().record
+    os.environ["PREFECT_API_AUTH_STRING"] = record.auth
+    return record.api_url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,10 @@ def test_it_is_said_at_the_end_of_a_sweep_once(prefect_url: str, tmp_path: Path)
     assert quiet.stderr == f"gmat-sweep: {LINE}\n"
     assert loud.stderr.count(LINE) == 1
     assert "failed=0, unconverged=1" in loud.stderr
+    # The link is there before the first run, and opens the page of the flow run at once.
+    before, _, _ = loud.stderr.partition("/2 runs")
+    root = re.escape(prefect_url.removesuffix("/api"))
+    assert re.search(rf"flow run '.+': {root}/gmat-sweep#[\w-]+/runs/flow-run/[0-9a-f-]+\n", before)
 
 
 def test_as_failed_such_runs_count_as_failed_and_say_why(prefect_url: str, tmp_path: Path) -> None:

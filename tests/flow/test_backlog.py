@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -21,6 +23,8 @@ from gmat_sweep.flow import backlog as records
 from gmat_sweep.flow import server, sweep_flow
 from gmat_sweep.flow.backlog import Backlog
 from gmat_sweep.flow.runners.threads import SweepThreads
+from gmat_sweep.flow.servers import shared
+from gmat_sweep.flow.servers.place import ServerPlace
 from prefect_records import BATCH_SIZE, USUAL_BATCH_SIZE, rows_of
 from resumed_sweeps import hand_made, run_of
 
@@ -61,13 +65,16 @@ class Clock:
 
 
 @pytest.fixture
-def usual_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that writes once a second, as that of a sweep does, instead of the other tests'.
-
-    It ends with the process, as Prefect goes on sending it what it has to tell.
-    """
-    monkeypatch.setitem(server._SERVER_ENVIRONMENT, BATCH_SIZE, USUAL_BATCH_SIZE)
-    monkeypatch.setattr(server, "_server", None)
+def usual_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that writes once a second, as that of a sweep does, not that of the other tests."""
+    place = ServerPlace(tmp_path, "server")
+    monkeypatch.setitem(shared.SERVER_ENVIRONMENT, BATCH_SIZE, USUAL_BATCH_SIZE)
+    monkeypatch.setattr(server, "place_of_settings", lambda: place)
+    monkeypatch.setattr(server, "_servers", servers := dict[ServerPlace, shared.SharedServer]())
+    yield
+    # It ends with the process, as Prefect goes on sending it what it has to tell.
+    for each in servers.values():
+        atexit.register(shared.end_server, each.place)
 
 
 @pytest.mark.promise("10", "a server that writes down less than the sweep flies")

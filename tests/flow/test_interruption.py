@@ -13,10 +13,13 @@ from uuid import uuid4
 
 import pytest
 from prefect.exceptions import TerminationSignal
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.flow import interruption, last_words, server
+from gmat_sweep.flow.servers.place import ServerPlace
+from gmat_sweep.flow.servers.record import ServerRecord
+from gmat_sweep.flow.servers.shared import SharedServer
 from gmat_sweep.folder.last_pass import LastPass, now
 
 NOBODY = "http://127.0.0.1:1/api"
@@ -100,15 +103,23 @@ class TestOrders:
         assert str(flow_run) in ordered
         interruption._order(NOBODY, less=[(str(flow_run), "")])
 
-    def test_a_server_that_ends_with_the_sweep_is_not_told(
-        self, monkeypatch: pytest.MonkeyPatch
+    def test_a_server_that_ends_with_the_sweep_is_not_told_and_another_by_its_record(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class Own:
-            api_url = NOBODY
-
-        monkeypatch.setattr(server, "_server", Own())
-        with interruption.with_last_words(uuid4()):
-            assert programs() == []
+        record = ServerRecord(NOBODY.removesuffix("/api"), 1, "", "", 1, "gmat-sweep:key")
+        for stay_s, is_told in ((0.0, False), (60.0, True)):
+            place = ServerPlace(tmp_path, "server")
+            own = SharedServer(place, stay_s)
+            monkeypatch.setattr(own, "_record", record)
+            monkeypatch.setattr(server, "_servers", {place: own})
+            with (
+                temporary_settings({PREFECT_API_URL: NOBODY, PREFECT_API_AUTH_STRING: record.auth}),
+                interruption.with_last_words(uuid4()),
+            ):
+                assert len(programs()) == is_told
+                # The key is in the record alone, and on no command line.
+                assert all(place.record.name in each for each in programs())
+                assert not any("gmat-sweep:key" in each for each in programs())
 
 
 class TestStates:

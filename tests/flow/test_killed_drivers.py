@@ -92,7 +92,7 @@ def test_a_server_that_goes_away_costs_its_record_and_no_run(
 ) -> None:
     program = textwrap.dedent(
         """
-        import sys, threading, time
+        import os, signal, sys, threading, time
         from pathlib import Path
         from gmat_sweep import sweep
         from gmat_sweep.flow import server
@@ -102,7 +102,7 @@ def test_a_server_that_goes_away_costs_its_record_and_no_run(
         def kill() -> None:
             while not manifest.exists() or manifest.read_bytes().count(b"\\n") < 6:
                 time.sleep(0.01)
-            server._server._process.kill()
+            os.kill(server.shared_server().record.pid, signal.SIGKILL)
 
         threading.Thread(target=kill, daemon=True).start()
         grid = {"Sat.SMA": [7000.0 + run for run in range(40)]}
@@ -110,7 +110,8 @@ def test_a_server_that_goes_away_costs_its_record_and_no_run(
         print(len(frame.index.unique("run_id")))
         """
     )
-    environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    # Another server than that of the tests, which is not to be killed.
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home")}
 
     done = subprocess.run(
         [sys.executable, "-c", program, str(SHORT), str(tmp_path / "out")],

@@ -48,7 +48,12 @@ def test_a_program_finds_its_process_as_it_was_during_and_after_sweeps(
         assert "Finished in state" not in said
         assert "Beginning flow run" not in said
         assert "prefect." not in said
-    logged = httpx.post(f"{prefect_url}/logs/filter", json={}, trust_env=False).json()
+    logged = httpx.post(
+        f"{prefect_url}/logs/filter",
+        json={},
+        auth=("gmat-sweep", os.environ["PREFECT_API_AUTH_STRING"].partition(":")[2]),
+        trust_env=False,
+    ).json()
     levels = {each["message"]: each["level"] for each in logged}
     assert any(each.startswith("Beginning flow run 'leo_short run explicit") for each in levels)
     causes = [each for each, level in levels.items() if "Eccentricity" in each or level >= 40]

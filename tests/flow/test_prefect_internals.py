@@ -34,7 +34,11 @@ from prefect.exceptions import TerminationSignal
 from prefect.logging.handlers import APILogWorker
 from prefect.logging.loggers import flow_run_logger, task_run_logger
 from prefect.runtime import flow_run as this_flow_run
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.workers.process import ProcessJobConfiguration
 from prefect_dask import DaskTaskRunner
@@ -44,6 +48,7 @@ from gmat_sweep.flow import prefect_internals as internals
 from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
 from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
 from gmat_sweep.flow.runners.threads import InThreads, SweepThreads
+from gmat_sweep.flow.servers.shared import SERVER_ENVIRONMENT
 
 NOBODY = "http://127.0.0.1:1/api"
 
@@ -82,26 +87,35 @@ def context() -> Iterator[FlowRunContext]:
 class TestTheServer:
     """A Prefect server that lives beside a sweep."""
 
-    def test_prefects_server_is_still_made_by_create_app_without_arguments(self) -> None:
-        assert "prefect.server.api.server:create_app" in internals.server_command(4200, driver=1)
+    def test_prefects_server_still_has_its_api_and_its_ui_made_by_these_functions(self) -> None:
         # Read and not imported, which takes five seconds.
         source = (Path(str(prefect.__file__)).parent / "server/api/server.py").read_text()
-        (made_by,) = (
-            node
+        made_by = {
+            node.name: node
             for node in ast.parse(source).body
-            if isinstance(node, ast.FunctionDef) and node.name == "create_app"
-        )
+            if isinstance(node, ast.FunctionDef) and node.name in ("create_app", "create_ui_app")
+        }
+        create_app = made_by["create_app"].args
 
-        assert len(made_by.args.defaults) == len(made_by.args.args)
-        for variable in internals.LONE_SERVER:
-            assert f'os.getenv("{variable}")' in str(ast.get_source_segment(source, made_by))
+        assert len(create_app.defaults) == len(create_app.args)
+        assert "ephemeral" in [each.arg for each in create_app.args]
+        assert [each.arg for each in made_by["create_ui_app"].args.args] == ["ephemeral"]
+        final = 'os.getenv("PREFECT__SERVER_FINAL")'
+        assert final in str(ast.get_source_segment(source, made_by["create_app"]))
+        assert Path(str(prefect.__ui_static_subpath__)).parent.is_dir()
 
-    def test_uvicorn_still_has_the_options_of_the_servers_command(self) -> None:
-        known = {option for each in uvicorn.main.params for option in each.opts}
-        used = {word for word in internals.server_command(4200, driver=1) if word.startswith("--")}
+    def test_every_setting_of_the_local_server_still_exists(self) -> None:
+        read_elsewhere = {"DO_NOT_TRACK", "PREFECT__SERVER_FINAL"}
+        names = {*SERVER_ENVIRONMENT} - read_elsewhere
 
-        assert len(used) == 6
-        assert used <= known
+        assert len(names) > 8
+        assert [name for name in names if not hasattr(prefect.settings, name)] == []
+
+    def test_uvicorn_still_has_the_options_of_the_servers_program(self) -> None:
+        config = inspect.signature(uvicorn.Config).parameters
+
+        assert {"log_level", "lifespan", "timeout_graceful_shutdown"} <= {*config}
+        assert "sockets" in inspect.signature(uvicorn.Server.startup).parameters
 
     def test_prefects_server_still_has_to_run_in_another_folder_than_the_users(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

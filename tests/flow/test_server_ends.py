@@ -1,4 +1,4 @@
-"""The server that lives beside a sweep leaves nothing behind, however its driver ends."""
+"""A server that is not to stay leaves nothing behind, however its driver ends."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import pytest
 PROGRAM = """
 import sys, time
 from gmat_sweep.backends.process.reaper import REAPER
-from gmat_sweep.flow.server import LocalServer
+from gmat_sweep.flow.server import start_local_server
 
-server = LocalServer()
+server = start_local_server()
 if sys.argv[1] == "answering":
     server.wait()
-print(REAPER._process.pid, server.pid, flush=True)
+while (pid := server.place.process_id()) is None:
+    time.sleep(0.01)
+REAPER.add_folder("/nowhere")
+print(REAPER._process.pid, pid, flush=True)
 time.sleep(100)
 """
 
@@ -31,10 +34,10 @@ time.sleep(100)
 def test_the_server_ends_when_driver_and_reaper_are_killed_and_leaves_no_log(
     when: str, tmp_path: Path
 ) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    (temporary := tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, when],
-        env={**environment, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "PREFECT_HOME": str(tmp_path), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         text=True,
     ) as driver:
@@ -46,4 +49,4 @@ def test_the_server_ends_when_driver_and_reaper_are_killed_and_leaves_no_log(
 
     _, alive = psutil.wait_procs([server], timeout=10)
     assert alive == []
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []

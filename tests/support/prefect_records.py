@@ -7,21 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from gmat_sweep.flow import server
+from gmat_sweep.flow.servers import shared
 
 __all__ = ["BATCH_SIZE", "USUAL_BATCH_SIZE", "rows_of", "write_down_every_run"]
 
 BATCH_SIZE = "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE"
-USUAL_BATCH_SIZE = server._SERVER_ENVIRONMENT[BATCH_SIZE]
+USUAL_BATCH_SIZE = shared.SERVER_ENVIRONMENT[BATCH_SIZE]
 
 
 def write_down_every_run() -> None:
-    """Have the server of this process write a task run down at its end, and not once a second.
+    """Have the local server write a task run down at its end, and not once a second.
 
     A task run makes three events. A sweep of two runs takes half as long then, for it ends when
     the server has them.
     """
-    server._SERVER_ENVIRONMENT[BATCH_SIZE] = "3"
+    shared.SERVER_ENVIRONMENT[BATCH_SIZE] = "3"
 
 
 def rows_of(home: Path, sql: str, *values: object) -> list[Any]:

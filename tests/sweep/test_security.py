@@ -6,11 +6,13 @@ import ast
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -27,7 +29,7 @@ from gmat_sweep import (
 from gmat_sweep.cli import EXIT_CONFIG, EXIT_OK, main
 from gmat_sweep.disk.owner import current_user, origin
 from gmat_sweep.errors import NotPlainFileError
-from gmat_sweep.flow.server import start_local_server
+from gmat_sweep.flow.server import shared_server
 from resumed_sweeps import NOTE, SHORT, content, forget, hand_made, ran, reopened, run_of
 
 SOURCE = Path(gmat_sweep.__file__).parent
@@ -326,19 +328,31 @@ def test_nothing_that_lies_in_a_sweep_folder_is_unpickled_or_evaluated() -> None
 
 
 @pytest.mark.promise("folders from somebody else", "the server's address")
-def test_the_local_server_listens_on_loopback_alone() -> None:
-    server = start_local_server()
-    assert server is not None
-    server.wait()
+def test_the_local_server_listens_on_loopback_alone_and_asks_for_a_key_that_its_user_has() -> None:
+    server = shared_server()
+    record = server.record
 
     listening = {
         address.laddr.ip
-        for process in (server._process.pid,)
-        for address in psutil.Process(process).net_connections(kind="inet")
+        for address in psutil.Process(record.pid).net_connections(kind="inet")
         if address.status == psutil.CONN_LISTEN
     }
     assert listening == {"127.0.0.1"}
-    assert server.api_url.startswith("http://127.0.0.1:")
+    assert record.url.startswith("http://127.0.0.1:")
+    with httpx.Client(base_url=record.api_url, trust_env=False) as client:
+        for path in ("/flow_runs/filter", "/flow_runs/", "/deployments/filter"):
+            assert client.post(path, json={}).status_code == httpx.codes.UNAUTHORIZED
+            wrong = {"Authorization": record.authorization[:-4]}
+            assert client.post(path, json={}, headers=wrong).status_code == 401
+        right = {"Authorization": record.authorization}
+        assert client.post("/flow_runs/filter", json={}, headers=right).is_success
+    # Only the record has the key: no command line and no file that others can read.
+    key = record.auth.partition(":")[2]
+    assert key not in " ".join(psutil.Process(record.pid).cmdline())
+    assert stat.S_IMODE(server.place.folder.stat().st_mode) == 0o700
+    for file in server.place.folder.iterdir():
+        assert key.encode() not in file.read_bytes() or stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert key not in repr(record)
 
 
 def test_a_distribution_in_a_manifest_can_name_nothing_but_a_distribution(

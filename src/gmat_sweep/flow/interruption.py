@@ -29,7 +29,7 @@ from prefect.states import Crashed
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.flow.handover import AbandonedError
 from gmat_sweep.flow.prefect_internals import flow_run_of_this_process, is_termination
-from gmat_sweep.flow.server import lasting_api_url
+from gmat_sweep.flow.server import lasting_api_url, record_file
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -123,6 +123,8 @@ def _order(
         for flow_run, folder in _ordered:
             folders[flow_run] = folder or folders.get(flow_run, "")
         _program[:] = [*_LAST_WORDS, api_url, json.dumps(folders)] if folders else []
+        if _program and (record := record_file()) is not None:
+            _program.append(str(record))
         if _program and _program != before:
             REAPER.add_program(_program)
         if before and _program != before:

@@ -1,10 +1,11 @@
 """The last words of a flow run whose process was killed, spoken by the reaper.
 
-``python -m gmat_sweep.flow.last_words API-URL FLOW-RUNS``
+``python -m gmat_sweep.flow.last_words API-URL FLOW-RUNS [RECORD]``
 
 marks each flow run that is Running since before Interrupted, and has ``last-pass.json`` say so.
-FLOW-RUNS is a JSON object: sweep folders by flow run, empty where there is none. The reaper starts
-this program as `gmat_sweep.flow.interruption` has ordered.
+FLOW-RUNS is a JSON object: sweep folders by flow run, empty where there is none. RECORD is the file
+of the local server, with its key, which other users must not see on a command line. The reaper
+starts this program as `gmat_sweep.flow.interruption` has ordered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from gmat_sweep.flow.servers.record import ServerRecord
 from gmat_sweep.folder.last_pass import LastPass, now
 
 __all__ = ["main"]
@@ -31,7 +33,7 @@ _PAUSE_S = 2.0
 _log = logging.getLogger("gmat_sweep")
 
 
-def main(api_url: str, flow_runs: str) -> None:
+def main(api_url: str, flow_runs: str, record: str = "") -> None:
     """Write ``last-pass.json`` first, then tell the server, a few times if it does not answer."""
     began = datetime.now(UTC)
     folders: dict[str, str] = json.loads(flow_runs)
@@ -40,6 +42,8 @@ def main(api_url: str, flow_runs: str) -> None:
             _note(Path(folder), flow_run)
     os.environ["PREFECT_API_URL"] = api_url
     os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "2"
+    if record and (found := ServerRecord.read(Path(record))) is not None:
+        os.environ["PREFECT_API_AUTH_STRING"] = found.auth
     import httpx
     from prefect.exceptions import PrefectException
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from prefect.task_runners import ThreadPoolTaskRunner
 
 __all__ = [
-    "LONE_SERVER",
+    "LOCAL_SERVER",
     "RUN_LOGGERS",
     "TASK_RUN_LOGGER",
     "call_before_prefect_ends",
@@ -38,8 +38,10 @@ __all__ = [
     "flow_run_under_way",
     "forget_task_run",
     "is_termination",
+    "load_engines",
     "loaded_without_logging",
     "number_unsent",
+    "server_app",
     "server_command",
     "server_folder",
     "server_log_handler",
@@ -48,12 +50,24 @@ __all__ = [
     "with_whole_paths",
 ]
 
-LONE_SERVER = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-"""Environment of a server that lives as long as one program, and is the only one of its process.
+LOCAL_SERVER = {
+    # Prefect saves memory where its server is the only one of a process.
+    "PREFECT__SERVER_FINAL": "1",
+    # The UI asks the API at the address that it has itself, whatever tunnel it came through.
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_UI_ENABLED": "true",
+    # Settings of a server that the user has behind a proxy.
+    "PREFECT_SERVER_UI_SERVE_BASE": "/",
+    "PREFECT_SERVER_API_BASE_PATH": "/api",
+    # Nothing here uses blocks, and to know whether they are up to date Prefect loads every
+    # collection: Dask and Ray are two of them.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
+"""Environment of the local server.
 
-Prefect's temporary server sets both. The first leaves out the UI and every service that only a
-server that stays needs. Settings can turn these services off one by one, but a release that adds
-a service would start it here. The second, for which there is no setting, lets Prefect save memory.
+Settings could turn off one by one the services that only a server with deployments needs. A
+release that adds a service would start it, so `server_app` asks for Prefect's temporary server.
 """
 
 TASK_RUN_LOGGER = "prefect.task_runs"
@@ -76,39 +90,48 @@ _RELATIVE_DATABASE = re.compile(r"(sqlite\+aiosqlite:///)(?!/|:memory:|file:)(.+
 
 
 _SERVER_PROGRAM = """\
-import os, signal, sys, threading, time
-driver = int(sys.argv.pop(1))
-def end_with_the_driver():
-    while os.getppid() == driver:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(5)
-    os._exit(1)
-threading.Thread(target=end_with_the_driver, daemon=True).start()
-import uvicorn
-uvicorn.main(prog_name="uvicorn")
+import os, sys
+if os.fork():
+    os._exit(0)
+sys.path.append(sys.argv.pop(1))
+from gmat_sweep.flow.servers.program import main
+main()
 """
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parent.parent.parent)
 
 
-def server_command(port: int, *, driver: int) -> list[str]:
-    """Return the command that serves Prefect's API on loopback, at a port.
-
-    The server ends within seconds when it is no longer a child of the process `driver`: the reaper
-    that would end it may have been killed with the driver.
+def server_command(order: str) -> list[str]:
+    """Return the command that starts the local server and ends at once.
 
     ``prefect server start`` is the public command. It loads Prefect's command line first, which
-    takes some 0.2 s of CPU more. It also prints a banner into the log that `LocalServer` quotes to
-    explain a failed start.
+    takes some 0.2 s of CPU more, and starts all services of a server that stays.
     """
-    return [
-        *python_command(),
-        *("-c", _SERVER_PROGRAM, str(driver)),
-        # Without it, uvicorn puts the current folder first.
-        *("--app-dir", str(server_folder())),
-        *("--factory", "prefect.server.api.server:create_app"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        *("--log-level", "error", "--lifespan", "on"),
-    ]
+    return [*python_command(), "-c", _SERVER_PROGRAM, _PACKAGE_FOLDER, order]
+
+
+def server_app() -> tuple[Any, Callable[[], Any]]:
+    """Return Prefect's API as an ASGI application, and a function that makes its UI.
+
+    With `ephemeral`, Prefect leaves out the UI and the services that only a server with
+    deployments needs. The UI alone has no public place: it is the one that Prefect's server has.
+    """
+    from prefect.server.api.server import create_app, create_ui_app
+
+    return create_app(ephemeral=True), lambda: _ui(create_ui_app)
+
+
+def _ui(create_ui_app: Callable[..., Any]) -> Any:
+    """Make the UI, in Prefect's home if the folder that Prefect copies its pages to is not ours."""
+    import prefect
+    from prefect.settings import PREFECT_HOME, PREFECT_UI_STATIC_DIRECTORY, temporary_settings
+
+    copy = Path(str(prefect.__ui_static_subpath__))
+    is_ours = os.access(copy if copy.exists() else copy.parent, os.W_OK)
+    if is_ours or PREFECT_UI_STATIC_DIRECTORY.value():
+        return create_ui_app(ephemeral=False)
+    pages = PREFECT_HOME.value() / "gmat-sweep" / "pages"
+    with temporary_settings({PREFECT_UI_STATIC_DIRECTORY: str(pages)}):
+        return create_ui_app(ephemeral=False)
 
 
 def server_folder() -> Path:
@@ -259,6 +282,21 @@ def loaded_without_logging() -> bool:
     with temporary_settings({PREFECT_LOGGING_SETTINGS_PATH: _NO_LOGGING}):
         importlib.import_module("prefect.main")
     return True
+
+
+def load_engines() -> None:
+    """Load what Prefect loads only when a flow and a task run, some 0.3 s of CPU.
+
+    Prefect documents none of it. Without these modules the flow takes that time when it runs.
+    """
+    for name in (
+        "prefect.flow_engine",
+        "prefect.task_engine",
+        "prefect.utilities.visualization",
+        "fastapi.encoders",
+    ):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def server_log_handler() -> logging.Handler:

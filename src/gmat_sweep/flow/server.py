@@ -1,182 +1,108 @@
 """`recorded_on`: the Prefect server that records flow runs.
 
-If ``PREFECT_API_URL`` is configured, Prefect records on that server. Otherwise a `LocalServer` runs
-beside the sweep, on loopback and with the database of the profile in use. Later sweeps of the same
-process use it too. Prefect's own temporary server stops before it has written its batches, and
-loses most task runs. A `LocalServer` stops only when the process ends, and the sweep has waited
-before that until the server counts every finished task run.
+If ``PREFECT_API_URL`` is configured, Prefect records on that server. Otherwise the local server
+does: one process on loopback, with the database of the profile in use, that all sweeps of the user
+on this machine share, and that stays for a while after the last of them (`servers`). Prefect's own
+temporary server stops before it has written its batches, and loses most task runs. A sweep waits
+until the server counts every finished task run before it lets the server go.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import socket
-import subprocess
-import tempfile
+import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.errors import BackendError
-from gmat_sweep.flow.prefect_internals import (
-    LONE_SERVER,
-    drop_unsent,
-    number_unsent,
-    server_command,
-    server_folder,
-    settings_as_environment,
-    try_events,
-    with_whole_paths,
+from gmat_sweep.flow.prefect_internals import drop_unsent, number_unsent, try_events
+from gmat_sweep.flow.servers.place import (
+    ServerPlace,
+    is_locked,
+    locked_alone,
+    place_of_settings,
 )
+from gmat_sweep.flow.servers.record import ServerRecord
+from gmat_sweep.flow.servers.shared import SharedServer, end_server, stay_s
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
-    "LocalServer",
-    "flow_run_place",
+    "configured_pages",
+    "end_local_server",
     "forget_unsent_events",
+    "keeps_events",
     "lasting_api_url",
     "let_events_be_sent",
+    "local_server_lasts",
+    "record_file",
     "recorded_on",
     "server_is_gone",
+    "shared_server",
+    "start_local_server",
+    "ui_address",
     "wait_for_local_server",
     "without_retries",
 ]
 
-START_TIMEOUT_S = 120.0
 _MOST_UNSENT_EVENTS = 1000
 _UNSENT_PAUSE_S = 0.02
-# Nobody restarts a lost `LocalServer`.
+# Nobody restarts the local server during a sweep.
 _ATTEMPTS = 2
 
-# Turns off what a server that lives as long as one process need not do; sets how often it writes.
-_SERVER_ENVIRONMENT = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_UI_ENABLED": "0",
-    **LONE_SERVER,
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "400",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    # The event feed: three more rows a run, most of which the server would lose if runs are short.
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
-}
+_servers: dict[ServerPlace, SharedServer] = {}
+_servers_lock = threading.Lock()
 
 
-class LocalServer:
-    """A Prefect server process on loopback, on the database of the profile in use.
+def start_local_server() -> SharedServer | None:
+    """Start the local server if no API is configured and none runs; do not wait for it.
 
-    The constructor starts it in the background; `wait` returns its API address once it answers.
-    """
-
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.api_url = f"http://127.0.0.1:{port}/api"
-        # A file without a name is gone with the last process that has it open, however that ends.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
-        self._process = subprocess.Popen(
-            server_command(port, driver=os.getpid()),
-            cwd=server_folder(),
-            env=with_whole_paths(
-                {**os.environ, **settings_as_environment(), **_SERVER_ENVIRONMENT}
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            # Ctrl-C must end the sweep only: the server then still has to record its end.
-            start_new_session=True,
-        )
-        REAPER.add_group(self._process.pid)
-        self._answers = False
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the process has ended."""
-        return self._process.poll() is not None
-
-    def wait(self) -> str:
-        """Return the API address once the server answers.
-
-        Raises
-        ------
-        BackendError
-            The server ended, or did not answer within 120 s.
-        """
-        import httpx
-
-        deadline = time.monotonic() + START_TIMEOUT_S
-        with httpx.Client(trust_env=False) as client:
-            while not self._answers:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    said = self._said()
-                    self.stop()
-                    raise BackendError(
-                        "The local Prefect server did not start. Its last output was:\n"
-                        f"{said}\nFix what it names, or set PREFECT_API_URL to a running server."
-                    )
-                with contextlib.suppress(httpx.TransportError):
-                    self._answers = client.get(f"{self.api_url}/health").status_code == 200
-                if not self._answers:
-                    time.sleep(0.05)
-        return self.api_url
-
-    def _said(self) -> str:
-        size = os.fstat(self._log.fileno()).st_size
-        # The server writes at the position that it shares with this process: it is left alone.
-        last = os.pread(self._log.fileno(), 4000, max(0, size - 4000))
-        return last.decode(errors="replace")
-
-    def stop(self) -> None:
-        """End the server process. Calling it again does nothing."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        REAPER.discard_group(self._process.pid)
-        self._log.close()
-
-
-_server: LocalServer | None = None
-_server_lock = threading.Lock()
-
-
-def start_local_server() -> LocalServer | None:
-    """Start the process's own server if no API is configured and none runs; do not wait for it.
+    Return None if another server than the local one is configured.
 
     Raises
     ------
     BackendError
-        An API is configured, and it does not answer; or ``PREFECT_HOME``, where the server's
-        database is, cannot be written to.
+        An API is configured, and it does not answer; or ``PREFECT_HOME``, where the database of the
+        local server is, cannot be written to.
+    SweepConfigError
+        The time that the local server is to stay is no duration.
     """
-    global _server
     from prefect.settings import PREFECT_API_URL
 
     configured = PREFECT_API_URL.value()
-    if configured and (_server is None or configured != _server.api_url):
+    if configured and _own_server() is None and not _is_local(str(configured)):
         _check_answers(str(configured))
         return None
-    with _server_lock:
-        if _server is None or _server._process.poll() is not None:
-            _check_home()
-            _server = LocalServer()
-            atexit.register(_server.stop)
-        return _server
+    server = _local_server()
+    server.start()
+    return server
+
+
+def _local_server() -> SharedServer:
+    """Return the local server of Prefect's settings, which may not have been started."""
+    stay, place = stay_s(), place_of_settings()
+    with _servers_lock:
+        return _servers.setdefault(place, SharedServer(place, stay))
+
+
+def _is_local(api_url: str) -> bool:
+    """Whether a configured address is that of the local server, as other programs may need it."""
+    parts = urlsplit(api_url)
+    if parts.hostname not in ("127.0.0.1", "localhost") or parts.path.rstrip("/") != "/api":
+        return False
+    try:
+        place = place_of_settings()
+    except BackendError:
+        return False
+    record = ServerRecord.read(place.record) if is_locked(place.lock) else None
+    return record is not None and urlsplit(record.url).port == parts.port
 
 
 def wait_for_local_server() -> None:
@@ -192,62 +118,104 @@ def wait_for_local_server() -> None:
         server.wait()
 
 
-def _check_home() -> None:
-    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
+def end_local_server() -> bool:
+    """End the local server; return whether there was one.
 
-    home = PREFECT_HOME.value()
-    database = str(PREFECT_API_DATABASE_CONNECTION_URL.value() or home)
-    if str(home) not in database:
-        return
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=home):
-            pass
-    except OSError as error:
-        raise BackendError(
-            f"PREFECT_HOME={home} cannot be written to: {error.strerror}. Set it to a folder that "
-            "can, or PREFECT_API_URL to a running server."
-        ) from error
+    Raises
+    ------
+    BackendError
+        A sweep is under way that the server records, or the server is another user's.
+    """
+    place = place_of_settings()
+    if place.process_id() is None:
+        return False
+    with locked_alone(place.users, patience_s=0.5) as alone:
+        if alone is None:
+            raise BackendError(
+                f"The local Prefect server (process {place.process_id()}) records a sweep that is "
+                "under way. Stop the sweep first, or wait until it has ended."
+            )
+        return end_server(place)
+
+
+def local_server_lasts() -> bool:
+    """Whether the local server stays for a while after this process."""
+    return stay_s() > 0
+
+
+def configured_pages() -> str | None:
+    """Return the address of the UI of the server that is configured; None for the local one."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+
+    configured = PREFECT_API_URL.value()
+    if not configured or _is_local(str(configured)):
+        return None
+    return str(PREFECT_UI_URL.value() or configured)
+
+
+def shared_server() -> SharedServer:
+    """Return the local server, started if there is none, once it answers.
+
+    Raises
+    ------
+    BackendError
+        It does not start.
+    """
+    server = _local_server()
+    server.start()
+    server.wait()
+    return server
 
 
 @contextlib.contextmanager
 def recorded_on() -> Iterator[str]:
     """Have flow runs of the block recorded on a server that answers; yield its API address."""
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_CLIENT_MAX_RETRIES,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     server = start_local_server()
     if server is None:
         yield str(PREFECT_API_URL.value())
         return
-    # By heartbeats a server learns which flows have died. A `LocalServer` dies with its flow, and
-    # ending a heartbeat takes up to a second.
-    settings = {
-        PREFECT_API_URL: server.wait(),
+    with server.held() as record, temporary_settings(_client_settings(record)):
+        yield record.api_url
+
+
+def _client_settings(record: ServerRecord) -> dict[Any, Any]:
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    )
+
+    return {
+        PREFECT_API_URL: record.api_url,
+        PREFECT_API_AUTH_STRING: record.auth,
+        # By heartbeats a server learns which flows have died; `last_words` tells the local one.
+        # Ending a heartbeat takes up to a second.
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        # Nobody restarts a lost `LocalServer`: minutes of retries would only delay the sweep's end.
+        # Nobody restarts a lost local server: minutes of retries would only delay the sweep's end.
         PREFECT_CLIENT_MAX_RETRIES: 2,
     }
-    with temporary_settings(settings):
-        yield server.api_url
 
 
 def server_is_gone() -> bool:
-    """Whether the process's own server is in use and has ended; nobody restarts it."""
+    """Whether the local server is in use and has ended; nobody restarts it."""
     server = _own_server()
-    return server is not None and server.has_ended
+    return server is not None and server.is_gone()
 
 
-def _own_server() -> LocalServer | None:
-    """Return the process's own server if flow runs are recorded on it."""
-    from prefect.settings import PREFECT_API_URL
+def _own_server() -> SharedServer | None:
+    """Return the local server if flow runs are recorded on it."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
-    server = _server
-    return server if server is not None and PREFECT_API_URL.value() == server.api_url else None
+    configured, key = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
+    for server in tuple(_servers.values()):
+        found = server.found
+        # Another server may have taken the port since, with a key of its own.
+        if found is not None and configured == found.api_url and key == found.auth:
+            return server
+    return None
 
 
 @contextlib.contextmanager
@@ -301,14 +269,29 @@ def _problem_of_api() -> Exception | None:
 def lasting_api_url() -> str | None:
     """Return the address of the server that records this flow run, unless it ends with the sweep.
 
-    None for a `LocalServer`, with which nobody's later flow runs could wait for this one.
+    None for a local server that nobody's later flow runs could wait for.
     """
     from prefect.settings import PREFECT_API_URL
 
+    server = _own_server()
     configured = PREFECT_API_URL.value()
-    if not configured or (_server is not None and configured == _server.api_url):
+    if not configured or (server is not None and not server.lasts):
         return None
     return str(configured)
+
+
+def record_file() -> Path | None:
+    """Return the file with the key of the server that records, if that is the local one."""
+    server = _own_server()
+    return None if server is None else server.place.record
+
+
+def keeps_events() -> bool:
+    """Whether the server of Prefect's settings keeps events; the local one does not."""
+    from prefect.settings import PREFECT_API_URL
+
+    configured = PREFECT_API_URL.value()
+    return bool(configured) and _own_server() is None and not _is_local(str(configured))
 
 
 def forget_unsent_events() -> None:
@@ -334,15 +317,31 @@ def let_events_be_sent() -> None:
         time.sleep(_UNSENT_PAUSE_S)
 
 
-def flow_run_place(flow_run_id: UUID) -> str:
-    """Return the address of a flow run's page in the UI, as a part of a sentence."""
-    from prefect.settings import PREFECT_HOME, PREFECT_UI_URL
+def ui_address(flow_run_id: UUID) -> str:
+    """Return the address of a flow run's page in the UI, as a part of a sentence.
+
+    That of the local server opens the page at once, as it holds the key. If standard error is a
+    file that other users can read, the key is left out, and the sentence says how to get in.
+    """
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 
     path = f"runs/flow-run/{flow_run_id}"
-    configured = PREFECT_UI_URL.value()
-    if _server is None and configured:
-        return f"{str(configured).rstrip('/')}/{path}"
-    return (
-        f"http://127.0.0.1:4200/{path} (once `prefect server start` runs; recorded in "
-        f"{PREFECT_HOME.value()})"
-    )
+    server = _own_server()
+    if server is None:
+        configured = PREFECT_UI_URL.value() or (PREFECT_API_URL.value() or "").removesuffix("/api")
+        if configured:
+            return f"{str(configured).rstrip('/')}/{path}"
+        # In a flow of the user's own, on Prefect's temporary server, which ends with that flow.
+        return f"{path} (`gmat-sweep ui` opens the pages)"
+    if _others_read_what_is_said():
+        return f"{server.record.url}/{path} (`gmat-sweep ui` opens it)"
+    return server.record.link(path)
+
+
+def _others_read_what_is_said() -> bool:
+    try:
+        mode = os.fstat(sys.stderr.fileno()).st_mode
+    except (OSError, ValueError, AttributeError):
+        # There is no such stream, or a notebook's, which nobody else reads.
+        return False
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -11,7 +11,7 @@ fails a line of log.
 
 from __future__ import annotations
 
-from gmat_sweep.flow.server import lasting_api_url
+from gmat_sweep.flow.server import keeps_events
 
 __all__ = ["MORE_IN_A_DEPLOYMENT", "ROWS_OF_FLOW_RUN", "ROWS_OF_RUN", "server_rows"]
 
@@ -30,7 +30,7 @@ ROWS_OF_FLOW_RUN = {True: 45, False: 10}
 def server_rows() -> tuple[dict[str, int], int]:
     """Return the rows that a run adds on the server of Prefect's settings, and those of the flow.
 
-    The server that a sweep starts for itself, where none is set, keeps no events.
+    The local server, where none is set, keeps no events.
     """
-    keeps_events = lasting_api_url() is not None
-    return ROWS_OF_RUN[keeps_events], ROWS_OF_FLOW_RUN[keeps_events]
+    keeps = keeps_events()
+    return ROWS_OF_RUN[keeps], ROWS_OF_FLOW_RUN[keeps]

@@ -24,6 +24,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run as this_flow_run
 
 from gmat_sweep.analysis.varied import flown_with, varied_fields, varied_text
+from gmat_sweep.console import say
 from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.artifacts import ProgressArtifact, publish_summary, slug
@@ -40,13 +41,14 @@ from gmat_sweep.flow.server import (
     forget_unsent_events,
     recorded_on,
     server_is_gone,
+    ui_address,
     without_retries,
 )
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import kind_of
-from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY
+from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -285,6 +287,8 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     if report.flow_run_id not in _passes:
         # A deployment's parameters may name a study, and a resume's a folder.
         get_run_logger().info("%s", "\n".join(varied_text(job.manifest, job.planned)))
+        if job.options.progress:
+            say(one_line(f"flow run {job.title!r}: {ui_address(report.flow_run_id)}"))
     so_far = _passes.setdefault(report.flow_run_id, _SoFar())
     so_far.count += job.count
     progress = ProgressArtifact(

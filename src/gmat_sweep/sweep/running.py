@@ -559,7 +559,6 @@ class Sweep(SweepResults):
         entry_facts: dict[str, Any] | None = None,
     ) -> None:
         from gmat_sweep.flow.job import SweepJob
-        from gmat_sweep.flow.server import flow_run_place
         from gmat_sweep.flow.sweep_flow import run_job
 
         keep_header(self.manifest_path)
@@ -588,6 +587,3 @@ class Sweep(SweepResults):
             return
         if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
             say(one_line(line))
-        if self.report.flow_run_id is not None:
-            place = flow_run_place(self.report.flow_run_id)
-            say(one_line(f"flow run {job.title!r}: {place}"))

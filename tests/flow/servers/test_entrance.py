@@ -1,0 +1,81 @@
+"""The printed link in headless Chromium: both UIs open at once, and nobody gets in without it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.states import Running
+
+from gmat_sweep.flow.server import recorded_on, shared_server
+
+pytestmark = pytest.mark.browser
+
+_FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+_LOOK_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "no chromium on PATH: install it, for example `apt install chromium`"
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=flags)
+        expect.set_options(timeout=_LOOK_MS)
+        yield started
+        started.close()
+
+
+@flow(name="probe")
+def probe() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture(scope="module")
+def flow_run() -> UUID:
+    """A flow run that is under way."""
+    with recorded_on(), get_client(sync_client=True) as client:
+        made = client.create_flow_run(probe, name="a sweep that flies", state=Running())
+        return made.id
+
+
+@pytest.mark.parametrize("ui", ["", "v2/"])
+def test_the_link_opens_the_page_of_the_flow_run_without_a_question(
+    ui: str, browser: Browser, flow_run: UUID
+) -> None:
+    record = shared_server().record
+    page = browser.new_context().new_page()
+    refused: list[str] = []
+    page.on("response", lambda answer: refused.append(answer.url) if answer.status == 401 else None)
+    path = f"{ui}runs/flow-run/{flow_run}"
+    page.goto(record.link(path))
+
+    expect(page.get_by_text("a sweep that flies").first).to_be_visible()
+    expect(page.get_by_text("Running").first).to_be_visible()
+    assert page.url.startswith(f"{record.url}/{path}")
+    assert record.auth.partition(":")[2] not in page.url
+    assert refused == []
+    # The key stays in this browser: pages may be kept and opened as usual.
+    page.goto(f"{record.url}/runs")
+    expect(page.get_by_text("a sweep that flies").first).to_be_visible()
+    page.close()
+
+
+def test_without_the_key_there_is_nothing_to_see(browser: Browser, flow_run: UUID) -> None:
+    record = shared_server().record
+    page = browser.new_context().new_page()
+    page.goto(f"{record.url}/gmat-sweep#of-another-server/runs/flow-run/{flow_run}")
+    expect(page.get_by_text("This link is of a server that has ended")).to_be_visible()
+    assert page.evaluate("localStorage.length") == 0
+    page.goto(f"{record.url}/runs/flow-run/{flow_run}")
+    page.wait_for_url("**/login**", timeout=_LOOK_MS)
+    expect(page.get_by_text("a sweep that flies")).to_have_count(0)
+    page.close()
