@@ -83,17 +83,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     return verify(arguments)
 
 
-def _nights(arguments: argparse.Namespace) -> int:
-    from gmat_sweep.cli import nights
+def _ui(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.ui import ui
 
-    made = {"prune": pruning.prune, "evidence": nights.evidence, "creep": nights.creep}
-    return made[arguments.action](arguments)
-
-
-def _baseline(arguments: argparse.Namespace) -> int:
-    from gmat_sweep.cli import nights
-
-    return {"accept": nights.accept, "show": nights.show}[arguments.action](arguments)
+    return ui(arguments)
 
 
 def _worker(arguments: argparse.Namespace) -> int:
@@ -126,11 +119,12 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "nights": _nights,
     "baseline": _baseline,
     "sweeps": pruning.prune,
+    "ui": _ui,
     "worker": _worker,
 }
 
 # These commands leave files. All others are for what they print.
-_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine", "report", "runs-needed"}
+_MAKERS = {*_COMMANDS} - {"show", "doctor", "engine", "report", "runs-needed", "ui"}
 
 
 def entry_point() -> None:
