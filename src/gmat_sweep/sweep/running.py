@@ -53,6 +53,7 @@ from gmat_sweep.sweep.resuming import (
     runs_to_repeat,
     with_context,
 )
+from gmat_sweep.sweep.stages import prefect_starting, stage, warmed_up
 from gmat_sweep.sweep.trust import check_named_hook, check_trust, show_hooks
 
 if TYPE_CHECKING:
@@ -282,7 +283,8 @@ class Sweep(SweepResults):
         with locked(*self._folders):
             engine = self._warm_up()
             prepared, facts = self._prepared(runs, runs)
-            wait_for_local_server()
+            with stage("waiting for the Prefect server", is_told=self.options.progress):
+                wait_for_local_server()
             check_folder(self.output_dir, self.manifest_path)
             manifest = new_header(
                 self.runs,
@@ -520,16 +522,8 @@ class Sweep(SweepResults):
             show_hooks(self._manifest, self.runs)
 
     def _warm_up(self) -> Engine:
-        """Find the engine, then start the local server and the pool, which get ready together."""
-        from gmat_sweep.backends.on_demand import on_demand
-        from gmat_sweep.engine import find_engine
-        from gmat_sweep.flow.server import start_local_server
-
         refuse_settings_of_a_strangers_folder()
-        engine = find_engine()
-        start_local_server()
-        on_demand(self.backend).warm_up()
-        return engine
+        return warmed_up(self.backend, is_told=self.options.progress)
 
     def _prepared(
         self, runs: Iterable[RunSpec], every_run: Sequence[RunSpec]
@@ -540,13 +534,15 @@ class Sweep(SweepResults):
         """
         elsewhere = kind_of(self.parameter_spec) == "explicit"
         refuse_linked_sweep(self.manifest_path, self.output_dir, runs, elsewhere=elsewhere)
-        missions = prepare_missions(
-            every_run,
-            self.output_dir,
-            self.backend,
-            memory_limit=self.options.memory_limit_bytes,
-            end_state=self.options.end_state,
-        )
+        is_told = self.options.progress
+        with prefect_starting(is_told=is_told), stage("loading the mission", is_told=is_told):
+            missions = prepare_missions(
+                every_run,
+                self.output_dir,
+                self.backend,
+                memory_limit=self.options.memory_limit_bytes,
+                end_state=self.options.end_state,
+            )
         facts = mission_facts(self.script_path, self.output_dir, missions.get(self.script_path))
         return (replace(run, script_path=missions[run.script_path].runnable) for run in runs), facts
 
