@@ -59,6 +59,7 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --strict --quiet
 
 bench: $(READY)
+	$(PYTHON_IN_VENV) benchmarks/startup.py --json benchmarks/results/startup.json
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --n $(RUNS) --json benchmarks/results/throughput.json
 	$(PYTHON_IN_VENV) benchmarks/orchestration.py --n $(ORCHESTRATED) --json benchmarks/results/orchestration.json
 	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json

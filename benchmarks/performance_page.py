@@ -17,11 +17,13 @@ from typing import Any
 
 import aggregation
 import orchestration
+import startup
 import throughput
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 TABLES: dict[str, Callable[[Any], str]] = {
+    "startup": startup.table,
     "throughput": throughput.table,
     "orchestration": orchestration.table,
     "aggregation": aggregation.table,
