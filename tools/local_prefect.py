@@ -76,8 +76,8 @@ class LocalPrefect:
         if self._running("server") is None:
             if self._answers():
                 return _fail(
-                    f"port {self._port} is taken by another program. Stop it, or choose another "
-                    "with PORT=..."
+                    f"port {self._port} is taken by another program. Stop it (the local server of "
+                    "sweeps: `gmat-sweep ui --stop`), or choose another with PORT=..."
                 )
             command = ("server", "start", "--host", "127.0.0.1", "--port", self._port)
             self._start("server", sys.executable, "-P", "-m", "prefect", *command)
