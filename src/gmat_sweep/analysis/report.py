@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["FinalReport", "QuantitySummary", "busy_seconds", "sweep_report"]
+__all__ = ["FinalReport", "QuantitySummary", "busy_seconds", "figures_of", "sweep_report"]
 
 # A longer gap between runs separates two passes; between the runs of one pass gaps are shorter.
 _PAUSE_S = 60.0
@@ -201,7 +201,7 @@ class FinalReport:
         if self.quantities:
             heading = f"## At the end of the run, over {self.ok} runs"
             parts += [heading, *self._survivors(), self._quantity_table(narrow=narrow)]
-            parts += self._about_percentiles()
+            parts += self.about_percentiles()
         if self.unreadable:
             run_id, reason = next(iter(self.unreadable.items()))
             parts.append(
@@ -282,12 +282,12 @@ class FinalReport:
         return table(["solver", "runs", "run ids"], rows, {"runs"})
 
     def _quantity_table(self, *, narrow: bool) -> str:
-        figures = self._figure_names()
+        figures = self.figure_names()
         heads = ["report", "quantity", "unit", "runs", *figures]
         rows = []
         for each in self.quantities:
             names = (plain(each.report), plain(each.quantity), each.unit, str(each.runs))
-            cells = _figures(each)
+            cells = figures_of(each)
             rows.append([*names, *(cells[figure] for figure in figures)])
         if len({each.report for each in self.quantities}) == 1:
             heads, rows = heads[1:], [row[1:] for row in rows]
@@ -298,7 +298,8 @@ class FinalReport:
             return narrow_tables(heads, rows, aligned, groups)
         return table(heads, rows, aligned)
 
-    def _figure_names(self) -> list[str]:
+    def figure_names(self) -> list[str]:
+        """Return which figures are told of the quantities: keys of `figures_of`."""
         # The points of a grid are chosen: they have a range, and no dispersion.
         if self.kind == "grid":
             return ["lowest", "mean", "highest"]
@@ -321,17 +322,17 @@ class FinalReport:
         )
         return [said]
 
-    def _about_percentiles(self) -> list[str]:
-        """Return what the bounds of the percentiles are, or why there are none."""
+    def about_percentiles(self) -> list[str]:
+        """Return in plain text what the bounds of the percentiles are, or why there are none."""
         if self.kind == "grid":
             return []
         if not are_independent(self.design):
-            if "50 %" not in self._figure_names():
+            if "50 %" not in self.figure_names():
                 return []
             reason = no_independent_draws(self.design)
             return [f"The percentiles have no confidence bounds: {reason}."]
         said = []
-        shown = [head for head in self._figure_names() if head.endswith("%")]
+        shown = [head for head in self.figure_names() if head.endswith("%")]
         if shown:
             said.append("In brackets: the 95 % confidence interval of each percentile.")
         if "5 %" not in shown:
@@ -340,7 +341,7 @@ class FinalReport:
         return [" ".join(said)] if said else []
 
 
-def _figures(each: QuantitySummary) -> dict[str, str]:
+def figures_of(each: QuantitySummary) -> dict[str, str]:
     """Return the statistics of a quantity as text, by the head of their column."""
     spread = each.sigma
     if spread is None and each.high is not None and each.low is not None:
