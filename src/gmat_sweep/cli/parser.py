@@ -211,7 +211,33 @@ def _add_tables(commands: Commands) -> None:
         help="a further column, such as min:RF.Sat.Earth.Altitude; first, min, max, mean, range",
     )
     frame.add_argument("--name", metavar="REPORT", help="which ReportFile, where there are several")
-    _manifest(command_of(commands, "report", "print the final report of a sweep, in Markdown"))
+    report = _command(
+        commands, "report", "print the report of a sweep, or write it as a page to send"
+    )
+    _manifest(report)
+    report.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write one .html file that needs no network: plots, verdicts, "
+        "statistics, failures, all runs; an earlier page is replaced, any other file is not",
+    )
+    report.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="with --html: judge by these, or by the study that has them; by default the page has "
+        "the verdicts of verdicts.json, if it is there",
+    )
+    report.add_argument(
+        "--plan", choices=("fixed", "anytime"), help="with --requirements: as for verify"
+    )
+    report.add_argument(
+        "--plots",
+        metavar="FOLDER",
+        help="write the pictures of the sweep, each as a file, for slides",
+    )
+    report.add_argument(
+        "--format", choices=("png", "pdf"), default="png", help="with --plots (default png)"
+    )
 
 
 def _add_verification(commands: Commands) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.recorded import RecordedSweep, latest_entries
 from gmat_sweep.analysis.report import FinalReport, figures_of, sweep_report
 from gmat_sweep.analysis.runs_table import UNITS, runs_table
@@ -17,6 +18,7 @@ from gmat_sweep.disk.held import read_plain
 from gmat_sweep.errors import NotPlainFileError, SweepConfigError
 from gmat_sweep.failure_kinds import kind_of
 from gmat_sweep.folder.layout import VERDICTS_DATA_NAME
+from gmat_sweep.plans.header import NOMINAL_KEY
 from gmat_sweep.plans.independence import are_independent, no_independent_draws
 from gmat_sweep.printable import one_line, printable
 from gmat_sweep.reporting.columns import PageColumn, chosen_rows, packed, page_column, ranked
@@ -25,12 +27,11 @@ from gmat_sweep.sweep.recorded_script import no_option, recorded_script
 from gmat_sweep.verdicts.results import share
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from gmat_sweep.analysis.recorded import SweepSource
     from gmat_sweep.manifest import Manifest
+    from gmat_sweep.manifest.entry import ManifestEntry
     from gmat_sweep.verdicts.requirement import PlanName, Requirement, Requirements
 
 __all__ = ["Content", "collect"]
@@ -90,7 +91,7 @@ def collect(
     report = sweep_report(source)
     table = runs_table(source)
     verdicts = _verdicts(source, sweep, requirements, plan)
-    columns = _columns(table, source, requirements)
+    columns = _columns(table, list(latest_entries(source, nominal=True)), sweep, requirements)
     replay = shlex.join(["gmat-sweep", "replay", no_option(sweep.path), "--run"])
     worst = _worst(verdicts, columns, table)
     violating = {each["name"]: each["violating_runs"] for each in _judged(verdicts)}
@@ -211,27 +212,29 @@ def _verdict_row(each: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _columns(
-    table: pd.DataFrame, source: SweepSource, requirements: Requirements | None
+    table: pd.DataFrame,
+    entries: Sequence[ManifestEntry],
+    sweep: RecordedSweep,
+    requirements: Requirements | None,
 ) -> list[PageColumn]:
     """Return the columns of the page, those of the run's record first."""
-    varied: dict[str, None] = {}
-    kinds: dict[int, str | None] = {}
-    for entry in latest_entries(source, nominal=True):
-        varied.update(dict.fromkeys(entry.overrides))
-        if entry.status == "failed":
-            kinds[entry.run_id] = kind_of(entry) or "unknown"
+    varied = {name for entry in entries for name in entry.overrides}
+    kinds = {
+        entry.run_id: kind_of(entry) or "unknown" for entry in entries if entry.status == "failed"
+    }
     units = table.attrs[UNITS]
-    columns = [page_column("status", "run", table["status"]), page_column("cause", "run", table["cause"])]
+    columns = [page_column(name, "run", table[name]) for name in ("status", "cause")]
     if kinds:
         listed = [kinds.get(run_id) for run_id in table.index.tolist()]
         columns.append(PageColumn("failed in", "run", "text", listed))
-    columns += _measured(table, source, requirements)
+    columns += _measured(table, entries, sweep, requirements)
+    own = sweep.manifest.parameter_spec.get(NOMINAL_KEY)
     for name in table.columns:
         if name in _STANDARD:
             continue
         unit = units.get(name, "")
         if name in varied:
-            columns.append(page_column(name, "input", table[name], unit))
+            columns.append(page_column(name, "input", _with_nominal(table[name], own), unit))
         elif name.startswith("converged."):
             columns.append(page_column(name, "run", table[name]))
         else:
@@ -240,19 +243,32 @@ def _columns(
     return [*columns, page_column("duration_s", "run", table["duration_s"], "s")]
 
 
+def _with_nominal(values: pd.Series[Any], own: Any) -> pd.Series[Any]:
+    """Return a varied field with what the script itself gives the nominal run, if it is known."""
+    known = own.get(values.name) if isinstance(own, dict) else None
+    if known is None or NOMINAL_RUN_ID not in values.index:
+        return values
+    filled = values.copy()
+    filled[NOMINAL_RUN_ID] = known
+    return filled
+
+
 def _measured(
-    table: pd.DataFrame, source: SweepSource, requirements: Requirements | None
+    table: pd.DataFrame,
+    entries: Sequence[ManifestEntry],
+    sweep: RecordedSweep,
+    requirements: Requirements | None,
 ) -> list[PageColumn]:
     """Return what each requirement measures of each run, with its limits."""
-    asked = [] if requirements is None else requirements.requirements
+    asked = () if requirements is None else requirements.requirements
     numeric = [each for each in asked if not each.all_of]
     if not numeric:
         return []
     import numpy as np
 
-    from gmat_sweep.verdicts.metrics import metrics
+    from gmat_sweep.verdicts.metrics import metrics_of
 
-    found = metrics(numeric, source)
+    found = metrics_of(numeric, entries, anchors_of(sweep.manifest, sweep.folder))
     places = {int(run_id): place for place, run_id in enumerate(found.run_ids)}
     rows = np.array([places.get(run_id, -1) for run_id in table.index.tolist()])
     columns = []
@@ -320,10 +336,13 @@ def _worst(
 ) -> list[dict[str, Any]]:
     """Return the runs to look at: the worst of each requirement, else the ends of quantities."""
     if verdicts is not None:
+        measured = {each.requirement: each for each in columns if each.requirement}
+        units = {name: each.unit for name, each in measured.items()}
         return [
             {
                 "what": one_line(each["name"]),
-                "why": "nearest to the limit or farthest beyond it; margins",
+                "why": "nearest to the limit or farthest beyond it",
+                "unit": units.get(one_line(each["name"]), ""),
                 "runs": [
                     (int(run_id), "" if value is None else f"{value:.6g}")
                     for run_id, value in each["worst_runs"][:_WORST]
@@ -339,15 +358,16 @@ def _worst(
     for each in columns:
         if each.group != "output" or each.kind != "number" or each.is_constant:
             continue
-        told = np.flatnonzero(np.isfinite(each.values) & (run_ids != NOMINAL_RUN_ID))
+        told = np.flatnonzero(np.isfinite(each.by_row) & (run_ids != NOMINAL_RUN_ID))
         if len(told):
-            values = each.values[told]
+            values = each.by_row[told]
             ends = [told[values.argmin()], told[values.argmax()]]
             rows.append(
                 {
                     "what": each.name,
-                    "why": f"lowest and highest{f', {each.unit}' if each.unit else ''}",
-                    "runs": [(int(run_ids[at]), f"{each.values[at]:.10g}") for at in ends],
+                    "why": "lowest and highest",
+                    "unit": each.unit,
+                    "runs": [(int(run_ids[at]), f"{each.by_row[at]:.10g}") for at in ends],
                 }
             )
     return rows[:_EXTREMES]
@@ -380,7 +400,13 @@ def _quantities(report: FinalReport) -> dict[str, Any]:
                 "quantity": one_line(each.quantity),
                 "unit": each.unit,
                 "runs": each.runs,
-                "figures": [figures_of(each)[head] for head in heads],
+                # The bounds of a percentile stand below it.
+                "figures": [
+                    (figure, f"{paren}{bounds}")
+                    for figure, paren, bounds in (
+                        figures_of(each)[head].partition("(") for head in heads
+                    )
+                ],
             }
             for each in report.quantities
         ],

@@ -46,8 +46,8 @@ class PageColumn:
     kind : {"number", "date", "text"}
         What its values are: float64; float64 of milliseconds since 1970 in UTC, as JavaScript
         counts; texts.
-    values : ndarray of float64, or list of str or None
-        One per run; NaN or None where a run has none.
+    by_row : ndarray of float64, or list of str or None
+        The value of each run; NaN or None where a run has none.
     limits : tuple of (float or None)
         The lower and the upper limit of a requirement; both None for others.
     turn : float or None
@@ -59,7 +59,7 @@ class PageColumn:
     name: str
     group: Group
     kind: Literal["number", "date", "text"]
-    values: Any
+    by_row: Any
     unit: str = ""
     limits: tuple[float | None, float | None] = (None, None)
     turn: float | None = None
@@ -69,10 +69,10 @@ class PageColumn:
     def is_constant(self) -> bool:
         """Whether no two runs differ in it, but for runs without a value."""
         if self.kind == "text":
-            return len({each for each in self.values if each is not None}) <= 1
+            return len({each for each in self.by_row if each is not None}) <= 1
         import numpy as np
 
-        told = self.values[np.isfinite(self.values)]
+        told = self.by_row[np.isfinite(self.by_row)]
         return not len(told) or bool(told.min() == told.max())
 
     def to_dict(self, rows: NDArray[np.int64]) -> dict[str, Any]:
@@ -86,13 +86,14 @@ class PageColumn:
             "limits": [low, high],
             "turn": self.turn,
             "requirement": self.requirement,
+            "constant": self.is_constant,
             **(self._texts(rows) if self.kind == "text" else self._numbers(rows)),
         }
 
     def _numbers(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         import numpy as np
 
-        values = self.values[rows]
+        values = self.by_row[rows]
         if len(values) and (values == values[0]).all():
             return {"same": float(values[0])} if math.isfinite(values[0]) else _block(values)
         if np.isnan(values).all():
@@ -102,7 +103,7 @@ class PageColumn:
     def _texts(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         import numpy as np
 
-        values = [self.values[row] for row in rows.tolist()]
+        values = [self.by_row[row] for row in rows.tolist()]
         levels = list(dict.fromkeys(each for each in values if each is not None))
         numbers = {text: number for number, text in enumerate(levels, 1)}
         codes = np.array([0 if each is None else numbers[each] for each in values], dtype="<u4")
@@ -197,10 +198,10 @@ def ranked(columns: Iterable[PageColumn]) -> Mapping[str, NDArray[np.float64]]:
     ranks = {}
     for each in columns:
         if each.kind == "number" and not each.is_constant:
-            order = np.argsort(each.values, kind="stable")
+            order = np.argsort(each.by_row, kind="stable")
             rank = np.empty(len(order))
             rank[order] = np.arange(len(order))
-            ranks[each.name] = np.where(np.isfinite(each.values), rank, np.nan)
+            ranks[each.name] = np.where(np.isfinite(each.by_row), rank, np.nan)
     return ranks
 
 
@@ -215,7 +216,7 @@ def _is_missing(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    return isinstance(value, float) or (isinstance(value, Integral) and abs(value) <= _EXACT)
+    return isinstance(value, float) or (isinstance(value, Integral) and abs(int(value)) <= _EXACT)
 
 
 def _text(value: Any) -> str:

@@ -38,7 +38,11 @@ _HEAD_BYTES = 1000
 def html_report(
     source: SweepSource,
     path: str | Path,
-    requirements: Requirements | str | Path | Sequence[Requirement | Mapping[str, Any]] | None = None,
+    requirements: Requirements
+    | str
+    | Path
+    | Sequence[Requirement | Mapping[str, Any]]
+    | None = None,
     plan: PlanName | None = None,
 ) -> Path:
     """Write a sweep as one HTML page to send, and return the page's path.
@@ -186,6 +190,4 @@ def _plotly() -> str:
 
 
 def _missing(package: str) -> str:
-    return (
-        f"a report needs the package {package}. Install it with: pip install gmat-sweep[report]"
-    )
+    return f"a report needs the package {package}. Install it with: pip install gmat-sweep[report]"

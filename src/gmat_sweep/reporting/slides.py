@@ -88,7 +88,7 @@ def save_plots(
     sweep = RecordedSweep.of(source)
     wanted = _quantities(source, most)
     place.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     for report in dict.fromkeys(report for report, _ in wanted):
         frame = lazy_multiindex(sweep.manifest, sweep.folder, name=report)
         for quantity in (name for each, name in wanted if each == report):
@@ -156,9 +156,9 @@ def _is_number(overrides: Any, name: str) -> bool:
 
 def _has_common_epochs(frame: pd.DataFrame) -> bool:
     """Return whether most epochs are those of several runs, and there are some of them."""
-    times = frame.index.get_level_values("time")
-    distinct = times[times.notna()].nunique()
-    return bool(distinct > 2 and times.notna().sum() >= 2 * distinct)
+    times = frame.index.get_level_values("time").dropna()
+    distinct = times.nunique()
+    return distinct > 2 and len(times) >= 2 * distinct
 
 
 def _figure(width: float = 8.0, height: float = 4.5) -> Figure:
@@ -171,9 +171,7 @@ def _figure(width: float = 8.0, height: float = 4.5) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _corner(
-    manifest: Manifest, frame: pd.DataFrame, inputs: list[str], quantity: str
-) -> Figure:
+def _corner(manifest: Manifest, frame: pd.DataFrame, inputs: list[str], quantity: str) -> Figure:
     count = len(inputs)
     figure = _figure(2.6 + 2.2 * count, 1.6 + 2.2 * count)
     axes = figure.subplots(count, count, squeeze=False)
@@ -181,9 +179,7 @@ def _corner(
     return figure
 
 
-def _heatmap(
-    manifest: Manifest, frame: pd.DataFrame, inputs: list[str], quantity: str
-) -> Figure:
+def _heatmap(manifest: Manifest, frame: pd.DataFrame, inputs: list[str], quantity: str) -> Figure:
     figure = _figure()
     one, two = inputs
     sweep_heatmap(frame, one, two, quantity, manifest=manifest, ax=figure.subplots())

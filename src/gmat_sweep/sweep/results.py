@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.spec import RunSpec
     from gmat_sweep.sweep.options import SweepOptions
+    from gmat_sweep.verdicts.requirement import PlanName, Requirement, Requirements
 
 __all__ = ["SweepResults"]
 
@@ -224,6 +225,33 @@ class SweepResults:
         from gmat_sweep.analysis import runs_table
 
         return runs_table(self.to_manifest(), reductions)
+
+    def report(
+        self,
+        path: str | Path,
+        requirements: Requirements
+        | str
+        | Path
+        | Sequence[Requirement | Mapping[str, Any]]
+        | None = None,
+        plan: PlanName | None = None,
+    ) -> Path:
+        """Write the sweep as one HTML page to send, and return the page's path.
+
+        See `gmat_sweep.reporting.html_report`, which has the same parameters.
+
+        Raises
+        ------
+        RuntimeError
+            The sweep has not run.
+        SweepConfigError
+            The page cannot be written there, or the requirements cannot be judged.
+        ImportError
+            The extra ``[report]`` is not installed.
+        """
+        from gmat_sweep.reporting import html_report
+
+        return html_report(self.to_manifest(), path, requirements, plan)
 
     def archive(
         self, out: str | Path, *, include_logs: bool = False, trust_files: bool = False

@@ -33,7 +33,6 @@
     const column = { ...each, label: each.unit ? `${each.name} (${each.unit})` : each.name };
     if (each.kind === "text") {
       const codes = new Uint32Array(bytes(each.codes).buffer);
-      column.isConstant = each.levels.length < 2;
       column.value = (row) => (codes[row] ? each.levels[codes[row] - 1] : null);
       column.shown = (row) => column.value(row) ?? "";
       column.plotted = column.value;
@@ -41,7 +40,6 @@
     }
     const same = each.same === undefined ? undefined : each.same ?? NaN;
     const values = same === undefined ? new Float64Array(bytes(each.data).buffer) : null;
-    column.isConstant = values === null;
     column.value = values ? (row) => values[row] : () => same;
     column.shown = (row) => (each.kind === "date" ? date : number)(column.value(row));
     // An angle that goes around is drawn in the turn about its mean.
@@ -169,6 +167,9 @@
     zerolinecolor: css("--line"),
     linecolor: css("--faint"),
     automargin: true,
+    // An orbit's radius is 42,164 km, not 42.164k.
+    exponentformat: "power",
+    minexponent: 6,
     ...more,
   });
   const layout = (more) => ({
@@ -367,6 +368,16 @@
     return made;
   };
 
+  // Dotted names break after their dots.
+  const name = (parent, tag, text, kind) => {
+    const made = line(parent, tag, "", kind);
+    text.split(/(?<=[.:_])/).forEach((part, at) => {
+      if (at) made.append(document.createElement("wbr"));
+      made.append(part);
+    });
+    return made;
+  };
+
   const describe = (row) => {
     const box = $("hover");
     box.replaceChildren();
@@ -376,7 +387,7 @@
     const inputs = inGroup("input").filter((each) => !axes.includes(each));
     const told = line(box, "dl", "");
     for (const each of [...new Set(axes), ...inputs.slice(0, 10)]) {
-      line(told, "dt", each.label);
+      name(told, "dt", each.label);
       line(told, "dd", each.shown(row) || "none");
     }
     if (inputs.length > 10) line(box, "small", `and ${inputs.length - 10} further inputs`);
@@ -404,7 +415,7 @@
     for (const each of columns) {
       if (each === status || !each.shown(row)) continue;
       const made = line(body, "tr", "");
-      line(made, "th", each.name).scope = "row";
+      name(made, "th", each.name).scope = "row";
       line(made, "td", each.shown(row), each.kind === "text" ? "" : "n");
       line(made, "td", each.unit);
     }
@@ -415,7 +426,7 @@
 
   const chosen = () => {
     if ($("columns").value === "all") return columns;
-    const some = (group, most) => inGroup(group).filter((each) => !each.isConstant).slice(0, most);
+    const some = (group, most) => inGroup(group).filter((each) => !each.constant).slice(0, most);
     const told = columns.filter((each) => each === status || (each === cause && each.levels.length));
     return [...told, ...some("input", 6), ...some("requirement", 4), ...some("output", 6)];
   };
@@ -444,7 +455,7 @@
       cell.scope = "col";
       const isSorted = sorted.by === each.name;
       if (isSorted) cell.ariaSort = sorted.down ? "descending" : "ascending";
-      const button = line(cell, "button", each.label, "sort");
+      const button = name(cell, "button", each.label, "sort");
       button.type = "button";
       button.dataset.sort = each.name;
       line(button, "span", isSorted ? (sorted.down ? " ▼" : " ▲") : "", "arrow").ariaHidden = "true";
@@ -495,7 +506,7 @@
     options($("x"), axes, data.start.x ?? "duration_s");
     options($("y"), axes, data.start.y ?? "duration_s");
     $("colour").append(new Option("how the run ended", ""));
-    options($("colour"), grouped((each) => !each.isConstant && (isNumeric(each) || each.levels.length <= MOST_LEVELS)));
+    options($("colour"), grouped((each) => !each.constant && (isNumeric(each) || each.levels.length <= MOST_LEVELS)));
     options($("quantity"), grouped(isNumeric), data.start.quantity ?? "duration_s");
     $("filter").hidden = false;
     $("filter").addEventListener("submit", (event) => event.preventDefault());
@@ -578,13 +589,14 @@
   const root = document.documentElement;
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
+  const sayTheme = () => ($("theme").textContent = isDark() ? "Light page" : "Dark page");
   const redraw = () => {
-    $("theme").setAttribute("aria-pressed", String(isDark()));
+    sayTheme();
     drawPlots();
     drawSettling();
   };
   const theming = () => {
-    $("theme").setAttribute("aria-pressed", String(isDark()));
+    sayTheme();
     $("theme").addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
       redraw();
