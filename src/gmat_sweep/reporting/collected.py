@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from gmat_sweep.analysis.report import FinalReport, figures_of, sweep_report
 from gmat_sweep.analysis.runs_table import UNITS, runs_table
 from gmat_sweep.analysis.varied import flown_with, varied_text
 from gmat_sweep.disk.held import read_plain
-from gmat_sweep.errors import NotPlainFileError, SweepConfigError
+from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.failure_kinds import kind_of
 from gmat_sweep.folder.layout import VERDICTS_DATA_NAME
 from gmat_sweep.plans.header import NOMINAL_KEY
@@ -117,7 +118,9 @@ def collect(
         "headline": report.headline(),
         "report": report,
         "rate": one_line(report.rate.text()),
-        "verdicts": verdicts,
+        "verdict": None if verdicts is None else one_line(verdicts["verdict"]),
+        "verdict_headline": None if verdicts is None else verdicts.get("headline"),
+        "verdict_notes": [one_line(each) for each in (verdicts or {}).get("notes", ())],
         "verdict_rows": [_verdict_row(each) for each in _judged(verdicts)],
         "judged_less": _judged_less(verdicts, report),
         "where_failed": report.where_failed,
@@ -135,8 +138,9 @@ def collect(
     return Content(said, data)
 
 
-def _long(columns: Iterable[PageColumn]) -> int:
-    return sum(each.kind != "text" and not each.is_constant for each in columns)
+def _long(columns: Iterable[PageColumn]) -> float:
+    """Return how many columns of float64 the page's columns are as long as."""
+    return sum(0.5 if each.kind == "text" else float(each.is_block) for each in columns)
 
 
 def _verdicts(
@@ -158,26 +162,24 @@ def _verdicts(
     path = sweep.path.parent / VERDICTS_DATA_NAME
     try:
         found = json.loads(read_plain(path))
-        return found if _are_verdicts(found) else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError, NotPlainFileError) as error:
-        raise SweepConfigError(
-            f"{path}: the verdicts cannot be read ({error}). Judge the sweep again with "
-            "gmat-sweep verify, or move the file away."
-        ) from error
-
-
-def _are_verdicts(found: Any) -> bool:
-    """Return whether a file has what the page reads of it; a file of a later schema may not."""
-    needed = {
-        "name", "statement", "verdict", "n", "violations", "unknown", "violation_upper",
-        "violation_lower", "margin", "worst_runs", "violating_runs",
-    }  # fmt: skip
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
     try:
-        return all(needed <= each.keys() for each in found["requirements"])
-    except (TypeError, KeyError, AttributeError):
-        return False
+        [_verdict_row(each) for each in found["requirements"]]
+        [run_id + 0 for each in found["requirements"] for run_id in each["violating_runs"]]
+        [f"{run_id:d} {value:g}" for each in found["requirements"] for run_id, value in each["worst_runs"] if value is not None]
+        return found | {"verdict": str(found["verdict"])}
+    except (TypeError, KeyError, AttributeError, ValueError, ArithmeticError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _damaged(path: Path, problem: str) -> SweepConfigError:
+    return SweepConfigError(
+        f"{path}: the verdicts cannot be read ({problem}). Judge the sweep again with gmat-sweep "
+        "verify, or move the file away."
+    )
 
 
 def _judged(verdicts: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -240,7 +242,19 @@ def _columns(
         else:
             quantity = name.partition(".")[2]
             columns.append(page_column(name, "output", table[name], unit, quantity))
-    return [*columns, page_column("duration_s", "run", table["duration_s"], "s")]
+    columns.append(page_column("duration_s", "run", table["duration_s"], "s"))
+    return _with_own_names(columns)
+
+
+def _with_own_names(columns: Iterable[PageColumn]) -> list[PageColumn]:
+    """Return columns of which no two have one name: long names are cut, and may then be alike."""
+    seen: Counter[str] = Counter()
+    found = []
+    for each in columns:
+        seen[each.name] += 1
+        again = seen[each.name]
+        found.append(each if again == 1 else replace(each, name=f"{each.name} [{again}]"))
+    return found
 
 
 def _with_nominal(values: pd.Series[Any], own: Any) -> pd.Series[Any]:

@@ -75,6 +75,17 @@ class PageColumn:
         told = self.by_row[np.isfinite(self.by_row)]
         return not len(told) or bool(told.min() == told.max())
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it is numbers or dates that are not all the same, missing ones among them."""
+        if self.kind == "text" or not len(self.by_row):
+            return False
+        import numpy as np
+
+        first = self.by_row[0]
+        same = np.isnan(self.by_row) if np.isnan(first) else self.by_row == first
+        return not same.all()
+
     def to_dict(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         """Return the column of some rows as JSON has it."""
         low, high = self.limits

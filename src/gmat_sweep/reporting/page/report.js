@@ -50,8 +50,7 @@
     return column;
   });
   const named = new Map(columns.map((each) => [each.name, each]));
-  const status = named.get("status");
-  const cause = named.get("cause");
+  const [status, cause] = columns;
   const inGroup = (group) => columns.filter((each) => each.group === group);
   const isNumeric = (column) => column.kind !== "text";
   const violators = new Map(Object.entries(data.violating).map(([name, ids]) => [name, new Set(ids)]));
