@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.reporting import html, html_report
@@ -84,10 +84,15 @@ class Watched:
         self.asked: list[str] = []
         self.page.on("console", lambda each: self.said.append(f"{each.type}: {each.text}"))
         self.page.on("pageerror", lambda each: self.said.append(f"thrown: {each}"))
-        self.page.on("request", lambda each: self.asked.append(each.url))
+        self.page.on("request", self._note)
         self.address = path.as_uri()
         self.page.goto(self.address)
         self.page.wait_for_function("document.documentElement.dataset.readyAfter")
+
+    def _note(self, request: Request) -> None:
+        # A blob is the page's own memory, as is a picture that it makes to be saved.
+        if not request.url.startswith(("blob:", "data:")):
+            self.asked.append(request.url)
 
 
 @pytest.fixture
@@ -141,9 +146,9 @@ def test_failed_runs_are_filtered_by_choice_and_by_a_comparison(
     failed = sorted(run for run, each in entries.items() if each.status == "failed")
     page = watched.page
 
-    page.get_by_label("Runs", exact=True).select_option(f"failed ({len(failed)})")
+    page.locator("#which").select_option(f"failed ({len(failed)})")
     expect(page.locator("#count")).to_have_text(f"{len(failed)} of 301 runs")
-    page.get_by_label("Rows").select_option("200")
+    page.locator("#size").select_option("200")
     assert shown_runs(page) == [str(run) for run in failed]
     expect(page.locator("#table tbody")).to_contain_text(HOSTILE)
     expect(page.locator("#spread-note")).to_contain_text("0 of the shown runs")
@@ -158,8 +163,8 @@ def test_failed_runs_are_filtered_by_choice_and_by_a_comparison(
 
 def test_axes_are_picked_and_zoomed_and_a_box_selects_runs(watched: Watched) -> None:
     page = watched.page
-    page.get_by_label("Across").select_option("Sat.DryMass")
-    page.get_by_label("Up", exact=True).select_option("Sat.RAAN")
+    page.locator("#x").select_option("Sat.DryMass")
+    page.locator("#y").select_option("Sat.RAAN")
     title = page.locator("#scatter .xtitle")
     expect(title).to_have_text("Sat.DryMass (kg)")
     expect(page.locator("#scatter .legend")).to_contain_text("failed (")
@@ -190,7 +195,9 @@ def test_axes_are_picked_and_zoomed_and_a_box_selects_runs(watched: Watched) -> 
 def test_the_table_is_sorted_and_paged_with_the_keyboard_alone(
     watched: Watched, sweep: Path
 ) -> None:
-    masses = {r: e.overrides["Sat.DryMass"] for r, e in Manifest.load(sweep).latest().items() if r >= 0}
+    masses = {
+        r: e.overrides["Sat.DryMass"] for r, e in Manifest.load(sweep).latest().items() if r >= 0
+    }
     page = watched.page
     head = page.locator("#table thead button", has_text=re.compile("DryMass"))
 
@@ -210,11 +217,11 @@ def test_the_table_is_sorted_and_paged_with_the_keyboard_alone(
 
 def test_colours_of_numbers_and_shares_of_runs_are_drawn(watched: Watched) -> None:
     page = watched.page
-    page.get_by_label("Colour").select_option("Injection.Element2")
+    page.locator("#colour").select_option("Injection.Element2")
     expect(page.locator("#scatter .cbtitle")).to_have_text("Injection.Element2 (km/s)")
-    page.get_by_label("Colour").select_option("status")
-    page.get_by_label("As", exact=True).select_option("share")
-    page.get_by_label("Quantity").select_option("Final.V01")
+    page.locator("#colour").select_option("status")
+    page.locator("#as").select_option("share")
+    page.locator("#quantity").select_option("Final.V01")
     expect(page.locator("#spread .xtitle")).to_have_text("Final.V01")
     expect(page.locator("#settling .ytitle")).to_have_text("Final.V01")
 
@@ -234,6 +241,21 @@ def test_text_of_the_sweep_stays_text_and_nothing_leaves_the_page(
     assert page.evaluate(blocked) == "TypeError"
     assert any("Content Security Policy" in each for each in opened.said)
     opened.context.close()
+
+
+def test_no_tool_of_a_plot_sends_it_anywhere(watched: Watched) -> None:
+    """Plotly's own choice of tools has one that uploads the plot, through a window of its own."""
+    page = watched.page
+    known = {
+        "Download plot as a PNG", "Zoom", "Pan", "Box Select", "Lasso Select", "Zoom in",
+        "Zoom out", "Reset axes",
+    }  # fmt: skip
+    for plot in ("scatter", "spread", "settling"):
+        tools = page.locator(f"#{plot} .modebar-btn")
+        assert {tool.get_attribute("data-title") for tool in tools.all()} == known
+    with page.expect_download() as download:
+        page.locator("#spread .modebar-btn").first.dispatch_event("click")
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,9 +23,7 @@ from gmat_sweep.verdicts.judging import judge
 from judged_sweeps import JudgedSweep
 from reported_sweep import REQUIRED, reported_sweep
 
-HOSTILE = (
-    "</script><img src=x onerror=\"window.hacked=1\"> <b>bold</b> & {{ 7 * 7 }} \x1b[31m \u202e \u2028"
-)
+HOSTILE = '</script><img src=x onerror="window.hacked=1"> <b>bold</b> & {{ 7 * 7 }} \x1b[31m \u202e \u2028'
 
 
 class Page(HTMLParser):
@@ -104,7 +102,9 @@ def test_the_page_says_what_repeats_the_sweep(sweep: Path, page: Page) -> None:
     assert "GMAT R2026a, gmat-sweep 0.1.0, gmat-run 0.6.0, Python 3.12.3" in page.text
     assert f"gmat-sweep replay {sweep} --run RUN" in page.text
     assert '"perturb": {' in page.text
-    assert "monte carlo, n = 120 and the nominal run" in page.text or "n = 120, seed 42" in page.text
+    assert (
+        "monte carlo, n = 120 and the nominal run" in page.text or "n = 120, seed 42" in page.text
+    )
 
 
 def test_failures_stand_by_cause_and_place_with_the_command_that_flies_one_again(
@@ -352,7 +352,9 @@ class TestColours:
     @staticmethod
     def _luminance(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts]
+        linear = [
+            each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+        ]
         return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
     def test_text_has_the_contrast_that_wcag_asks_for_in_light_and_in_dark(self) -> None:

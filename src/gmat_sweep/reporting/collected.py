@@ -167,9 +167,13 @@ def _verdicts(
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     try:
-        [_verdict_row(each) for each in found["requirements"]]
-        [run_id + 0 for each in found["requirements"] for run_id in each["violating_runs"]]
-        [f"{run_id:d} {value:g}" for each in found["requirements"] for run_id, value in each["worst_runs"] if value is not None]
+        # Whatever the page will ask of it is asked here, where the file can be named.
+        for each in found["requirements"]:
+            _verdict_row(each)
+            for run_id in (*each["violating_runs"], *(run_id for run_id, _ in each["worst_runs"])):
+                int(run_id)
+            for _, value in each["worst_runs"]:
+                float(value or 0)
         return found | {"verdict": str(found["verdict"])}
     except (TypeError, KeyError, AttributeError, ValueError, ArithmeticError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error

@@ -5,6 +5,7 @@
 (() => {
   const began = performance.now();
   const $ = (id) => document.getElementById(id);
+  const root = document.documentElement;
   const data = JSON.parse($("data").textContent);
   const NOMINAL = -1;
   const GL_FROM = 2000; // more points are drawn by WebGL, where the browser has it
@@ -148,7 +149,10 @@
   const CONFIG = {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["autoScale2d"],
+    // Named one by one: Plotly's own choice has "Share chart...", which sends it to its makers.
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "select2d", "lasso2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    showSendToCloud: false,
+    plotlyServerURL: "",
     toImageButtonOptions: { format: "png", scale: 2, filename: "plot" },
   };
   const MARKS = {
@@ -424,10 +428,12 @@
   /* ---- the table ---- */
 
   const chosen = () => {
-    if ($("columns").value === "all") return columns;
+    const onPaper = root.classList.contains("printed");
+    if ($("columns").value === "all" && !onPaper) return columns;
     const some = (group, most) => inGroup(group).filter((each) => !each.constant).slice(0, most);
     const told = columns.filter((each) => each === status || (each === cause && each.levels.length));
-    return [...told, ...some("input", 6), ...some("requirement", 4), ...some("output", 6)];
+    const most = onPaper ? [3, 2, 2] : [6, 4, 6];
+    return [...told, ...["input", "requirement", "output"].flatMap((group, at) => some(group, most[at]))];
   };
 
   const order = (rows) => {
@@ -585,7 +591,6 @@
 
   /* ---- light, dark, print ---- */
 
-  const root = document.documentElement;
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
   const sayTheme = () => ($("theme").textContent = isDark() ? "Light page" : "Dark page");
@@ -608,6 +613,8 @@
       root.dataset.theme = "light";
       root.classList.add("printed");
       redraw();
+      fill(first);
+      $("paper").textContent = `On paper: rows ${$("page").textContent}, and the first columns of each kind.`;
       for (const each of plots) if (!each.hidden) Plotly.relayout(each, { width: 660 });
     });
     addEventListener("afterprint", () => {
@@ -615,6 +622,8 @@
       else root.dataset.theme = kept;
       root.classList.remove("printed");
       redraw();
+      fill(first);
+      for (const each of plots) if (!each.hidden) Plotly.relayout(each, { width: null, autosize: true });
     });
   };
 
