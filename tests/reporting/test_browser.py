@@ -33,7 +33,8 @@ _FLAGS = [
     "--disable-sync",
 ]
 _LOOK_MS = 30_000
-_DESKTOP, _NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_DESKTOP: Any = {"width": 1280, "height": 900}
+_NARROW: Any = {"width": 390, "height": 844}
 HOSTILE = "</script><img src=http://127.0.0.1:9/x onerror='window.hacked=1'><b>no</b> orbit"
 
 # Where a run's point is on the screen, by what Plotly says of its axes.
@@ -311,7 +312,8 @@ def test_ten_thousand_runs_open_at_once_in_under_15_mb(
         *(PageColumn(f"Sat.I{at}", "input", "number", draw.normal(size=count)) for at in range(20)),
         *(PageColumn(f"R.O{at}", "output", "number", draw.normal(size=count)) for at in range(40)),
     ]
-    data = small.data | {
+    data = {
+        **small.data,
         "runs": packed(rows.astype("<i4")),
         "columns": [each.to_dict(rows) for each in columns],
         "start": {"x": "Sat.I0", "y": "R.O0", "quantity": "R.O0"},

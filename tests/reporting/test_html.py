@@ -23,7 +23,7 @@ from gmat_sweep.verdicts.judging import judge
 from judged_sweeps import JudgedSweep
 from reported_sweep import REQUIRED, reported_sweep
 
-HOSTILE = '</script><img src=x onerror="window.hacked=1"> <b>bold</b> & {{ 7 * 7 }} \x1b[31m \u202e \u2028'
+HOSTILE = '</script><img src=x onerror="hack()"> <b>bold</b> & {{ 7 * 7 }} \x1b[31m \u202e \u2028'
 
 
 class Page(HTMLParser):
@@ -32,7 +32,7 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
+        self.attributes: list[tuple[str, str]] = []
         self.scripts: list[str] = []
         self.text = ""
         self._inside = ""
@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.attributes += attrs
+        self.attributes += [(name, value or "") for name, value in attrs]
         self._inside = tag
         if tag == "script":
             self.scripts.append("")

@@ -174,7 +174,7 @@ def _verdicts(
                 int(run_id)
             for _, value in each["worst_runs"]:
                 float(value or 0)
-        return found | {"verdict": str(found["verdict"])}
+        return {**found, "verdict": str(found["verdict"])}
     except (TypeError, KeyError, AttributeError, ValueError, ArithmeticError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
