@@ -49,6 +49,7 @@ PATHS = {
         "mc_convergence_over_time_plot mc_convergence_plot sweep_band_plot sweep_corner "
         "sweep_heatmap"
     ),
+    "reporting": "html_report save_plots",
     "sensitivity": "sobol_analyze sobol_sample",
     "spec": "PostprocessStatus RunOutcome RunSpec RunStatus SweepSpec checked_choice",
     "sweep": "Sweep",

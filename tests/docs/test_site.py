@@ -40,6 +40,7 @@ PUBLIC_MODULES = [
             "grids",
             "manifest",
             "plotting",
+            "reporting",
             "sensitivity",
             "spec",
             "sweep",
