@@ -137,12 +137,12 @@ def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
             parameter_spec=plan.parameter_spec,
             progress=False,
         ).run()
-    assert sweep.report is not None
-    assert sweep.report.done == n
-    assert sweep.report.failed == 0
-    assert sweep.report.flow_run_id is not None
+    assert sweep.last_pass is not None
+    assert sweep.last_pass.done == n
+    assert sweep.last_pass.failed == 0
+    assert sweep.last_pass.flow_run_id is not None
     with recorded_on():
-        recorded = wait_until_recorded(sweep.report.flow_run_id, n)
+        recorded = wait_until_recorded(sweep.last_pass.flow_run_id, n)
     if recorded < n:
         raise RuntimeError(f"the Prefect server has recorded {recorded} of {n} runs")
     return sweep
@@ -177,7 +177,7 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     return {
         "n": n,
         "workers": workers,
-        "runs_per_s": n / sweep.report.duration_s,
+        "runs_per_s": n / sweep.last_pass.duration_s,
         "whole_s": whole_s,
         "flow_cpu_ms_per_run": 1e3 * own / n,
         "server_cpu_ms_per_run": 1e3 * servers / n,

@@ -160,8 +160,8 @@ def _flow(n: int, pool: Pool) -> float:
         failed = sweep.to_manifest().find_failed()
         if failed:
             raise RuntimeError(f"{len(failed)} runs failed")
-        assert sweep.report is not None
-        return sweep.report.duration_s
+        assert sweep.last_pass is not None
+        return sweep.last_pass.duration_s
 
 
 def _sweep_program(python: str, n: int, workers: int) -> float:

@@ -119,8 +119,8 @@ class TestAsFailed:
         resumed = Sweep.from_manifest(folder / "manifest.jsonl", SCRIPT, backend=pool).resume()
 
         assert resumed.options.unconverged == "failed"
-        assert resumed.report is not None
-        assert (resumed.report.done, resumed.report.failed) == (1, 1)
+        assert resumed.last_pass is not None
+        assert (resumed.last_pass.done, resumed.last_pass.failed) == (1, 1)
         assert statuses(folder) == ["ok", "failed"]
 
 

@@ -523,12 +523,12 @@ def test_a_study_flies_alike_by_a_deployment_and_from_python_and_says_what_it_va
 
     last = LastPass.of(folder)
     assert last is not None
-    assert flown.report is not None
-    assert extended.report is not None
-    asked, told = said_of(server, last.flow_run, "leo-basic")
+    assert flown.last_pass is not None
+    assert extended.last_pass is not None
+    asked, told = said_of(server, last.flow_run, "leo-basic-monte-carlo")
     assert asked == {"study": "studies/study.toml", "n": 3, "seed": 11}
-    for flow_run_id, n in ((flown.report.flow_run_id, 2), (extended.report.flow_run_id, 3)):
-        parameters, said = said_of(server, str(flow_run_id), "leo-basic")
+    for flow_run_id, n in ((flown.last_pass.flow_run_id, 2), (extended.last_pass.flow_run_id, 3)):
+        parameters, said = said_of(server, str(flow_run_id), "leo-basic-monte-carlo")
         assert (parameters["n"], parameters["seed"]) == (n, "11")
         assert [f"{name}: {text}" for name, text in parameters["varied"].items()] == VARIED
         assert parameters["versions"]["GMAT"] == deployed.gmat_install_version

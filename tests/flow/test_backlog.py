@@ -189,8 +189,8 @@ def test_the_server_of_a_process_keeps_task_runs_and_no_feed_of_events(
     sweep = hand_made([run_of(n, tmp_path) for n in range(3)], tmp_path, pool).run()
     home = Path(os.environ["PREFECT_HOME"])
 
-    assert sweep.report is not None
-    assert sweep.report.flow_run_id is not None
+    assert sweep.last_pass is not None
+    assert sweep.last_pass.flow_run_id is not None
     task_runs = "select count(*) from task_run where flow_run_id = ? and state_type = 'COMPLETED'"
-    assert rows_of(home, task_runs, str(sweep.report.flow_run_id)) == [(3,)]
+    assert rows_of(home, task_runs, str(sweep.last_pass.flow_run_id)) == [(3,)]
     assert rows_of(home, "select count(*) from events") == [(0,)]

@@ -457,9 +457,9 @@ def test_task_runs_are_named_by_run_and_the_flow_run_by_mission_kind_and_count(
     pool: LocalJoblibPool, leo_short: Path, tmp_path: Path
 ) -> None:
     sweep = sweep_over_mass(leo_short, tmp_path, pool, [700, 701]).run()
-    assert sweep.report is not None
+    assert sweep.last_pass is not None
     home = Path(os.environ["PREFECT_HOME"])
-    flow_run = str(sweep.report.flow_run_id)
+    flow_run = str(sweep.last_pass.flow_run_id)
     ((name, parameters),) = rows_of(
         home, "select name, parameters from flow_run where id = ?", flow_run
     )

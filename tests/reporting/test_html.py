@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cli_sweeps import SCRIPT
 from gmat_sweep.analysis import runs_table
+from gmat_sweep.backends.joblib import LocalJoblibPool
 from gmat_sweep.cli import main
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.mission.script import canonical_script_sha256
 from gmat_sweep.reporting import collected, html_report
+from gmat_sweep.sweep import Sweep
 from gmat_sweep.verdicts.judging import judge
 from judged_sweeps import JudgedSweep
 from reported_sweep import REQUIRED, reported_sweep
@@ -344,6 +348,24 @@ def test_the_command_takes_requirements_of_a_file_and_shows_it_as_it_stands(
     assert "--requirements needs --html" in capsys.readouterr().err
     assert main([*words, "--plan", "fixed"]) == 2
     assert "--plan needs --requirements" in capsys.readouterr().err
+
+
+def test_a_sweep_object_writes_its_report(tmp_path: Path) -> None:
+    """`Sweep.report` is a method of the object, which no attribute of a sweep hides."""
+    out = tmp_path / "s"
+    spec = {"_kind": "grid", "Sat.SMA": [7000]}
+    digest = canonical_script_sha256(SCRIPT)
+    where = {"mission_absolute_path": str(SCRIPT)}
+    made = JudgedSweep(out, 1, "grid", parameter_spec=spec, script_sha256=digest, extra=where)
+    made.add(0, 1.0)
+    with LocalJoblibPool(1) as pool:
+        sweep = Sweep.from_manifest(out / "manifest.jsonl", SCRIPT, backend=pool)
+        path = sweep.report(tmp_path / "r.html", REQUIRED_LIST[:1])
+
+    found = page_of(path)
+    assert path == tmp_path / "r.html"
+    assert "final Sat.Earth.RadApo in [41964, 42364] km" in found.text
+    assert SCRIPT.read_text().strip() in found.text
 
 
 class TestColours:

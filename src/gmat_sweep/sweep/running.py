@@ -126,7 +126,7 @@ class Sweep(SweepResults):
         As given, with absolute paths and a sequence of runs.
     options : SweepOptions
         How runs are run: all other parameters.
-    report : SweepReport or None
+    last_pass : SweepReport or None
         The result of the last pass over the runs, and its flow run.
 
     Raises
@@ -187,7 +187,7 @@ class Sweep(SweepResults):
             parameter_spec if parameter_spec is not None else parameter_spec_from_runs(self.runs)
         )
         self.sweep_seed = None if sweep_seed is None else plain_int(sweep_seed, "sweep_seed")
-        self.report: SweepReport | None = None
+        self.last_pass: SweepReport | None = None
         self._given_spec = parameter_spec is not None
         self._manifest: Manifest | None = None
         self._from_manifest = False
@@ -576,10 +576,13 @@ class Sweep(SweepResults):
         # During the pass only the job's manifest knows which entries are in the file alone.
         self._is_under_way = True
         try:
-            self.report = run_job(job)
+            self.last_pass = run_job(job)
         finally:
             self._is_under_way = False
         if not self.options.progress:
             return
         if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
             say(one_line(line))
+        if self.last_pass.flow_run_id is not None:
+            place = flow_run_place(self.last_pass.flow_run_id)
+            say(one_line(f"flow run {job.title!r}: {place}"))
