@@ -150,7 +150,7 @@ def test_the_function_takes_it_too(pool: LocalJoblibPool) -> None:
 def test_show_and_the_flow_run_say_it_of_a_sweep_that_was_flown(
     pool: LocalJoblibPool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = flown(pool, tmp_path / "out").report
+    report = flown(pool, tmp_path / "out").last_pass
     capsys.readouterr()
 
     assert main(["show", str(tmp_path / "out" / "manifest.jsonl"), "--detail"]) == 0

@@ -11,7 +11,6 @@ from gmat_sweep.cli import main
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.reporting import save_plots
 from judged_sweeps import JudgedSweep
-from reported_sweep import reported_sweep
 
 COLUMN = "Sat.Earth.RadApo"
 
@@ -21,13 +20,16 @@ def kinds(paths: tuple[Path, ...]) -> list[str]:
 
 
 def test_a_monte_carlo_has_corners_and_convergence_of_its_widest_quantity(tmp_path: Path) -> None:
-    path = reported_sweep(tmp_path / "s", 12)
+    fields = {"Sat.SMA": ["normal", 7000, 1], "Sat.INC": ["normal", 28, 1]}
+    sweep = JudgedSweep(tmp_path / "s", 5, parameter_spec={"perturb": fields})
+    for run_id in range(5):
+        sweep.add(run_id, 7000.0 + run_id, overrides={"Sat.SMA": run_id, "Sat.INC": run_id**2})
 
-    written = save_plots(path, tmp_path / "plots", most=1)
+    written = save_plots(sweep.path, tmp_path / "plots", most=1)
 
     assert [each.name for each in written] == [
-        "01-corner-Final.Sat.EarthMJ2000Eq.RAAN.png",
-        "02-convergence-Final.Sat.EarthMJ2000Eq.RAAN.png",
+        f"01-corner-R.{COLUMN}.png",
+        f"02-convergence-R.{COLUMN}.png",
     ]
     assert all(each.read_bytes().startswith(b"\x89PNG") for each in written)
     assert sorted((tmp_path / "plots").iterdir()) == sorted(written)
