@@ -112,7 +112,7 @@ def test_the_parameters_of_a_flow_are_listed(site: Path) -> None:
     page = (site / "api" / "flows.html").read_text(encoding="utf-8")
 
     assert "Args:" not in page
-    assert page.count("Parameters:") == 2
+    assert page.count("Parameters:") == 3
 
 
 def test_the_index_of_the_reference_links_every_name_of_the_package(site: Path) -> None:
