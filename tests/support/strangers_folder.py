@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["ran_there", "strangers_folder"]
 
 # Optional parts of libraries, which need not be installed: others would fill the gap.
-_OPTIONAL = {"bottleneck", "numexpr", "orjson", "uvloop", "httptools", "sitecustomize", "lz4"}
+_OPTIONAL = {"bottleneck", "numexpr", "uvloop", "httptools", "sitecustomize", "lz4"}
 
 
 def strangers_folder(folder: Path) -> Path:

@@ -73,8 +73,15 @@ class ManifestLike(Protocol):
 
 def latest_entries(manifest: ManifestLike) -> list[EntryLike]:
     """Return the last entry of each run, by ascending ``run_id``."""
+    from gmat_sweep.manifest.lines import no_garbage_collection
+
     latest = {entry.run_id: entry for entry in manifest.entries}
-    return [latest[run_id] for run_id in sorted(latest)]
+    ordered = [latest[run_id] for run_id in sorted(latest)]
+    with no_garbage_collection():
+        # The first look at an entry reads its line.
+        for entry in ordered:
+            _ = entry.status
+    return ordered
 
 
 def notes_of(entry: EntryLike) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import shown
 from gmat_sweep.manifest.file_keys import from_the_run_folder
-from gmat_sweep.manifest.lines import RESERVED_KEYS
+from gmat_sweep.manifest.lines import RESERVED_KEYS, unchecked_record
 from gmat_sweep.manifest.values import NULL, jsonable, take, take_members
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunStatus, checked_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "NOTES_KEY",
@@ -117,8 +117,37 @@ def _facts(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return files
 
 
+class _Unread:
+    """The line that an entry is read from when one of its attributes is first wanted.
+
+    A slot that is not set makes Python call ``__getattr__``, so an entry costs a look only while
+    it has not been read.
+    """
+
+    __slots__ = ("_unread",)
+    _unread: tuple[bytes, str, Callable[[ValueError], Exception]] | None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "_unread":
+                return None
+            unread = self._unread
+            # Another thread may have read it in the meantime.
+            if unread is not None:
+                line, anchor, malformed = unread
+                try:
+                    read = _attributes(unchecked_record(line), anchor)
+                except ValueError as error:
+                    raise malformed(error) from error
+                for key, value in read.items():
+                    object.__setattr__(self, key, value)
+                object.__setattr__(self, "_unread", None)
+            return object.__getattribute__(self, name)
+
+
 @dataclass(frozen=True, slots=True)
-class ManifestEntry:
+class ManifestEntry(_Unread):
     """One run and its result.
 
     Attributes
@@ -307,47 +336,30 @@ class ManifestEntry:
             A required key is missing, or a value is of a wrong type or form; the message names
             the key.
         """
-        # One pass over the data, for speed: a manifest may have very many lines.
-        extra = {}
-        for key, value in data.items():
-            types = _ENTRY_TYPES.get(key)
-            if types is None:
-                extra[key] = value
-            elif type(value) not in types:
-                take(data, key, *types)
-        if missing := _REQUIRED_KEYS - data.keys():
-            raise ValueError(f"{', '.join(sorted(missing))} is missing")
-        status, log_path, folder = data["status"], data["log_path"], data.get("output_dir")
-        files = _facts(data)
-        postprocess_status = data.get("postprocess_status", "none")
-        if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
-            checked_choice("status", status, RunStatus)
-            checked_choice("postprocess_status", postprocess_status, PostprocessStatus)
-        return cls(
-            run_id=data["run_id"],
-            overrides=data["overrides"],
-            status=status,
-            output_paths=_paths(data, "output_paths", anchor),
-            started_at=_time(data, "started_at"),
-            ended_at=_time(data, "ended_at"),
-            duration_s=_duration(data),
-            stderr=data["stderr"],
-            log_path=None if log_path is None else Path(_anchored(log_path, anchor)),
-            extra_outputs=_paths(data, "extra_outputs", anchor),
-            solver_paths=_paths(data, "solver_paths", anchor),
-            converged=take_members(data, "converged", bool, {}),
-            postprocess_status=postprocess_status,
-            context=data.get("context", {}),
-            seed=data.get("seed"),
-            run_options=data.get("run_options", {}),
-            attempts=take_members(data, "attempts", dict, []),
-            host=data.get("host"),
-            files=dict(from_the_run_folder(files, data)),
-            postprocess=data.get("postprocess"),
-            output_dir=None if folder is None else _folder(folder, anchor),
-            failure_kind=data.get("failure_kind"),
-            extra=extra,
-        )
+        return cls(**_attributes(data, anchor))
+
+    @classmethod
+    def of_line(
+        cls, line: bytes, run_id: int, anchor: str, malformed: Callable[[ValueError], Exception]
+    ) -> Self:
+        """Return the entry on a line whose checksum is right; it is read when it is needed.
+
+        Parameters
+        ----------
+        line : bytes
+            A line that `gmat_sweep.manifest.lines.line_of` wrote, which takes only what can be read
+            again.
+        run_id : int
+            The run's id on that line.
+        anchor : str
+            As of `from_dict`.
+        malformed : callable
+            Makes the error to raise of a line that another program wrote badly.
+        """
+        entry = object.__new__(cls)
+        object.__setattr__(entry, "run_id", run_id)
+        object.__setattr__(entry, "_unread", (line, anchor, malformed))
+        return entry
 
     def _repr_html_(self) -> str:
         """Return the entry as a table, which notebooks show."""
@@ -356,30 +368,87 @@ class ManifestEntry:
         return entry_html(self)
 
 
+def _attributes(data: Mapping[str, Any], anchor: str) -> dict[str, Any]:
+    """Return the attributes of the entry that a record holds, checked as `from_dict` says."""
+    # One pass over the data, for speed: a manifest may have very many lines.
+    extra = {}
+    for key, value in data.items():
+        types = _ENTRY_TYPES.get(key)
+        if types is None:
+            extra[key] = value
+        elif type(value) not in types:
+            take(data, key, *types)
+    if missing := _REQUIRED_KEYS - data.keys():
+        raise ValueError(f"{', '.join(sorted(missing))} is missing")
+    status, log_path, folder = data["status"], data["log_path"], data.get("output_dir")
+    files = _facts(data)
+    postprocess_status = data.get("postprocess_status", "none")
+    if status not in _STATUSES or postprocess_status not in _POSTPROCESS_STATUSES:
+        checked_choice("status", status, RunStatus)
+        checked_choice("postprocess_status", postprocess_status, PostprocessStatus)
+    return {
+        "run_id": data["run_id"],
+        "overrides": data["overrides"],
+        "status": status,
+        "output_paths": _paths(data, "output_paths", anchor),
+        "started_at": _time(data, "started_at"),
+        "ended_at": _time(data, "ended_at"),
+        "duration_s": _duration(data),
+        "stderr": data["stderr"],
+        "log_path": None if log_path is None else Path(_anchored(log_path, anchor)),
+        "extra_outputs": _paths(data, "extra_outputs", anchor),
+        "solver_paths": _paths(data, "solver_paths", anchor),
+        "converged": take_members(data, "converged", bool, {}),
+        "postprocess_status": postprocess_status,
+        "context": data.get("context", {}),
+        "seed": data.get("seed"),
+        "run_options": data.get("run_options", {}),
+        "attempts": take_members(data, "attempts", dict, []),
+        "host": data.get("host"),
+        "files": dict(from_the_run_folder(files, data)),
+        "postprocess": data.get("postprocess"),
+        "output_dir": None if folder is None else _folder(folder, anchor),
+        "failure_kind": data.get("failure_kind"),
+        "extra": extra,
+    }
+
+
 # All outlines share these two: no caller changes an outline.
 _NOTHING: dict[str, Any] = {}
 _NO_ATTEMPTS: list[dict[str, Any]] = []
+_LEFT_OUT: dict[str, Any] = {
+    "overrides": _NOTHING,
+    "output_paths": _NOTHING,
+    "extra_outputs": _NOTHING,
+    "solver_paths": _NOTHING,
+    "log_path": None,
+    "context": _NOTHING,
+    "run_options": _NOTHING,
+    "attempts": _NO_ATTEMPTS,
+    "files": _NOTHING,
+    "output_dir": None,
+    "postprocess": None,
+    "host": None,
+}
 
 
 def outline_of(entry: ManifestEntry) -> ManifestEntry:
     """Return an entry with the attributes that say how the run ended, and no others."""
-    return replace(
-        entry,
-        overrides=_NOTHING,
-        output_paths=_NOTHING,
-        extra_outputs=_NOTHING,
-        solver_paths=_NOTHING,
-        log_path=None,
-        context=_NOTHING,
-        run_options=_NOTHING,
-        converged=entry.converged or _NOTHING,
-        attempts=_NO_ATTEMPTS,
-        files=_NOTHING,
-        output_dir=None,
-        postprocess=None,
-        host=None,
-        extra=entry.extra or _NOTHING,
-    )
+    if entry._unread is None:
+        return replace(
+            entry,
+            **_LEFT_OUT,
+            converged=entry.converged or _NOTHING,
+            extra=entry.extra or _NOTHING,
+        )
+    line, anchor, malformed = entry._unread
+    try:
+        kept = _attributes({**unchecked_record(line), **_LEFT_OUT}, anchor)
+    except ValueError as error:
+        raise malformed(error) from error
+    for key in ("converged", "extra"):
+        kept[key] = kept[key] or _NOTHING
+    return ManifestEntry(**{**kept, **_LEFT_OUT})
 
 
 def unknown_keys(record: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:

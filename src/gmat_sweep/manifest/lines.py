@@ -17,6 +17,8 @@ import shlex
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import ManifestCorruptError
 
@@ -30,8 +32,11 @@ __all__ = [
     "checked_record",
     "line_of",
     "no_garbage_collection",
+    "read_lines",
     "read_records",
     "record_of",
+    "run_id_of",
+    "unchecked_record",
 ]
 
 RESERVED_KEYS = frozenset({"seq", "~crc"})
@@ -39,6 +44,10 @@ RESERVED_KEYS = frozenset({"seq", "~crc"})
 _encode = json.JSONEncoder(sort_keys=True).encode
 _CHECKSUM = b', "~crc": "'
 _CHECKSUM_LENGTH = len(_CHECKSUM) + len(b'00000000"}\n')
+_RUN_ID = b'"run_id": '
+_SEQ = b'"seq": '
+# orjson makes floats of integers from here on.
+_LARGE = 2.0**63
 
 
 def line_of(record: Mapping[str, Any], seq: int) -> bytes:
@@ -79,14 +88,9 @@ def record_of(line: bytes, path: Path, line_number: int) -> dict[str, Any]:
 
 def checked_record(line: bytes, line_number: int) -> dict[str, Any]:
     """Return the record of a complete line as `record_of` does; a ValueError says what is wrong."""
-    start = len(line) - _CHECKSUM_LENGTH
-    is_checked = start > 0 and line.startswith(_CHECKSUM, start)
-    if is_checked:
-        written = line[start + len(_CHECKSUM) : start + len(_CHECKSUM) + 8]
-        if written != b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:start])):
-            raise ValueError("the line does not match its checksum, so it was damaged or edited")
+    is_checked = _matches_its_checksum(line)
     try:
-        record = json.loads(line.decode("utf-8"))
+        record = _decoded(line)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 text (byte {error.start + 1})") from error
     except (ValueError, RecursionError) as error:
@@ -104,6 +108,66 @@ def checked_record(line: bytes, line_number: int) -> dict[str, Any]:
             )
     elif crc is not None or seq is not None:
         raise ValueError("the line's checksum is missing or damaged")
+    return record
+
+
+def _matches_its_checksum(line: bytes) -> bool:
+    """Whether the line has a checksum; a ValueError if it is not that of the line."""
+    start = len(line) - _CHECKSUM_LENGTH
+    if start <= 0 or not (line.startswith(_CHECKSUM, start) and line.endswith(b'"}\n')):
+        return False
+    written = line[start + len(_CHECKSUM) : start + len(_CHECKSUM) + 8]
+    if written != b"%08x" % zlib.crc32(b"}", zlib.crc32(line[:start])):
+        raise ValueError("the line does not match its checksum, so it was damaged or edited")
+    return True
+
+
+def _decoded(line: bytes) -> Any:
+    """Return what ``json.loads`` makes of a line, in a third of its time."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        # NaN and infinities, which JSON does not have; or the error that `json` words better.
+        return json.loads(line.decode("utf-8"))
+    return json.loads(line.decode("utf-8")) if _has_large_number(record) else record
+
+
+def _has_large_number(value: Any) -> bool:
+    """Whether there is a float that may be an integer of more than 64 bits."""
+    kind = type(value)
+    if kind is float:
+        return not -_LARGE < value < _LARGE
+    if kind is dict:
+        return any(map(_has_large_number, value.values()))
+    return kind is list and any(map(_has_large_number, value))
+
+
+def run_id_of(line: bytes, line_number: int) -> int | None:
+    """Return the run id of a line that `line_of` wrote at this place, without reading all of it.
+
+    Return None where only `checked_record` can tell: the line lacks a checksum, or one of the keys
+    stands in it more than once.
+
+    Raises
+    ------
+    ValueError
+        The line was changed after it was written.
+    """
+    if not _matches_its_checksum(line):
+        return None
+    if line.count(_RUN_ID) != 1 or line.count(_SEQ) != 1:
+        return None
+    if not line.startswith(b"%d, " % (line_number - 1), line.index(_SEQ) + len(_SEQ)):
+        return None
+    start = line.index(_RUN_ID) + len(_RUN_ID)
+    digits = line[start : line.find(b",", start)]
+    return int(digits) if digits.removeprefix(b"-").isdigit() else None
+
+
+def unchecked_record(line: bytes) -> dict[str, Any]:
+    """Return the record of a line for which `run_id_of` gave a run id."""
+    record: dict[str, Any] = _decoded(line)
+    del record["~crc"], record["seq"]
     return record
 
 
@@ -128,11 +192,25 @@ def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     NotPlainFileError
         A FIFO or a device is there.
     """
+    for line_number, line in read_lines(path):
+        yield line_number, record_of(line, path, line_number)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the 1-based number and the bytes of each complete line, reading as it goes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    NotPlainFileError
+        A FIFO or a device is there.
+    """
     with plain_reader(path) as file:
         for line_number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return
-            yield line_number, record_of(line, path, line_number)
+            yield line_number, line
 
 
 @contextlib.contextmanager

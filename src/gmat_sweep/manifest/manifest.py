@@ -35,10 +35,13 @@ from gmat_sweep.manifest.entry import (
 )
 from gmat_sweep.manifest.lines import (
     advice,
+    checked_record,
     line_of,
     no_garbage_collection,
+    read_lines,
     read_records,
     record_of,
+    run_id_of,
 )
 from gmat_sweep.manifest.values import NULL, jsonable, take
 from gmat_sweep.mission.script import canonical_script_sha256
@@ -331,15 +334,11 @@ class Manifest:
             line is ignored.
         """
         path = Path(path)
-        records = read_records(path)
-        manifest = cls._from_header(records, path)
-        anchor = _prefix(manifest._anchor)
-        entries: dict[int, ManifestEntry] = {}
+        lines = read_lines(path)
+        manifest = cls._from_header(_records(lines, path), path)
         with no_garbage_collection():
-            for line_number, record in records:
-                entry = _entry_from(record, path, line_number, anchor)
-                entries[entry.run_id] = entry
-        manifest.entries = list(entries.values())
+            latest = {each.run_id: each for each in _entries(lines, path, manifest._anchor)}
+        manifest.entries = list(latest.values())
         manifest._log = AppendLog(path, _check_appendable)
         return manifest
 
@@ -356,7 +355,8 @@ class Manifest:
             As `load`.
         """
         manifest = cls._from_header(read_records(Path(path)), Path(path))
-        latest = {entry.run_id: outline_of(entry) for entry in cls.iter_entries(path)}
+        with no_garbage_collection():
+            latest = {each.run_id: outline_of(each) for each in cls.iter_entries(path)}
         manifest.entries = list(latest.values())
         manifest._log = AppendLog(Path(path), _check_appendable)
         return manifest
@@ -382,10 +382,8 @@ class Manifest:
             As `load`; for a damaged line, after the entries before it.
         """
         path = Path(path)
-        records = read_records(path)
-        anchor = _prefix(cls._from_header(records, path)._anchor)
-        for line_number, record in records:
-            yield _entry_from(record, path, line_number, anchor)
+        lines = read_lines(path)
+        yield from _entries(lines, path, cls._from_header(_records(lines, path), path)._anchor)
 
     def _header(self, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -487,11 +485,28 @@ def _malformed(path: Path, line_number: int, error: ValueError) -> ManifestCorru
     return ManifestCorruptError(message, path, line_number)
 
 
-def _entry_from(record: dict[str, Any], path: Path, line_number: int, anchor: str) -> ManifestEntry:
-    try:
-        return ManifestEntry.from_dict(record, anchor=anchor)
-    except ValueError as error:
-        raise _malformed(path, line_number, error) from error
+def _records(
+    lines: Iterator[tuple[int, bytes]], path: Path
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((line_number, record_of(line, path, line_number)) for line_number, line in lines)
+
+
+def _entries(
+    lines: Iterator[tuple[int, bytes]], path: Path, folder: Path | None
+) -> Iterator[ManifestEntry]:
+    """Yield the entries of lines, each read when it is needed if its line can be trusted."""
+    anchor = _prefix(folder)
+    for line_number, line in lines:
+        malformed = functools.partial(_malformed, path, line_number)
+        try:
+            run_id = run_id_of(line, line_number)
+            if run_id is None:
+                record = checked_record(line, line_number)
+                yield ManifestEntry.from_dict(record, anchor=anchor)
+            else:
+                yield ManifestEntry.of_line(line, run_id, anchor, malformed)
+        except ValueError as error:
+            raise malformed(error) from error
 
 
 def _check_appendable(path: Path, line_number: int, line: bytes) -> None:
