@@ -12,10 +12,13 @@ columns that the frame reserves for itself.
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.folder.run_files import places
@@ -27,11 +30,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["Fragment", "column_names", "read_fragment"]
+__all__ = ["Fragment", "column_names", "read_fragment", "read_fragments"]
 
 type Chosen = Callable[[Sequence[str]], Sequence[str]]
 """Which columns to read, of those that a file has."""
 
+_SMALL = 1 << 20
+# One record batch.
+_FEW_ROWS = 65_536
+_AHEAD = 1000
 _UNNAMED_LEVEL = re.compile(r"__index_level_\d+__")
 
 
@@ -98,6 +105,26 @@ def read_fragment(
     return _with_index_as_columns(table, fragment, reserved)
 
 
+def read_fragments(
+    fragments: Sequence[Fragment | None],
+    anchors: Sequence[Path],
+    *,
+    spool: bool,
+    reserved: frozenset[str],
+) -> Iterator[pa.Table | None]:
+    """Yield the table of each fragment, in order; None for None. Raises as `read_fragment`."""
+
+    def read(fragment: Fragment | None) -> pa.Table | None:
+        if fragment is None:
+            return None
+        return read_fragment(fragment, anchors, spool=spool, reserved=reserved)
+
+    # More threads than this wait for each other: half of the work is Python.
+    with ThreadPoolExecutor(2) as pool:
+        for some in batched(fragments, _AHEAD):
+            yield from pool.map(read, some)
+
+
 def column_names(fragment: Fragment, anchors: Sequence[Path]) -> list[str]:
     """Return the names of a file's columns, without its rows. Raises as `read_fragment` does."""
     names: list[str] = _first_read(fragment, anchors, _names)
@@ -129,13 +156,14 @@ def _read(path: Path, *, spool: bool, chosen: Chosen | None) -> pa.Table:
     import pyarrow as pa
 
     with _opened(path) as file:
-        there = file.schema_arrow.names
-        # A repeated name is refused later, in the words for that.
-        if chosen is not None and len(set(there)) == len(there):
-            names = list(chosen(there))
-            # A name with dots is a path to pyarrow, which reads all that is below it.
-            return file.read(columns=names, use_threads=False).select(names)
-        if spool:
+        if chosen is not None:
+            there = file.schema_arrow.names
+            # A repeated name is refused later, in the words for that.
+            if len(set(there)) == len(there):
+                names = list(chosen(there))
+                # A name with dots is a path to pyarrow, which reads all that is below it.
+                return file.read(columns=names, use_threads=False).select(names)
+        if spool and file.metadata.num_rows > _FEW_ROWS:
             return pa.Table.from_batches(file.iter_batches(use_threads=False), file.schema_arrow)
         return file.read(use_threads=False)
 
@@ -146,13 +174,20 @@ def _names(path: Path) -> list[str]:
 
 
 def _opened(path: Path) -> pq.ParquetFile:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not stat.S_ISREG(path.stat().st_mode):
-        # To open a FIFO would wait for somebody to write to it.
-        raise OSError("it is no plain file")
-    # Sweeps consist of small files: without pre-buffering and threads one takes 0.1 ms, not 0.3 ms.
-    return pq.ParquetFile(path, pre_buffer=False)
+    # To open a FIFO in another way would wait for somebody to write to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError("it is no plain file")
+        small = file.read(facts.st_size) if facts.st_size <= _SMALL else None
+    # Sweeps consist of small files: read at once, and without pre-buffering and threads, one takes
+    # 0.1 ms, not 0.3 ms.
+    source = path if small is None else pa.BufferReader(small)
+    return pq.ParquetFile(source, pre_buffer=False)
 
 
 def _with_index_as_columns(

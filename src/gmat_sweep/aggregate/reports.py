@@ -32,7 +32,7 @@ from gmat_sweep.aggregate.entries import (
     notes_of,
     tell_design,
 )
-from gmat_sweep.aggregate.fragments import Fragment, read_fragment
+from gmat_sweep.aggregate.fragments import Fragment, read_fragments
 from gmat_sweep.aggregate.stacking import Piece, stack
 from gmat_sweep.errors import SweepConfigError
 
@@ -331,16 +331,9 @@ def rows_of(
     """Read and stack one file per entry; None stands for a run without one."""
     import numpy as np
 
+    tables = read_fragments(fragments, anchors, spool=spool, reserved=RESERVED)
     stacked = stack(
-        [
-            Piece(
-                entry.run_id,
-                read_fragment(fragment, anchors, spool=spool, reserved=RESERVED)
-                if fragment is not None
-                else None,
-            )
-            for entry, fragment in zip(entries, fragments, strict=True)
-        ]
+        [Piece(entry.run_id, table) for entry, table in zip(entries, tables, strict=True)]
     )
 
     return RunRows(
