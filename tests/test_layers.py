@@ -7,7 +7,8 @@
      sweep                           runs, a pool and a manifest, bound together
      flow                            the flow's run; with flows, all that imports prefect
      backends                        where runs execute
-     aggregate  analysis  plotting   what it means; a page (reporting) or a bundle to send (archive)
+     aggregate  analysis  plotting   what it means; a page (reporting), a bundle (archive) or paths
+                                     (export) to send
      verdicts                        whether requirements are met
      worker                          one run
      plans: grids distributions      what to run
@@ -72,7 +73,16 @@ LAYERS = (
     {"manifest", "folder", "failure_kinds"},
     {"distributions", "draws", "grids", "lazy_runs", "plans", "sweep.recorded_script"},
     {"worker"},
-    {"aggregate", "analysis", "archive", "plotting", "reporting", "sensitivity", "verdicts"},
+    {
+        "aggregate",
+        "analysis",
+        "archive",
+        "export",
+        "plotting",
+        "reporting",
+        "sensitivity",
+        "verdicts",
+    },
     {"backends"},
     {"flow", "sweep.options"},
     {"sweep"},

@@ -36,6 +36,7 @@ PATHS = {
         "BackendError DurabilityError EngineError GmatSweepError ManifestCorruptError "
         "MissionScriptError RunFailed SweepConfigError SweepFolderInUseError SweepStoppedError"
     ),
+    "export": "Exported export_czml export_oem",
     "flows": "accept_baseline gmat_sweep_flow nightly_dispersion",
     "grids": (
         "expand_grid_to_run_specs expand_latin_hypercube_to_run_specs "

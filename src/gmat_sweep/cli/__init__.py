@@ -71,6 +71,12 @@ def _table(arguments: argparse.Namespace) -> int:
     return made[arguments.command](arguments)
 
 
+def _export(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli.exporting import export
+
+    return export(arguments)
+
+
 def _runs_needed(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.runs_needed import runs_needed
 
@@ -113,6 +119,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "table": _table,
     "frame": _table,
     "report": _table,
+    "export": _export,
     "verify": _verify,
     "engine": reading.engine,
     "runs-needed": _runs_needed,

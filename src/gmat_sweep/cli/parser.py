@@ -6,6 +6,7 @@ import argparse
 
 from gmat_sweep.cli.endings import EXIT_CODES
 from gmat_sweep.cli.inputs import manifest_in
+from gmat_sweep.cli.parser_export import add_export
 from gmat_sweep.cli.parser_parts import SEE_CODES, Commands, Parser, command_of, whole_number
 from gmat_sweep.cli.parser_upkeep import add_upkeep
 
@@ -238,6 +239,7 @@ def _add_tables(commands: Commands) -> None:
     report.add_argument(
         "--format", choices=("png", "pdf"), default="png", help="with --plots (default png)"
     )
+    add_export(commands)
 
 
 def _add_verification(commands: Commands) -> None:

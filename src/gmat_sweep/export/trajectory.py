@@ -1,0 +1,242 @@
+"""A trajectory: states at epochs, in pieces through each of which a smooth curve can be laid.
+
+GMAT writes one row where an impulsive burn is: the state before it. A curve through the rows on
+both sides would be wrong there by as much as the burn times the step, so a piece ends there, and
+another begins.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gmat_sweep.export.curves import left_out, velocity_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gmat_sweep.export.scales import Epochs, Scale
+    from gmat_sweep.export.systems import System
+
+__all__ = ["Trajectory", "in_order", "pieces_of"]
+
+# Epochs as close as this are one: GMAT's modified Julian dates have a step of 0.3 microseconds.
+_SAME_NS = 20_000
+_KINK_KM = 1e-3
+_KINK_TIMES = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """States of a Spacecraft in a run, by ascending epoch.
+
+    Attributes
+    ----------
+    spacecraft : str
+        Its name.
+    system : System
+        The coordinate system of the states.
+    scale : {"A1", "TAI", "UTC", "TT", "TDB"}
+        The time scale of the epochs.
+    epochs : ndarray of datetime64[ns]
+        The epochs.
+    positions : ndarray, shape (n, 3)
+        In km.
+    velocities : ndarray, shape (n, 3), or None
+        In km/s, if they are known.
+    """
+
+    spacecraft: str
+    system: System
+    scale: Scale
+    epochs: Epochs
+    positions: NDArray[np.float64]
+    velocities: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Seconds from the first epoch."""
+        return _seconds(self.epochs)
+
+    def rows(self, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Trajectory:
+        """Return some of its rows."""
+        velocities = None if self.velocities is None else self.velocities[which]
+        return replace(
+            self,
+            epochs=self.epochs[which],
+            positions=self.positions[which],
+            velocities=velocities,
+        )
+
+
+def in_order(trajectory: Trajectory) -> Trajectory:
+    """Return a trajectory as it was in the end, by ascending epoch.
+
+    Where GMAT's rows go back in time, the later rows count: a solver's last iteration replaces
+    those before it, and what is propagated backwards takes the place of what was there. Rows with
+    values missing are left out. Of rows with one epoch, all stay, in GMAT's order.
+    """
+    import numpy as np
+
+    finite = np.isfinite(trajectory.positions).all(axis=1) & ~np.isnat(trajectory.epochs)
+    if trajectory.velocities is not None:
+        finite &= np.isfinite(trajectory.velocities).all(axis=1)
+    rows = trajectory.rows(finite)
+    ns = rows.epochs.astype("int64")
+    steps = np.diff(ns)
+    if (steps >= -_SAME_NS).all():
+        return rows
+    kept: list[int] = []
+    for start, stop in _runs(steps):
+        span = range(start, stop)
+        low, high = min(ns[start], ns[stop - 1]), max(ns[start], ns[stop - 1])
+        backwards = ns[stop - 1] < ns[start]
+        first = low - _SAME_NS
+        # Forwards again, everything later belongs to an iteration that is no more.
+        kept = [each for each in kept if ns[each] < first or (backwards and ns[each] > high)]
+        kept += reversed(span) if backwards else span
+    return rows.rows(np.array(sorted(kept, key=lambda each: int(ns[each])), dtype=np.intp))
+
+
+def _runs(steps: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of rows that go one way in time, as start and stop."""
+    start = 0
+    ahead = 0
+    for at, step in enumerate(steps.tolist()):
+        way = 0 if abs(step) <= _SAME_NS else 1 if step > 0 else -1
+        if way and ahead and way != ahead:
+            yield start, at + 1
+            start, ahead = at + 1, 0
+        elif way:
+            ahead = way
+    yield start, len(steps) + 1
+
+
+def pieces_of(trajectory: Trajectory, *, joined: bool) -> list[Trajectory]:
+    """Cut a trajectory where an epoch comes twice, and where its velocity jumps.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        By ascending epoch.
+    joined : bool
+        Whether the piece after a jump begins at its epoch, with the velocity that the rows after it
+        have there by a polynomial; else it begins with the row after it, and holds GMAT's rows
+        only.
+
+    Notes
+    -----
+    A jump shows in the rows that a polynomial through their neighbours misses. One that moves the
+    curve by less than a metre is not looked for, nor one that the rows' own roundness hides.
+    """
+    import numpy as np
+
+    steps = np.diff(trajectory.epochs.astype("int64"))
+    found: list[Trajectory] = []
+    bounds = [0, *(np.flatnonzero(steps <= _SAME_NS) + 1).tolist(), len(trajectory)]
+    for start, stop in itertools.pairwise(bounds):
+        piece = trajectory.rows(slice(start, stop))
+        if found and _same_state(found[-1], piece):
+            piece = piece.rows(slice(1, None))
+            if not len(piece):
+                continue
+            found[-1:] = [_put_together(found[-1], piece)]
+            continue
+        found.append(piece)
+    return [smooth for piece in found if len(piece) for smooth in _smooth(piece, joined=joined)]
+
+
+def _same_state(before: Trajectory, after: Trajectory) -> bool:
+    """Whether a piece begins with the very state with which the one before it ends."""
+    import numpy as np
+
+    if not len(after) or not np.array_equal(before.positions[-1], after.positions[0]):
+        return False
+    if before.velocities is None or after.velocities is None:
+        return True
+    return bool(np.array_equal(before.velocities[-1], after.velocities[0]))
+
+
+def _put_together(before: Trajectory, after: Trajectory) -> Trajectory:
+    import numpy as np
+
+    velocities = None
+    if before.velocities is not None and after.velocities is not None:
+        velocities = np.concatenate([before.velocities, after.velocities])
+    return replace(
+        before,
+        epochs=np.concatenate([before.epochs, after.epochs]),
+        positions=np.concatenate([before.positions, after.positions]),
+        velocities=velocities,
+    )
+
+
+def _smooth(piece: Trajectory, *, joined: bool) -> list[Trajectory]:
+    import numpy as np
+
+    missed = left_out(piece.seconds, piece.positions, piece.velocities)
+    told = missed[np.isfinite(missed)]
+    if not len(told):
+        return [piece]
+    limit = max(_KINK_KM, _KINK_TIMES * float(np.median(told)))
+    bad = np.flatnonzero(np.nan_to_num(missed) > limit)
+    if not len(bad):
+        return [piece]
+    parts: list[Trajectory] = []
+    start = 0
+    # A jump spoils the rows whose neighbours are on both sides of it: they lie about it.
+    for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1):
+        for last in _jumps(
+            int(group[0]), int(group[-1]), has_velocity=piece.velocities is not None
+        ):
+            if not start <= last < len(piece) - 1:
+                continue
+            parts.append(piece.rows(slice(start, last + 1)))
+            start = last if piece.velocities is None else last + 1
+    parts.append(piece.rows(slice(start, None)))
+    if not joined or piece.velocities is None:
+        return parts
+    return [
+        parts[0],
+        *(_begun(before, each) for before, each in itertools.pairwise(parts)),
+    ]
+
+
+def _jumps(first: int, last: int, *, has_velocity: bool) -> list[int]:
+    """Return the last rows before the jumps that spoil the rows from `first` to `last`.
+
+    With velocities a jump after row k spoils k - 1 to k + 2; without, k - 2 to k + 2.
+    """
+    width = 4 if has_velocity else 5
+    if last - first < width:
+        return [(first + last - 1) // 2 if has_velocity else (first + last) // 2]
+    inner = 1 if has_velocity else 2
+    return list(range(first + inner, last - 1))
+
+
+def _begun(before: Trajectory, piece: Trajectory) -> Trajectory:
+    """Return a piece that begins where the one before it ends, with its own velocity there."""
+    import numpy as np
+
+    assert piece.velocities is not None
+    epoch, position = before.epochs[-1:], before.positions[-1:]
+    count = min(3, len(piece))
+    times = (piece.epochs[:count] - epoch[0]).astype("int64") / 1e9
+    velocity = velocity_at(position[0], times, piece.positions[:count], piece.velocities[:count])
+    return replace(
+        piece,
+        epochs=np.concatenate([epoch, piece.epochs]),
+        positions=np.concatenate([position, piece.positions]),
+        velocities=np.concatenate([velocity[None, :], piece.velocities]),
+    )
+
+
+def _seconds(epochs: Epochs) -> NDArray[np.float64]:
+    return (epochs - epochs[:1]).astype("int64") / 1e9
