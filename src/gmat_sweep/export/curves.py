@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     type Floats = NDArray[np.float64]
 
-__all__ = ["DEGREES", "Thinned", "curve_at", "left_out", "thinned", "velocity_at"]
+__all__ = [
+    "DEGREES",
+    "Thinned",
+    "curve_at",
+    "left_out",
+    "thinned",
+    "velocities_ahead",
+    "velocity_at",
+]
 
 DEGREES = {"HERMITE": 7, "LAGRANGE": 5}
 """Degree of the polynomials, by CZML's and CCSDS's name of the interpolation."""
@@ -101,17 +109,34 @@ def thinned(
 
 def velocity_at(start: Floats, times: Floats, positions: Floats, velocities: Floats) -> Floats:
     """Return the velocity at time 0 of the polynomial through a position there and later states."""
+    return _velocities(start[None], times[None], positions[None], velocities[None])[0]
+
+
+def velocities_ahead(times: Floats, positions: Floats, velocities: Floats) -> Floats:
+    """Return the velocity at each row by its position and the three states after it, else NaN."""
     import numpy as np
 
-    nodes = np.r_[0.0, np.repeat(times, 2)][None, :]
-    values = np.concatenate([start[None, :], np.repeat(positions, 2, axis=0)])[None, :, :]
-    slopes = np.concatenate([start[None, :] * 0, np.repeat(velocities, 2, axis=0)])[None, :, :]
+    found = np.full_like(positions, np.nan)
+    rows = np.arange(len(times) - 3)
+    if len(rows):
+        later = rows[:, None] + np.arange(1, 4)
+        since = times[later] - times[rows][:, None]
+        found[rows] = _velocities(positions[rows], since, positions[later], velocities[later])
+    return found
+
+
+def _velocities(starts: Floats, times: Floats, positions: Floats, velocities: Floats) -> Floats:
+    import numpy as np
+
+    nodes = np.concatenate([np.zeros((len(times), 1)), np.repeat(times, 2, axis=1)], axis=1)
+    values = np.concatenate([starts[:, None], np.repeat(positions, 2, axis=1)], axis=1)
+    slopes = np.concatenate([starts[:, None], np.repeat(velocities, 2, axis=1)], axis=1)
     table = _coefficients(nodes, values, slopes)
     # The derivative of Newton's form at its first node.
-    product, total = 1.0, np.zeros(3)
+    product, total = np.ones((len(times), 1)), np.zeros_like(starts)
     for order in range(1, table.shape[1]):
-        total += table[0, order] * product
-        product *= -nodes[0, order]
+        total = total + table[:, order] * product
+        product = product * -nodes[:, order : order + 1]
     return total
 
 

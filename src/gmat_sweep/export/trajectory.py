@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gmat_sweep.export.curves import left_out, velocity_at
+from gmat_sweep.export.curves import left_out, velocities_ahead, velocity_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,9 @@ __all__ = ["Trajectory", "in_order", "pieces_of"]
 _SAME_NS = 20_000
 _KINK_KM = 1e-3
 _KINK_TIMES = 20.0
+# The most by which a polynomial with a wrong velocity at one end is off, of velocity times step:
+# the largest value of Hermite's cubic x (1 - x)^2.
+_MOVED = 4.0 / 27.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,46 +182,55 @@ def _put_together(before: Trajectory, after: Trajectory) -> Trajectory:
 
 
 def _smooth(piece: Trajectory, *, joined: bool) -> list[Trajectory]:
-    import numpy as np
-
-    missed = left_out(piece.seconds, piece.positions, piece.velocities)
-    told = missed[np.isfinite(missed)]
-    if not len(told):
-        return [piece]
-    limit = max(_KINK_KM, _KINK_TIMES * float(np.median(told)))
-    bad = np.flatnonzero(np.nan_to_num(missed) > limit)
-    if not len(bad):
-        return [piece]
     parts: list[Trajectory] = []
     start = 0
-    # A jump spoils the rows whose neighbours are on both sides of it: they lie about it.
-    for group in np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1):
-        for last in _jumps(
-            int(group[0]), int(group[-1]), has_velocity=piece.velocities is not None
-        ):
-            if not start <= last < len(piece) - 1:
-                continue
+    for last in _jumps(piece):
+        if start <= last < len(piece) - 1:
             parts.append(piece.rows(slice(start, last + 1)))
             start = last if piece.velocities is None else last + 1
     parts.append(piece.rows(slice(start, None)))
     if not joined or piece.velocities is None:
         return parts
-    return [
-        parts[0],
-        *(_begun(before, each) for before, each in itertools.pairwise(parts)),
+    return [parts[0], *(_begun(before, each) for before, each in itertools.pairwise(parts))]
+
+
+def _jumps(piece: Trajectory) -> list[int]:
+    """Return the rows at which the velocity jumps, each with the state before its jump."""
+    import numpy as np
+
+    seconds = piece.seconds
+    if piece.velocities is None:
+        # A row with a jump at it, or two rows away, is off its neighbours' curve: the middle counts.
+        off = left_out(seconds, piece.positions, None)
+        return [int(group[0] + group[-1]) // 2 for group in _groups(off, _KINK_KM)]
+    # The rows before a jump are off, too: the curve from there on goes across it. The last counts.
+    ahead = velocities_ahead(seconds, piece.positions, piece.velocities)
+    jumps = np.linalg.norm(ahead - piece.velocities, axis=1)
+    moved = jumps * np.append(np.diff(seconds), np.nan) * _MOVED
+    return [int(group[-1]) for group in _groups(moved, _KINK_KM)]
+
+
+def _groups(off: NDArray[np.float64], least: float) -> list[NDArray[np.intp]]:
+    """Return the groups of rows that are off by more than `least` and than is usual beside them."""
+    import numpy as np
+
+    if not np.isfinite(off).any():
+        return []
+    bad = [
+        at
+        for at in np.flatnonzero(np.nan_to_num(off) > least).tolist()
+        if off[at]
+        > _KINK_TIMES
+        * max(_usual(off[max(0, at - 16) : max(0, at - 4)]), _usual(off[at + 5 : at + 17]))
     ]
+    return [] if not bad else np.split(np.array(bad), np.flatnonzero(np.diff(bad) > 1) + 1)
 
 
-def _jumps(first: int, last: int, *, has_velocity: bool) -> list[int]:
-    """Return the last rows before the jumps that spoil the rows from `first` to `last`.
+def _usual(off: NDArray[np.float64]) -> float:
+    import numpy as np
 
-    With velocities a jump after row k spoils k - 1 to k + 2; without, k - 2 to k + 2.
-    """
-    width = 4 if has_velocity else 5
-    if last - first < width:
-        return [(first + last - 1) // 2 if has_velocity else (first + last) // 2]
-    inner = 1 if has_velocity else 2
-    return list(range(first + inner, last - 1))
+    told = off[np.isfinite(off)]
+    return float(np.median(told)) if len(told) else 0.0
 
 
 def _begun(before: Trajectory, piece: Trajectory) -> Trajectory:
