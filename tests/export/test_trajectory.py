@@ -13,7 +13,7 @@ from gmat_sweep.export.trajectory import Trajectory, in_order, pieces_of
 
 
 def seconds_of(rows: Trajectory) -> list[float]:
-    return np.round(rows.seconds, 3).tolist()
+    return [round(float(each), 3) for each in rows.seconds]
 
 
 def joined(*parts: Trajectory) -> Trajectory:
@@ -68,6 +68,14 @@ class TestPieces:
     def test_epochs_that_are_rounded_to_a_millisecond_make_no_pieces(self) -> None:
         rows = orbit(np.cumsum([0.0, *[61.2345, 90.9876, 119.5004] * 30]))
         rounded = replace(rows, epochs=rows.epochs.astype("datetime64[ms]").astype("M8[ns]"))
+
+        assert len(pieces_of(rounded, joined=False)) == 1
+
+    def test_nor_do_steps_that_end_short(self) -> None:
+        """A short last step makes much of what a rounded epoch puts its row off."""
+        rows = orbit(np.cumsum([0.0, *[100.3] * 40, 27.9, 60.0, 90.0, 100.1, 3.0, 100.0]))
+        rounded = replace(rows, epochs=rows.epochs.astype("datetime64[ms]").astype("M8[ns]"))
+        rounded.epochs[::2] += np.timedelta64(400, "us")
 
         assert len(pieces_of(rounded, joined=False)) == 1
 

@@ -1,4 +1,4 @@
-"""Sweeps with trajectories, without GMAT: orbits by Kepler's equation, in Parquet files and reports."""
+"""Sweeps with trajectories, without GMAT: orbits by Kepler's equation, as runs leave them."""
 
 from __future__ import annotations
 
@@ -98,11 +98,16 @@ def burned(step: float, burn: float, *, with_velocity: bool = True) -> tuple[Tra
 
 def report_of(rows: Trajectory, **columns: Any) -> pd.DataFrame:
     """Return a trajectory as a worker writes the report of `SCRIPT`."""
-    data = {"Sat.TAIModJulian": rows.epochs}
+    data: dict[str, Any] = {"Sat.TAIModJulian": rows.epochs}
     data |= {f"Sat.{axis}": rows.positions[:, at] for at, axis in enumerate("XYZ")}
     if rows.velocities is not None:
         data |= {f"Sat.V{axis}": rows.velocities[:, at] for at, axis in enumerate("XYZ")}
     return pd.DataFrame(data | columns | {"time": rows.epochs})
+
+
+def in_system(report: pd.DataFrame, system: str) -> dict[str, str]:
+    """Return the names of a report's columns in another coordinate system."""
+    return {name: f"Sat.{system}.{name[4:]}" for name in map(str, report) if name[-1] in "XYZ"}
 
 
 def text_of(rows: Trajectory) -> str:
@@ -140,9 +145,9 @@ def flown_sweep(folder: Path, runs: int = 3, *, rows: Trajectory | None = None) 
     flown = orbit(np.arange(121) * 60.0) if rows is None else rows
     made.sweep.ok(-1, {"report__R": report_of(flown)})
     for run_id in range(runs):
-        start = {"velocity": (0.0, 6.0 + 0.001 * (run_id + 1), 4.5)}
-        own = report_of(orbit(flown.seconds, **start))
-        made.sweep.ok(run_id, {"report__R": own}, overrides={"Sat.VY": start["velocity"][1]})
+        speed = 6.0 + 0.001 * (run_id + 1)
+        own = report_of(orbit(flown.seconds, velocity=(0.0, speed, 4.5)))
+        made.sweep.ok(run_id, {"report__R": own}, overrides={"Sat.VY": speed})
     made.sweep.failed(runs, overrides={"Sat.VY": "<b>5</b>"})
     partial = made.sweep.folder / f"run-{runs}"
     partial.mkdir(exist_ok=True)

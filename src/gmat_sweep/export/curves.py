@@ -21,6 +21,7 @@ __all__ = [
     "DEGREES",
     "Thinned",
     "curve_at",
+    "gains_ahead",
     "left_out",
     "thinned",
     "velocities_ahead",
@@ -109,7 +110,8 @@ def thinned(
 
 def velocity_at(start: Floats, times: Floats, positions: Floats, velocities: Floats) -> Floats:
     """Return the velocity at time 0 of the polynomial through a position there and later states."""
-    return _velocities(start[None], times[None], positions[None], velocities[None])[0]
+    found: Floats = _velocities(start[None], times[None], positions[None], velocities[None])[0]
+    return found
 
 
 def velocities_ahead(times: Floats, positions: Floats, velocities: Floats) -> Floats:
@@ -122,6 +124,22 @@ def velocities_ahead(times: Floats, positions: Floats, velocities: Floats) -> Fl
         later = rows[:, None] + np.arange(1, 4)
         since = times[later] - times[rows][:, None]
         found[rows] = _velocities(positions[rows], since, positions[later], velocities[later])
+    return found
+
+
+def gains_ahead(times: Floats) -> Floats:
+    """Return how `velocities_ahead` grows what the positions are off, per second; NaN as there."""
+    import numpy as np
+
+    found = np.full(len(times), np.nan)
+    rows = np.arange(len(times) - 3)
+    if len(rows):
+        since = times[rows[:, None] + np.arange(1, 4)] - times[rows][:, None]
+        # Its derivative with respect to each later position, a component each.
+        units = np.broadcast_to(np.eye(3), (len(rows), 3, 3))
+        later = _velocities(np.zeros((len(rows), 3)), since, units, np.zeros_like(units))
+        # That with respect to the first one: a shift of all positions changes no velocity.
+        found[rows] = np.sqrt((later**2).sum(axis=1) + later.sum(axis=1) ** 2)
     return found
 
 

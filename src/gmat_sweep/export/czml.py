@@ -16,6 +16,7 @@ from gmat_sweep.disk.files import write_file
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.export.choosing import Flown, choose
 from gmat_sweep.export.curves import left_out, thinned
+from gmat_sweep.export.engine_data import leap_seconds
 from gmat_sweep.export.packets import MARK, Line, check_library, document, violations_in
 from gmat_sweep.export.places import Exported, checked_file
 from gmat_sweep.export.trajectory import pieces_of
@@ -112,7 +113,10 @@ def export_czml(
         script=script,
         refusal=_refusal,
     )
-    flown = [(each, tuple(pieces_of(each.trajectory, joined=True))) for each in chosen.flown()]
+    flown = [
+        (each, tuple(pieces_of(each.trajectory.in_tai(leap_seconds), joined=True)))
+        for each in chosen.flown()
+    ]
     lines, used = _within_size(flown, tolerance_m)
     content = document(chosen, lines, violations_in(base))
     target.parent.mkdir(parents=True, exist_ok=True)

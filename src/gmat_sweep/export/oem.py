@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +19,14 @@ from gmat_sweep.export.choosing import Chosen, Flown, choose, run_name
 from gmat_sweep.export.curves import DEGREES
 from gmat_sweep.export.engine_data import leap_seconds
 from gmat_sweep.export.places import Exported, checked_file, checked_folder
-from gmat_sweep.export.scales import iso_text, to_tai
-from gmat_sweep.export.trajectory import Trajectory, pieces_of
+from gmat_sweep.export.scales import iso_text
+from gmat_sweep.export.trajectory import pieces_of
 from gmat_sweep.folder.layout import run_folder_name
 from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.analysis.recorded import SweepSource
+    from gmat_sweep.export.scales import Epochs, Scale
     from gmat_sweep.export.sources import Source
 
 __all__ = ["export_oem"]
@@ -100,12 +100,22 @@ def export_oem(
         script=script,
         refusal=_refusal,
     )
+    paths = {
+        (entry.run_id, each): checked_file(
+            target / f"{run_folder_name(entry.run_id)}-{each.spacecraft}.oem",
+            "file",
+            ".oem",
+            _MARK,
+            base,
+        )
+        for entry in chosen.entries
+        for each in chosen.sources
+    }
     target.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     run_ids: list[int] = []
     for flown in chosen.flown():
-        name = f"{run_folder_name(flown.entry.run_id)}-{flown.source.spacecraft}.oem"
-        path = checked_file(target / name, "file", ".oem", _MARK, base)
+        path = paths[flown.entry.run_id, flown.source]
         write_file(path, "".join(_message(flown, chosen)).encode("ascii", "backslashreplace"))
         files.append(path)
         run_ids.append(flown.entry.run_id)
@@ -139,17 +149,20 @@ def _message(flown: Flown, chosen: Chosen) -> Iterator[str]:
     ]
     if entry.status != "ok":
         comments.append(f"failed: {headline(entry.stderr or '')}")
-    rows = _in_ccsds_scale(flown.trajectory)
+    rows = flown.trajectory
+    scale = "TAI" if rows.scale == "A1" else rows.scale
+    if rows.scale in ("A1", "UTC"):
+        rows = rows.in_tai(leap_seconds)
     pieces = pieces_of(rows, joined=False)
     craft = source.spacecraft
     for place, piece in enumerate(pieces):
-        texts = iso_text(piece.epochs)
+        texts = _texts(piece.epochs, scale)
         meta = {
             "OBJECT_NAME": craft,
             "OBJECT_ID": chosen.mission.object_id(craft),
             "CENTER_NAME": source.system.oem_center,
             "REF_FRAME": source.system.oem_frame,
-            "TIME_SYSTEM": piece.scale,
+            "TIME_SYSTEM": scale,
             "START_TIME": texts[0],
             "STOP_TIME": texts[-1],
         }
@@ -169,11 +182,12 @@ def _message(flown: Flown, chosen: Chosen) -> Iterator[str]:
             yield f"{text}  {numbers}\n"
 
 
-def _in_ccsds_scale(rows: Trajectory) -> Trajectory:
-    """Return a trajectory with its epochs in a scale that CCSDS names: A.1 becomes TAI."""
-    if rows.scale != "A1":
-        return rows
-    return replace(rows, epochs=to_tai(rows.epochs, "A1", leap_seconds), scale="TAI")
+def _texts(epochs: Epochs, scale: Scale) -> list[str]:
+    """Return epochs as a message has them; those of UTC are given in TAI."""
+    if scale != "UTC":
+        return iso_text(epochs)
+    utc, within_leap = leap_seconds().utc_of_tai(epochs)
+    return iso_text(utc, within_leap=within_leap)
 
 
 def _plain(text: str) -> str:

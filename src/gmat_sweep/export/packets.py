@@ -18,7 +18,7 @@ from gmat_sweep.disk.held import read_plain
 from gmat_sweep.export.choosing import Chosen, Flown, run_name
 from gmat_sweep.export.curves import DEGREES, Thinned
 from gmat_sweep.export.engine_data import icrf_turn, leap_seconds
-from gmat_sweep.export.scales import iso_text, to_tai
+from gmat_sweep.export.scales import iso_text
 from gmat_sweep.folder.layout import VERDICTS_DATA_NAME
 from gmat_sweep.printable import one_line
 from gmat_sweep.spec import NOMINAL_RUN_ID
@@ -59,7 +59,7 @@ class Line:
     flown : Flown
         The run and its trajectory.
     pieces : tuple of Trajectory
-        The trajectory, cut where no smooth curve goes through.
+        The trajectory in TAI, cut where no smooth curve goes through.
     kept : tuple of Thinned
         The states of each piece that stay.
     """
@@ -155,11 +155,7 @@ def document(
 
 def _span(line: Line) -> tuple[np.datetime64, np.datetime64]:
     """Return the first and the last epoch, in TAI."""
-    import numpy as np
-
-    rows = line.flown.trajectory
-    tai = to_tai(rows.epochs[[0, -1]], rows.scale, leap_seconds)
-    return np.min(tai), np.max(tai)
+    return line.pieces[0].epochs[0], line.pieces[-1].epochs[-1]
 
 
 def _utc_texts(tai: Sequence[np.datetime64]) -> list[str]:
@@ -245,8 +241,7 @@ def _position(line: Line) -> Any:
         return _curve(*made[0])
     values = []
     for piece, kept in made:
-        tai = to_tai(piece.epochs[[0, -1]], piece.scale, leap_seconds)
-        start, end = _utc_texts([tai[0], tai[-1]])
+        start, end = _utc_texts([piece.epochs[0], piece.epochs[-1]])
         values.append(IntervalValue(start=start, end=end, value=_curve(piece, kept)))
     return TimeIntervalCollection(values=values)
 
@@ -257,14 +252,13 @@ def _curve(piece: Trajectory, kept: Thinned) -> Position:
     from czml3.properties import Position
 
     rows = piece.rows(kept.rows)
-    tai = to_tai(rows.epochs, rows.scale, leap_seconds)
     positions, velocities = rows.positions, rows.velocities
     if rows.system.axes == "MJ2000Eq":
-        turn = icrf_turn().matrices(tai)
+        turn = icrf_turn().matrices(rows.epochs)
         positions = np.einsum("nij,nj->ni", turn, positions)
         if velocities is not None:
             velocities = np.einsum("nij,nj->ni", turn, velocities)
-    epoch, seconds = _anchored(tai)
+    epoch, seconds = _anchored(rows.epochs)
     # Tenths of a millimetre; velocities so that they hold over the time between states.
     columns = [seconds[:, None], np.round(positions * 1e3, 4)]
     method = "LAGRANGE"

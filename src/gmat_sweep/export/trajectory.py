@@ -11,15 +11,16 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gmat_sweep.export.curves import left_out, velocities_ahead, velocity_at
+from gmat_sweep.export.curves import gains_ahead, left_out, velocities_ahead, velocity_at
+from gmat_sweep.export.scales import to_tai
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from gmat_sweep.export.scales import Epochs, Scale
+    from gmat_sweep.export.scales import Epochs, LeapSeconds, Scale
     from gmat_sweep.export.systems import System
 
 __all__ = ["Trajectory", "in_order", "pieces_of"]
@@ -28,9 +29,7 @@ __all__ = ["Trajectory", "in_order", "pieces_of"]
 _SAME_NS = 20_000
 _KINK_KM = 1e-3
 _KINK_TIMES = 20.0
-# The most by which a polynomial with a wrong velocity at one end is off, of velocity times step:
-# the largest value of Hermite's cubic x (1 - x)^2.
-_MOVED = 4.0 / 27.0
+_NEAR = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,10 @@ class Trajectory:
     def seconds(self) -> NDArray[np.float64]:
         """Seconds from the first epoch."""
         return _seconds(self.epochs)
+
+    def in_tai(self, leaps: Callable[[], LeapSeconds]) -> Trajectory:
+        """Return it with its epochs in TAI, in which all seconds count; `leaps` as for `to_tai`."""
+        return replace(self, epochs=to_tai(self.epochs, self.scale, leaps), scale="TAI")
 
     def rows(self, which: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Trajectory:
         """Return some of its rows."""
@@ -128,7 +131,7 @@ def pieces_of(trajectory: Trajectory, *, joined: bool) -> list[Trajectory]:
     Parameters
     ----------
     trajectory : Trajectory
-        By ascending epoch.
+        By ascending epoch; not in UTC, which stands still in a leap second.
     joined : bool
         Whether the piece after a jump begins at its epoch, with the velocity that the rows after it
         have there by a polynomial; else it begins with the row after it, and holds GMAT's rows
@@ -136,8 +139,9 @@ def pieces_of(trajectory: Trajectory, *, joined: bool) -> list[Trajectory]:
 
     Notes
     -----
-    A jump shows in the rows that a polynomial through their neighbours misses. One that moves the
-    curve by less than a metre is not looked for, nor one that the rows' own roundness hides.
+    A jump shows where the velocity of a row is not that of the polynomial through the states after
+    it. One that rows a metre off would explain is not looked for, nor one that is hidden by how
+    much the rows beside it are off. So a burn in the last three rows is not found.
     """
     import numpy as np
 
@@ -200,30 +204,35 @@ def _jumps(piece: Trajectory) -> list[int]:
 
     seconds = piece.seconds
     if piece.velocities is None:
-        # A row with a jump at it, or two rows away, is off its neighbours' curve: the middle counts.
+        # Rows up to two from a jump are off their neighbours' curve: the middle one counts.
         off = left_out(seconds, piece.positions, None)
-        return [int(group[0] + group[-1]) // 2 for group in _groups(off, _KINK_KM)]
+        return [int(group[0] + group[-1]) // 2 for group in _groups(off)]
     # The rows before a jump are off, too: the curve from there on goes across it. The last counts.
     ahead = velocities_ahead(seconds, piece.positions, piece.velocities)
     jumps = np.linalg.norm(ahead - piece.velocities, axis=1)
-    moved = jumps * np.append(np.diff(seconds), np.nan) * _MOVED
-    return [int(group[-1]) for group in _groups(moved, _KINK_KM)]
+    # How far off the rows would have to be to make as much: rounded epochs put them off by metres.
+    off = jumps / gains_ahead(seconds)
+    return [int(group[-1]) for group in _groups(off)]
 
 
-def _groups(off: NDArray[np.float64], least: float) -> list[NDArray[np.intp]]:
-    """Return the groups of rows that are off by more than `least` and than is usual beside them."""
+def _groups(off: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Return the groups of rows that are off by far more than is usual beside them."""
     import numpy as np
 
     if not np.isfinite(off).any():
         return []
-    bad = [
-        at
-        for at in np.flatnonzero(np.nan_to_num(off) > least).tolist()
-        if off[at]
-        > _KINK_TIMES
-        * max(_usual(off[max(0, at - 16) : max(0, at - 4)]), _usual(off[at + 5 : at + 17]))
-    ]
-    return [] if not bad else np.split(np.array(bad), np.flatnonzero(np.diff(bad) > 1) + 1)
+    told = np.nan_to_num(off)
+    # How far each row is beyond what may be; those that are near it belong to a group, too.
+    beyond = np.zeros(len(off))
+    for at in np.flatnonzero(told > _KINK_KM / _NEAR).tolist():
+        before, after = off[max(0, at - 16) : max(0, at - 4)], off[at + 5 : at + 17]
+        usual = max(_usual(before), _usual(after))
+        beyond[at] = told[at] / max(_KINK_KM, _KINK_TIMES * usual)
+    near = np.flatnonzero(beyond > 1.0 / _NEAR)
+    if not len(near):
+        return []
+    groups = np.split(near, np.flatnonzero(np.diff(near) > 1) + 1)
+    return [group for group in groups if beyond[group].max() > 1.0]
 
 
 def _usual(off: NDArray[np.float64]) -> float:
