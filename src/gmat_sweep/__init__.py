@@ -30,6 +30,7 @@ if _typing.TYPE_CHECKING:
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.backends.joblib import LocalJoblibPool
     from gmat_sweep.distributions import DistSpec
+    from gmat_sweep.export import export_czml, export_oem
     from gmat_sweep.grids import (
         expand_grid_to_run_specs,
         expand_latin_hypercube_to_run_specs,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flown_paths import burned, orbit
+from flown_paths import EARTH, START, burned, orbit, states
 from gmat_sweep.export.curves import curve_at
 from gmat_sweep.export.trajectory import Trajectory, in_order, pieces_of
 
@@ -117,6 +117,30 @@ class TestPieces:
         uncut = np.linalg.norm(whole - positions, axis=1).max()
         assert off < 1e-3
         assert uncut > abs(burn) * step / 20 > 10 * off
+
+    def test_no_jump_is_found_where_there_is_none_nor_beside_one(self) -> None:
+        """Random steps, burns and roundings: a burn is found at its row, or not at all."""
+        rng = np.random.default_rng(1)
+        found = {True: 0, False: 0}
+        for number in range(120):
+            base = rng.choice([5.0, 20, 60, 120, 300])
+            times = np.r_[0.0, np.cumsum(base * rng.uniform(0.3, 1.7, rng.integers(6, 40)))]
+            later = np.cumsum(base * rng.uniform(0.3, 1.7, 40))
+            speed = rng.choice([6.0, 6.3, 8.0])
+            burn = np.zeros(3) if number % 2 else rng.normal(size=3) * rng.choice([0.05, 0.5])
+            positions, velocities = states(times, velocity=(0.0, speed, 4.5))
+            after = states(later, position=positions[-1], velocity=velocities[-1] + burn)
+            seconds = np.r_[times, times[-1] + later]
+            epochs = START + np.rint(seconds * 1e9).astype("timedelta64[ns]")
+            if number % 3 == 0:
+                epochs = (epochs + np.timedelta64(500, "us")).astype("M8[ms]").astype("M8[ns]")
+            flown = (np.r_[positions, after[0]], np.r_[velocities, after[1]])
+            pieces = pieces_of(Trajectory("Sat", EARTH, "TAI", epochs, *flown), joined=False)
+            assert [len(each) for each in pieces] in ([len(seconds)], [len(times), 40])
+            assert len(pieces) == 1 or burn.any()
+            found[len(pieces) == 2] += 1
+
+        assert found[True] > 45
 
     def test_messages_hold_rows_of_gmat_only(self) -> None:
         rows, _, _ = burned(60.0, 0.1)

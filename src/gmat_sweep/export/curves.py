@@ -114,14 +114,16 @@ def velocity_at(start: Floats, times: Floats, positions: Floats, velocities: Flo
     return found
 
 
-def velocities_ahead(times: Floats, positions: Floats, velocities: Floats) -> Floats:
-    """Return the velocity at each row by its position and the three states after it, else NaN."""
+def velocities_ahead(
+    times: Floats, positions: Floats, velocities: Floats, count: int = 3
+) -> Floats:
+    """Return the velocity at each row by its position and the `count` states after it, else NaN."""
     import numpy as np
 
     found = np.full_like(positions, np.nan)
-    rows = np.arange(len(times) - 3)
+    rows = np.arange(len(times) - count)
     if len(rows):
-        later = rows[:, None] + np.arange(1, 4)
+        later = rows[:, None] + np.arange(1, count + 1)
         since = times[later] - times[rows][:, None]
         found[rows] = _velocities(positions[rows], since, positions[later], velocities[later])
     return found

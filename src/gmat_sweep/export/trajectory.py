@@ -30,6 +30,7 @@ _SAME_NS = 20_000
 _KINK_KM = 1e-3
 _KINK_TIMES = 20.0
 _NEAR = 5.0
+_AGREE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +208,18 @@ def _jumps(piece: Trajectory) -> list[int]:
         # Rows up to two from a jump are off their neighbours' curve: the middle one counts.
         off = left_out(seconds, piece.positions, None)
         return [int(group[0] + group[-1]) // 2 for group in _groups(off)]
-    # The rows before a jump are off, too: the curve from there on goes across it. The last counts.
-    ahead = velocities_ahead(seconds, piece.positions, piece.velocities)
-    jumps = np.linalg.norm(ahead - piece.velocities, axis=1)
+    # The rows before a jump are off, too: the curve from there on goes across it. At its own row
+    # fewer states tell the same velocity; where the steps are too long for the curve, they do not.
+    ahead, near = (
+        velocities_ahead(seconds, piece.positions, piece.velocities, count) - piece.velocities
+        for count in (3, 2)
+    )
+    jumps = np.linalg.norm(ahead, axis=1)
+    is_sure = np.linalg.norm(near - ahead, axis=1) < _AGREE * jumps
     # How far off the rows would have to be to make as much: rounded epochs put them off by metres.
-    off = jumps / gains_ahead(seconds)
-    return [int(group[-1]) for group in _groups(off)]
+    groups = _groups(jumps / gains_ahead(seconds))
+    sure = [[at for at in group.tolist() if is_sure[at]] for group in groups]
+    return [int(each[-1]) for each in sure if each]
 
 
 def _groups(off: NDArray[np.float64]) -> list[NDArray[np.intp]]:
