@@ -36,6 +36,7 @@ PUBLIC_MODULES = [
             "distributions",
             "doctor",
             "errors",
+            "export",
             "flows",
             "grids",
             "manifest",

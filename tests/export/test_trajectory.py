@@ -98,7 +98,7 @@ class TestPieces:
         np.testing.assert_array_equal(second.velocities, rows.velocities[3:])
 
     @pytest.mark.parametrize("step", [10.0, 60.0, 200.0])
-    @pytest.mark.parametrize("burn", [0.001, -0.02, 0.5])
+    @pytest.mark.parametrize("burn", [0.002, -0.02, 0.5])
     def test_a_burn_that_is_one_row_is_found_and_the_curve_after_it_is_right(
         self, burn: float, step: float
     ) -> None:
