@@ -17,6 +17,7 @@ NOT_RUN = {
     "make demo": "installs a virtual environment; continuous integration runs it by itself",
     "pip install .": "would change the environment that the tests run in",
     "pip install '.[plot]'": "would change the environment that the tests run in",
+    "pip install '.[export]'": "would change the environment that the tests run in",
     "pip install '.[report]'": "would change the environment that the tests run in",
     "pip install 'gmat-sweep[dask]'": "would change the environment that the tests run in",
     "pip install 'gmat-sweep[ray]'": "would change the environment that the tests run in",
