@@ -202,6 +202,14 @@ def test_rows_that_are_far_apart_are_said_to_be(tmp_path: Path) -> None:
     assert "GMAT's rows are far apart" in made.notes[-1]
 
 
+def test_states_of_one_epoch_are_no_line(tmp_path: Path) -> None:
+    rows = orbit([0.0, 0.0])
+    rows.positions[1] += 1.0
+
+    with pytest.raises(SweepConfigError, match="no chosen run has states at two epochs"):
+        export_czml(sweep_in(tmp_path, "EarthICRF", rows), tmp_path / "a.czml")
+
+
 def test_what_czml_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SweepConfigError, match=r"axes of the type MJ2000Eq at Luna.*--oem"):
         export_czml(sweep_in(tmp_path, "Moon", orbit([0.0, 60, 120])), tmp_path / "a.czml")
@@ -247,4 +255,5 @@ def test_two_spacecraft_have_a_packet_each(tmp_path: Path) -> None:
 
     found = packets_of(export_czml(made.save(), tmp_path / "a.czml").files[0])
 
-    assert {"run 0, Sat/Sat", "run 0, Two/Two"} <= found.keys()
+    assert {"run 0/Sat", "run 0/Two"} <= found.keys()
+    assert found["run 0/Two"]["name"] == "run 0, Two"

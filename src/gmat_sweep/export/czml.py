@@ -117,6 +117,10 @@ def export_czml(
         (each, tuple(pieces_of(each.trajectory.in_tai(leap_seconds), joined=True)))
         for each in chosen.flown()
     ]
+    # A line takes two states that differ in time.
+    flown = [(each, pieces) for each, pieces in flown if max(map(len, pieces)) > 1]
+    if not flown:
+        raise SweepConfigError("no chosen run has states at two epochs. Choose others.")
     lines, used = _within_size(flown, tolerance_m)
     content = document(chosen, lines, violations_in(base))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,17 +182,15 @@ def _accuracy(lines: Sequence[Line], asked_m: float, used_m: float) -> str:
         told += f"; the curves through them are at most {_metres(error)} from those left out"
     if used_m > asked_m:
         told += f" (the tolerance had to grow to {_metres(used_m)} for the size of the file)"
-    missed = [
-        each
+    missed = 1e3 * max(
+        float(np.nan_to_num(left_out(piece.seconds, piece.positions, piece.velocities)).max())
         for line in lines
         for piece in line.pieces
-        for each in left_out(piece.seconds, piece.positions, piece.velocities)
-        if np.isfinite(each)
-    ]
-    if missed and 1e3 * max(missed) > used_m:
+    )
+    if missed > used_m:
         told += (
             "; GMAT's rows are far apart: without each, the curve through its neighbours is up to "
-            f"{_metres(1e3 * max(missed))} from it: between rows the lines are for the look only"
+            f"{_metres(missed)} from it: between rows the lines are for the look only"
         )
     return told
 

@@ -206,7 +206,7 @@ def _packet(
         )
     material = PolylineMaterial(solidColor=SolidColorMaterial(color=Color(rgba=colour)))
     return Packet(
-        id=f"{name}/{craft}",
+        id=f"{run_name(entry.run_id)}/{craft}",
         name=name,
         description=_description(line, violations),
         availability=TimeInterval(start=first, end=last),
