@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,11 @@ def test_the_message_is_gmats_own_with_exact_epochs(folder: Path, tmp_path: Path
 
     theirs = states_of(folder / "run-0" / "e.oem")
     ours = states_of(made.files[0])
-    assert [len(each) for each in ours] == [len(theirs[0]), len(theirs[1]) - 1]
-    for mine, gmats in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1][1:]), strict=True):
+    # Where the step changes much, a segment ends with the state that the next begins with.
+    rows = [each for segment in ours for each in segment]
+    again = [0.0, *((b.epoch - a.epoch).to_value("s") for a, b in itertools.pairwise(rows))]
+    rows = [each for each, since in zip(rows, again, strict=True) if since or each is rows[0]]
+    for mine, gmats in zip(rows, (*theirs[0], *theirs[1][1:]), strict=True):
         assert abs((mine.epoch - gmats.epoch.tai).to_value("s")) < 6e-4
         np.testing.assert_allclose(mine.position, gmats.position, rtol=0, atol=1e-9)
         np.testing.assert_allclose(mine.velocity, gmats.velocity, rtol=0, atol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -77,7 +78,12 @@ class TestPieces:
         rounded = replace(rows, epochs=rows.epochs.astype("datetime64[ms]").astype("M8[ns]"))
         rounded.epochs[::2] += np.timedelta64(400, "us")
 
-        assert len(pieces_of(rounded, joined=False)) == 1
+        pieces = pieces_of(rounded, joined=False)
+
+        # The step of 3 s is a piece of its own, without a gap beside it.
+        assert [len(each) for each in pieces] == [45, 2, 2]
+        for before, after in itertools.pairwise(pieces):
+            assert after.epochs[0] == before.epochs[-1]
 
     def test_a_state_that_is_there_twice_is_one(self) -> None:
         rows = orbit([0.0, 60, 120, 120, 180, 240])
@@ -141,6 +147,25 @@ class TestPieces:
             found[len(pieces) == 2] += 1
 
         assert found[True] > 45
+
+    def test_a_short_last_step_does_not_bend_the_curve_before_it(self) -> None:
+        """The epochs are off by 0.15 microseconds, as GMAT's are; the orbit is known by Kepler."""
+        times = np.r_[np.arange(30) * 100.0, 2900.4]
+        rows = orbit(times)
+        rows.epochs[:] = rows.epochs + (np.arange(31) % 3 * 150).astype("timedelta64[ns]")
+        at = np.linspace(2805.0, 2895.0, 19)
+
+        before, last = pieces_of(rows, joined=True)
+
+        own, whole = (
+            np.linalg.norm(
+                curve_at(at, each.seconds, each.positions, each.velocities) - truth, axis=1
+            )
+            for each, truth in ((before, states(at)[0]), (rows, states(at)[0]))
+        )
+        assert len(last) == 2
+        assert last.epochs[0] == before.epochs[-1]
+        assert own.max() < 1e-4 < 0.02 < whole.max()
 
     def test_messages_hold_rows_of_gmat_only(self) -> None:
         rows, _, _ = burned(60.0, 0.1)
