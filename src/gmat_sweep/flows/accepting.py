@@ -14,7 +14,7 @@ from prefect.states import Completed, Failed
 
 from gmat_sweep.analysis.nightly.baseline import accept, baseline_of
 from gmat_sweep.analysis.nightly.cohorts import all_nights
-from gmat_sweep.analysis.nightly.night_report import is_whole
+from gmat_sweep.analysis.nightly.complete import is_whole
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.flow.mission_keys import mission_key
 from gmat_sweep.flows import parameters as of

@@ -26,7 +26,8 @@
         .before-first-attempt.json   names that were here before any attempt
         .order-<ticket>.json         the mark of an order: a worker keeps the outcome in it
 
-In a folder of nights, ``baseline.json`` says which of its nights was accepted.
+In a folder of nights, ``baseline.json`` says which of its nights was accepted, and
+``earlier-draws.json`` what nights drew that were removed.
 
 `gmat_sweep.disk` gives three of these names to whatever file it writes, so it has them itself: that
 of a torn line (`append_log.TORN_MARK`), of the lock (`lock.LOCK_FILE_NAME`) and of an unfinished
@@ -46,6 +47,7 @@ __all__ = [
     "BASELINE_NAME",
     "COMPARISON_DATA_NAME",
     "COMPARISON_TEXT_NAME",
+    "EARLIER_DRAWS_NAME",
     "FRAMES_NAME",
     "HEADLESS_FOLDER",
     "INPUT_HASHES_NAME",
@@ -92,6 +94,7 @@ _NOMINAL_RUN_ID = -1
 
 # In a folder of nights.
 BASELINE_NAME = "baseline.json"
+EARLIER_DRAWS_NAME = "earlier-draws.json"
 
 # In the folder of a run.
 WORKER_LOG_NAME = "worker.log"

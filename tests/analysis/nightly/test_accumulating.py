@@ -12,6 +12,7 @@ import pytest
 from gmat_sweep import SweepConfigError
 from gmat_sweep.analysis.nightly.accumulating import accumulated
 from gmat_sweep.analysis.nightly.cohorts import rotating_folder
+from gmat_sweep.analysis.nightly.retention import nights_in, prune
 from gmat_sweep.cli import main
 from gmat_sweep.verdicts.evidence import first_crossings, log_evidence_fail, log_evidence_pass
 from gmat_sweep.verdicts.judging import judge
@@ -195,12 +196,60 @@ class TestRestart:
         night(tmp_path, 5)
         assert accumulated(tmp_path, REQUIREMENTS).verdicts["ok"].n == 10
 
-    def test_draws_that_were_flown_before_the_restart_are_told(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("removed", [False, True])
+    def test_draws_that_were_flown_with_other_inputs_are_no_evidence(
+        self, removed: bool, tmp_path: Path
+    ) -> None:
+        """Also when the nights that flew them have been removed meanwhile."""
+        night(tmp_path, 1, seed=0, script_sha256="6d" * 32)
+        night(tmp_path, 2, seed=0, runs=4, script_sha256="6d" * 32)
+        # The frozen runs of before, two that are new to them, and new draws.
+        for day in (3, 4):
+            night(tmp_path, day, (11,), seed=0, runs=12)
+            night(tmp_path, day, (2,), runs=5, cohort="rotating")
+        if removed:
+            gone = prune(tmp_path, nights_in(tmp_path, 2))
+            assert [each.name[:10] for each in gone] == ["2026-11-02", "2026-11-01"]
+            assert prune(tmp_path, nights_in(tmp_path, 2)) == ()
+
+        found = accumulated(tmp_path, REQUIREMENTS)
+
+        [verdict] = found.verdicts.requirements
+        assert (verdict.n, verdict.violations) == (2 + 5 + 5, 1 + 1 + 1)
+        assert [(each.runs, each.repeated) for each in found.history] == [
+            (2, 10), (5, 0), (0, 12), (5, 0),
+        ]  # fmt: skip
+        told = "\n".join(found.verdicts.notes)
+        assert "20 runs with draws that were flown before the inputs changed" in told
+        assert "2 runs with draws that an earlier night flew with the same inputs" in told
+        # What was judged with the first inputs stands on the same draws as ever.
+        if not removed:
+            assert accumulated(tmp_path, REQUIREMENTS, "2026-11-02T033000Z").verdicts["ok"].n == 10
+
+    def test_a_mission_with_frozen_runs_alone_has_no_evidence_after_a_change(
+        self, tmp_path: Path
+    ) -> None:
         night(tmp_path, 1, seed=0, script_sha256="6d" * 32)
         night(tmp_path, 2, seed=0)
 
-        [note] = accumulated(tmp_path, REQUIREMENTS).verdicts.notes
-        assert "flown before the inputs changed" in note
+        verdicts = accumulated(tmp_path, REQUIREMENTS).verdicts
+
+        assert (verdicts.verdict, verdicts["ok"].n) == ("INCONCLUSIVE", 0)
+        [note] = verdicts.notes
+        assert note.startswith("10 runs with draws that were flown before the inputs changed")
+
+    def test_an_earlier_night_that_is_damaged_is_taken_to_have_flown_all_its_draws(
+        self, tmp_path: Path
+    ) -> None:
+        damaged = night(tmp_path, 1, seed=0, script_sha256="6d" * 32) / "manifest.jsonl"
+        lines = damaged.read_bytes().splitlines(keepends=True)
+        damaged.write_bytes(lines[0] + b"{" + b"".join(lines[1:]))
+        night(tmp_path, 2, seed=0)
+        assert accumulated(tmp_path, REQUIREMENTS).verdicts["ok"].n == 0
+
+        (tmp_path / "earlier-draws.json").write_text("[]")
+        with pytest.raises(SweepConfigError, match=r"earlier-draws\.json cannot be understood"):
+            accumulated(tmp_path, REQUIREMENTS)
 
 
 class TestGaps:
@@ -328,3 +377,24 @@ def test_peeking_every_night_keeps_the_promise_and_frozen_runs_counted_each_nigh
     assert 0.33 < taken_for_more.mean() < 0.41
     once = stats.binom.cdf(violations, n, q) <= ALPHA
     assert once.mean() <= ALPHA
+
+
+def test_frozen_runs_that_a_change_was_fitted_to_show_nothing() -> None:
+    """2,000 studies of a mission at the limit, changed until its 50 frozen runs hold.
+
+    If those counted after the change, nearly every study would end with a wrong PASS; with the new
+    draws of 30 nights alone the promise is kept.
+    """
+    generator = np.random.default_rng(20261130)
+    studies, nights, frozen, runs = 2000, 30, 50, 40
+    counted = alone = 0
+    for _ in range(studies):
+        new = generator.random(nights * runs) < Q
+        fitted = np.concatenate([np.zeros(frozen, bool), new])
+        counted += first_crossings(fitted, fitted, Q, ALPHA).pass_at is not None
+        alone += first_crossings(new, new, Q, ALPHA).pass_at is not None
+    print(
+        f"wrong PASS: fitted runs counted {counted / studies:.1%}, new ones {alone / studies:.1%}"
+    )
+    assert counted / studies > 0.4
+    assert alone / studies <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / studies)

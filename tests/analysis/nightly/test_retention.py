@@ -78,7 +78,7 @@ def test_whatever_happened_before_there_is_a_night_to_compare_with_if_there_ever
     newest_first = [Path(f"{number:02d}") for number in reversed(range(len(complete)))]
     ends_well = {folder for folder in newest_first if complete[int(folder.name)] == "c"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retention, "is_complete", ends_well.__contains__)
+        patch.setattr(retention, "is_whole", ends_well.__contains__)
         judged = retention._judged(newest_first, keep)
 
     staying = {old.path for old in judged if not old.goes}
@@ -232,6 +232,35 @@ class TestWhatStandsOnANight:
         assert self.evidence(tmp_path, 1) == []
         night(tmp_path, 2, runs=1, cohort="rotating")
         assert self.evidence(tmp_path, 1) == [2]
+
+    def test_the_last_complete_night_is_complete_in_both_its_cohorts(self, tmp_path: Path) -> None:
+        """A night was taken for one whose new draws had been stopped, or not begun."""
+        for day in range(1, 5):
+            night(tmp_path, day, runs=2, seed=0)
+            if day < 4:
+                flown = 1 if day == 2 else None
+                night(tmp_path, day, runs=2, cohort="rotating", flown=flown)
+        begun = tmp_path / "2026-11-03T033000Z" / "rotating"
+        shutil.rmtree(begun)
+        begun.mkdir()
+        (tmp_path / "2026-11-04T033000Z" / "manifest.jsonl").unlink()
+
+        assert kept(tmp_path, 1) == [1, 4]
+        for day in (2, 3):
+            with pytest.raises(SweepConfigError, match="rotating: not every run of this night"):
+                accept(tmp_path / f"2026-11-0{day}T033000Z")
+
+    def test_a_night_whose_new_draws_are_resumed_stays(self, tmp_path: Path) -> None:
+        for day in (1, 2):
+            night(tmp_path, day, runs=1, seed=0)
+        rotating = night(tmp_path, 1, runs=1, cohort="rotating") / "rotating"
+        judged = nights_in(tmp_path, 1)
+        assert [each.reason for each in judged] == ["new enough", "old"]
+        with FolderLock(rotating):
+            assert prune(tmp_path, judged) == ()
+            assert [each.reason for each in nights_in(tmp_path, 1)] == ["new enough", "in use"]
+
+        assert prune(tmp_path, judged) == (rotating.parent,)
 
     def test_the_evidence_after_a_removal_is_that_of_the_nights_that_stay(
         self, tmp_path: Path

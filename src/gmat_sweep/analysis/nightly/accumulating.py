@@ -4,9 +4,9 @@ The sequence is (night, run id), over the nights with the inputs of the last one
 the rule ``anytime``, so the probability of a wrong PASS is at most alpha however many nights there
 are and however often somebody looks. Nothing is remembered: each call reads the nights' folders.
 
-A run whose draws an earlier run of the sequence had is left out: ten nights of the same 100 draws
-are 100 runs. Runs after the first planned one without an entry are not used, nor are the nights
-after it: a resume of that night takes them in.
+A run whose draws an earlier run had is left out, also an earlier one with other inputs: ten nights
+of the same 100 draws are 100 runs. Runs after the first planned one without an entry are not used,
+nor are the nights after it: a resume of that night takes them in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.nightly.accumulation import Accumulation, NightEvidence, RunOfNight
-from gmat_sweep.analysis.nightly.spans import NightSweep, draws_of, span_until
+from gmat_sweep.analysis.nightly.earlier_draws import EarlierDraws, draws_of_run
+from gmat_sweep.analysis.nightly.spans import NightSweep, span_until
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import read_plain
 from gmat_sweep.errors import SweepConfigError
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
     from gmat_sweep.analysis.nightly.spans import Span
     from gmat_sweep.analysis.recorded import RecordedSweep
-    from gmat_sweep.manifest.entry import ManifestEntry
     from gmat_sweep.verdicts.claims import Claim
     from gmat_sweep.verdicts.requirement import Requirement, Requirements
 
@@ -98,14 +98,14 @@ def accumulated(
 
     Notes
     -----
-    After a restart the evidence is that of a sequence of its own, which begins at 1. Where the
-    same draws were flown before the restart, and the mission was changed because of what they
-    showed, they are no independent evidence for it; a note says that there are such. Fly rotating
-    nights alone for evidence that no change can be fitted to.
+    After a restart the evidence is that of a sequence of its own, which begins at 1. Draws that
+    were flown before it are no part of it: a mission that was changed until they hold has shown
+    nothing by them. So frozen runs count once, with the first inputs that flew them, and what
+    accumulates after a change are rotating runs, which no change can be fitted to.
     """
     asked = load_requirements(requirements)
     span = span_until(place, until)
-    pieces, notes = _pieces(span)
+    pieces, notes = _pieces(span, EarlierDraws(Path(place), span))
     pool = _Pool(pieces, asked)
     late, told = _chosen_late(Path(place), asked, span)
     if told:
@@ -159,26 +159,29 @@ class _Piece:
     prefix: Prefix
 
 
-def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
+def _pieces(span: Span, earlier: EarlierDraws) -> tuple[list[_Piece], list[str]]:
     """Return the sweeps up to the first gap, and what is to be said of them.
 
-    A run whose draws an earlier piece has is marked as one with a repeated seed.
+    A run whose draws an earlier piece has, or an earlier night, is marked as one with a repeated
+    seed.
     """
     import numpy as np
 
     pieces: list[_Piece] = []
     notes: list[str] = []
     seen: set[object] = set()
-    repeated = 0
+    repeated = flown_before = 0
     for place, sweep in enumerate(span.sweeps):
         assert sweep.recorded is not None
         prefix = prefix_of(sweep.recorded)
-        keys = [_draws(entry) for entry in prefix.entries]
-        before = np.fromiter((key in seen for key in keys), bool, len(keys))
+        keys = [draws_of_run(entry) for entry in prefix.entries]
+        others = earlier.among(sweep, prefix.entries)
+        flown_before += int(others.sum())
+        own = np.fromiter((key in seen for key in keys), bool, len(keys))
         seen.update(keys)
         notes += [f"{sweep.name}: {note}" for note in prefix.notes]
-        repeated += int(before.sum())
-        prefix = replace(prefix, repeated_seeds=prefix.repeated_seeds | before)
+        repeated += int((own & ~others).sum())
+        prefix = replace(prefix, repeated_seeds=prefix.repeated_seeds | own | others)
         pieces.append(_Piece(sweep, sweep.recorded, prefix))
         later = len(span.sweeps) - place - 1
         if prefix.missing_from is not None and later:
@@ -192,24 +195,17 @@ def _pieces(span: Span) -> tuple[list[_Piece], list[str]]:
             f"{_count(repeated)} with draws that an earlier night flew with the same inputs are "
             "left out: draws count once"
         )
-    earlier = {draws_of(folder) for folder in span.before} - {None}
-    if any(draws_of(piece.sweep.folder) in earlier for piece in pieces):
+    if flown_before:
         notes.append(
-            "some draws were flown before the inputs changed, too: if the change was made because "
-            "of what they showed, they are no independent evidence"
+            f"{_count(flown_before)} with draws that were flown before the inputs changed are left "
+            "out: a mission that was changed until they hold has shown nothing by them. Only other "
+            "draws, as those of rotating runs, are evidence now"
         )
     return pieces, notes
 
 
 def _count(runs: int) -> str:
     return f"{runs} run{'s' * (runs != 1)}"
-
-
-def _draws(entry: ManifestEntry) -> object:
-    """Return what tells the draws of a run: its seed, or else its values."""
-    if entry.seed is not None:
-        return entry.seed
-    return repr(sorted(entry.overrides.items()))
 
 
 class _Pool:

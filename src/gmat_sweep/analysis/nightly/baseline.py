@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gmat_sweep.analysis.nightly.cohorts import sweeps_of
+from gmat_sweep.analysis.nightly.cohorts import cohorts_of, sweeps_of
 from gmat_sweep.analysis.nightly.complete import is_complete
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.held import read_plain
@@ -102,12 +102,10 @@ def accept(night: str | Path, *, note: str = "") -> Path:
             f"{night} is no night: it has no {MANIFEST_NAME}. Name the folder of a night, such as "
             "nights/injection/2026-11-20T033000Z."
         )
-    unfinished = [sweep for sweep in sweeps_of(folder) if not is_complete(sweep)]
-    if unfinished or not (folder / MANIFEST_NAME).is_file():
-        which = (unfinished or [folder])[0]
+    if unfinished := [each for each in cohorts_of(folder) if not is_complete(each)]:
         raise SweepConfigError(
-            f"{which}: not every run of this night is recorded, so it can be no baseline. Resume "
-            "it with `gmat-sweep resume`, or accept another night."
+            f"{unfinished[0]}: not every run of this night is recorded, so it can be no baseline. "
+            "Resume it with `gmat-sweep resume`, or accept another night."
         )
     record = {
         "schema_version": _SCHEMA_VERSION,

@@ -18,7 +18,9 @@ from gmat_sweep.folder.layout import MANIFEST_NAME, ROTATING_FOLDER
 __all__ = [
     "NIGHT_FORMAT",
     "all_nights",
+    "cohorts_of",
     "date_of",
+    "is_rotating",
     "rotating_folder",
     "rotating_seed",
     "sweeps_of",
@@ -72,10 +74,21 @@ def rotating_folder(night: Path) -> Path:
     return night / ROTATING_FOLDER
 
 
+def is_rotating(sweep: Path) -> bool:
+    """Return whether a sweep folder is that of a rotating cohort beside a frozen one."""
+    return sweep.name == ROTATING_FOLDER and _DATED.match(sweep.parent.name) is not None
+
+
 def sweeps_of(night: Path) -> tuple[Path, ...]:
     """Return the sweep folders of a night that have a manifest: its own, then the rotating one."""
     places = (night, rotating_folder(night))
     return tuple(place for place in places if (place / MANIFEST_NAME).is_file())
+
+
+def cohorts_of(night: Path) -> tuple[Path, ...]:
+    """Return the sweep folders of a night, also of a cohort that has no manifest yet."""
+    rotating = rotating_folder(night)
+    return (night, rotating) if rotating.is_dir() else (night,)
 
 
 def date_of(night: Path) -> date:

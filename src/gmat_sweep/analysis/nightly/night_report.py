@@ -18,7 +18,7 @@ from gmat_sweep.analysis.nightly.accumulating import accumulated
 from gmat_sweep.analysis.nightly.baseline import accepted
 from gmat_sweep.analysis.nightly.cohorts import all_nights, sweeps_of
 from gmat_sweep.analysis.nightly.comparing import compare_sweeps
-from gmat_sweep.analysis.nightly.complete import is_complete
+from gmat_sweep.analysis.nightly.complete import is_whole
 from gmat_sweep.analysis.nightly.creep import drift_over
 from gmat_sweep.analysis.nightly.drift_picture import MOST_NIGHTS, drift_picture
 from gmat_sweep.analysis.nightly.inputs import decisive_inputs
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gmat_sweep.verdicts.requirement import Requirement, Requirements
     from gmat_sweep.verdicts.results import Verdicts
 
-__all__ = ["DriftLine", "NightReport", "is_whole", "night_before", "night_report"]
+__all__ = ["DriftLine", "NightReport", "night_before", "night_report"]
 
 _PICTURES = 6
 _NAMED = 3
@@ -241,12 +241,6 @@ def night_report(
         judged=judged,
         problems=tuple(problems),
     )
-
-
-def is_whole(night: Path) -> bool:
-    """Return whether every run of every sweep of a night is recorded."""
-    sweeps = sweeps_of(night)
-    return bool(sweeps) and all(map(is_complete, sweeps))
 
 
 def night_before(tonight: Path) -> Path | None:

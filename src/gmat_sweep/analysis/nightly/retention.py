@@ -16,12 +16,15 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gmat_sweep.analysis.nightly.baseline import baseline_of
-from gmat_sweep.analysis.nightly.complete import is_complete
+from gmat_sweep.analysis.nightly.cohorts import cohorts_of
+from gmat_sweep.analysis.nightly.complete import is_whole
+from gmat_sweep.analysis.nightly.earlier_draws import remember
 from gmat_sweep.analysis.nightly.spans import draws_of, span_until
 from gmat_sweep.disk.lock import FolderLock, nobody_writes
 from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFolderInUseError
@@ -162,12 +165,14 @@ def prune(place: Path, folders: Iterable[OldFolder]) -> tuple[Path, ...]:
         A folder could not be removed.
     """
     gone = []
+    folders = tuple(folders)
     with FolderLock(place):
         grave = place / _PRUNED
         grave.mkdir(exist_ok=True)
         if not _is_folder(grave):
             raise SweepConfigError(f"{grave} is no folder. Remove it.")
         accepted = baseline_of(place)
+        _remember_draws(place, folders)
         for old in folders:
             if not old.goes:
                 continue
@@ -175,7 +180,10 @@ def prune(place: Path, folders: Iterable[OldFolder]) -> tuple[Path, ...]:
                 _log.warning("%s stays: it has become the baseline", old.path)
                 continue
             try:
-                with FolderLock(old.path):
+                with ExitStack() as locks:
+                    # The rotating cohort of a night is a sweep folder of its own.
+                    for cohort in cohorts_of(old.path):
+                        locks.enter_context(FolderLock(cohort))
                     # Half a night must not look like one, wherever the removal ends.
                     old.path.rename(grave / old.path.name)
                     shutil.rmtree(grave / old.path.name)
@@ -186,6 +194,19 @@ def prune(place: Path, folders: Iterable[OldFolder]) -> tuple[Path, ...]:
         # With what an earlier removal that was stopped has left.
         shutil.rmtree(grave)
     return tuple(gone)
+
+
+def _remember_draws(place: Path, folders: Iterable[OldFolder]) -> None:
+    """Note what nights with other inputs drew that go; sweeps that are no nights have no such."""
+    leaving = {each.path.name for each in folders if each.goes and _NIGHT.fullmatch(each.path.name)}
+    if not leaving:
+        return
+    try:
+        span = span_until(place)
+    except (FileNotFoundError, GmatSweepError) as error:
+        _log.warning("what the nights drew that go cannot be noted: %s", error)
+        return
+    remember(place, span, leaving)
 
 
 def _folders(place: Path, keep: int) -> list[Path]:
@@ -235,7 +256,7 @@ def _judged(
     newest_first: Sequence[Path], keep: int, baseline: str | None = None
 ) -> tuple[OldFolder, ...]:
     # Only until one is found: to read a manifest of a million runs takes seconds.
-    last_complete = next(filter(is_complete, newest_first), None)
+    last_complete = next(filter(is_whole, newest_first), None)
     judged = []
     for number, folder in enumerate(newest_first):
         reason: Reason = "old"
@@ -253,7 +274,9 @@ def _judged(
 
 def _is_in_use(folder: Path) -> bool:
     try:
-        with nobody_writes(folder):
-            return False
+        for cohort in cohorts_of(folder):
+            with nobody_writes(cohort):
+                pass
     except SweepFolderInUseError:
         return True
+    return False

@@ -20,7 +20,7 @@ from gmat_sweep.manifest.drift import drift_of
 from gmat_sweep.manifest.lines import read_records
 from gmat_sweep.plans.header import kind_of
 
-__all__ = ["NightSweep", "Span", "draws_of", "span_until"]
+__all__ = ["NightSweep", "Span", "draws_of", "header_of", "span_until"]
 
 type Inputs = Mapping[tuple[str, str], str]
 
@@ -128,15 +128,22 @@ def _read(night: Path, folder: Path, *, must: bool) -> NightSweep:
         return NightSweep(night, folder, None, str(error))
 
 
+def header_of(folder: Path) -> Manifest | None:
+    """Return the manifest of a sweep without its entries; None if its header cannot be read."""
+    try:
+        path = manifest_file(folder)
+        return Manifest.from_header(next(read_records(path))[1], path)
+    except (OSError, GmatSweepError, StopIteration):
+        return None
+
+
 def draws_of(folder: Path) -> tuple[str, str] | None:
     """Return kind and seed of a sweep, or its rows, which tell whether another one drew the same.
 
     None if it is no evidence: its runs are no random draws, or its manifest cannot be read.
     """
-    try:
-        path = manifest_file(folder)
-        manifest = Manifest.from_header(next(read_records(path))[1], path)
-    except (OSError, GmatSweepError, StopIteration):
+    manifest = header_of(folder)
+    if manifest is None:
         return None
     kind = kind_of(manifest.parameter_spec)
     if kind == "monte_carlo":
