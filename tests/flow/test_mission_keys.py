@@ -30,7 +30,17 @@ def test_the_first_of_a_name_has_the_plain_key_and_others_a_hash_of_their_place(
     assert mission_key(home / "c" / "leo.script") not in ("leo", other)
     # Another name in small letters is the same key.
     assert mission_key(home / "LEO.script").startswith("leo-")
-    assert _key_of(second, "monte_carlo") == f"{other}-monte-carlo"
+    assert _key_of(second, "monte_carlo", home / "x") == f"{other}-monte-carlo"
+
+
+def test_the_cohorts_of_a_night_have_each_their_own(home: Path) -> None:
+    """Versions of one key would alternate between the two."""
+    mission, night = home / "leo.script", home / "nights" / "leo" / "2026-11-20T033000Z"
+
+    assert _key_of(mission, "monte_carlo", night) == "leo-monte-carlo"
+    assert _key_of(mission, "monte_carlo", night / "rotating") == "leo-monte-carlo-rotating"
+    # A folder that somebody has named so is no cohort.
+    assert _key_of(mission, "monte_carlo", home / "rotating") == "leo-monte-carlo"
 
 
 def test_studies_of_one_mission_are_told_apart_by_name_and_place(home: Path) -> None:

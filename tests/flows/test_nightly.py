@@ -14,7 +14,7 @@ from gmat_sweep.analysis.nightly.cohorts import rotating_seed
 from gmat_sweep.analysis.nightly.inputs import InputHashes
 from gmat_sweep.analysis.nightly.night_report import NightReport
 from gmat_sweep.errors import NotPlainFileError, SweepConfigError
-from gmat_sweep.flows import accepting, nightly
+from gmat_sweep.flows import accepting, nightly, requested
 from gmat_sweep.flows.parameters import DEFAULT_SETTINGS, RunSettings
 from judged_nights import night as judged_night
 from resumed_sweeps import SHORT
@@ -141,6 +141,7 @@ class TestWhatANightFlies:
             night(study=study)
 
 
+TABLE = 'name = "x"\ncolumn = "Sat.X"\nlimit = "< 9"\nunit = "km"\nprobability = 0.9\n'
 REQUIRED = [{"name": "x", "column": "Sat.X", "limit": "< 9", "unit": "km", "probability": 0.9}]
 
 
@@ -171,6 +172,22 @@ class TestNewDraws:
         assert flown.required is not None
         assert [each.name for each in flown.required.requirements] == ["x"]
         assert {each["requirements"] for each in flown.cohorts(self.NIGHT).values()} == {None}
+
+    def test_a_study_with_its_own_requirements_is_judged_once_a_night(self, study: Path) -> None:
+        """Each sweep of the night judged them, too: three events for one requirement."""
+        study.with_name("leo.script").write_text(SHORT.read_text())
+        study.write_text(f"{STUDY.partition('[run]')[0]}[[requirement]]\n{TABLE}")
+        flown = nightly._with_rotating(night(study=study), 3)
+
+        assert flown.required is not None
+        assert [each.name for each in flown.required.requirements] == ["x"]
+        for sweep in flown.cohorts(self.NIGHT).values():
+            asked = nightly._own(sweep)
+            assert requested._judged_here(asked, requested.opened(asked)) is None
+        alone = nightly._own(night(study=study).sweep)
+        judged = requested._judged_here(alone, requested.opened(alone))
+        assert judged is not None
+        assert [each.name for each in judged.requirements] == ["x"]
 
     @pytest.mark.parametrize(
         ("given", "said"),

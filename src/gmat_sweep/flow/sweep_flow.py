@@ -23,6 +23,7 @@ from prefect.client.schemas.objects import State  # noqa: TC002 - Prefect reads 
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run as this_flow_run
 
+from gmat_sweep.analysis.nightly.cohorts import is_rotating
 from gmat_sweep.analysis.varied import flown_with, varied_fields, varied_text
 from gmat_sweep.console import say
 from gmat_sweep.disk.shortages import shortage
@@ -46,6 +47,7 @@ from gmat_sweep.flow.server import (
 )
 from gmat_sweep.flow.task_runs import TaskRuns, stopped_by, threads_of
 from gmat_sweep.folder.last_pass import LastPass, now
+from gmat_sweep.folder.layout import ROTATING_FOLDER
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import kind_of
 from gmat_sweep.printable import one_line
@@ -266,7 +268,7 @@ def published_end(
     told = manifest.extra.get(MISSION_ABSOLUTE_KEY) or manifest.extra.get("mission") or "sweep"
     named = Path(str(told)) if mission is None else mission
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
-    key = _key_of(named, kind_of(manifest.parameter_spec))
+    key = _key_of(named, kind_of(manifest.parameter_spec), manifest_path.parent)
     publish_summary(flow_run_id, key, manifest_path)
     if judged is None:
         return final_state(manifest, max_failed)
@@ -275,9 +277,13 @@ def published_end(
     return final_state(manifest, max_failed, verdicts)
 
 
-def _key_of(mission: Path, kind: str) -> str:
-    """Return the beginning of the keys of a sweep's artifacts."""
-    return f"{mission_key(mission)}-{slug(kind)}"
+def _key_of(mission: Path, kind: str, folder: Path) -> str:
+    """Return the beginning of the keys of a sweep's artifacts.
+
+    The two cohorts of a night have each their own: versions of one would alternate.
+    """
+    cohort = f"-{ROTATING_FOLDER}" if is_rotating(folder.absolute()) else ""
+    return f"{mission_key(mission)}-{slug(kind)}{cohort}"
 
 
 def orchestrate(job: SweepJob, report: SweepReport) -> None:
@@ -292,7 +298,9 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     so_far = _passes.setdefault(report.flow_run_id, _SoFar())
     so_far.count += job.count
     progress = ProgressArtifact(
-        report.flow_run_id, f"{_key_of(job.mission, job.kind)}-progress", *so_far.shown()
+        report.flow_run_id,
+        f"{_key_of(job.mission, job.kind, job.manifest_path.parent)}-progress",
+        *so_far.shown(),
     )
     backlog = Backlog(report.flow_run_id)
     with (

@@ -294,7 +294,7 @@ def _with_rotating(flown: _Flown, runs: int) -> _Flown:
     return replace(
         flown,
         # The sweeps of a night are not judged: each alone would say less than all nights do.
-        sweep={**sweep, "requirements": None, "plan": None},
+        sweep={**sweep, "requirements": None if flown.study is None else [], "plan": None},
         frozen=flown.study is not None or sweep["n"] is not None,
         rotating=runs,
         required=required,
@@ -347,6 +347,9 @@ def _run(flown: _Flown, place: Path, rule: MaterialRule) -> State[NightOutcome]:
         # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
             _note_inputs(tonight, flown.mission, flown.postprocess)
+            for folder in flown.cohorts(tonight) if flown.mission.is_file() else ():
+                # A night that is stopped before its second cohort begins is not taken for whole.
+                make_folder(folder, within=place)
             for folder, sweep in flown.cohorts(tonight).items():
                 states[folder] = state = gmat_sweep_flow(
                     **sweep,
@@ -422,10 +425,8 @@ def _final_state(report: NightReport, states: Mapping[Path, State[Any]]) -> Stat
     for name, state in zip(names, states.values(), strict=True):
         said.append(f"{name}{state.message or ''}")
     message = " ".join(filter(None, said))
-    # Where evidence adds up over nights, what a night alone shows of requirements decides nothing.
-    of_a_night = ("RequirementFailed", "NotApplicable") if over_nights is not None else ()
     for state in states.values():
-        if state.is_failed() and state.name not in of_a_night:
+        if state.is_failed():
             return Failed(name=state.name, message=message, data=_error_of(state))
     verdict = None if report.verdicts is None else report.verdicts.verdict
     outcome = NightOutcome(

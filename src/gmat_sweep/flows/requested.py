@@ -79,7 +79,7 @@ def run_requested(parameters: SweepParameters, flow_run: str) -> Flown:
     study = None
     if parameters.study is not None:
         study = opened(parameters)
-        required = study.requirements
+        required = _judged_here(parameters, study)
         parameters = _with_study(parameters, study)
     else:
         required = _required(parameters)
@@ -135,6 +135,12 @@ def _with_seed(opened: OpenStudy) -> OpenStudy:
     return replace(opened, study=opened.study.model_copy(update={"seed": seed_to_show()}))
 
 
+def _judged_here(parameters: SweepParameters, study: OpenStudy) -> Requirements | None:
+    """Return the requirements of a study that its flow run judges."""
+    # With an empty list they are judged elsewhere, as by all nights together.
+    return None if parameters.requirements == [] else study.requirements
+
+
 def _required(parameters: SweepParameters) -> Requirements | None:
     return None if parameters.requirements is None else loaded(parameters.requirements)
 
@@ -160,7 +166,7 @@ def opened(parameters: SweepParameters) -> OpenStudy:
         seed=parameters.seed,
         rows=None if parameters.rows is None else str(parameters.rows),
         run=parameters.settings.model_dump(exclude_defaults=True) or None,
-        requirements=_required(parameters),
+        requirements=None if parameters.requirements == [] else _required(parameters),
         plan=parameters.plan,
         max_runs=parameters.max_runs,
         batch=parameters.batch,
