@@ -25,6 +25,7 @@ from gmat_sweep.cli import prefect_worker
 from gmat_sweep.cli.parser import make_parser
 from gmat_sweep.flow import final_state, interruption, judgement
 from gmat_sweep.flows import accept_baseline, gmat_sweep_flow, nightly, nightly_dispersion
+from gmat_sweep.flows.parameters import DEFAULT_SETTINGS
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from gmat_sweep.study import read_study
 from gmat_sweep.study.starting import begin
@@ -97,6 +98,23 @@ class TestDeployments:
 
         assert parameters["max_runs"] > least_runs(required)
         refuse_undeclared(required, PROJECT / parameters["mission"], end_state=True, hook=None)
+
+    def test_nightly_shows_new_draws_and_requirements_that_its_mission_can_answer(self) -> None:
+        """Whoever deploys it sees both in the form, with what they mean."""
+        flown = {**DEPLOYMENTS["nightly"]["parameters"]}
+        rotating, required = flown.pop("rotating"), PROJECT / flown["requirements"]
+        flown |= {"mission": PROJECT / flown["mission"], "requirements": required}
+        nothing = dict.fromkeys(("study", "plan", "max_failed")) | {"settings": DEFAULT_SETTINGS}
+
+        night = nightly._with_rotating(nightly._flown({**nothing, **flown}), rotating)
+
+        assert night.required is not None
+        assert len(night.cohorts(Path("nights/injection/2026-11-20T033000Z"))) == 2
+        # New draws of a month are enough for a PASS, and those of a night are not.
+        assert rotating < least_runs(night.required) < 30 * rotating
+        form = parameter_schema(nightly_dispersion).properties
+        assert "such as examples/requirements.toml" in form["requirements"]["description"]
+        assert "new evidence for the requirements" in form["rotating"]["description"]
 
     def test_nothing_is_pulled(self) -> None:
         assert PREFECT_FILE["pull"] == []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,20 @@ class LocalServer:
         wait_for(is_answered)
         return replies[-1].raise_for_status().json()
 
-    def start(self, deployment: str, flow: str = "gmat-sweep", **parameters: Any) -> str:
+    def start(
+        self,
+        deployment: str,
+        flow: str = "gmat-sweep",
+        *,
+        scheduled_for: datetime | None = None,
+        **parameters: Any,
+    ) -> str:
         """Create a flow run of a deployment, as the UI's form does; return its id."""
         found = self.client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status()
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        state: dict[str, Any] = {"type": "SCHEDULED"}
+        if scheduled_for is not None:
+            state["state_details"] = {"scheduled_time": scheduled_for.isoformat()}
+        body = {"parameters": parameters, "state": state}
         return str(self.post(f"/deployments/{found.json()['id']}/create_flow_run", body)["id"])
 
     def flow_run(self, flow_run_id: str) -> dict[str, Any]:

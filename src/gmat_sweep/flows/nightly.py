@@ -142,13 +142,14 @@ def nightly_dispersion(
             execute. What stands in another parameter than its default counts instead, as for
             gmat-sweep. Nights are kept in the folder of nights, whatever the file says of out.
         requirements: What the mission must do, judged at the end of the night: the path of a
-            .toml, .yaml or .json file, or its content, as for gmat-sweep. With rotating runs by
-            all nights since an input changed, otherwise by the runs of this night alone. The night
-            fails if one is shown not to be met.
+            .toml, .yaml or .json file, such as examples/requirements.toml, or its content, as for
+            gmat-sweep. With rotating runs by all nights since an input changed, otherwise by the
+            runs of this night alone. The night fails if one is shown not to be met. Left empty,
+            nothing is judged.
         plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what
             the requirements say, or else fixed. Over nights it is anytime.
-        rotating: How many runs to draw besides, other ones every night: new evidence for the
-            requirements, which adds up over nights.
+        rotating: How many runs to draw besides, other ones every night (by its date), such as 20:
+            new evidence for the requirements, which adds up over nights. Left empty, none.
         baseline: A night to accept as the baseline, by its name, such as 2026-11-20T033000Z.
             Without it, the one that was accepted before, if any.
         matters: From where on a shift of a quantity matters, by its name: {"Sat.Earth.RadApo":
