@@ -37,7 +37,7 @@ def test_a_night_is_written_through_no_link(tmp_path: Path) -> None:
     report = NightReport(tonight=tonight, comparison=comparison)
     tonight.symlink_to(outside)
     with pytest.raises(NotPlainFileError, match="2026-01-01 is a symbolic link"):
-        nightly._note_inputs(tonight, SHORT, None)
+        nightly._note_inputs(tonight, night(mission=SHORT))
     with pytest.raises(NotPlainFileError, match="2026-01-01 is a symbolic link"):
         report.write()
     tonight.unlink()

@@ -46,6 +46,7 @@ from gmat_sweep.flows.judged import loaded
 from gmat_sweep.flows.requested import opened
 from gmat_sweep.flows.sweep import gmat_sweep_flow
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME, MANIFEST_NAME
+from gmat_sweep.plans.notation import parse_perturb
 from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.requirement import Requirements
 from gmat_sweep.verdicts.results import Verdicts
@@ -347,7 +348,7 @@ def _run(flown: _Flown, place: Path, rule: MaterialRule) -> State[NightOutcome]:
     try:
         # Under the lock no later night compares itself with one that is still under way.
         with FolderLock(place):
-            _note_inputs(tonight, flown.mission, flown.postprocess)
+            _note_inputs(tonight, flown)
             for folder in flown.cohorts(tonight) if flown.mission.is_file() else ():
                 # A night that is stopped before its second cohort begins is not taken for whole.
                 make_folder(folder, within=place)
@@ -407,11 +408,26 @@ def _publish(flown: _Flown, report: NightReport, states: Mapping[Path, State[Any
     emit_event(FINISHED_EVENT, resource, payload=payload)
 
 
-def _note_inputs(tonight: Path, mission: Path, postprocess: str | None) -> None:
+def _note_inputs(tonight: Path, flown: _Flown) -> None:
     """Write the hashes of tonight's inputs, unless an earlier attempt at this night has."""
+    mission = flown.mission
     if mission.is_file() and not (tonight / INPUT_HASHES_NAME).is_file():
         make_folder(tonight, within=tonight.parent)
-        input_hashes(mission, postprocess=postprocess).write(tonight)
+        varied = _varied(flown.sweep)
+        input_hashes(mission, postprocess=flown.postprocess, varied=varied).write(tonight)
+
+
+def _varied(sweep: dict[str, Any]) -> dict[str, Any]:
+    """Return what the fields of a night's sweep are varied by, whose texts may name files.
+
+    Raises
+    ------
+    SweepConfigError
+        It cannot be read, and so cannot be flown.
+    """
+    if sweep["study"] is not None:
+        return opened(_own(sweep)).varied()
+    return dict(parse_perturb(sweep["vary"], "vary", of.absolute(Path())))
 
 
 def _final_state(report: NightReport, states: Mapping[Path, State[Any]]) -> State[NightOutcome]:

@@ -1,5 +1,7 @@
 """The files of a mission: its script, the files it includes, and those it reads beside it.
 
+A file may also be named only by the values that a field is varied by.
+
 A host that does not see the sweep's own disk needs all of them. `MissionFiles` names them with
 their SHA-256, so that a host can tell whether it has them already. `MissionFiles.mirror` lays out a
 copy in which every path that a script names a mission file by leads to the copy.
@@ -11,12 +13,15 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gmat_sweep.mission.copying import input_files
-from gmat_sweep.mission.script import included_file, resources_in, statements_of
+from gmat_sweep.mission.assignments import assigned_name, root_of
+from gmat_sweep.mission.copying import OUTPUT_FIELDS, READER_TYPES, input_files, named_inputs
+from gmat_sweep.mission.script import included_file, is_file, resources_in, statements_of
+from gmat_sweep.mission.statements import Statement, string_spans
 
 __all__ = ["MissionFiles", "content_stamp", "recorded_digests"]
 
@@ -47,8 +52,25 @@ class MissionFiles:
     pinned: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
-    def of(cls, script: Path) -> MissionFiles:
+    def of(
+        cls,
+        script: Path,
+        varied: Mapping[str, Any] | None = None,
+        *,
+        also_in: Sequence[Path] = (),
+    ) -> MissionFiles:
         """Find the files of a mission.
+
+        Parameters
+        ----------
+        script : Path
+            The mission.
+        varied : mapping, optional
+            For each field that is varied its values, in whatever holds them: a list, a
+            distribution. Files that a text among them names are input files, too.
+        also_in : sequence of Path
+            Folders besides that of the script in which GMAT may look for a name. With them every
+            text that the mission assigns may be the name of an input file, whatever the field.
 
         Raises
         ------
@@ -70,6 +92,12 @@ class MissionFiles:
                 named = statement.text[start:end].strip("'")
                 if Path(named).is_absolute():
                     pinned.add(named)
+        assigned = [*statements, *_assignments(main, varied or {}, types)]
+        for statement in assigned[len(statements) :]:
+            found = input_files(statement, statement.text, types, folder)
+            inputs |= {os.path.normpath(target) for _, _, target in found}
+        for place in also_in:
+            inputs |= _mentioned(assigned, types, (folder, place))
         paths = sorted(texts | inputs)
         digests = {path: _sha256(path) for path in paths}
         return cls(str(main), digests, frozenset(texts), frozenset(pinned))
@@ -118,6 +146,54 @@ class MissionFiles:
             copy.write_bytes(content)
         making.rename(final)
         return self.mirrored(below)
+
+
+def _assignments(
+    script: Path, varied: Mapping[str, Any], types: Mapping[str, str]
+) -> Iterator[Statement]:
+    """Yield an assignment of each text that a field is varied by."""
+    for path, values in varied.items():
+        name = assigned_name(path, types.get(root_of(path)))
+        for value in _texts(values):
+            is_literal = value.startswith(("{", "'"))
+            yield Statement(script, (0,), f"{name} = {value if is_literal else repr(value)};")
+
+
+def _texts(values: Any) -> Iterator[str]:
+    if isinstance(values, str):
+        # GMAT's quotes hold neither a quote nor a line end.
+        if values.strip() and not set(values) & set("\n\r"):
+            yield values.strip()
+    elif isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(values, Iterable):
+        for value in values:
+            yield from _texts(value)
+
+
+def _mentioned(
+    statements: Iterable[Statement], types: Mapping[str, str], folders: Sequence[Path]
+) -> set[str]:
+    """Return the files that texts of assignments name, each in the first folder that has it."""
+    found = set()
+    for statement in statements:
+        owner, field = statement.assigned or ("", "")
+        is_output = field in OUTPUT_FIELDS and types.get(owner) not in READER_TYPES
+        if statement.assigned is None or is_output:
+            continue
+        quoted = {
+            statement.text[start + 1 : end - 1] for start, end in string_spans(statement.text)
+        }
+        names = {name.strip().replace("\\", "/") for name in quoted}
+        bare = named_inputs(statement, statement.text, types, Path())
+        for name in names | {path.as_posix() for _, _, path in bare}:
+            paths = (folder / name for folder in folders)
+            path = next((each for each in paths if name and is_file(each)), None)
+            if path is not None:
+                found.add(os.path.normpath(path))
+    return found
 
 
 def _inside(folder: Path, path: str) -> Path:

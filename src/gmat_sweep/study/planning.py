@@ -111,6 +111,23 @@ class OpenStudy:
         kind = study.design.replace("-", "_")
         return drawn_plan(kind, perturb, self._first_size(), study.seed, *place)
 
+    def varied(self) -> dict[str, Any]:
+        """Return what each field is varied by: its values, or its distribution.
+
+        Raises
+        ------
+        SweepConfigError
+            The study varies nothing that can be drawn, or its table cannot be read.
+        """
+        study = self.study
+        if study.design == "explicit":
+            assert study.rows is not None
+            table = read_samples(self._beside(study.rows), "rows")
+            return {str(name): list(column) for name, column in table.items()}
+        if study.design == "grid":
+            return grid_of(study)
+        return perturb_of(study, self.source.parent)
+
     def _first_size(self) -> int:
         """Return how many runs are drawn at first: of a study that grows a batch by default."""
         study = self.study

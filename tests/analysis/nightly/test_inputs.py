@@ -58,6 +58,26 @@ class TestHashes:
             "parts/orbit.bsp": hashlib.sha256(b"parts/orbit.bsp").hexdigest()
         }
 
+    def test_files_that_only_the_values_of_a_varied_field_name_are_hashed(
+        self, mission: Path
+    ) -> None:
+        """Whatever holds them: a grid, a choice, weights, rows; not those that are written."""
+        folder = mission.parent
+        for name in ("a.cof", "parts/b.cof", "odd", "d's.cof"):
+            (folder / name).write_text(name)
+        varied = {
+            "FM.GravityField.Earth.PotentialFile": ["a.cof", "EGM96.cof", "a.cof", 7, "", None],
+            "Sat.OrbitSpiceKernelName": ("choice", ["{'parts/b.cof'}", "gone.bsp"], [1, 2]),
+            "FM.Note": ("discrete", {"odd": 0.5, "d's.cof": 0.5}),
+            "RF.Filename": ["left_over.txt"],
+            "Sat.SMA": ("normal", 7000, 1),
+        }
+
+        files = input_hashes(mission, varied=varied).groups["files"]
+
+        assert files.keys() == {"a.cof", "parts/b.cof", "odd", "parts/orbit.bsp"}
+        assert files["a.cof"] == hashlib.sha256(b"a.cof").hexdigest()
+
     def test_an_edit_of_an_included_file_shows_and_its_line_ends_do_not(
         self, mission: Path
     ) -> None:

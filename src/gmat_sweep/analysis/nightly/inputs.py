@@ -16,7 +16,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,24 +31,13 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME
 from gmat_sweep.import_places import hooks_found
 from gmat_sweep.manifest.drift import HOOK_KEY, MISSION_FILES_KEY
-from gmat_sweep.mission.copying import named_inputs
-from gmat_sweep.mission.script import (
-    OUTPUT_TYPES,
-    SOLVER_TYPES,
-    canonical_script_sha256,
-    included_file,
-    is_file,
-    output_names,
-    resources_in,
-    statements_of,
-)
-from gmat_sweep.mission.statements import string_spans
+from gmat_sweep.mission.files import MissionFiles
+from gmat_sweep.mission.script import canonical_script_sha256, statements_of
 from gmat_sweep.plans import CONTEXTS_KEY, EXPLICIT_RUNS_KEY
 from gmat_sweep.plans.header import ENGINE_DATA_KEY
 
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
-    from gmat_sweep.mission.statements import Statement
 
 __all__ = [
     "INPUT_HASHES_NAME",
@@ -81,9 +70,10 @@ class InputHashes:
     groups : mapping of str to mapping of str to str
         For each group the name of an input and its SHA-256, or its version: ``script`` and
         ``includes`` (the canonical hash, in which line ends do not matter), ``files`` (other files
-        that the script names), ``engine`` (version, kind and libraries), ``data`` (the engine's
-        data files and the user's own; one that only the startup file names, by its key there),
-        ``hook`` (its module, and the modules beside it that this one imports), ``packages``.
+        that the script or the plan names), ``engine`` (version, kind and libraries), ``data`` (the
+        engine's data files and the user's own; one that only the startup file names, by its key
+        there), ``hook`` (its module, and the modules beside it that this one imports),
+        ``packages``.
     used : tuple of str or None
         Which of ``data`` the mission uses. None if nobody noted it, as in a file of an earlier
         version: then any of them may be.
@@ -159,7 +149,12 @@ class InputChange:
     after: str | None
 
 
-def input_hashes(script: str | Path, *, postprocess: str | None = None) -> InputHashes:
+def input_hashes(
+    script: str | Path,
+    *,
+    postprocess: str | None = None,
+    varied: Mapping[str, Any] | None = None,
+) -> InputHashes:
     """Return the hashes of the present inputs of a mission.
 
     Parameters
@@ -168,6 +163,9 @@ def input_hashes(script: str | Path, *, postprocess: str | None = None) -> Input
         The mission. ``#Include`` is followed, in included files as well.
     postprocess : str, optional
         The hook, as ``"package.module:function"``; the file of its module is hashed.
+    varied : mapping, optional
+        What each field is varied by, such as the `perturb` of `monte_carlo` or the `grid` of
+        `sweep`: files that only these values name are hashed, too.
 
     Raises
     ------
@@ -188,14 +186,7 @@ def input_hashes(script: str | Path, *, postprocess: str | None = None) -> Input
     data, startup = _data_inputs(engine)
     groups = {
         "script": {script.name: canonical_script_sha256(script)},
-        "includes": {
-            _relative(path, script): canonical_script_sha256(path)
-            for path in _includes(script, statements)
-        },
-        "files": {
-            _relative(path, script): _sha256(path)
-            for path in _named_files(script, statements, engine)
-        },
+        **_mission_inputs(script, varied, engine),
         "engine": _engine_inputs(engine),
         "data": data,
         "hook": _hook_inputs(postprocess),
@@ -347,40 +338,27 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _includes(script: Path, statements: Iterable[Statement]) -> list[Path]:
-    found = (included_file(statement, script) for statement in statements)
-    return sorted({path.resolve() for path in found if path is not None} - {script.resolve()})
+def _mission_inputs(
+    script: Path, varied: Mapping[str, Any] | None, engine: Engine
+) -> dict[str, dict[str, str]]:
+    """Return the hashes of the files that the mission includes and names, and the plan names.
 
-
-def _named_files(script: Path, statements: Sequence[Statement], engine: Engine) -> list[Path]:
-    """Return the files that the mission's fields name and that lie where GMAT may look for them.
-
-    That is beside the script, and from the engine's ``bin`` folder. Those in the engine's data
-    folder are among the data. A file that the mission writes is no input, even if an earlier run
-    has left it.
+    GMAT looks for them beside the script and from the engine's ``bin`` folder. Those in the
+    engine's data folder are among the data. A file that the mission writes is no input, even if an
+    earlier run has left it.
     """
-    declared = output_names(script)
-    types = {resource.name: resource.type for resource in resources_in(statements)}
-    writers = {name for kind in (*OUTPUT_TYPES, *SOLVER_TYPES) for name in declared.get(kind, ())}
-    folder, data = script.resolve().parent, (engine.root / "data").resolve()
-    found: set[Path] = set()
-    for statement in statements:
-        if statement.assigned is None or statement.assigned[0] in writers:
+    mission = MissionFiles.of(script, varied, also_in=[engine.root / "bin"])
+    data = (engine.root / "data").resolve()
+    found: dict[str, dict[str, str]] = {"includes": {}, "files": {}}
+    for path, digest in mission.digests.items():
+        if path == mission.script:
             continue
-        quoted = (
-            statement.text[start + 1 : end - 1] for start, end in string_spans(statement.text)
-        )
-        names = {name.strip().replace("\\", "/") for name in quoted}
-        # A name without quotes, as GMAT takes it, too.
-        bare = named_inputs(statement, statement.text, types, Path())
-        for name in names | {path.as_posix() for _, _, path in bare}:
-            path = next(
-                (each / name for each in (folder, engine.root / "bin") if is_file(each / name)),
-                None,
-            )
-            if name and path is not None and not path.resolve().is_relative_to(data):
-                found.add(path.resolve())
-    return sorted(found)
+        name = _relative(Path(path), script)
+        if path in mission.texts:
+            found["includes"][name] = canonical_script_sha256(path)
+        elif not Path(path).resolve().is_relative_to(data):
+            found["files"][name] = digest
+    return found
 
 
 def _relative(path: Path, script: Path) -> str:
