@@ -12,6 +12,10 @@ PATHS = {
         "lazy_multiindex lazy_solver_convergence lazy_solver_runs mc_convergence "
         "solver_convergence solver_runs sweep_diff sweep_summary"
     ),
+    "analysis.nightly": (
+        "Accumulation NightReport accept accepted accumulated creeping drift_over night_page "
+        "night_report rotating_seed"
+    ),
     "api": "latin_hypercube latin_hypercube_extend monte_carlo monte_carlo_extend sweep",
     "archive": "archive_sweep",
     "backends": (

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from doc_pages import BESIDE_A_WORKER, page_program
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, lazy_multiindex
-from gmat_sweep.analysis.nightly.baseline import accepted as accepted_night
+from gmat_sweep.analysis.nightly import accepted as accepted_night
 from gmat_sweep.cli import main
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.server import start_local_server

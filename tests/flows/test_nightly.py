@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from gmat_sweep.analysis.nightly.baseline import accept, accepted
+from gmat_sweep.analysis.nightly import accept, accepted
 from gmat_sweep.analysis.nightly.cohorts import rotating_seed
 from gmat_sweep.analysis.nightly.inputs import InputHashes
-from gmat_sweep.analysis.nightly.night_report import NightReport
+from gmat_sweep.analysis.nightly.report import NightReport
 from gmat_sweep.errors import NotPlainFileError, SweepConfigError
 from gmat_sweep.flows import accepting, nightly, requested
 from gmat_sweep.flows.parameters import DEFAULT_SETTINGS, RunSettings

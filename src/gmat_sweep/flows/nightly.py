@@ -30,8 +30,8 @@ from gmat_sweep.analysis.nightly.cohorts import (
     rotating_seed,
 )
 from gmat_sweep.analysis.nightly.complete import is_complete
-from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
-from gmat_sweep.analysis.nightly.night_report import NightReport, night_report
+from gmat_sweep.analysis.nightly.page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.report import NightReport, night_report
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFailedError

@@ -23,7 +23,7 @@ from gmat_sweep.mission.copying import OUTPUT_FIELDS, READER_TYPES, input_files,
 from gmat_sweep.mission.script import included_file, is_file, resources_in, statements_of
 from gmat_sweep.mission.statements import Statement, string_spans
 
-__all__ = ["MissionFiles", "content_stamp", "recorded_digests"]
+__all__ = ["MissionFiles", "content_stamp", "file_sha256", "recorded_digests"]
 
 _HASHED_UP_TO = 64 * 1024
 _digests: dict[str, tuple[tuple[object, ...], str]] = {}
@@ -99,7 +99,7 @@ class MissionFiles:
         for place in also_in:
             inputs |= _mentioned(assigned, types, (folder, place))
         paths = sorted(texts | inputs)
-        digests = {path: _sha256(path) for path in paths}
+        digests = {path: file_sha256(path) for path in paths}
         return cls(str(main), digests, frozenset(texts), frozenset(pinned))
 
     @property
@@ -111,7 +111,7 @@ class MissionFiles:
     def are_here(self) -> bool:
         """Whether this machine has every file, with the same content, at the same place."""
         try:
-            return all(_sha256(path) == digest for path, digest in self.digests.items())
+            return all(file_sha256(path) == digest for path, digest in self.digests.items())
         except OSError:
             return False
 
@@ -239,13 +239,20 @@ def recorded_digests(script: Path) -> dict[str, str]:
     }
 
 
-def _sha256(path: str) -> str:
-    """Return a file's SHA-256, computed again only when the file has changed."""
+def file_sha256(path: str) -> str:
+    """Return a file's SHA-256, computed again only when the file has changed.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
     stamp = content_stamp(path)
     if stamp is None:
         raise FileNotFoundError(path)
     known = _digests.get(path)
     if known is None or known[0] != stamp:
-        known = stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with Path(path).open("rb") as file:
+            known = stamp, hashlib.file_digest(file, "sha256").hexdigest()
         _digests[path] = known
     return known[1]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gmat_sweep import SweepConfigError
-from gmat_sweep.analysis.nightly.accumulating import accumulated
+from gmat_sweep.analysis.nightly import accumulated
 from gmat_sweep.analysis.nightly.cohorts import rotating_folder
 from gmat_sweep.analysis.nightly.retention import nights_in, prune
 from gmat_sweep.cli import main

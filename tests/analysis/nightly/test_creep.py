@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmat_sweep.analysis.nightly.baseline import accept
+from gmat_sweep.analysis.nightly import accept
 from gmat_sweep.analysis.nightly.creep import creeping, drift_over
 from gmat_sweep.cli import main
 from judged_sweeps import COLUMN, JudgedSweep

@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmat_sweep import SweepConfigError
-from gmat_sweep.analysis.nightly import retention
-from gmat_sweep.analysis.nightly.accumulating import accumulated
-from gmat_sweep.analysis.nightly.baseline import accept, accepted
+from gmat_sweep.analysis.nightly import accept, accepted, accumulated, retention
 from gmat_sweep.analysis.nightly.retention import nights_in, prune, sweeps_in
 from gmat_sweep.cli import main
 from gmat_sweep.disk.lock import FolderLock

@@ -31,7 +31,7 @@ from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import INPUT_HASHES_NAME
 from gmat_sweep.import_places import hooks_found
 from gmat_sweep.manifest.drift import HOOK_KEY, MISSION_FILES_KEY
-from gmat_sweep.mission.files import MissionFiles
+from gmat_sweep.mission.files import MissionFiles, file_sha256
 from gmat_sweep.mission.script import canonical_script_sha256, statements_of
 from gmat_sweep.plans import CONTEXTS_KEY, EXPLICIT_RUNS_KEY
 from gmat_sweep.plans.header import ENGINE_DATA_KEY
@@ -380,7 +380,9 @@ def _engine_inputs(engine: Engine) -> dict[str, str]:
             for path in (engine.root / folder).rglob("*")
             if _LIBRARY.search(path.name) or path.name.endswith("startup_file.txt")
         }
-    hashes = {name: _sha256(path) for name, path in sorted(files.items()) if path.is_file()}
+    hashes = {
+        name: file_sha256(str(path)) for name, path in sorted(files.items()) if path.is_file()
+    }
     return {**inputs, **hashes}
 
 
@@ -396,7 +398,7 @@ def _data_inputs(engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
                 continue
             # It lies elsewhere, at a place that differs between machines.
             name = f"{key} {path.name}"
-            hashes[name] = _sha256(path)
+            hashes[name] = file_sha256(str(path))
         startup[key] = name
     return hashes, startup
 
@@ -407,7 +409,7 @@ def _data_hashes(folder: Path) -> Iterator[tuple[str, str]]:
         for name in sorted(names):
             path = Path(parent, name)
             if path.is_file():
-                yield path.relative_to(folder).as_posix(), _sha256(path)
+                yield path.relative_to(folder).as_posix(), file_sha256(str(path))
 
 
 def _hook_inputs(postprocess: str | None) -> dict[str, str]:
@@ -422,7 +424,7 @@ def _hook_inputs(postprocess: str | None) -> dict[str, str]:
     if found is None or found.origin is None or not Path(found.origin).is_file():
         return {"function": postprocess}
     modules = {module: Path(found.origin), **_modules_beside(module, Path(found.origin))}
-    hashes = {f"module {name}": _sha256(path) for name, path in sorted(modules.items())}
+    hashes = {f"module {name}": file_sha256(str(path)) for name, path in sorted(modules.items())}
     return {"function": postprocess, **hashes}
 
 
@@ -485,8 +487,3 @@ def _version_of(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

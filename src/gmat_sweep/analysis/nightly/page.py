@@ -12,7 +12,7 @@ from gmat_sweep.printable import one_line
 
 if TYPE_CHECKING:
     from gmat_sweep.analysis.nightly.comparison import NightComparison
-    from gmat_sweep.analysis.nightly.night_report import NightReport
+    from gmat_sweep.analysis.nightly.report import NightReport
 
 __all__ = ["night_page", "worst_of_nights"]
 

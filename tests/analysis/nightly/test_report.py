@@ -11,10 +11,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from gmat_sweep.analysis.nightly.baseline import accept
+from gmat_sweep.analysis.nightly import accept
 from gmat_sweep.analysis.nightly.drift_picture import MOST_BYTES, MOST_NIGHTS, drift_picture
-from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
-from gmat_sweep.analysis.nightly.night_report import NightReport, night_before, night_report
+from gmat_sweep.analysis.nightly.page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.report import NightReport, night_before, night_report
 from gmat_sweep.analysis.nightly.rules import MaterialRule
 from judged_nights import inputs
 from judged_sweeps import COLUMN, JudgedSweep
