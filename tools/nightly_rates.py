@@ -128,15 +128,58 @@ def fresh_nights(
         count = min(at_a_time, nights - start)
         tonight, last = (draw(random, (each, count * quantities)) for each in (runs, before))
         tonight[:, ::quantities] = change.applied(tonight[:, ::quantities], random)
-        tests = [_shape_pvalues(tonight, last)]
-        if min(runs, before) >= LEAST_RUNS:
-            tests.append(welch(*of_similar_sizes(tonight, last)).pvalue)
-        failed = (random.binomial(each, FAILURES, count).tolist() for each in (runs, before))
-        failures = [_fisher(runs, now, before, then) for now, then in zip(*failed, strict=True)]
-        together = [*(each.reshape(count, quantities) for each in tests), np.c_[failures]]
-        judged = adjusted(np.concatenate(together, axis=1))
+        failed = [random.binomial(each, FAILURES, count) for each in (runs, before)]
+        judged = _judged(tonight, last, failed[0], failed[1])
         moved[start : start + count] = (judged <= RULE.false_alarms).any(axis=1)
     return moved
+
+
+def baseline_nights(
+    nights: int, quantities: int, runs: int, *, share: float = 0.5, seed: int = SEED
+) -> NDArray[np.bool_]:
+    """Return which nights are called moved that are compared with a baseline, too.
+
+    Nothing changed. The night before, the baseline and tonight drew other runs each. News is what
+    moved since last night, and what moved from the baseline and had not last night.
+
+    Parameters
+    ----------
+    nights, quantities, runs, seed
+        As for `fresh_nights`.
+    share : float
+        Which share of the rule's false alarms each of the two comparisons has.
+    """
+    random = np.random.default_rng(seed)
+    at_a_time = max(1, _VALUES // (3 * runs * quantities))
+    moved = np.zeros(nights, np.bool_)
+    for start in range(0, nights, at_a_time):
+        count = min(at_a_time, nights - start)
+        drawn = [normal(random, (runs, count * quantities)) for _ in range(3)]
+        failed = [random.binomial(runs, FAILURES, count) for _ in range(3)]
+        since, away, before = (
+            _judged(drawn[one], drawn[other], failed[one], failed[other])
+            <= share * RULE.false_alarms
+            for one, other in ((0, 1), (0, 2), (1, 2))
+        )
+        moved[start : start + count] = (since | (away & ~before)).any(axis=1)
+    return moved
+
+
+def _judged(
+    tonight: NDArray[np.float64],
+    last: NDArray[np.float64],
+    failed: NDArray[np.int64],
+    failed_last: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the adjusted p values of all tests of each night; the last is that of the failures."""
+    runs, before, count = len(tonight), len(last), len(failed)
+    tests = [_shape_pvalues(tonight, last)]
+    if min(runs, before) >= LEAST_RUNS:
+        tests.append(welch(*of_similar_sizes(tonight, last)).pvalue)
+    both = zip(failed.tolist(), failed_last.tolist(), strict=True)
+    failures = [_fisher(runs, now, before, then) for now, then in both]
+    together = [*(each.reshape(count, -1) for each in tests), np.c_[failures]]
+    return adjusted(np.concatenate(together, axis=1))
 
 
 def _shape_pvalues(tonight: NDArray[np.float64], last: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,6 +235,8 @@ def alarms_table(nights: int = NIGHTS) -> str:
         for each in QUANTITIES
     )
     rows.append(["20, 100 the night before, exponential", *skewed])
+    both = (_percent(baseline_nights(nights, each, 20)) for each in QUANTITIES)
+    rows.append(["20, against last night and a baseline", *both])
     heads = ["runs", *(f"{each} quantit{'y' if each == 1 else 'ies'}" for each in QUANTITIES)]
     return _table(heads, rows)
 

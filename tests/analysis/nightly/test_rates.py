@@ -73,6 +73,15 @@ def test_skewed_draws_of_very_different_numbers_raise_few_either(rates: Any) -> 
     assert moved.sum() <= most(200)
 
 
+def test_a_night_that_is_compared_with_a_baseline_too_raises_no_more(rates: Any) -> None:
+    """With 1 % for each of the two comparisons it would: 1.9 % of 2,000 nights, 10 quantities."""
+    nights = 400
+    moved = rates.baseline_nights(nights, 3, 20)
+
+    assert moved.sum() <= most(nights)
+    assert moved.sum() <= rates.baseline_nights(nights, 3, 20, share=1.0).sum()
+
+
 def power_of_welch(shift: float, runs: int, tests: int) -> float:
     """Return how often the t-test alone shows a shift of so many sigma at Holm's first step."""
     degrees, away = 2 * runs - 2, shift * math.sqrt(runs / 2)

@@ -72,6 +72,21 @@ def test_creep_is_news_once_and_then_told_as_what_it_is(tmp_path: Path) -> None:
     assert wide.drift[0].limit == pytest.approx(1.0)
 
 
+def test_two_comparisons_share_the_false_alarms_of_a_night(tmp_path: Path) -> None:
+    nights = [night(tmp_path, day) for day in range(1, 4)]
+    alone = night_report(nights[1]).comparison
+    accept(nights[0])
+    same = night_report(nights[1]).comparison
+    both = night_report(nights[2], rule=MaterialRule(false_alarms=0.04))
+
+    for one in (alone, same):
+        assert one is not None
+        assert one.rule.false_alarms == 0.01
+    for each in (both.comparison, both.against_baseline):
+        assert each is not None
+        assert each.rule.false_alarms == 0.02
+
+
 def test_a_night_that_was_stopped_is_nobodys_last_night(tmp_path: Path) -> None:
     """Nor one whose new draws are missing."""
     first = night(tmp_path, 1)

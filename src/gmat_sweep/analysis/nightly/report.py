@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +189,8 @@ def night_report(
         What the runs of tonight alone were judged to show. Without it, evidence adds up over
         nights, as `accumulated` does.
     rule : MaterialRule, optional
-        When a quantity counts as moved.
+        When a quantity counts as moved. Between fresh draws its `false_alarms` are those of the
+        night: of two comparisons, with last night and with a baseline, each has half of them.
 
     Raises
     ------
@@ -201,27 +202,28 @@ def night_report(
     tonight = Path(tonight)
     rule = MaterialRule() if rule is None else rule
     last_night = night_before(tonight)
-    comparison = None
-    if last_night is not None:
-        comparison = compare_sweeps(tonight, last_night, rule=rule, requirements=requirements)
     problems: list[str] = []
     baseline: Path | None = None
-    against: NightComparison | None = None
-    newly: tuple[str, ...] = ()
     try:
         baseline = accepted(tonight.parent)
     except SweepConfigError as error:
         problems.append(f"Not compared with a baseline: {error}")
     if baseline is not None and baseline.name >= tonight.name:
         baseline = None
-    if baseline is not None and last_night is not None and baseline.name != last_night.name:
-        told: dict[str, Any] = {
-            "rule": rule,
-            "requirements": requirements,
-            "against": "the baseline",
-        }
-        against = compare_sweeps(tonight, baseline, **told)
-        newly = _newly_away(against, last_night, baseline, told)
+    comparison: NightComparison | None = None
+    against: NightComparison | None = None
+    newly: tuple[str, ...] = ()
+    if last_night is not None:
+        told: dict[str, Any] = {"rule": rule, "requirements": requirements}
+        is_other = baseline is not None and baseline.name != last_night.name
+        if is_other:
+            # Either comparison may raise a false alarm, and the night is to raise one in 100.
+            told["rule"] = replace(rule, false_alarms=rule.false_alarms / 2)
+        comparison = compare_sweeps(tonight, last_night, **told)
+        if baseline is not None and is_other:
+            told["against"] = "the baseline"
+            against = compare_sweeps(tonight, baseline, **told)
+            newly = _newly_away(against, last_night, baseline, told)
     shown = _nights_shown(tonight, baseline)
     drift = _drift(shown, shown[0] if baseline is None else baseline, rule)
     accumulation = None
