@@ -400,6 +400,31 @@ class TestScript:
         ]  # fmt: skip
         assert "- `script/sub/a.script`: a file it includes" in text_of(archive, "README.md")
 
+    def test_files_that_the_mission_reads_go_with_it_also_those_that_only_runs_name(
+        self, tmp_path: Path
+    ) -> None:
+        above = written(tmp_path / "above.bsp", "k")
+        mission = Mission(
+            tmp_path,
+            "Create ForceModel FM;\nFM.GravityField.Earth.PotentialFile = './data/own.cof';\n"
+            f"Create Spacecraft Sat;\nSat.OrbitSpiceKernelName = {{'{above}', 'lost.bsp'}};\n"
+            "Create ReportFile R;\nR.Filename = 'left.txt';\n",
+        )
+        for name in ("data/own.cof", "other.cof", "left.txt"):
+            written(mission.script.parent / name, name)
+        field = "FM.GravityField.Earth.PotentialFile"
+        for run_id, name in enumerate(("other.cof", "JGM2.cof")):
+            mission.sweep.ok(run_id)
+            mission.edit(overrides={field: name})
+        archive = mission.archive()
+
+        assert [name for name in members(archive) if name.startswith("script/")] == [
+            "script/data/own.cof", "script/leo.script", "script/other.cof",
+        ]  # fmt: skip
+        readme = text_of(archive, "README.md")
+        assert "- `script/other.cof`: a file it reads" in readme
+        assert f"- `{above}`, which the script reads: not found beside" in readme
+
     def test_includes_that_are_not_beside_the_script_are_named_and_left_out(
         self, tmp_path: Path
     ) -> None:

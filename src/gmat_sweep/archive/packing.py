@@ -4,6 +4,8 @@
 ``MANIFEST.hash`` that ``sha256sum -c`` understands. It promises:
 
 * The same sweep gives the same bytes, whenever and wherever it is archived (with the same zlib).
+* The mission's input files that lie beside the script or below go with it, also those that only the
+  values of runs name; GMAT's own data do not.
 * The archive holds each run's latest entry with all its keys, and each file that the manifest
   lists; two files of one name get two names. A file that is missing, or is no longer as the
   manifest recorded it, is refused before anything is written.
@@ -46,6 +48,7 @@ from gmat_sweep.errors import (
 )
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.folder.run_files import facts_of
+from gmat_sweep.mission.files import MissionFiles
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
@@ -94,7 +97,7 @@ def archive_sweep(
         The sweep folder. A listed file is looked for where the aggregation functions look: at its
         recorded path, then at ``run-<id>/<file name>`` below this folder.
     script_path : Path or str
-        The mission script. Files that it includes by a relative path go with it.
+        The mission script. Files that it includes or reads by a relative path go with it.
     out : Path or str
         The file to write. Its folder is created. An archive made of the same sweep before, which
         has been resumed or extended since, is replaced.
@@ -105,9 +108,9 @@ def archive_sweep(
         Whether another script than the recorded one may be packed; the README then says so.
     trust_files : bool
         Whether listed files outside of the sweep's folders are packed too, such as those that a
-        hook wrote elsewhere, and included files outside of the script's folder. Links are followed
-        to tell. The sweep's folders are `output_dir`, the manifest's own, and the one that it
-        names if this user wrote it on this machine.
+        hook wrote elsewhere, and the mission's files outside of the script's folder. Links are
+        followed to tell. The sweep's folders are `output_dir`, the manifest's own, and the one that
+        it names if this user wrote it on this machine.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def archive_sweep(
     runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
     entries = [runs.packed(entry) for entry in manifest.latest().values()]
     runs.refuse_missing()
-    mission = _Mission.of(script)
+    mission = _Mission.of(script, (entry.overrides for entry in entries))
     if not trust_files:
         _refuse_outside(runs.files.values(), _own_folders(manifest, Path(output_dir)))
         _refuse_outside(mission.files.values(), [script.parent.resolve(), script.resolve().parent])
@@ -148,7 +151,8 @@ def archive_sweep(
             packed,
             script=mission.name,
             has_drifted=has_drifted,
-            included=sorted(mission.files.keys() - {mission.name}),
+            included=sorted(mission.files.keys() - {mission.name, *mission.read}),
+            read=mission.read,
             left_out=mission.left_out,
             has_logs=include_logs,
         )
@@ -365,7 +369,7 @@ def _some(things: Sequence[str], most: int = 5) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Mission:
-    """The mission script and the files that it includes.
+    """The mission script, and the files that it includes and reads.
 
     Attributes
     ----------
@@ -373,16 +377,20 @@ class _Mission:
         The script's member name.
     files : dict of str to Path
         Member name to file, the script's own included.
+    read : list of str
+        The member names of the files that it reads, or that a run's overrides name.
     left_out : list of str
-        Includes, as the script writes them, that the packed script would not find beside itself.
+        Names, as the script writes them, that the packed script would not find beside itself, and
+        whether it includes or reads them.
     """
 
     name: str
     files: dict[str, Path]
+    read: list[str]
     left_out: list[str]
 
     @classmethod
-    def of(cls, script: Path) -> _Mission:
+    def of(cls, script: Path, overrides: Iterable[Mapping[str, Any]]) -> _Mission:
         name = f"script/{_safe_name(script.name)}"
         files, left_out = {name: script}, set()
         for statement in statements_of(script):
@@ -394,8 +402,31 @@ class _Mission:
             if target is not None and all(part == _safe_name(part) for part in written.parts):
                 files.setdefault(f"script/{written}", target)
             else:
-                left_out.add(statement.included.encode("utf-8", "replace").decode())
-        return cls(name, files, sorted(left_out))
+                left_out.add(f"`{_printable(statement.included)}`, which the script includes")
+        read = []
+        for named, path in MissionFiles.of(script, _values_of(overrides)).named.items():
+            written = PurePosixPath(named.replace("\\", "/"))
+            if all(part == _safe_name(part) for part in written.parts):
+                if f"script/{written}" not in files:
+                    read.append(f"script/{written}")
+                files.setdefault(f"script/{written}", Path(path))
+            else:
+                left_out.add(f"`{_printable(named)}`, which the script reads")
+        return cls(name, files, sorted(read), sorted(left_out))
+
+
+def _values_of(overrides: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return the texts that runs give each field, among which may be names of files."""
+    found: dict[str, set[str]] = {}
+    for each in overrides:
+        for path, value in each.items():
+            if isinstance(value, str):
+                found.setdefault(path, set()).add(value)
+    return found
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()
 
 
 # --- reading and writing -------------------------------------------------------------------------

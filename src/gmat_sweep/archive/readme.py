@@ -28,6 +28,7 @@ def readme(
     script: str,
     has_drifted: bool,
     included: Sequence[str],
+    read: Sequence[str],
     left_out: Sequence[str],
     has_logs: bool,
 ) -> str:
@@ -43,8 +44,10 @@ def readme(
         Whether the script is not the recorded one.
     included : sequence of str
         Member names of the files that the script includes.
+    read : sequence of str
+        Member names of the files that the script, or a value of a run, names to be read.
     left_out : sequence of str
-        Includes, as written in the script, that are not in the archive.
+        Files of the script that are not in the archive, with their names as the script has them.
     has_logs : bool
         Whether logs were packed.
     """
@@ -81,16 +84,14 @@ def readme(
         "",
         f"- `{script}`: the mission script",
         *(f"- `{name}`: a file it includes" for name in included),
+        *(f"- `{name}`: a file it reads" for name in read),
         "- `manifest.jsonl`: a header line, and a line for each run",
         f"- `runs/run-<id>/`: the files of each run{', its log included' if has_logs else ''}",
         "",
         "## What is not here",
         "",
-        *(
-            f"- `{text}`, which the script includes: not found beside the script when it was packed"
-            for text in left_out
-        ),
-        "- data that the script reads by name, such as gravity fields and input ephemerides",
+        *(f"- {text}: not found beside the script when it was packed" for text in left_out),
+        "- GMAT's own data, such as gravity fields and planetary ephemerides",
     ]
     if manifest.postprocess is not None:
         lines.append(

@@ -44,12 +44,15 @@ class MissionFiles:
         The paths in `digests` that are scripts.
     pinned : frozenset of str
         Absolute paths as the scripts write them.
+    named : dict of str to str
+        By its name, as a script or a varied value writes it, the absolute path of an input file.
     """
 
     script: str
     digests: dict[str, str]
     texts: frozenset[str]
     pinned: frozenset[str] = field(default_factory=frozenset)
+    named: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -81,26 +84,26 @@ class MissionFiles:
         folder = main.resolve().parent
         statements = list(statements_of(main))
         types = {resource.name: resource.type for resource in resources_in(statements)}
-        texts, inputs, pinned = {str(main)}, set(), set()
+        texts, pinned = {str(main)}, set()
+        names: dict[str, str] = {}
         for statement in statements:
             if (target := included_file(statement, main)) is not None:
                 texts.add(os.path.normpath(target))
                 if statement.included is not None and Path(statement.included).is_absolute():
                     pinned.add(statement.included)
-            for start, end, target in input_files(statement, statement.text, types, folder):
-                inputs.add(os.path.normpath(target))
-                named = statement.text[start:end].strip("'")
-                if Path(named).is_absolute():
-                    pinned.add(named)
         assigned = [*statements, *_assignments(main, varied or {}, types)]
-        for statement in assigned[len(statements) :]:
-            found = input_files(statement, statement.text, types, folder)
-            inputs |= {os.path.normpath(target) for _, _, target in found}
+        for number, statement in enumerate(assigned):
+            for start, end, target in input_files(statement, statement.text, types, folder):
+                name = statement.text[start:end].strip("'")
+                names[name] = os.path.normpath(target)
+                if Path(name).is_absolute() and number < len(statements):
+                    pinned.add(name)
+        inputs = set(names.values())
         for place in also_in:
             inputs |= _mentioned(assigned, types, (folder, place))
         paths = sorted(texts | inputs)
         digests = {path: file_sha256(path) for path in paths}
-        return cls(str(main), digests, frozenset(texts), frozenset(pinned))
+        return cls(str(main), digests, frozenset(texts), frozenset(pinned), names)
 
     @property
     def identity(self) -> str:
