@@ -20,6 +20,17 @@ def record(spec: RunSpec, outcome: RunOutcome) -> dict[str, Any]:
     return {"seen": path, "as_text": str(path)}
 
 
+def farthest(spec: RunSpec, outcome: RunOutcome) -> dict[str, Any]:
+    """Write the largest X of the report R, beside the run's SMA: the same for the same run."""
+    import pandas as pd
+
+    report = pd.read_parquet(outcome.output_paths["report__R"])
+    path = spec.output_dir / "farthest.parquet"
+    row = {"x": [report["Sat.X"].max()], "sma": [spec.overrides["Sat.SMA"]]}
+    pd.DataFrame(row).to_parquet(path)
+    return {"farthest": path}
+
+
 class Namespace:
     """Something with a hook inside."""
 

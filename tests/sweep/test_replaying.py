@@ -35,6 +35,7 @@ from gmat_sweep.mission.script import script_digest
 from gmat_sweep.spec import RunOutcome, RunSpec
 from gmat_sweep.sweep import replay_kit
 from plain_gmat import PlainGmat
+from repository import SUPPORT
 
 MISSION = """\
 Create OpenFramesInterface View;
@@ -126,7 +127,7 @@ def test_the_worst_runs_fly_to_the_same_bits_without_the_users_files(
     rows = pd.DataFrame({"Sat.SMA": [7000.1, 7100.2, -7000.0]})
     sweep(
         mission, samples=rows, backend=pool, out=out, progress=False,
-        postprocess="run_hooks:record",
+        postprocess="run_hooks:farthest",
     )  # fmt: skip
     limit = {"name": "x", "column": "Sat.X", "limit": "< 1", "unit": "km", "probability": 0.5}
     (tmp_path / "reqs.json").write_text(json.dumps([limit]))
@@ -171,15 +172,24 @@ def test_the_worst_runs_fly_to_the_same_bits_without_the_users_files(
     assert expected["requirement"]["value"] == frame["Sat.X"].iloc[-1]
     assert expected["requirement"]["margin"] == 1 - frame["Sat.X"].iloc[-1]
     assert json.loads((failed / "expected.json").read_text())["failure_kind"] == "mission"
-    hashes = json.loads((again / "hashes.json").read_text())["files"]
+    record = json.loads((again / "hashes.json").read_text())
+    data = find_engine().root / "data"
+    # Of the engine's data those that are used: Earth's own field is, the default one is not.
+    assert {"time/tai-utc.dat", "gravity/earth/JGM2.cof"} - record["engine_data"].keys() == {
+        "gravity/earth/JGM2.cof"
+    }
+    for name, digest in record["engine_data"].items():
+        assert hashlib.sha256((data / name).read_bytes()).hexdigest() == digest
+    hashes = record["files"]
     listed = {str(path.relative_to(again)) for path in again.rglob("*") if path.is_file()}
     assert listed == {*hashes, "hashes.json"}
 
     moved = again.rename(tmp_path / "moved here")
+    monkeypatch.setenv("GMAT_SWEEP_HOOKS", str(SUPPORT))
     ended = subprocess.run([moved / "replay.sh"], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[0] == "run 1: equal, bit for bit"
-    assert "the hook run_hooks:record was not called" in ended.stdout
+    assert "  farthest, of the hook, is equal\n" in ended.stdout
     # It also mended the name of the kernel, for GMAT itself.
     with gmat:
         assert gmat.run_file(moved / "mission.script").files["R"] == wrote

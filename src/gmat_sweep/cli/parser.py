@@ -188,6 +188,14 @@ def _add_readers(commands: Commands) -> None:
         metavar="PATH",
         help="the folder to write; by default replay-N here, or replay with a folder for each run",
     )
+    replay.add_argument(
+        "--no-hook", action="store_true", help="with --check: do not call the run's hook"
+    )
+    replay.add_argument(
+        "--trust-hook",
+        action="store_true",
+        help="with --check: call the hook also of a replay from another user or another machine",
+    )
     _script(replay)
     command_of(commands, "engine", "say which GMAT engine is used, where it is and what it lacks")
 

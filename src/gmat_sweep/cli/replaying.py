@@ -26,6 +26,10 @@ def replay(arguments: argparse.Namespace) -> int:
 
     if arguments.check:
         return _check(arguments)
+    for name in ("no_hook", "trust_hook"):
+        if getattr(arguments, name):
+            option = name.replace("_", "-")
+            raise SweepConfigError(f"--{option} is for --check alone. Leave it out.")
     place = manifest_in(arguments.place)
     loaded_manifest(place)
     requirements = _requirements(arguments, place)
@@ -85,6 +89,8 @@ def _check(arguments: argparse.Namespace) -> int:
             raise SweepConfigError(f"--check takes no --{name}. Leave it out.")
     if not Path(arguments.place).is_dir():
         raise SweepConfigError(f"{arguments.place} is no folder. Name the folder of a replay.")
-    check = check_replay(arguments.place)
+    check = check_replay(
+        arguments.place, hook=not arguments.no_hook, trust_hook=arguments.trust_hook
+    )
     tell(check.text())
     return EXIT_OK if check.is_equal else EXIT_DAMAGED

@@ -1,8 +1,9 @@
 """What lies beside the script of a replay, and `check_replay`, which flies it and compares.
 
 ``expected.json`` says how the run ended: its values, the last row of each table with a hash of all
-rows, and its number of a requirement. ``hashes.json`` has the SHA-256 of each file of the folder,
-``versions.json`` what the run was flown with. ``replay.sh`` calls `check_replay`.
+rows, its number of a requirement, and what its hook wrote. ``hashes.json`` has the SHA-256 of each
+file of the folder and of the engine's data that the script uses, ``versions.json`` what the run was
+flown with. ``replay.sh`` calls `check_replay`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmat_sweep.analysis.nightly.inputs import used_data
 from gmat_sweep.causes import headline
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.owner import origin
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.engine.data_versions import data_versions
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import EngineError, SweepConfigError
 from gmat_sweep.failure_kinds import kind_of
 from gmat_sweep.folder.run_files import found
 from gmat_sweep.manifest.drift import ENGINE_KEY, HOOK_KEY
@@ -36,6 +39,7 @@ from gmat_sweep.mission.replaying import INPUTS_FOLDER
 from gmat_sweep.plans.header import ENGINE_DATA_KEY
 from gmat_sweep.printable import one_line
 from gmat_sweep.spec import RunSpec
+from gmat_sweep.sweep.replayed_hook import hook_record, replayed_hook
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,6 +149,8 @@ def write_kit(
     """
     folder = written.script.parent
     expected = _expected(run, entry, folders, ranked)
+    if run.postprocess is not None:
+        expected["hook"] = hook_record(header, entry, folders, _told)
     versions = _versions(header, entry)
     _write(folder / EXPECTED_NAME, expected)
     _write(folder / VERSIONS_NAME, versions)
@@ -166,11 +172,20 @@ def write_kit(
             "written_in": folder.as_posix(),
             "files": {name: _sha256(folder / name) for name in files},
             "copied_from": {name: path.as_posix() for name, path in written.inputs.items()},
+            "engine_data": _data_of(written.script),
         },
     )
 
 
-def check_replay(folder: str | Path) -> ReplayCheck:
+def _data_of(script: Path) -> dict[str, str]:
+    """Return the hashes of the engine's data that a script uses; none where there is no engine."""
+    try:
+        return used_data(script)
+    except EngineError:
+        return {}
+
+
+def check_replay(folder: str | Path, *, hook: bool = True, trust_hook: bool = False) -> ReplayCheck:
     """Fly the script of a replay, and compare it with the run that was recorded.
 
     A folder that was moved first gets the names of its inputs mended, which GMAT takes only as
@@ -180,6 +195,10 @@ def check_replay(folder: str | Path) -> ReplayCheck:
     ----------
     folder : str or Path
         The folder that `gmat_sweep.replay_run` or `replay_worst` wrote.
+    hook : bool
+        Whether the run's hook is called, too, and its files compared.
+    trust_hook : bool
+        Whether a hook is called that is named by a replay of another user or another machine.
 
     Returns
     -------
@@ -221,7 +240,16 @@ def check_replay(folder: str | Path) -> ReplayCheck:
             )
             outcome, engine_notes = _flown(spec, versions)
             differences, compared = _compared(expected, outcome)
-        notes = [*engine_notes, *_notes_on(expected)]
+            notes = [*engine_notes, *_notes_on(expected, place, hashes)]
+            if hook:
+                called = replayed_hook(
+                    script, spec.output_dir, expected, versions, outcome, _told, trusted=trust_hook
+                )
+                differences += called.differences
+                compared += called.compared
+                notes += called.notes
+            elif expected["postprocess"] is not None:
+                notes.append(f"the hook {expected['postprocess']} was not called")
     except (KeyError, TypeError, AttributeError) as error:
         raise SweepConfigError(
             f"{place} is no replay that can be checked ({error!r}). Write it again."
@@ -290,6 +318,7 @@ def _versions(header: Manifest, entry: ManifestEntry | None) -> dict[str, Any]:
         "platform": header.os_platform,
         "host": None if entry is None else entry.host,
         "engine_data": header.extra.get(ENGINE_DATA_KEY) or {},
+        "created_by": origin(),
         "hook": header.postprocess,
         "hook_sha256": extra.get(HOOK_KEY, header.extra.get(HOOK_KEY)),
         "written_by": {
@@ -466,10 +495,15 @@ def _bare(cause: str | None) -> str:
     return re.sub(r"\S*[/\\]\S*|line\s+\d+|\s+", " ", cause or "").strip()
 
 
-def _notes_on(expected: Mapping[str, Any]) -> list[str]:
+def _notes_on(expected: Mapping[str, Any], folder: Path, hashes: Mapping[str, Any]) -> list[str]:
     notes = []
-    if expected["postprocess"] is not None:
-        notes.append(f"the hook {expected['postprocess']} was not called")
+    data = hashes.get("engine_data") or {}
+    now = used_data(folder / Path(hashes["script"]).name) if data else {}
+    notes += [
+        f"the engine's {name} is another file than when this replay was written"
+        for name, digest in data.items()
+        if now.get(name) != digest
+    ]
     if expected["failure_kind"] in _BESIDE_GMAT and expected["status"] == "failed":
         notes.append(f"the run failed beside GMAT: {expected['cause']}")
     if expected["lacking"]:

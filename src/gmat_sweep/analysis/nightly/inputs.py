@@ -47,6 +47,7 @@ __all__ = [
     "decisive_inputs",
     "input_changes",
     "input_hashes",
+    "used_data",
 ]
 
 """Name of the file in a sweep folder that holds its input hashes."""
@@ -183,7 +184,8 @@ def input_hashes(
     script = Path(script)
     engine = find_engine()
     statements = list(statements_of(script))
-    data, startup = _data_inputs(engine)
+    files, startup = _data_files(engine)
+    data = {name: file_sha256(str(path)) for name, path in files.items()}
     groups = {
         "script": {script.name: canonical_script_sha256(script)},
         **_mission_inputs(script, varied, engine),
@@ -386,30 +388,45 @@ def _engine_inputs(engine: Engine) -> dict[str, str]:
     return {**inputs, **hashes}
 
 
-def _data_inputs(engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the hashes of the engine's data by name, and the names by key of the startup file."""
+def used_data(script: str | Path) -> dict[str, str]:
+    """Return the hashes of the present engine's data files that a mission uses, by their names.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    EngineError
+        There is no engine.
+    """
+    files, startup = _data_files(find_engine())
+    used = data_used(list(statements_of(script)), files, startup)
+    return {name: file_sha256(str(files[name])) for name in used}
+
+
+def _data_files(engine: Engine) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the engine's data by name, and the names by key of the startup file."""
     folder = engine.root / "data"
-    hashes, startup = dict(_data_hashes(folder)), {}
+    files, startup = dict(_files_below(folder)), {}
     for key, path in startup_files(engine.root).items():
         below = os.path.relpath(os.path.normpath(path), os.path.normpath(folder))
         name = Path(below).as_posix()
-        if name not in hashes:
+        if name not in files:
             if name.split("/")[0] in _FOR_DISPLAY:
                 continue
             # It lies elsewhere, at a place that differs between machines.
             name = f"{key} {path.name}"
-            hashes[name] = file_sha256(str(path))
+            files[name] = path
         startup[key] = name
-    return hashes, startup
+    return files, startup
 
 
-def _data_hashes(folder: Path) -> Iterator[tuple[str, str]]:
+def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(set(folders) - _FOR_DISPLAY)
         for name in sorted(names):
             path = Path(parent, name)
             if path.is_file():
-                yield path.relative_to(folder).as_posix(), file_sha256(str(path))
+                yield path.relative_to(folder).as_posix(), path
 
 
 def _hook_inputs(postprocess: str | None) -> dict[str, str]:
