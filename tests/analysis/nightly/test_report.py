@@ -11,42 +11,17 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from drifting_nights import COLUMN, DRAWS, RUNS, night
 from gmat_sweep.analysis.nightly import accept
 from gmat_sweep.analysis.nightly.drift_picture import MOST_BYTES, MOST_NIGHTS, drift_picture
 from gmat_sweep.analysis.nightly.page import night_page, worst_of_nights
 from gmat_sweep.analysis.nightly.report import NightReport, night_before, night_report
 from gmat_sweep.analysis.nightly.rules import MaterialRule
-from judged_nights import inputs
-from judged_sweeps import COLUMN, JudgedSweep
 
-RUNS = 12
-DRAWS = np.random.default_rng(5).normal(42164, 30, RUNS)
-SIGMA = float(np.std(DRAWS, ddof=1))
 REQUIRED = [
     {"name": "low", "column": COLUMN, "limit": "< 42300", "unit": "km", "probability": 0.9,
      "confidence": 0.9}
 ]  # fmt: skip
-
-
-def night(
-    place: Path, day: int, shift: float = 0.0, *, flown: int = RUNS, new_draws: int = 0
-) -> Path:
-    """Fly a night without GMAT: the same draws every night, `shift` sigma away; and new ones."""
-    folder = place / f"2026-11-{day:02d}T033000Z"
-    values = DRAWS + shift * SIGMA
-    cohorts = [(folder, 0, values[:flown])]
-    if new_draws:
-        drawn = np.random.default_rng(day).normal(42164, 30, new_draws)
-        cohorts.append((folder / "rotating", 1000 * day, drawn))
-    for place_of_it, seed, ends in cohorts:
-        sweep = JudgedSweep(place_of_it, RUNS if not seed else new_draws, sweep_seed=seed)
-        for run_id, value in enumerate(ends):
-            path = sweep.report(run_id, [value])
-            given = {"Sat.SMA": 7000.0 + run_id + seed}
-            sweep.add(run_id, output_paths={"report__R": path}, overrides=given, seed=seed + run_id)
-        sweep.manifest.close()
-    inputs().write(folder)
-    return folder
 
 
 def test_creep_is_news_once_and_then_told_as_what_it_is(tmp_path: Path) -> None:
@@ -156,6 +131,20 @@ def test_a_first_night_is_told_and_is_no_news(tmp_path: Path) -> None:
     assert (report.headline(), report.moved, report.drift) == ("The first night.", False, ())
     assert night_page(report) == "**The first night.**\n"
     assert worst_of_nights(NightReport(tonight=tmp_path)) == []
+
+
+def test_drift_of_a_quantity_without_spread_is_in_its_own_unit(tmp_path: Path) -> None:
+    """Of a sigma that is rounding, half a kilometre was +9.4e+10 sigma."""
+    constant = np.full(len(DRAWS), 7000.0)
+    constant[::2] += 1e-9
+    for day, by in ((1, 0.0), (2, 0.2), (3, 0.5)):
+        tonight = night(tmp_path, day, values=constant + by)
+
+    [line] = night_report(tonight).drift
+    assert (line.unit, line.title) == ("km", f"{COLUMN}: +0.5 km")
+    assert line.shifts == pytest.approx([0, 0.2, 0.5])
+    # A millimetre.
+    assert line.limit == 1e-6
 
 
 def test_a_picture_is_an_svg_that_is_small_whatever_is_drawn() -> None:

@@ -1,7 +1,8 @@
 """Pictures of drift over nights, small enough to travel within a page.
 
 Each is an SVG as a data URI of at most `MOST_BYTES`: a page of Prefect's UI shows it without a
-public address, and nothing needs to be installed to draw it.
+public address, and nothing needs to be installed to draw it. It is dark where the reader's system
+is.
 """
 
 from __future__ import annotations
@@ -21,11 +22,18 @@ MOST_NIGHTS = 30
 MOST_BYTES = 16_000
 """No picture is larger."""
 
-_WIDTH, _HEIGHT = 450, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 22, 22
-_LABEL = 11
+_WIDTH, _HEIGHT = 560, 180
+_RIGHT, _TOP, _BOTTOM = 12, 28, 26
+_LABEL = 13
 _LONGEST_TITLE = 60
-_PLAIN = 'font-family="sans-serif" font-size="10" fill="#444"'
+# The paper has its own colour: a page may be dark where the system is light, and the ink must show.
+_STYLE = (
+    "<style>text{font:12px sans-serif;fill:#333}.title{font-weight:bold}.paper{fill:#fff}"
+    ".zero{stroke:#999}.limit{stroke:#c33;stroke-dasharray:4 3}.input{stroke:#e08e0b}"
+    "path{fill:none;stroke:#1f5fa8;stroke-width:1.5}circle{fill:#1f5fa8}.away{fill:#c33}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}.paper{fill:#1c1d21}.zero{stroke:#777}"
+    ".limit{stroke:#f77}path{stroke:#6ab0ff}circle{fill:#6ab0ff}.away{fill:#f77}}</style>"
+)
 
 
 def drift_picture(
@@ -63,49 +71,48 @@ def drift_picture(
     room = 0.05 * (high - low) or 1.0
     low, high = low - room, high + room
 
+    labelled = [0.0, *([limit, -limit] if math.isfinite(limit) else [])]
+    if known:
+        labelled += [min(known), max(known)]
+    labels = [f"{value:+.2g}" if value else "0" for value in labelled]
+    left = 14 + 7 * max(map(len, labels))
+
     def x_of(place: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (place + 0.5) / max(1, len(names))
+        return left + (_WIDTH - left - _RIGHT) * (place + 0.5) / max(1, len(names))
 
     def y_of(value: float) -> float:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low)
 
-    drawn = [f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>']
-    for place, name in enumerate(names):
-        if name in changed:
-            drawn.append(
-                _line(x_of(place) - 3, _TOP, x_of(place) - 3, _HEIGHT - _BOTTOM, "#e08e0b")
-            )
-    drawn.append(_line(_LEFT, y_of(0.0), _WIDTH - _RIGHT, y_of(0.0), "#999"))
-    labelled = [0.0]
+    def across(value: float, kind: str) -> str:
+        return _line(left, y_of(value), _WIDTH - _RIGHT, y_of(value), kind)
+
+    drawn = [_STYLE, f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}" rx="4"/>']
+    drawn += [
+        _line(x_of(place) - 4, _TOP, x_of(place) - 4, _HEIGHT - _BOTTOM, "input")
+        for place, name in enumerate(names)
+        if name in changed
+    ]
+    drawn.append(across(0.0, "zero"))
     if math.isfinite(limit):
-        drawn += [
-            _line(_LEFT, y_of(value), _WIDTH - _RIGHT, y_of(value), "#c33", "4 3")
-            for value in (limit, -limit)
-        ]
-        labelled += [limit, -limit]
-    if known:
-        labelled += [min(known), max(known)]
+        drawn += [across(value, "limit") for value in (limit, -limit)]
     written: list[float] = []
-    for value in labelled:
+    for value, label in zip(labelled, labels, strict=True):
         y = y_of(value)
         # A label that would lie upon another one is left out.
         if all(abs(y - each) > _LABEL for each in written):
             written.append(y)
-            drawn.append(_text(_LEFT - 4, y + 3, f"{value:+.2g}" if value else "0", "end"))
-    drawn += [
-        f'<path d="{path}" fill="none" stroke="#1f5fa8" stroke-width="1.5"/>'
-        for path in _paths(values, x_of, y_of)
-    ]
+            drawn.append(_text(left - 6, y + 4, label, "end"))
+    drawn += [f'<path d="{path}"/>' for path in _paths(values, x_of, y_of)]
     for place, value in enumerate(values):
         if math.isfinite(value):
-            colour = "#c33" if abs(value) > limit else "#1f5fa8"
-            drawn.append(
-                f'<circle cx="{x_of(place):.1f}" cy="{y_of(value):.1f}" r="2.5" fill="{colour}"/>'
-            )
-    drawn.append(_text(_LEFT, 14, _cut(title), "start"))
+            kind = ' class="away"' if abs(value) > limit else ""
+            drawn.append(f'<circle cx="{x_of(place):.1f}" cy="{y_of(value):.1f}" r="3"{kind}/>')
+    drawn.append(_text(left, 17, _cut(title), "start", ' class="title"'))
     if names:
-        drawn.append(_text(_LEFT, _HEIGHT - 6, names[0][:10], "start"))
-        drawn.append(_text(_WIDTH - _RIGHT, _HEIGHT - 6, names[-1][:10], "end"))
+        first, last = _dates(names[0], names[-1])
+        drawn.append(_text(left, _HEIGHT - 8, first, "start"))
+        if len(names) > 1:
+            drawn.append(_text(_WIDTH - _RIGHT, _HEIGHT - 8, last, "end"))
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(drawn)}</svg>'
@@ -126,14 +133,19 @@ def _paths(
     return [f"M{' L'.join(points)}" for points in paths if len(points) > 1]
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, dashes: str = "") -> str:
-    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+def _dates(first: str, last: str) -> tuple[str, str]:
+    """Return what tells two nights apart: their dates, or of one date their names."""
+    dates = first[:10], last[:10]
+    return dates if dates[0] != dates[1] else (_cut(first), _cut(last))
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{colour}"{dashed}/>'
+    return f'<line {ends} class="{kind}"/>'
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {_PLAIN}>{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>'
 
 
 def _cut(text: str) -> str:

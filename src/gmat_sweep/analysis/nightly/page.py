@@ -124,17 +124,15 @@ def _runs_to_look_at(report: NightReport) -> str:
 def _drift(report: NightReport, *, pictures: bool) -> str:
     whose = "the baseline" if report.baseline is not None else "the oldest night shown"
     told = (
-        f"Shifts of the mean from {whose}, {report.reference}, in its sigma. Dashed: what matters. "
-        "Upright lines: an input changed."
+        f"Shifts of the mean from {whose}, {report.reference}, in its sigma, or in the quantity's "
+        "unit where it has none. Dashed: what matters. Upright lines: an input changed."
     )
     if pictures:
         shown = [
             f"![{plain(each.quantity)}]({each.picture(report.changed)})" for each in report.drift
         ]
         return "\n\n".join([told, *shown])
-    listed = [
-        f"- {plain(each.quantity)}: {each.shifts[-1]:+.3g} sigma tonight" for each in report.drift
-    ]
+    listed = [f"- {plain(each.title)} tonight" for each in report.drift]
     return "\n".join([told, "", *listed])
 
 

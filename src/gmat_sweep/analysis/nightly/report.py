@@ -22,7 +22,7 @@ from gmat_sweep.analysis.nightly.complete import is_whole
 from gmat_sweep.analysis.nightly.creep import drift_over
 from gmat_sweep.analysis.nightly.drift_picture import MOST_NIGHTS, drift_picture
 from gmat_sweep.analysis.nightly.inputs import decisive_inputs
-from gmat_sweep.analysis.nightly.rules import MaterialRule
+from gmat_sweep.analysis.nightly.rules import MaterialRule, rounding
 from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
@@ -56,9 +56,11 @@ class DriftLine:
     nights : tuple of str
         The nights' names, the oldest first.
     shifts : tuple of float
-        Shifts of the mean in the reference's sigma; NaN where it has no value.
+        Shifts of the mean; NaN where it has no value.
     limit : float
         From where on a shift matters, in the same unit.
+    unit : str
+        ``"sigma"``, that of the reference; of a quantity that has no spread there, its own unit.
     """
 
     report: str
@@ -66,11 +68,16 @@ class DriftLine:
     nights: tuple[str, ...]
     shifts: tuple[float, ...]
     limit: float
+    unit: str = "sigma"
+
+    @property
+    def title(self) -> str:
+        """The quantity, and how far it is away in the last night."""
+        return f"{self.quantity}: {self.shifts[-1]:+.3g} {self.unit}".rstrip()
 
     def picture(self, changed: Sequence[str] = ()) -> str:
         """Return a picture of it as a data URI."""
-        title = f"{self.quantity}: {self.shifts[-1]:+.3g} sigma"
-        return drift_picture(title, self.nights, self.shifts, self.limit, changed)
+        return drift_picture(self.title, self.nights, self.shifts, self.limit, changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,16 +300,25 @@ def _drift(nights: Sequence[Path], reference: Path, rule: MaterialRule) -> tuple
         # An old night that is damaged costs the pictures, and no comparison.
         return ()
     for (report, quantity), rows in table.groupby(["report", "quantity"], sort=False):
-        shifts = tuple(float(value) for value in rows["shift_sigma"])
-        sigma = float(rows["sigma"].iloc[-1])
-        limit = rule.material
-        if math.isfinite(sigma) and sigma > 0:
-            size = rule.size_of(str(quantity), str(rows["unit"].iloc[-1]), sigma)
-            limit = size / sigma
+        sigma, unit = float(rows["sigma"].iloc[-1]), str(rows["unit"].iloc[-1])
+        least = rounding(unit, 0.0)
+        has_spread = math.isfinite(sigma) and sigma > least
+        size = rule.size_of(str(quantity), unit, sigma) if math.isfinite(sigma) else 0.0
+        # In a sigma that is rounding every shift is of billions.
+        limit = size / sigma if has_spread else max(size, least)
+        column = "shift_sigma" if has_spread else "shift"
+        shifts = tuple(float(value) for value in rows[column])
         far = max((abs(value) for value in shifts if math.isfinite(value)), default=0.0)
         # Of less than a hundredth of what matters, a picture shows a straight line.
         if far > 0.01 * limit:
-            line = DriftLine(str(report), str(quantity), tuple(rows["night"]), shifts, limit)
+            line = DriftLine(
+                str(report),
+                str(quantity),
+                tuple(rows["night"]),
+                shifts,
+                limit,
+                "sigma" if has_spread else unit,
+            )
             found.append((far / limit if limit > 0 else math.inf, line))
     found.sort(key=lambda pair: -pair[0])
     return tuple(line for _, line in found[:_PICTURES])
