@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gmat_sweep.cli import main
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.import_places import hook_digest, hook_module
 from gmat_sweep.spec import RunOutcome
@@ -127,3 +128,9 @@ def test_a_hook_that_is_not_here_or_another_one_is_told(place: Path) -> None:
     assert len(other.compared) == 2
     [old] = again(place, hook=None).notes
     assert "an earlier version wrote this replay" in old
+
+
+def test_options_of_hooks_are_for_the_check_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--no-hook", "--trust-hook"):
+        assert main(["replay", "nowhere", "--run", "1", option]) == 2
+        assert f"{option} is for --check alone" in capsys.readouterr().err
