@@ -307,6 +307,7 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
         "mission": str(mission),
         "vary": ["Sat.ECC=normal:0.002:0.0005"],
         "n": 6,
+        **FROZEN_ALONE,
     }
 
     first = server.ended(server.start("nightly", "nightly-dispersion", **parameters))

@@ -292,7 +292,10 @@ def _with_rotating(flown: _Flown, runs: int) -> _Flown:
         try:
             refuse_undeclared(required, flown.mission, end_state=end_state, hook=flown.postprocess)
         except SweepConfigError as error:
-            raise SweepConfigError(f"requirements: {error}") from error
+            # A deployment may have those of another mission by default.
+            raise SweepConfigError(
+                f"requirements: {error}\nGive requirements of this mission, or leave them empty."
+            ) from error
     return replace(
         flown,
         # The sweeps of a night are not judged: each alone would say less than all nights do.
