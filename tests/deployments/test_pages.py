@@ -243,6 +243,14 @@ def test_the_page_of_a_night_shows_verdicts_and_pictures_of_drift(
         assert drawn.first.evaluate("each => [each.naturalWidth, each.width]") == [560, 560]
         assert page.evaluate(_TABLES_CUT_OFF) == []
     page.emulate_media(color_scheme="light")
+    # Whoever starts a night sees how to have both of it.
+    found = server.client.get("/deployments/name/nightly-dispersion/nightly").json()
+    page.goto(f"{server.root}{ui}/deployments/deployment/{found['id']}/run")
+    for said in ("such as examples/requirements.toml", "new evidence for the requirements"):
+        expect(page.get_by_text(said).first).to_be_visible()
+    fields = [each.input_value() for each in page.locator("textarea").all()]
+    assert "examples/requirements.toml" in fields
+    picture(page, f"night-form{ui.replace('/', '-')}", tmp_path)
 
 
 def test_the_deployments_form_shows_the_parameters_with_their_descriptions(

@@ -196,7 +196,7 @@ class TestNewDraws:
             ({"plan": "fixed"}, "plan: over nights requirements are judged by the plan anytime"),
             (
                 {"requirements": [{**REQUIRED[0], "column": "Sat.SMB"}]},
-                r"(?s)requirements: .*no report has the column Sat.SMB.*\nGive requirements of this",
+                r"(?s)requirements: .*no report has the column Sat.SMB.*\nGive requirements",
             ),
         ],
     )
