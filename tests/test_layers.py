@@ -42,7 +42,8 @@ INTERNALS = {
 PUBLIC = {
     "dask.config", "dask.utils", "distributed", "distributed.deploy",
     "prefect", "prefect.cache_policies", "prefect.client.orchestration",
-    "prefect.client.schemas.actions", "prefect.client.schemas.objects", "prefect.events",
+    "prefect.client.schemas.actions", "prefect.client.schemas.filters",
+    "prefect.client.schemas.objects", "prefect.events",
     "prefect.exceptions", "prefect.futures", "prefect.logging", "prefect.runtime",
     "prefect.runtime.flow_run", "prefect.settings", "prefect.states", "prefect.task_runners",
     "prefect.tasks", "prefect_dask", "prefect_ray", "ray", "ray.exceptions",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["UNREADABLE", "final_values", "report_tables"]
+__all__ = ["UNREADABLE", "final_values", "last_numbers", "report_tables"]
 
 UNREADABLE = "unreadable"
 """Key in the result's ``attrs``: why a run's file could not be read, by run id."""
@@ -108,7 +108,7 @@ def _ends_of(
 ) -> Iterator[tuple[tuple[str, str], float]]:
     """Yield report, quantity and last value of each number in a run's reports."""
     for report, table in report_tables(entry, anchors, unreadable):
-        for name, value in _last_numbers(table, epochs=epochs):
+        for name, value in last_numbers(table, epochs=epochs):
             yield (report, name), value
 
 
@@ -128,7 +128,7 @@ def report_tables(
         yield key.removeprefix(_REPORT), table
 
 
-def _last_numbers(table: pa.Table, *, epochs: bool) -> Iterator[tuple[str, float]]:
+def last_numbers(table: pa.Table, *, epochs: bool = False) -> Iterator[tuple[str, float]]:
     """Yield the numeric columns of a table with their last value, NaN if it is missing."""
     import pyarrow as pa
 

@@ -1,5 +1,7 @@
 """The artifacts of a sweep in the Prefect UI: its progress bar, its summary and its failures.
 
+`gmat_sweep.flow.pictures` has one more.
+
 A sweep of a million runs has as many artifacts as a sweep of one. Their keys are made from mission
 and kind, so the artifacts of every night of a nightly sweep are versions of the same ones. A sweep
 needs none of its artifacts. If the server does not take them, `publish` logs one warning, and the
@@ -13,23 +15,22 @@ import logging
 import re
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.exceptions import PrefectException
 
 from gmat_sweep.analysis.report import sweep_report
 from gmat_sweep.errors import GmatSweepError
+from gmat_sweep.flow.kept_artifact import KeptArtifact
 from gmat_sweep.flow.server import forget_unsent_events, server_is_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from uuid import UUID
-
-    from prefect.client.orchestration import SyncPrefectClient
 
 __all__ = ["ProgressArtifact", "publish", "publish_summary", "slug"]
 
@@ -60,15 +61,10 @@ class ProgressArtifact:
         What it shows at first.
     """
 
-    # An artifact that an earlier pass of the same flow run made is brought up to date: a sweep that
-    # grows by batches has one.
-    _made: ClassVar[dict[tuple[UUID, str], UUID]] = {}
-
     def __init__(
         self, flow_run_id: UUID, key: str, percent: float = 0.0, description: str = ""
     ) -> None:
-        self._flow_run_id = flow_run_id
-        self._key = key
+        self._artifact = KeptArtifact(flow_run_id, "progress", key)
         self._state = (percent, description)
         self._ended = threading.Event()
         # The copied context has the address of the server. A daemon keeps no program from ending.
@@ -110,29 +106,13 @@ class ProgressArtifact:
                     forget_unsent_events()
                 elif state != shown:
                     try:
-                        self._send(client, *state)
+                        self._artifact.send(client, *state)
                         shown = state
                     except _SERVER_ERRORS as error:
                         _log.debug("the server did not take the progress of the sweep: %s", error)
                 if ended:
                     return
                 ended = self._ended.wait(_INTERVAL_S)
-
-    def _send(self, client: SyncPrefectClient, percent: float, description: str) -> None:
-        made = (self._flow_run_id, self._key)
-        if made in self._made:
-            update = ArtifactUpdate(data=percent, description=description)
-            client.update_artifact(self._made[made], update)
-            return
-        self._made[made] = client.create_artifact(
-            ArtifactCreate(
-                type="progress",
-                key=self._key,
-                data=percent,
-                description=description,
-                flow_run_id=self._flow_run_id,
-            )
-        ).id
 
 
 def publish_summary(flow_run_id: UUID, key: str, manifest_path: Path) -> None:

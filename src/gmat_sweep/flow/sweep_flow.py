@@ -36,6 +36,7 @@ from gmat_sweep.flow.interruption import say_interrupted, why, with_last_words
 from gmat_sweep.flow.judgement import publish_verdicts
 from gmat_sweep.flow.logs import load_prefect, off_the_terminal, quiet_runs
 from gmat_sweep.flow.mission_keys import mission_key
+from gmat_sweep.flow.pictures import last_pictures, leave_pictures, pictures_of
 from gmat_sweep.flow.prefect_internals import flow_run_under_way
 from gmat_sweep.flow.runners.choice import runner_for
 from gmat_sweep.flow.server import (
@@ -194,6 +195,7 @@ def _flow_of(
             report.error = error
             raise
         finally:
+            leave_pictures(report.flow_run_id)
             if server_is_gone():
                 forget_unsent_events()
                 at_the_end.enter_context(without_retries())
@@ -270,6 +272,7 @@ def published_end(
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
     key = _key_of(named, kind_of(manifest.parameter_spec), manifest_path.parent)
     publish_summary(flow_run_id, key, manifest_path)
+    last_pictures(flow_run_id)
     if judged is None:
         return final_state(manifest, max_failed)
     verdicts = judged()
@@ -297,11 +300,9 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             say(one_line(f"flow run {job.title!r}: {ui_address(report.flow_run_id)}"))
     so_far = _passes.setdefault(report.flow_run_id, _SoFar())
     so_far.count += job.count
-    progress = ProgressArtifact(
-        report.flow_run_id,
-        f"{_key_of(job.mission, job.kind, job.manifest_path.parent)}-progress",
-        *so_far.shown(),
-    )
+    key = _key_of(job.mission, job.kind)
+    progress = ProgressArtifact(report.flow_run_id, f"{key}-progress", *so_far.shown())
+    pictures = pictures_of(report.flow_run_id, f"{key}-pictures", job)
     backlog = Backlog(report.flow_run_id)
     with (
         with_last_words(report.flow_run_id, job.manifest_path.parent),
@@ -322,6 +323,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             report.done, report.failed = collector.done, collector.failed
             report.duration_s = time.monotonic() - started
             progress.show(*so_far.shown())
+            pictures.add(spec, outcome)
             backlog.keep_short(so_far.done)
 
 

@@ -20,6 +20,7 @@ from prefect.states import Failed
 from gmat_sweep.errors import GmatSweepError
 from gmat_sweep.flow.final_state import SweepOutcome
 from gmat_sweep.flow.interruption import say_interrupted, with_last_words
+from gmat_sweep.flow.pictures import leave_pictures
 from gmat_sweep.flow.sweep_flow import FLOW_NAME, published_end
 from gmat_sweep.flows import parameters as of
 from gmat_sweep.flows.requested import run_requested
@@ -139,3 +140,5 @@ def _run(parameters: of.SweepParameters, flow_run: str) -> State[SweepOutcome]:
         # The UI shows the state's message first; a traceback would say no more.
         said = of.in_parameters(str(error))
         return Failed(message=f"{type(error).__name__}: {said}", data=error)
+    finally:
+        leave_pictures(UUID(flow_run))
