@@ -173,6 +173,7 @@ def flown_and_judged(
     if asked is None:
         fly(sweep)
         return None
+    from gmat_sweep.analysis.pictures.wanted import wanted
     from gmat_sweep.sweep.until import grow_until_decided
     from gmat_sweep.verdicts.judging import Judge
 
@@ -187,7 +188,8 @@ def flown_and_judged(
             sweep.script_path, end_state=sweep.options.end_state, hook=sweep.options.postprocess
         )
         judge.look(sweep.manifest_path)
-    fly(sweep)
+    with wanted(asked.requirements.requirements):
+        fly(sweep)
     verdicts = judge.look(sweep.manifest_path)
     verdicts.write()
     return verdicts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_run_logger
 
+from gmat_sweep.analysis.pictures.wanted import wanted
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.judgement import Evidence
 from gmat_sweep.plans import kind_of
@@ -106,7 +107,8 @@ class Judgement:
             get_run_logger().warning("%s", doubt)
         judge = Judge(self.required, self.plan)
         if self.max_runs is None:
-            sweep.resume() if sweep.has_run else sweep.run()
+            with wanted(self.required.requirements):
+                sweep.resume() if sweep.has_run else sweep.run()
             return lambda: _judged(judge, sweep)
         evidence = Evidence(flow_run_id, sweep.script_path)
         with evidence.artifact:

@@ -30,8 +30,9 @@ from gmat_sweep.analysis.nightly.cohorts import (
     rotating_seed,
 )
 from gmat_sweep.analysis.nightly.complete import is_complete
-from gmat_sweep.analysis.nightly.page import night_page, worst_of_nights
-from gmat_sweep.analysis.nightly.report import NightReport, night_report
+from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.night_report import NightReport, night_report
+from gmat_sweep.analysis.pictures.wanted import wanted
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepFailedError
@@ -356,13 +357,15 @@ def _run(flown: _Flown, place: Path, rule: MaterialRule) -> State[NightOutcome]:
                 # A night that is stopped before its second cohort begins is not taken for whole.
                 make_folder(folder, within=place)
             for folder, sweep in flown.cohorts(tonight).items():
-                states[folder] = state = gmat_sweep_flow(
-                    **sweep,
-                    kind=of.DEFAULT_KIND,
-                    out=folder,
-                    resume=(folder / MANIFEST_NAME).is_file(),
-                    return_state=True,
-                )
+                over_nights = flown.required.requirements if flown.required else None
+                with wanted(over_nights, names=tuple(rule.quantities)):
+                    states[folder] = state = gmat_sweep_flow(
+                        **sweep,
+                        kind=of.DEFAULT_KIND,
+                        out=folder,
+                        resume=(folder / MANIFEST_NAME).is_file(),
+                        return_state=True,
+                    )
                 if not is_complete(folder):
                     return Failed(
                         message=f"tonight's sweep did not end: {state.message}",

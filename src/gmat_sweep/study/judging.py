@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gmat_sweep.analysis.pictures.wanted import wanted
 from gmat_sweep.study.requirements import plan_of
 from gmat_sweep.sweep.until import grow_until_decided
 from gmat_sweep.verdicts.judging import Judge
@@ -58,7 +59,8 @@ def flown_and_judged(
         return grow_until_decided(
             sweep, judge, max_runs=study.max_runs, batch=study.batch, on_look=on_look
         )
-    sweep.run()
+    with wanted(requirements.requirements):
+        sweep.run()
     verdicts = judge.look(sweep.manifest_path)
     verdicts.write()
     if on_look is not None:

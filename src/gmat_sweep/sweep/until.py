@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import run_list
+from gmat_sweep.analysis.pictures.wanted import wanted
 from gmat_sweep.console import say
 from gmat_sweep.distributions import checked_count
 from gmat_sweep.errors import SweepConfigError
@@ -130,6 +131,22 @@ def grow_until_decided(
         `Sweep.run`, `Sweep.resume` and `Sweep.extend`.
     """
     refuse_growth(sweep, judge, max_runs)
+    with wanted(judge.requirements.requirements):
+        return _grown(
+            sweep, judge, max_runs, batch, on_look, context_provider, allow_failed=allow_failed
+        )
+
+
+def _grown(
+    sweep: Sweep,
+    judge: Judge,
+    max_runs: int,
+    batch: int | None,
+    on_look: Callable[[Verdicts], None] | None,
+    context_provider: Callable[[int], dict[str, Any]] | None,
+    *,
+    allow_failed: bool,
+) -> Verdicts:
     first = sweep.to_manifest().run_count if sweep.has_run else len(sweep.runs)
     step = batch_of(judge.requirements, max_runs, first)
     if batch is not None:

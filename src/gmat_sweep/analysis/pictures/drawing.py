@@ -73,7 +73,7 @@ def distribution(each: Quantity, design: str) -> Panel:
     steps = np.unique(np.linspace(0, len(told) - 1, min(len(told), 150)).astype(np.int64))
     curve = [(float(told[step]), float(most) * (step + 1) / len(told)) for step in steps]
     panel.line([(curve[0][0], 0.0), *curve], INK, width=1.2)
-    panel.explain("—", INK, "share below, of the height")
+    panel.explain("—", INK, "cumulative")
     if design != "grid":
         levels = [level for level in LEVELS if tells(len(told), level, design)]
         for level in levels:
@@ -210,7 +210,7 @@ def trajectories(each: Quantity, curves: Sequence[Curve], nominal: Curve | None)
     assert each.column is not None
     name = each.column[1]
     drawn = [(curve, curve.columns[name]) for curve in curves if name in curve.columns]
-    told = [values[np.isfinite(values)] for _, values in drawn]
+    told = [values[np.isfinite(values)] for _, (_, values) in drawn]
     listed = np.concatenate(told) if told else np.array([])
     if not len(listed):
         return None
@@ -227,22 +227,22 @@ def trajectories(each: Quantity, curves: Sequence[Curve], nominal: Curve | None)
         kept[1:][np.abs(np.diff(kept)) > 180.0] = np.nan
         return kept
 
-    last = max(float(curve.seconds.max()) for curve, _ in drawn)
+    last = max(curve.seconds for curve, _ in drawn)
     scale, unit = next((scale, unit) for least, scale, unit in _UNITS if last >= least)
     panel = Panel(
         f"Over time in {len(drawn)} runs",
         (0.0, last / scale),
-        _with_room(np.concatenate([turned(values) for _, values in drawn])),
+        _with_room(np.concatenate([turned(values) for _, (_, values) in drawn])),
         x_label=f"time after the first row, {unit}",
         y_label=each.unit,
     )
-    for curve, values in drawn:
-        panel.line(_pairs(curve.seconds / scale, turned(values)), BLUE, width=0.9, opacity=0.55)
+    for _, (seconds, values) in drawn:
+        panel.line(_pairs(seconds / scale, turned(values)), BLUE, width=0.9, opacity=0.55)
     for end in each.limits:
         panel.level(end, RED, "6 3")
     if nominal is not None and name in nominal.columns:
-        own = turned(nominal.columns[name])
-        panel.line(_pairs(nominal.seconds / scale, own), INK, width=2.0, dashes="6 3")
+        seconds, values = nominal.columns[name]
+        panel.line(_pairs(seconds / scale, turned(values)), INK, width=2.0, dashes="6 3")
         panel.explain("╎", INK, "nominal")
     return panel
 

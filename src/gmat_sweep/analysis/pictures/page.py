@@ -57,7 +57,7 @@ def pictures_page(
         Whether no further runs are under way.
     """
     runs, failed = sample.ok_runs(), sample.failed_runs()
-    parts = [_head(sample, planned, len(runs), at_rest=at_rest)]
+    parts = [_head(sample, planned, len(runs), about, at_rest=at_rest)]
     left = MOST_BYTES - _ROOM_FOR_WORDS
     cards = 0
     for section in _sections(sample, runs, failed, design, about):
@@ -72,7 +72,7 @@ def pictures_page(
     return "\n\n".join(parts) + "\n"
 
 
-def _head(sample: RunSample, planned: int, drawn: int, *, at_rest: bool) -> str:
+def _head(sample: RunSample, planned: int, drawn: int, about: Wanted, *, at_rest: bool) -> str:
     ended = sample.ok + sample.failed + sample.other
     when = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     under_way = "" if at_rest or ended >= planned else ", while it flies"
@@ -81,9 +81,10 @@ def _head(sample: RunSample, planned: int, drawn: int, *, at_rest: bool) -> str:
     lines[0] += f", {bad} failed.**" if bad else ".**"
     said = "all runs that are ok" if drawn == sample.ok else f"{drawn} of {sample.ok} runs that are"
     lines.append(
-        f"Drawn {when} from {said}{'' if drawn == sample.ok else ' ok, chosen at random'}. "
-        "Pictures are for looking: what a requirement shows is in its verdict, at the end."
+        f"Drawn {when} from {said}{'' if drawn == sample.ok else ' ok, chosen at random'}."
     )
+    if about.requirements:
+        lines[-1] += " What is shown of a requirement, its verdict says at the end."
     return "\n\n".join(lines)
 
 

@@ -12,10 +12,10 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gmat_sweep.analysis.final_values import last_numbers, report_tables
 from gmat_sweep.errors import RequirementError
@@ -45,14 +45,15 @@ MOST_OK = 1000
 """How many runs that are ok are in a sample."""
 MOST_FAILED = 300
 """The same of runs that failed in the mission."""
-MOST_CURVES = 24
+MOST_CURVES = 20
 """Of how many runs the sample keeps what they report over time."""
 
 REQUIRED = ""
 """Stands for the report in the column of a requirement."""
 
 _OF_THE_ENTRY = ("ok", "converged")
-_POINTS = 64
+_STRETCHES = 40
+_LEAST_ROWS = 3
 # A report of more columns is drawn by its first ones.
 _MOST_COLUMNS = 200
 _OK, _FAILED, _OTHER, _OF_THIS_PASS = 1, 2, 3, 4
@@ -66,18 +67,19 @@ type Column = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What a run reports over time: at most `_POINTS` of its rows.
+    """What a run reports over time.
 
     Attributes
     ----------
-    seconds : ndarray of float64
-        After the first row.
-    columns : dict of str to ndarray of float64
-        By GMAT's name.
+    seconds : float
+        From the first row to the last.
+    columns : dict of str to (ndarray of float64, ndarray of float64)
+        By GMAT's name, seconds after the first row and values. Of many rows those with the least
+        and the greatest value of each stretch: a fast swing is seen as a band, and as no slow one.
     """
 
-    seconds: NDArray[np.float64]
-    columns: dict[str, NDArray[np.float64]]
+    seconds: float
+    columns: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 @dataclass(slots=True)
@@ -265,7 +267,7 @@ class RunSample:
             for name, value in last_numbers(table):
                 names.append((report, name))
                 values.append(value)
-            if keeps and table.num_rows > 2 and (curve := _curve_of(table)) is not None:
+            if keeps and table.num_rows >= _LEAST_ROWS and (curve := _curve_of(table)) is not None:
                 run.curves[report] = curve
         del names[_MOST_COLUMNS:], values[_MOST_COLUMNS:]
         for name, value in self._numbers_required(run.entry).items():
@@ -328,22 +330,34 @@ def _curve_of(table: pa.Table) -> Curve | None:
 
     from gmat_sweep.verdicts.run_tables import table_of
 
-    names: Iterable[str] = [name for name, _ in last_numbers(table)][:_MOST_COLUMNS]
-    read = table_of(table, list(names))
-    told = np.flatnonzero(np.isfinite(read.elapsed))
-    if len(told) < 3:
+    names = [name for name, _ in last_numbers(table)][:_MOST_COLUMNS]
+    read = table_of(table, names)
+    told = np.isfinite(read.elapsed)
+    if told.sum() < _LEAST_ROWS:
         return None
-    chosen: NDArray[Any] = told[
-        np.unique(np.linspace(0, len(told) - 1, min(_POINTS, len(told))).round().astype(np.int64))
-    ]
-    return Curve(
-        read.elapsed[chosen],
-        {
-            name: read.columns[name][chosen].astype(np.float64)
-            for name in names
-            if name in read.columns and name not in read.epochs
-        },
-    )
+    seconds = read.elapsed[told]
+    columns = {}
+    for name in names:
+        if name in read.columns and name not in read.epochs:
+            values = read.columns[name][told].astype(np.float64)
+            chosen = _extremes(values)
+            columns[name] = seconds[chosen], values[chosen]
+    return Curve(float(seconds.max()), columns)
+
+
+def _extremes(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the places of the least and the greatest value of each stretch, and both ends."""
+    import numpy as np
+
+    if len(values) <= 2 * _STRETCHES:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), _STRETCHES + 1).astype(np.int64)
+    places = [0, len(values) - 1]
+    known = np.where(np.isfinite(values), values, 0.0)
+    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        part = known[start:end]
+        places += [start + int(part.argmin()), start + int(part.argmax())]
+    return np.unique(np.array(places, dtype=np.int64))
 
 
 def _number_of(run_id: int) -> int:

@@ -16,9 +16,9 @@ __all__ = ["BLUE", "GREY", "INK", "ORANGE", "RED", "Card", "Panel", "ticks"]
 
 BLUE, ORANGE, RED, GREY, INK = "#1f5fa8", "#c2570c", "#c62828", "#9aa5b1", "#1f2933"
 
-_WIDTH, _ROW = 440, 218
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 30, 34
-_LONGEST = 64
+_WIDTH, _ROW = 440, 236
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 12, 38, 40
+_LONGEST = 54
 _MOST_DIGITS = 7
 
 
@@ -183,17 +183,17 @@ class Panel:
         for position, label in zip(positions, labels, strict=True):
             x = self._x_of(position)
             parts.append(_rule(x, _TOP, x, bottom))
-            parts.append(_text(x, bottom + 12, label, "middle"))
+            parts.append(_text(x, bottom + 14, label, "middle"))
         parts.append(
-            _text((_LEFT + right) / 2, bottom + 26, _cut(f"{self._labels[0]} {_of(base)}"))
+            _text((_LEFT + right) / 2, bottom + 31, _cut(f"{self._labels[0]} {_of(base)}"))
         )
         positions, labels, base = ticks(*self._y, most=5)
         for position, label in zip(positions, labels, strict=True):
             y = self._y_of(position)
             parts.append(_rule(_LEFT, y, right, y))
-            parts.append(_text(_LEFT - 4, y + 3.5, label, "end"))
+            parts.append(_text(_LEFT - 4, y + 4.5, label, "end"))
         parts.append(f'<g clip-path="url(#c{number})">{"".join(self._drawn)}</g>')
-        parts.append(_text(_LEFT, 12, _cut(self._title), "start", bold=True))
+        parts.append(_text(_LEFT, 14, _cut(self._title), "start", bold=True))
         told = "   ".join(
             f'<tspan fill="{colour}">{escape(sign)}</tspan> {escape(_cut(text))}'
             for sign, colour, text in self._notes
@@ -201,7 +201,7 @@ class Panel:
         beside = f"{self._labels[1]} {_of(base)}".strip()
         if beside:
             told = f"{escape(_cut(beside))}   {told}"
-        parts.append(f'<text x="{_LEFT}" y="25" xml:space="preserve">{told}</text>')
+        parts.append(f'<text x="{_LEFT}" y="31" xml:space="preserve">{told}</text>')
         return "".join(parts)
 
 
@@ -224,7 +224,7 @@ class Card:
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="0 0 {width} {height}"><rect width="{width}" height="{height}" rx="6" '
-            f'fill="#f5f7fa"/><g font-family="sans-serif" font-size="10.5" fill="{INK}">'
+            f'fill="#f5f7fa"/><g font-family="sans-serif" font-size="12.5" fill="{INK}">'
             f"{placed}</g></svg>"
         )
         return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
