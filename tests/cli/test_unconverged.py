@@ -161,7 +161,7 @@ def test_show_and_the_flow_run_say_it_of_a_sweep_that_was_flown(
     home, flow_run = Path(os.environ["PREFECT_HOME"]), str(report.flow_run_id)
     ended = "SELECT s.message FROM flow_run f JOIN flow_run_state s ON f.state_id = s.id"
     assert rows_of(home, f"{ended} WHERE f.id = ?", flow_run) == [(f"2 of 2 runs ok; {LINE}",)]
-    shown = "SELECT data FROM artifact WHERE flow_run_id = ? AND type = 'markdown'"
+    shown = "SELECT data FROM artifact WHERE flow_run_id = ? AND key LIKE '%-summary'"
     ((summary,),) = rows_of(home, shown, flow_run)
     assert "2 of 2 runs ok (1 with a solver that did not converge)" in summary
     assert "## Solvers that did not converge" in summary

@@ -176,7 +176,7 @@ def test_a_sweep_is_recorded_in_postgresql(api_url: str, api: httpx.Client, tmp_
     assert api.post("/task_runs/count", json=of_this).json() == 5
     artifacts = {"artifacts": {"flow_run_id": {"any_": [last.flow_run]}}}
     keys = {artifact["key"] for artifact in api.post("/artifacts/filter", json=artifacts).json()}
-    assert keys == {"leo-basic-monte-carlo-progress", "leo-basic-monte-carlo-summary"}
+    assert keys == {f"leo-basic-monte-carlo-{kind}" for kind in ("progress", "summary", "pictures")}
 
 
 def test_a_driver_that_is_killed_leaves_no_running_flow_run(

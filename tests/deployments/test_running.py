@@ -97,7 +97,8 @@ def test_a_deployed_monte_carlo_runs_from_the_command_line_and_shows_itself_in_t
         f"run-{run_id}" for run_id in range(6)
     ]
     artifacts = server.artifacts(last.flow_run)
-    assert set(artifacts) == {"injection-monte-carlo-progress", "injection-monte-carlo-summary"}
+    kinds = ("progress", "summary", "pictures")
+    assert set(artifacts) == {f"injection-monte-carlo-{kind}" for kind in kinds}
     assert artifacts["injection-monte-carlo-progress"]["data"] == 100
     summary = artifacts["injection-monte-carlo-summary"]["data"]
     assert "6 of 6 runs ok" in summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,13 @@ def test_a_campaign_is_one_flow_run_and_goes_on_where_it_was(
             )
             assert float(percent) == 100
             assert 0 < float(share) < 100
+            shown = "select data from artifact where flow_run_id = ? and key like '%-pictures'"
+            # One, and what is required first; a flow run that goes on shows the others' runs, too.
+            ((page,),) = rows_of(home, shown, flow_run)
+            ended = 5 if runs == 5 else 7
+            assert json.loads(page).startswith(f"**{ended} of {ended} runs have ended: {ended} ok")
+            assert json.loads(page).count("(data:image/svg+xml;base64,") >= 2
+            assert "## low: final Sat.X" in page[:300]
 
     begun, gone_on = called(campaign, recorded=look)
 

@@ -109,25 +109,18 @@ def convergence(each: Quantity, design: str) -> Panel | None:
     The interval is Student's, of independent draws alone.
     """
     import numpy as np
-    from scipy.special import stdtrit
 
     told = each.values[np.isfinite(each.values)]
     if design == "grid" or len(told) <= _FIRST_SHOWN:
         return None
-    # About one of the values: the squares of large numbers with a small spread would be rounding.
-    centre = float(np.median(told))
-    rest = told - centre
+    means, half = running_mean(told)
     n = np.arange(1, len(told) + 1)
-    means = np.cumsum(rest) / n
-    squares = np.maximum(0.0, np.cumsum(rest**2) - n * means**2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half = stdtrit(n - 1, 0.975) * np.sqrt(squares / (n - 1) / n)
     last = len(told) - 1
     shown = np.unique(np.geomspace(_FIRST_SHOWN, len(told), _POINTS_OF_A_CURVE).astype(int) - 1)
     independent = are_independent(design)
     spread = half[shown] if independent else np.zeros(len(shown))
-    low = float((means[shown] - spread).min()) + centre
-    high = float((means[shown] + spread).max()) + centre
+    low = float((means[shown] - spread).min())
+    high = float((means[shown] + spread).max())
     margin = 0.05 * (high - low)
     panel = Panel(
         "How the mean settles",
@@ -136,18 +129,39 @@ def convergence(each: Quantity, design: str) -> Panel | None:
         x_label="runs, by their number",
         y_label=each.unit,
     )
-    line = [(float(n[at]), float(means[at]) + centre) for at in shown]
+    line = [(float(n[at]), float(means[at])) for at in shown]
     if independent:
         panel.area(
             [(x, y - float(half[at])) for (x, y), at in zip(line, shown, strict=True)],
             [(x, y + float(half[at])) for (x, y), at in zip(line, shown, strict=True)],
         )
     panel.line(line, ORANGE)
-    panel.level(float(means[last]) + centre, GREY, "3 3")
+    panel.level(float(means[last]), GREY, "3 3")
     panel.explain("—", ORANGE, "mean")
     if independent:
         panel.explain("■", ORANGE, "its 95 % interval")
     return panel
+
+
+def running_mean(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of the first 1, 2, ... values, and half its 95 % interval, Student's.
+
+    The interval of one value is NaN.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    # About one of the values: the squares of large numbers with a small spread would be rounding.
+    centre = float(np.median(values))
+    rest = values - centre
+    n = np.arange(1, len(values) + 1)
+    means = np.cumsum(rest) / n
+    squares = np.maximum(0.0, np.cumsum(rest**2) - n * means**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half = stdtrit(n - 1, 0.975) * np.sqrt(squares / (n - 1) / n)
+    return means + centre, np.asarray(half, dtype=np.float64)
 
 
 def scatter(

@@ -20,6 +20,7 @@ from gmat_sweep.analysis.pictures.drawing import (
     trajectories,
 )
 from gmat_sweep.analysis.pictures.quantities import Quantity, inputs_of, quantities_of, strongest
+from gmat_sweep.analysis.pictures.sample import MOST_CURVES
 from gmat_sweep.analysis.pictures.svg import Card, Panel
 
 if TYPE_CHECKING:
@@ -59,15 +60,13 @@ def pictures_page(
     runs, failed = sample.ok_runs(), sample.failed_runs()
     parts = [_head(sample, planned, len(runs), about, at_rest=at_rest)]
     left = MOST_BYTES - _ROOM_FOR_WORDS
-    cards = 0
     for section in _sections(sample, runs, failed, design, about):
         if len(section.encode()) > left:
             parts.append("Further pictures would make this page too large.")
             break
         left -= len(section.encode())
         parts.append(section)
-        cards += 1
-    if not cards:
+    if len(parts) == 1:
         parts.append(_NONE_YET)
     return "\n\n".join(parts) + "\n"
 
@@ -118,7 +117,7 @@ def _in_time(each: Quantity, sample: RunSample, runs: list[SampledRun]) -> Panel
     if each.column is None:
         return None
     report = each.column[0]
-    curves = [run.curves[report] for run in runs if report in run.curves]
+    curves = [run.curves[report] for run in runs if report in run.curves][:MOST_CURVES]
     own = None if sample.nominal is None else sample.nominal.curves.get(report)
     return trajectories(each, curves, own)
 
