@@ -191,8 +191,10 @@ def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: Loc
         vary=["Sat.ECC=0.001,0.002,-1"],
         out="some-fail",
         max_failed="0",
+        flow_run_name="night shift 7",
     )
     flow_run = server.ended(flow_run_id)
+    assert flow_run["name"] == "night shift 7"
     assert flow_run["state_name"] == "TooManyFailedRuns", flow_run["state"]["message"]
     assert flow_run["state"]["message"] == "2 of 3 runs ok, 1 failed; at most 0 may"
     tasks = {task["name"]: task for task in wait_for(lambda: server.task_runs(flow_run_id))}
@@ -211,8 +213,15 @@ def test_failed_runs_are_red_with_gmats_cause_and_retry_means_resume(server: Loc
 
     server.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
     wait_for(lambda: len(entry_lines(folder)) == 4)
-    server.ended(flow_run_id)
+    ended = server.ended(flow_run_id)
     assert Counter(line["run_id"] for line in entry_lines(folder)) == {0: 1, 1: 1, 2: 2}
+    assert ended["name"] == "night shift 7"
+    # Of all runs, in the artifacts that the flow run had before it was retried.
+    kept = server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run_id]}}})
+    found = Counter(artifact["key"] for artifact in kept)
+    assert (found["leo-basic-grid-progress"], found["leo-basic-grid-pictures"]) == (1, 1)
+    [progress] = [each for each in kept if each["key"] == "leo-basic-grid-progress"]
+    assert progress["description"] == "3 of 3 runs done, 1 failed"
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -269,6 +278,8 @@ def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
         settings={"workers": 2},
     )
     wait_for(lambda: len(entry_lines(folder)) >= 3, 120)
+    drawn = wait_for(lambda: server.artifacts(flow_run_id).get("slow-monte-carlo-pictures"))
+    assert "while it flies" in drawn["data"][:100]
     last = LastPass.of(folder)
     assert last is not None
     assert last.state == "running"
@@ -283,6 +294,10 @@ def test_cancelling_stops_the_workers_and_the_resume_deployment_runs_the_rest(
     assert last is not None
     assert last.state == "interrupted"
     assert "cancelled" in last.reason
+    # Its page names the folder and how to go on.
+    said = server.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [flow_run_id]}}})
+    how = f"the sweep is in {folder}; if it is interrupted, it goes on where it was with: "
+    assert any(line["message"].startswith(f"{how}gmat-sweep resume {folder}/") for line in said)
     recorded = len(entry_lines(folder))
     assert 3 <= recorded < 30
 
@@ -308,7 +323,6 @@ def test_a_night_is_compared_with_the_night_before(server: LocalServer, tmp_path
         "mission": str(mission),
         "vary": ["Sat.ECC=normal:0.002:0.0005"],
         "n": 6,
-        **FROZEN_ALONE,
     }
 
     first = server.ended(server.start("nightly", "nightly-dispersion", **parameters))
@@ -800,6 +814,7 @@ def test_a_night_that_is_stopped_says_so_and_does_not_keep_the_next_one_from_fly
     state = server.ended(killed, 60)["state"]
     assert (state["type"], state["name"]) == ("CRASHED", "Interrupted")
     assert state["message"].startswith("interrupted: its process was killed")
+    assert f"gmat-sweep resume {first}/manifest.jsonl" in state["message"]
     last = LastPass.of(first)
     assert last is not None
     assert (last.state, last.reason) == ("interrupted", "its process was killed")

@@ -133,3 +133,21 @@ class TestStates:
         assert state.name == "Interrupted"
         assert state.message is not None
         assert state.message.startswith("interrupted: ended by a signal")
+        assert state.message.endswith("retry the flow run, or resume its sweep.")
+
+    def test_it_names_the_folder_and_how_to_go_on_also_for_a_flow_that_called_the_sweeps(
+        self,
+    ) -> None:
+        night, flow_run = str(uuid4()), str(uuid4())
+        ordered = [(night, ""), (flow_run, "/data/out 1")]
+        interruption._order(NOBODY, more=ordered)
+        try:
+            folders = [interruption._folder_of(each) for each in (night, flow_run)]
+        finally:
+            interruption._order(NOBODY, less=ordered)
+        assert folders == ["/data/out 1"] * 2
+        assert interruption._folder_of(night) == ""
+
+        message = interruption.interrupted_state("it was killed", folders[0]).message or ""
+        assert "stay recorded in /data/out 1: retry the flow run" in message
+        assert message.endswith(": gmat-sweep resume '/data/out 1/manifest.jsonl'")

@@ -40,6 +40,7 @@ from prefect.settings import (
     temporary_settings,
 )
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.names import generate_slug
 from prefect.workers.process import ProcessJobConfiguration
 from prefect_dask import DaskTaskRunner
 from prefect_ray import RayTaskRunner
@@ -349,3 +350,12 @@ class TestTaskRunners:
 
         assert started.index("ray.is_initialized()") < started.index("ray.init(")
         assert ended.index("self._owns_ray") < ended.index("ray.shutdown()")
+
+
+def test_names_that_prefect_makes_are_told_from_those_that_somebody_gave() -> None:
+    # What the server gives a flow run without a name.
+    made = FlowRun(flow_id=uuid4()).name
+    assert internals.is_automatic_name(made), made
+    assert all(internals.is_automatic_name(generate_slug(2)) for _ in range(300))
+    given = ("night-run", "injection monte-carlo n=6", "case-12", "dark", "a-b-c", "", "Dark-Horse")
+    assert [name for name in given if internals.is_automatic_name(name)] == []

@@ -88,16 +88,14 @@ class LocalServer:
         self,
         deployment: str,
         flow: str = "gmat-sweep",
-        *,
-        scheduled_for: datetime | None = None,
+        flow_run_name: str | None = None,
         **parameters: Any,
     ) -> str:
         """Create a flow run of a deployment, as the UI's form does; return its id."""
         found = self.client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status()
-        state: dict[str, Any] = {"type": "SCHEDULED"}
-        if scheduled_for is not None:
-            state["state_details"] = {"scheduled_time": scheduled_for.isoformat()}
-        body = {"parameters": parameters, "state": state}
+        body: dict[str, Any] = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        if flow_run_name is not None:
+            body["name"] = flow_run_name
         return str(self.post(f"/deployments/{found.json()['id']}/create_flow_run", body)["id"])
 
     def flow_run(self, flow_run_id: str) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from gmat_sweep.errors import SweepFailedError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.plans import kind_of, planned_count
 from gmat_sweep.plans.notation import max_failed as most_failed
+from gmat_sweep.printable import one_line
 from gmat_sweep.spec import NOMINAL_RUN_ID
+from gmat_sweep.sweep.recorded_script import resume_command
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -117,9 +119,10 @@ def final_state(
     verdict = None if verdicts is None else verdicts.verdict
     if recorded < outcome.planned:
         said = (
-            f"{recorded} of {outcome.planned} runs are recorded. Resume the sweep to run the rest."
+            f"{recorded} of {outcome.planned} runs are recorded. Resume the sweep to run the rest: "
+            f"{one_line(resume_command(manifest, outcome.manifest, outcome.folder))}"
         )
-        said += f" {shown}".rstrip()
+        said += f". {shown}".rstrip() if shown else ""
         return Failed(name="Incomplete", message=said, data=SweepFailedError(said, outcome))
     said = f"{shown}{recorded - failed} of {recorded} runs ok"
     too_many = max_failed is not None and failed > most_failed(max_failed, recorded, "max_failed")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.flow.handover import AbandonedError
 from gmat_sweep.flow.prefect_internals import flow_run_of_this_process, is_termination
 from gmat_sweep.flow.server import lasting_api_url, record_file
+from gmat_sweep.folder.layout import MANIFEST_NAME
+from gmat_sweep.printable import one_line
+from gmat_sweep.sweep.recorded_script import no_option
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -49,12 +53,28 @@ def why(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def interrupted_state(reason: str) -> State[Any]:
-    """Return the final state of a flow run that was interrupted."""
+def interrupted_state(reason: str, sweep_folder: str = "") -> State[Any]:
+    """Return the final state of a flow run that was interrupted.
+
+    Parameters
+    ----------
+    reason : str
+        Why.
+    sweep_folder : str
+        The folder of its sweep, if it is known: the message says how to go on with it.
+    """
+    where, how = "", "resume its sweep"
+    if sweep_folder:
+        manifest = no_option(Path(sweep_folder) / MANIFEST_NAME)
+        where = f" in {sweep_folder}"
+        how = f"resume its sweep: {shlex.join(['gmat-sweep', 'resume', manifest])}"
     return Crashed(
         name="Interrupted",
-        message=f"interrupted: {reason}. Runs that were recorded stay recorded: retry the flow "
-        "run, or resume its sweep.",
+        message=one_line(
+            f"interrupted: {reason}. Runs that were recorded stay recorded{where}: retry the flow "
+            f"run, or {how}"
+        )
+        + ("" if sweep_folder else "."),
     )
 
 
@@ -64,11 +84,12 @@ def say_interrupted(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
     Prefect calls it where it handles the exception. In a Prefect worker, which calls it for a flow
     run whose process was killed, there is none: the state then has the exit code already.
     """
-    del flow, state
+    del flow
     error = sys.exception()
     if error is not None and (is_termination(error) or isinstance(error, KeyboardInterrupt)):
         with get_client(sync_client=True) as client:
-            client.set_flow_run_state(flow_run.id, interrupted_state(why(error)), force=True)
+            state = interrupted_state(why(error), _folder_of(str(flow_run.id)))
+            client.set_flow_run_state(flow_run.id, state, force=True)
 
 
 @contextlib.contextmanager
@@ -100,6 +121,16 @@ def with_last_words(flow_run_id: UUID, sweep_folder: Path | None = None) -> Iter
         _order(api_url, less=ordered)
         raise
     _order(api_url, less=ordered)
+
+
+def _folder_of(flow_run: str) -> str:
+    """Return the sweep folder of a flow run that was interrupted; empty if it has none.
+
+    A flow run that called another one, such as a night's, has the folder of that.
+    """
+    with _lock:
+        folders = [folder for each, folder in _ordered if each == flow_run and folder]
+        return (folders or [folder for _, folder in _ordered if folder] or [""])[-1]
 
 
 _LAST_WORDS = (sys.executable, "-P", "-m", "gmat_sweep.flow.last_words")

@@ -49,8 +49,10 @@ def main(api_url: str, flow_runs: str, record: str = "") -> None:
 
     for left in reversed(range(_TRIES)):
         try:
-            for flow_run in folders:
-                _tell(UUID(flow_run), began)
+            for flow_run, folder in folders.items():
+                # A night's own flow run has the folder of the sweep that it called.
+                where = folder or next(filter(None, folders.values()), "")
+                _tell(UUID(flow_run), began, where)
         except (httpx.HTTPError, PrefectException) as error:
             _log.debug("the server did not take the end of a flow run: %s", error)
             if left:
@@ -69,7 +71,7 @@ def _note(folder: Path, flow_run: str) -> None:
         _log.debug("last-pass.json was not written: %s", error)
 
 
-def _tell(flow_run_id: UUID, began: datetime) -> None:
+def _tell(flow_run_id: UUID, began: datetime, folder: str) -> None:
     from prefect.client.orchestration import get_client
 
     from gmat_sweep.flow.interruption import interrupted_state
@@ -79,7 +81,7 @@ def _tell(flow_run_id: UUID, began: datetime) -> None:
         # Another state was given by who stopped the process, such as Cancelling or AwaitingRetry;
         # one that is Running since then runs in another process.
         if state is not None and state.is_running() and state.timestamp <= began:
-            client.set_flow_run_state(flow_run_id, interrupted_state(KILLED))
+            client.set_flow_run_state(flow_run_id, interrupted_state(KILLED, folder))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ __all__ = [
     "flow_run_of_this_process",
     "flow_run_under_way",
     "forget_task_run",
+    "is_automatic_name",
     "is_termination",
     "load_engines",
     "loaded_without_logging",
@@ -318,6 +319,22 @@ def is_termination(error: BaseException) -> bool:
     from prefect.exceptions import TerminationSignal
 
     return isinstance(error, TerminationSignal)
+
+
+def is_automatic_name(name: str) -> bool:
+    """Return whether a flow run's name is one that Prefect makes where nobody gives any.
+
+    Those are two words such as ``dark-horse``, of lists that only Prefect's dependency has. A name
+    that somebody gives is seldom one of them, and then not told from it.
+    """
+    try:
+        from coolname.data import config
+    except ImportError:
+        return re.fullmatch("[a-z]+-[a-z]+", name) is not None
+    lists: dict[str, Any] = config
+    known = {word for each in lists.values() for word in each.get("words", ())}
+    words = name.split("-")
+    return len(words) == 2 and known.issuperset(words)
 
 
 def count_of_task_runs(client: SyncPrefectClient, flow_run_id: UUID, states: Sequence[str]) -> int:

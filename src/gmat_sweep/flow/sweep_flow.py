@@ -52,6 +52,8 @@ from gmat_sweep.folder.layout import ROTATING_FOLDER
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.plans import kind_of
 from gmat_sweep.printable import one_line
+from gmat_sweep.spec import NOMINAL_RUN_ID
+from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, resume_command
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -94,17 +96,27 @@ class SweepReport:
 
 @dataclass(slots=True)
 class _SoFar:
-    """The runs of all passes of one flow run: a sweep that grows has a pass for each batch.
+    """The runs of the sweep of one flow run: one that grows has a pass for each batch.
 
     Attributes
     ----------
     count, done, failed : int
-        Runs that were begun with, that are recorded, and that failed.
+        Runs of the sweep, those that are recorded, and those that failed in this flow run.
+    earlier : int
+        Runs that were recorded before this flow run, or before it was retried.
     """
 
     count: int = 0
     done: int = 0
     failed: int = 0
+    earlier: int = 0
+
+    @classmethod
+    def before(cls, job: SweepJob) -> _SoFar:
+        """Count the runs that earlier passes recorded and that this one leaves as they are."""
+        has_nominal = job.options.nominal or NOMINAL_RUN_ID in job.manifest.latest()
+        left = max(0, job.planned + has_nominal - job.count) if job.action != "run" else 0
+        return cls(count=left, done=left, earlier=left)
 
     def add(self, done: int, failed: int) -> None:
         """Count runs that are recorded now."""
@@ -296,9 +308,15 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
     if report.flow_run_id not in _passes:
         # A deployment's parameters may name a study, and a resume's a folder.
         get_run_logger().info("%s", "\n".join(varied_text(job.manifest, job.planned)))
+        # The page of a flow run that is cancelled or fails has this line whatever ends it.
+        get_run_logger().info(
+            "the sweep is in %s; if it is interrupted, it goes on where it was with: %s",
+            one_line(job.folder.absolute()),
+            one_line(resume_command(job.manifest, job.manifest_path, job.folder)),
+        )
         if job.options.progress:
             say(one_line(f"flow run {job.title!r}: {ui_address(report.flow_run_id)}"))
-    so_far = _passes.setdefault(report.flow_run_id, _SoFar())
+    so_far = _passes.setdefault(report.flow_run_id, _SoFar.before(job))
     so_far.count += job.count
     key = _key_of(job.mission, job.kind)
     progress = ProgressArtifact(report.flow_run_id, f"{key}-progress", *so_far.shown())
@@ -324,7 +342,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             report.duration_s = time.monotonic() - started
             progress.show(*so_far.shown())
             pictures.add(spec, outcome)
-            backlog.keep_short(so_far.done)
+            backlog.keep_short(so_far.done - so_far.earlier)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ ACCEPTED_EVENT = "gmat-sweep.nightly.baseline-accepted"
 def _title() -> str:
     parameters = this_flow_run.parameters
     named = Path(str(parameters["study"] or parameters["mission"] or parameters["nights"] or "a"))
-    return f"accept {parameters['night'] or 'the last night'} of {named.stem}"
+    return of.kept_or(f"accept {parameters['night'] or 'the last night'} of {named.stem}")
 
 
 @flow(name=ACCEPT_FLOW_NAME, flow_run_name=_title, persist_result=False)

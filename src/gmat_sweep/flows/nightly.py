@@ -64,7 +64,7 @@ SAME_SEED = 0
 def _title() -> str:
     parameters = this_flow_run.parameters
     named = Path(str(parameters["study"] or parameters["mission"] or "a")).stem
-    return f"{named} night of {_scheduled_for():%Y-%m-%d}"
+    return of.kept_or(f"{named} night of {_scheduled_for():%Y-%m-%d}")
 
 
 def _scheduled_for() -> datetime:

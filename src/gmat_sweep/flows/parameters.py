@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from prefect.runtime import flow_run as this_flow_run
+
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.artifacts import slug
+from gmat_sweep.flow.prefect_internals import is_automatic_name
 from gmat_sweep.plans.notation import parse_grid
 from gmat_sweep.sweep.settings import DEFAULT_SETTINGS, MaxFailed, RunCount, RunSettings, Seed
 
@@ -32,6 +35,7 @@ __all__ = [
     "absolute",
     "fresh_folder",
     "in_parameters",
+    "kept_or",
     "requirements_at",
     "title_of",
 ]
@@ -146,6 +150,12 @@ def fresh_folder(mission: Path | None, kind: str, run_name: str) -> Path:
     home = os.environ.get(HOME_VARIABLE) or "~/gmat-sweeps"
     name = "sweep" if mission is None else slug(mission.stem)
     return _expanded(Path(home)).absolute() / "sweeps" / f"{name}-{kind}-{run_name}"
+
+
+def kept_or(title: str) -> str:
+    """Return the name of the flow run under way if somebody gave it one, or else `title`."""
+    name = str(this_flow_run.name or "")
+    return title if not name or is_automatic_name(name) else name
 
 
 def title_of(parameters: dict[str, Any]) -> str:

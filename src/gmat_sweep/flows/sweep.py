@@ -30,7 +30,7 @@ __all__ = ["gmat_sweep_flow"]
 
 
 def _title() -> str:
-    return of.title_of(this_flow_run.parameters)
+    return of.kept_or(of.title_of(this_flow_run.parameters))
 
 
 @flow(name=FLOW_NAME, flow_run_name=_title, persist_result=False, on_crashed=[say_interrupted])
