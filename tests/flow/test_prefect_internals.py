@@ -9,6 +9,7 @@ import ast
 import inspect
 import logging
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -357,5 +358,22 @@ def test_names_that_prefect_makes_are_told_from_those_that_somebody_gave() -> No
     made = FlowRun(flow_id=uuid4()).name
     assert internals.is_automatic_name(made), made
     assert all(internals.is_automatic_name(generate_slug(2)) for _ in range(300))
-    given = ("night-run", "injection monte-carlo n=6", "case-12", "dark", "a-b-c", "", "Dark-Horse")
+    # As the forms of both UIs fill them in.
+    forms = ("gamma258-thrihyrne", "beta-canis-majoris", "psi4-umbar-nebula", "Generic-Shichi")
+    assert [name for name in forms if not internals.is_automatic_name(name)] == []
+    given = (
+        "night-run", "injection monte-carlo n=6", "case-12", "dark", "a-b-c", "", "Dark-Horse",
+        "delta-v", "alpha-case", "sigma3-check", "Generic-Mission", "injection-2026",
+    )  # fmt: skip
     assert [name for name in given if internals.is_automatic_name(name)] == []
+
+
+def test_the_forms_of_both_uis_make_names_of_the_lists_that_are_known() -> None:
+    second = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (prefect.__ui_static_subpath__.parent / "ui_v2_build" / "assets").glob("*.js")
+        if "Aardwolf" in path.read_text(encoding="utf-8")
+    )
+    [adjectives] = re.findall(r"=\[((?:`[A-Z][a-z]+`,)*`Generic`[^]]*)\]", second)
+    for word in adjectives.replace("`", "").split(","):
+        assert internals.is_automatic_name(f"{word}-Zebu"), word

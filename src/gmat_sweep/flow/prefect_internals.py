@@ -321,12 +321,29 @@ def is_termination(error: BaseException) -> bool:
     return isinstance(error, TerminationSignal)
 
 
+_GREEK = (
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|"
+    "tau|upsilon|phi|chi|psi|omega"
+)
+_OF_FIRST_FORM = re.compile(rf"(?:{_GREEK})(\d*)-([a-z-]+)")
+_OF_SECOND_FORM = re.compile(
+    "(?:Small|Ergonomic|Rustic|Intelligent|Gorgeous|Incredible|Fantastic|Practical|Sleek|Awesome|"
+    "Generic|Handcrafted|Handmade|Licensed|Refined|Unbranded|Tasty)-[A-Z][A-Za-z ]{0,5}"
+)
+
+
 def is_automatic_name(name: str) -> bool:
     """Return whether a flow run's name is one that Prefect makes where nobody gives any.
 
-    Those are two words such as ``dark-horse``, of lists that only Prefect's dependency has. A name
-    that somebody gives is seldom one of them, and then not told from it.
+    The server takes two words such as ``dark-horse``. The form of the first UI fills in a star such
+    as ``gamma258-thrihyrne``, and that of the second ``Generic-Shichi``. A name that somebody gives
+    is seldom one of them, and then not told from it.
     """
+    if found := _OF_FIRST_FORM.fullmatch(name):
+        # A number of three digits says enough: somebody's own "delta-v" has none.
+        return len(found[1]) >= 2 or _is_star(found[2])
+    if _OF_SECOND_FORM.fullmatch(name):
+        return True
     try:
         from coolname.data import config
     except ImportError:
@@ -335,6 +352,17 @@ def is_automatic_name(name: str) -> bool:
     known = {word for each in lists.values() for word in each.get("words", ())}
     words = name.split("-")
     return len(words) == 2 and known.issuperset(words)
+
+
+def _is_star(text: str) -> bool:
+    """Return whether the form of the first UI has a star of which a name begins like this."""
+    import prefect
+
+    for program in (prefect.__ui_static_subpath__ / "assets").glob("index-*.js"):
+        if found := re.search("`(andromedae\\.[a-z.-]*)`", program.read_text(encoding="utf-8")):
+            stars = found[1].split(".")
+            return any(text == star or text.startswith(f"{star}-") for star in stars if star)
+    return False
 
 
 def count_of_task_runs(client: SyncPrefectClient, flow_run_id: UUID, states: Sequence[str]) -> int:
