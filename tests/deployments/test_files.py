@@ -29,6 +29,7 @@ from gmat_sweep.flows.parameters import DEFAULT_SETTINGS
 from gmat_sweep.plans.notation import parse_grid, parse_perturb
 from gmat_sweep.study import read_study
 from gmat_sweep.study.starting import begin
+from gmat_sweep.sweep.settings import RunSettings
 from gmat_sweep.sweep.until import least_runs
 from gmat_sweep.verdicts.declared import refuse_undeclared
 from gmat_sweep.verdicts.reading import load_requirements
@@ -161,11 +162,9 @@ class TestForm:
     @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
     def test_every_parameter_says_what_it_means(self, flow: Flow[Any, Any]) -> None:
         schema = parameter_schema(flow)
-        settings = schema.definitions["RunSettings"]
         parameters: dict[str, Any] = dict(schema.properties)
-        # The form shows the description of the model.
-        parameters["settings"] = parameters["settings"] | settings
-        parameters |= settings["properties"]
+        for form in ("LocalSettings", "DaskSettings"):
+            parameters |= schema.definitions[form]["properties"]
 
         undescribed = [name for name, each in parameters.items() if not each.get("description")]
         assert undescribed == []
@@ -176,7 +175,7 @@ class TestForm:
         self, flow: Flow[Any, Any]
     ) -> None:
         definitions = parameter_schema(flow).definitions
-        settings = definitions["RunSettings"]["properties"]
+        settings = definitions["LocalSettings"]["properties"]
 
         assert {"minimum": 1, "maximum": 10_000_000}.items() <= definitions["RunCount"].items()
         assert {"minimum": 0, "exclusiveMaximum": 2**63}.items() <= definitions["Seed"].items()
@@ -185,12 +184,53 @@ class TestForm:
         assert {"minimum": 0, "maximum": 100}.items() <= settings["retries"].items()
         assert {"minimum": 1, "maximum": 4096}.items() <= settings["workers"]["anyOf"][0].items()
         assert settings["timeout_s"]["anyOf"][0]["exclusiveMinimum"] == 0
-        assert definitions["RunSettings"]["additionalProperties"] is False
+        for form in ("LocalSettings", "DaskSettings"):
+            assert definitions[form]["additionalProperties"] is False
+
+    @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
+    def test_who_uses_no_dask_sees_nothing_of_it_and_no_setting_is_lost(
+        self, flow: Flow[Any, Any]
+    ) -> None:
+        """The form has two groups of settings; what a flow gets is the same as ever."""
+        schema = parameter_schema(flow)
+        local, dask = (schema.definitions[f"{name}Settings"] for name in ("Local", "Dask"))
+        assert [name for name in local["properties"] if "dask" in name] == []
+        assert set(dask["properties"]) == set(RunSettings.model_fields)
+        assert (local["title"], dask["title"]) == ("This machine", "Dask cluster")
+        # The form sends back what it shows at first: it must fit the group that is shown first.
+        shown = schema.properties["settings"]["default"]
+        assert set(shown) == set(local["properties"])
+
+        def got(given: Any) -> Any:
+            named = {"mission": "x.script", "settings": given}
+            return flow.validate_parameters(named)["settings"].model_dump()
+
+        assert got(shown) == got({}) == RunSettings().model_dump()
+        everything = {
+            name: each["default"] for name, each in dask["properties"].items() if "default" in each
+        } | {"dask_address": "tcp://10.0.0.1:8786"}
+        expected = RunSettings(backend="dask", dask_address="tcp://10.0.0.1:8786")
+        assert got(everything) == expected.model_dump()
+        assert got({"dask_address": "tcp://10.0.0.1:8786"}) == expected.model_dump()
+        assert got(expected) == expected.model_dump()
+        assert got({"backend": "dask"})["backend"] == "dask"
+
+    @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: str(flow.name))
+    def test_fields_that_belong_together_stand_together(self, flow: Flow[Any, Any]) -> None:
+        schema = parameter_schema(flow)
+        heads = [
+            re.findall("^[A-Z ]{10,}(?=\\. )", each["description"])
+            for each in sorted(schema.properties.values(), key=lambda each: each["position"])
+        ]
+        named = [head[0] for head in heads if head]
+        assert named[0] == "WHAT IS FLOWN"
+        assert named[-3:] == ["HOW IT IS JUDGED", "WHERE IT IS KEPT", "HOW RUNS ARE RUN"]
+        assert len(named) == len(set(named)) == 5
 
     def test_the_page_on_deployments_has_every_parameter(self) -> None:
         page = (PROJECT / "docs" / "deployments.md").read_text(encoding="utf-8")
         schema = parameter_schema(gmat_sweep_flow)
-        nested = schema.definitions["RunSettings"]["properties"]
+        nested = schema.definitions["DaskSettings"]["properties"]
 
         names = {*schema.properties, *(f"settings.{name}" for name in nested)} - {"settings"}
         assert sorted(re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)) == sorted(names)

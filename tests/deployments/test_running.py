@@ -231,7 +231,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("monte-carlo", {"vary": ["Sat.NoSuchField=normal:1:1"]}, "NoSuchField"),
     ("grid", {"kind": "explicit"}, "rows: "),
     ("resume", {"out": "empty"}, "out: "),
-    ("grid", {"settings": {"dask_address": "tcp://127.0.0.1:1"}}, "settings.dask_address: "),
+    (
+        "grid",
+        {"settings": {"dask_address": "tcp://127.0.0.1:1", "workers": 2}},
+        "settings.workers: it is given together with settings.dask_address",
+    ),
 ]
 
 

@@ -111,51 +111,50 @@ class NightOutcome:
 )
 def nightly_dispersion(
     mission: Path | None = None,
+    study: Path | None = None,
     vary: list[str] = [],  # noqa: B006 - never changed; the UI's form begins with an empty list
     n: of.RunCount | None = None,
     seed: of.Seed | None = SAME_SEED,
-    nights: Path | None = None,
-    settings: of.RunSettings = of.DEFAULT_SETTINGS,
-    max_failed: of.MaxFailed | None = None,
-    study: Path | None = None,
-    requirements: of.Requirements | None = None,
-    plan: of.Plan | None = None,
     rotating: of.RunCount | None = None,
     baseline: str | None = None,
     matters: dict[str, float | str] = {},  # noqa: B006 - never changed, as `vary`
+    requirements: of.Requirements | None = None,
+    plan: of.Plan | None = None,
+    max_failed: of.MaxFailed | None = None,
+    nights: Path | None = None,
+    settings: of.FormSettings = of.DEFAULT_FORM,
 ) -> NightOutcome:
     """Run tonight's Monte Carlo or study and compare it with last night and with the baseline.
 
     Args:
-        mission: GMAT script, as a path on the machine that runs the flow. A relative one starts
-            from GMAT_SWEEP_HOME.
-        vary: One field to a line, as for gmat-sweep: Sat.SMA=normal:7100:50.
-        n: How many runs to draw, the same every night: the frozen cohort. Without it, and without
-            a study, only the rotating runs are flown.
-        seed: The same seed every night draws the same runs, which are then compared one by one. 0
-            is the seed that the study names, if it names one. Without a seed every night draws its
-            own, and only the distributions are compared.
-        nights: Folder that keeps the nights, each in a folder named by its time. Without it,
-            nights/MISSION under GMAT_SWEEP_HOME, and nights/MISSION-STUDY for a study.
-        settings: Where runs execute, and how long and how often each may.
-        max_failed: The night fails when more runs than this have failed: a number such as 3 or a
-            percentage such as 5%. Without it, failed runs are reported and do not fail it.
+        mission: WHAT IS FLOWN. GMAT script, as a path on the machine that runs the flow. A relative
+            one starts from GMAT_SWEEP_HOME.
         study: A study file, .toml or .yaml, that says what is flown, and where and how runs
             execute. What stands in another parameter than its default counts instead, as for
             gmat-sweep. Nights are kept in the folder of nights, whatever the file says of out.
-        requirements: What the mission must do, judged at the end of the night: the path of a
-            .toml, .yaml or .json file, such as examples/requirements.toml, or its content, as for
-            gmat-sweep. With rotating runs by all nights since an input changed, otherwise by the
-            runs of this night alone. The night fails if one is shown not to be met. Left empty,
-            nothing is judged.
-        plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what
-            the requirements say, or else fixed. Over nights it is anytime.
-        rotating: How many runs to draw besides, other ones every night (by its date), such as 20:
-            new evidence for the requirements, which adds up over nights. Left empty, none.
-        baseline: A night to accept as the baseline, by its name, such as 2026-11-20T033000Z.
-            Without it, the one that was accepted before, if any.
-        matters: From where on a shift of a quantity matters, by its name: {"Sat.Earth.RadApo":
-            "500 m"}. A number is in the quantity's unit. Of the others, a tenth of sigma matters.
+        vary: One field to a line, as for gmat-sweep: Sat.SMA=normal:7100:50.
+        n: How many runs to draw, the same every night: the frozen cohort. Without it, and without a
+            study, only the rotating runs are flown.
+        seed: The same seed every night draws the same runs, which are then compared one by one. 0
+            is the seed that the study names, if it names one. Without a seed every night draws its
+            own, and only the distributions are compared.
+        rotating: How many runs to draw besides, other ones every night: new evidence for the
+            requirements, which adds up over nights.
+        baseline: WHAT IT IS COMPARED WITH. A night to accept as the baseline, by its name, such as
+            2026-11-20T033000Z. Without it, the one that was accepted before, if any.
+        matters: From where on a shift of a quantity matters, by its name: {"Sat.Earth.RadApo": "500
+            m"}. A number is in the quantity's unit. Of the others, a tenth of sigma matters.
+        requirements: HOW IT IS JUDGED. What the mission must do, judged at the end of the night:
+            the path of a .toml, .yaml or .json file, or its content, as for gmat-sweep. With
+            rotating runs by all nights since an input changed, otherwise by the runs of this night
+            alone. The night fails if one is shown not to be met.
+        plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what the
+            requirements say, or else fixed. Over nights it is anytime.
+        max_failed: The night fails when more runs than this have failed: a number such as 3 or a
+            percentage such as 5%. Without it, failed runs are reported and do not fail it.
+        nights: WHERE IT IS KEPT. Folder that keeps the nights, each in a folder named by its time.
+            Without it, nights/MISSION under GMAT_SWEEP_HOME, and nights/MISSION-STUDY for a study.
+        settings: HOW RUNS ARE RUN. Where runs execute, and how long and how often each may.
 
     Returns:
         What came of it, for a flow that calls this one, as a `NightOutcome`. A night that fails

@@ -17,13 +17,16 @@ from prefect.runtime import flow_run as this_flow_run
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.artifacts import slug
 from gmat_sweep.flow.prefect_internals import is_automatic_name
+from gmat_sweep.flows.form import DEFAULT_FORM, FormSettings
 from gmat_sweep.plans.notation import parse_grid
 from gmat_sweep.sweep.settings import DEFAULT_SETTINGS, MaxFailed, RunCount, RunSettings, Seed
 
 __all__ = [
+    "DEFAULT_FORM",
     "DEFAULT_KIND",
     "DEFAULT_SETTINGS",
     "HOME_VARIABLE",
+    "FormSettings",
     "Kind",
     "MaxFailed",
     "Plan",

@@ -70,7 +70,7 @@ class RunSettings(BaseModel):
     )
     timeout_s: float | None = Field(
         default=None,
-        title="Timeout, s",
+        title="Limit of time, s",
         description="Seconds that a run may take before its worker is killed; no limit when left "
         "empty.",
         gt=0,
@@ -96,19 +96,19 @@ class RunSettings(BaseModel):
     )
     memory_limit: str | None = Field(
         default=None,
-        title="Memory limit",
+        title="Limit of memory",
         description="How much memory a run may need before its worker is killed, such as 2 GiB; "
         "no limit when left empty.",
         pattern=r"^\s*\d+(\.\d+)?\s*[A-Za-z]*\s*$",
     )
     fsync_each: bool = Field(
         default=True,
-        title="Sync every line",
+        title="On disk: sync every line",
         description="Each line of the manifest is on disk before the next run is counted.",
     )
     fsync_batch: int = Field(
         default=50,
-        title="Lines per sync",
+        title="On disk: lines per sync",
         description="Without that, after how many lines the manifest is put on disk.",
         ge=1,
         le=1_000_000,
@@ -127,13 +127,13 @@ class RunSettings(BaseModel):
     )
     allow_script_drift: bool = Field(
         default=False,
-        title="Accept a changed script",
-        description="To resume: go on although the mission script is no longer the one recorded.",
+        title="To resume: accept a changed script",
+        description="Go on although the mission script is no longer the one recorded.",
     )
     trust_hook: bool = Field(
         default=False,
-        title="Trust the sweep folder",
-        description="To resume: call the hooks that a manifest names which another user or "
+        title="To resume: trust the sweep folder",
+        description="Call the hooks that a manifest names which another user or "
         "another machine wrote.",
     )
 
