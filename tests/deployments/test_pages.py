@@ -158,6 +158,31 @@ def test_the_artifact_pages_show_the_summary_and_the_failures(
 
 
 @pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
+def test_the_pictures_of_a_sweep_are_shown(
+    server: LocalServer, flow_run: str, page: Page, ui: str, tmp_path: Path
+) -> None:
+    """Every picture is loaded and as wide as the page lets it be, in light and in dark."""
+    artifact = server.artifacts(flow_run)["injection-monte-carlo-pictures"]
+    cards = artifact["data"].count("(data:image/svg+xml;base64,")
+    assert cards == 5
+    assert len(artifact["data"]) <= 300_000
+    page.set_viewport_size({"width": 1400, "height": 1500})
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{server.root}{ui}/artifacts/artifact/{artifact['id']}")
+        expect(page.get_by_text("40 of 40 runs have ended").first).to_be_visible()
+        shown = page.locator('img[src^="data:image/svg"]')
+        expect(shown).to_have_count(cards)
+        picture(page, f"ui-pictures{ui.replace('/', '-')}", tmp_path)
+        sizes = [
+            (each.evaluate("i => i.naturalWidth"), each.bounding_box()) for each in shown.all()
+        ]
+        assert all(width > 400 for width, _ in sizes)
+        assert all(box is not None and box["width"] > 400 for _, box in sizes)
+    expect(page.get_by_role("heading", name="Where runs fail")).to_be_visible()
+
+
+@pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
 def test_at_1400_px_no_table_of_the_summary_is_cut_off_and_causes_can_be_read_whole(
     server: LocalServer, flow_run: str, page: Page, ui: str, tmp_path: Path
 ) -> None:
@@ -218,48 +243,14 @@ def test_the_pages_of_a_verdict_say_which_requirement_failed_and_by_which_runs(
     assert "examples/requirements.toml" in fields
 
 
-@pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
-def test_the_page_of_a_night_shows_verdicts_and_pictures_of_drift(
+@pytest.mark.parametrize("ui", ["/v2", ""], ids=["second UI", "first UI"])
+def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
     server: LocalServer, page: Page, ui: str, tmp_path: Path
 ) -> None:
-    """Every picture is drawn, in the light and in the dark, and no table is cut off."""
-    accept(night(tmp_path, 1, new_draws=6))
-    for day in range(2, 9):
-        tonight = night(tmp_path, day, 0.03 * day, new_draws=6)
-    required = {"name": "low", "column": COLUMN, "limit": "< 42300", "unit": "km"}
-    report = night_report(tonight, requirements=[{**required, "probability": 0.9}])
-    body = {"key": "drifting-nightly", "type": "markdown", "data": night_page(report)}
-    artifact = server.post("/artifacts/", body)["id"]
-    page.set_viewport_size({"width": 1400, "height": 1300})
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.goto(f"{server.root}{ui}/artifacts/artifact/{artifact}")
-        for said in ("Still 1 away from the baseline", "8 nights, 60 runs count", "--run "):
-            expect(page.get_by_text(said).first).to_be_visible()
-        drawn = page.locator('img[src^="data:image/svg"]')
-        expect(drawn).to_have_count(1)
-        drawn.first.scroll_into_view_if_needed()
-        picture(page, f"night{ui.replace('/', '-')}-{scheme}", tmp_path)
-        assert drawn.first.evaluate("each => [each.naturalWidth, each.width]") == [560, 560]
-        assert page.evaluate(_TABLES_CUT_OFF) == []
-    page.emulate_media(color_scheme="light")
-    # Whoever starts a night sees how to have both of it.
-    found = server.client.get("/deployments/name/nightly-dispersion/nightly").json()
-    page.goto(f"{server.root}{ui}/deployments/deployment/{found['id']}/run")
-    for said in ("such as examples/requirements.toml", "new evidence for the requirements"):
-        expect(page.get_by_text(said).first).to_be_visible()
-    fields = [each.input_value() for each in page.locator("textarea").all()]
-    assert "examples/requirements.toml" in fields
-    picture(page, f"night-form{ui.replace('/', '-')}", tmp_path)
-
-
-def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
-    server: LocalServer, page: Page, tmp_path: Path
-) -> None:
-    """The form can be filled in by hand: every parameter says what it means."""
+    """The form can be filled in by hand, and who uses no Dask sees nothing of it."""
     found = server.client.get("/deployments/name/gmat-sweep/monte-carlo").json()
-    page.set_viewport_size({"width": 1280, "height": 1900})
-    page.goto(f"{server.root}/deployments/deployment/{found['id']}/run")
+    page.set_viewport_size({"width": 1280, "height": 2300})
+    page.goto(f"{server.root}{ui}/deployments/deployment/{found['id']}/run")
     for said in (
         "GMAT script, as a path on the machine that runs the flow.",
         "One field to a line, in GMAT's units",
@@ -272,4 +263,16 @@ def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
     assert page.get_by_text("Injection.Element1=normal:2.4257:0.006").count() or (
         page.locator("textarea").nth(1).input_value() == "Injection.Element1=normal:2.4257:0.006"
     )
-    picture(page, "ui-form", tmp_path)
+    picture(page, f"ui-form{ui.replace('/', '-')}", tmp_path)
+    expect(page.get_by_text("Dask scheduler")).to_have_count(0)
+    page.get_by_text("Dask cluster", exact=True).first.click()
+    expect(page.get_by_text("Dask scheduler").first).to_be_visible()
+    page.locator("input[type=number]").first.fill("2")
+    with page.expect_response(lambda each: "create_flow_run" in each.url) as sent:
+        page.get_by_role("button", name="Submit").first.click()
+    started = sent.value.json()
+    assert started["parameters"]["settings"]["backend"] == "dask"
+    # The form makes up a name: this is none that somebody gave.
+    ended = server.ended(started["id"])
+    assert ended["state"]["message"] == "2 of 2 runs ok"
+    assert ended["name"] == "injection monte-carlo n=2"
