@@ -365,5 +365,12 @@ def _noted(job: SweepJob, flow_run_id: UUID) -> Iterator[None]:
         yield
     except BaseException as error:
         note("interrupted", why(error))
+        if not isinstance(error, Exception):
+            # An exception is in the state's message; a flow run that is cancelled has none.
+            get_run_logger().error(
+                "interrupted: %s; what is recorded stays. Go on with: %s",
+                one_line(why(error)),
+                one_line(resume_command(job.manifest, job.manifest_path, job.folder)),
+            )
         raise
     note("finished")

@@ -44,7 +44,7 @@ class Quantity:
     values : ndarray of float64
         One per run, NaN where a run has none; an angle in the turn about its mean.
     column : (str, str) or None
-        Report and column, if the number is the last one there.
+        Report and column, if the number is one of the values there, as the last one is.
     nominal : float
         That of the nominal run, NaN without one.
     limits : (float, float)
@@ -157,7 +157,8 @@ def _required(
         if key not in columns or not _told(columns[key]).any():
             continue
         column = None
-        if each.reduce == "final" and each.column is not None and each.extra is None:
+        # The limits of these hold for the column itself, at the end or all the time.
+        if each.reduce in ("final", "min", "max") and each.column and each.extra is None:
             column = _place_of(runs, each)
         found.append(
             Quantity(

@@ -17,7 +17,7 @@ __all__ = ["BLUE", "GREY", "INK", "ORANGE", "RED", "Card", "Panel", "ticks"]
 BLUE, ORANGE, RED, GREY, INK = "#1f5fa8", "#c2570c", "#c62828", "#9aa5b1", "#1f2933"
 
 _WIDTH, _ROW = 440, 236
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 12, 38, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 20, 38, 40
 _LONGEST = 54
 _MOST_DIGITS = 7
 
