@@ -65,14 +65,19 @@ def distribution(each: Quantity, design: str) -> Panel:
         (0.0, 1.05 * float(most)),
         x_label=_labelled(each),
         y_label="runs",
+        counts=True,
     )
     if low < high:
         panel.bars([float(edge) for edge in edges], [float(count) for count in counts], BLUE)
     else:
         panel.upright(low, BLUE)
     steps = np.unique(np.linspace(0, len(told) - 1, min(len(told), 150)).astype(np.int64))
-    curve = [(float(told[step]), float(most) * (step + 1) / len(told)) for step in steps]
-    panel.line([(curve[0][0], 0.0), *curve], INK, width=1.2)
+    curve = [(float(told[0]), 0.0)]
+    for step in steps:
+        # It is constant up to the next run.
+        curve.append((float(told[step]), curve[-1][1]))
+        curve.append((float(told[step]), float(most) * (step + 1) / len(told)))
+    panel.line(curve, INK, width=1.2)
     panel.explain("—", INK, "cumulative")
     if design != "grid":
         levels = [level for level in LEVELS if tells(len(told), level, design)]

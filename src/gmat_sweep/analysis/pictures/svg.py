@@ -75,6 +75,8 @@ class Panel:
         The ends of the axes. Equal ones are moved apart.
     x_label, y_label : str
         What the axes show.
+    counts : bool
+        Whether the y axis counts, so that it has ticks at whole numbers alone.
     """
 
     def __init__(
@@ -85,10 +87,12 @@ class Panel:
         *,
         x_label: str = "",
         y_label: str = "",
+        counts: bool = False,
     ) -> None:
         self._title = title
         self._x, self._y = _apart(*x), _apart(*y)
         self._labels = x_label, y_label
+        self._counts = counts
         self._drawn: list[str] = []
         self._notes: list[tuple[str, str, str]] = []
 
@@ -187,7 +191,9 @@ class Panel:
         parts.append(
             _text((_LEFT + right) / 2, bottom + 31, _cut(f"{self._labels[0]} {_of(base)}"))
         )
-        positions, labels, base = ticks(*self._y, most=5)
+        low, high = self._y
+        most = max(1, min(5, int(high - low))) if self._counts else 5
+        positions, labels, base = ticks(low, high, most)
         for position, label in zip(positions, labels, strict=True):
             y = self._y_of(position)
             parts.append(_rule(_LEFT, y, right, y))
