@@ -93,7 +93,10 @@ class LocalServer:
     ) -> str:
         """Create a flow run of a deployment, as the UI's form does; return its id."""
         found = self.client.get(f"/deployments/name/{flow}/{deployment}").raise_for_status()
-        body: dict[str, Any] = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        state: dict[str, Any] = {"type": "SCHEDULED"}
+        if scheduled_for is not None:
+            state["state_details"] = {"scheduled_time": scheduled_for.isoformat()}
+        body: dict[str, Any] = {"parameters": parameters, "state": state}
         if flow_run_name is not None:
             body["name"] = flow_run_name
         return str(self.post(f"/deployments/{found.json()['id']}/create_flow_run", body)["id"])
