@@ -243,6 +243,41 @@ def test_the_pages_of_a_verdict_say_which_requirement_failed_and_by_which_runs(
     assert "examples/requirements.toml" in fields
 
 
+@pytest.mark.parametrize("ui", ["", "/v2"], ids=["first UI", "second UI"])
+def test_the_page_of_a_night_shows_verdicts_and_pictures_of_drift(
+    server: LocalServer, page: Page, ui: str, tmp_path: Path
+) -> None:
+    """Every picture is drawn, in the light and in the dark, and no table is cut off."""
+    accept(night(tmp_path, 1, new_draws=6))
+    for day in range(2, 9):
+        tonight = night(tmp_path, day, 0.03 * day, new_draws=6)
+    required = {"name": "low", "column": COLUMN, "limit": "< 42300", "unit": "km"}
+    report = night_report(tonight, requirements=[{**required, "probability": 0.9}])
+    body = {"key": "drifting-nightly", "type": "markdown", "data": night_page(report)}
+    artifact = server.post("/artifacts/", body)["id"]
+    page.set_viewport_size({"width": 1400, "height": 1300})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{server.root}{ui}/artifacts/artifact/{artifact}")
+        for said in ("Still 1 away from the baseline", "8 nights, 60 runs count", "--run "):
+            expect(page.get_by_text(said).first).to_be_visible()
+        drawn = page.locator('img[src^="data:image/svg"]')
+        expect(drawn).to_have_count(1)
+        drawn.first.scroll_into_view_if_needed()
+        picture(page, f"ui-night{ui.replace('/', '-')}-{scheme}", tmp_path)
+        assert drawn.first.evaluate("each => [each.naturalWidth, each.width]") == [560, 560]
+        assert page.evaluate(_TABLES_CUT_OFF) == []
+    page.emulate_media(color_scheme="light")
+    # Whoever starts a night sees how to have both of it.
+    found = server.client.get("/deployments/name/nightly-dispersion/nightly").json()
+    page.goto(f"{server.root}{ui}/deployments/deployment/{found['id']}/run")
+    for said in ("such as examples/requirements.toml", "new evidence for the requirements"):
+        expect(page.get_by_text(said).first).to_be_visible()
+    fields = [each.input_value() for each in page.locator("textarea").all()]
+    assert "examples/requirements.toml" in fields
+    picture(page, f"ui-night-form{ui.replace('/', '-')}", tmp_path)
+
+
 @pytest.mark.parametrize("ui", ["/v2", ""], ids=["second UI", "first UI"])
 def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
     server: LocalServer, page: Page, ui: str, tmp_path: Path

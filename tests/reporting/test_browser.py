@@ -260,7 +260,7 @@ def test_no_tool_of_a_plot_sends_it_anywhere(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("size", "name"), [(_DESKTOP, "desktop"), (_NARROW, "narrow")])
+@pytest.mark.parametrize(("size", "name"), [(_DESKTOP, ""), (_NARROW, "-narrow")])
 def test_the_page_fits_each_width_and_takes_light_and_dark_from_the_reader(
     browser: Browser, report: Path, scheme: Any, size: Any, name: str, tmp_path: Path
 ) -> None:
@@ -271,8 +271,9 @@ def test_the_page_fits_each_width_and_takes_light_and_dark_from_the_reader(
 
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     was = page.evaluate(paper), page.evaluate(drawn)
-    folder = Path(os.environ.get("REPORT_PICTURES", str(tmp_path)))
-    page.screenshot(path=folder / f"report-{name}-{scheme}.png", full_page=True)
+    folder = Path(os.environ.get("UI_PICTURES", str(tmp_path)))
+    page.screenshot(path=folder / f"ui-report{name}-{scheme}.png")
+    page.screenshot(path=tmp_path / f"report{name}-{scheme}.png", full_page=True)
     page.get_by_role("button", name="page", exact=False).first.click()
     assert (page.evaluate(paper), page.evaluate(drawn)) != was
     assert opened.said == []
@@ -288,9 +289,8 @@ def test_print_is_light_and_has_no_controls(browser: Browser, report: Path, tmp_
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     for hidden in ("#filter", "nav", "#theme", "#scatter .modebar-container"):
         expect(page.locator(hidden).first).not_to_be_visible()
-    folder = Path(os.environ.get("REPORT_PICTURES", str(tmp_path)))
     page.set_viewport_size({"width": 720, "height": 1000})
-    page.screenshot(path=folder / "report-print.png", full_page=True)
+    page.screenshot(path=tmp_path / "report-print.png", full_page=True)
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"

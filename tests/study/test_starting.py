@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gmat_sweep import flows
 from gmat_sweep.cli import main
 from gmat_sweep.study import read_study
 from gmat_sweep.study.checking import checked_study
@@ -20,8 +21,13 @@ def test_what_it_writes_can_be_flown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert out.split() == [str(folder / name) for name in EXAMPLE]
     assert f"gmat-sweep study check {folder}/study.toml" in err
     assert len(checked_study(folder / "study.toml").runs) == 51
-    deployment = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"][0]
-    assert deployment["parameters"] == {"study": str(folder / "study.toml")}
+    once, nightly = yaml.safe_load((folder / "prefect.yaml").read_text())["deployments"]
+    assert once["parameters"] == {"study": str(folder / "study.toml")}
+    assert nightly["parameters"] == {"study": str(folder / "study.toml"), "seed": 0}
+    assert [each["active"] for each in nightly["schedules"]] == [False]
+    for deployment, flow in ((once, flows.gmat_sweep_flow), (nightly, flows.nightly_dispersion)):
+        assert deployment["entrypoint"] == f"gmat_sweep.flows.{flow.fn.__name__}"
+        flow.validate_parameters(deployment["parameters"])
 
 
 def test_a_second_flight_from_the_shell_names_the_command_to_go_on_with(

@@ -19,6 +19,7 @@ NOT_RUN = {
     "pip install '.[plot]'": "would change the environment that the tests run in",
     "pip install '.[export]'": "would change the environment that the tests run in",
     "pip install '.[report]'": "would change the environment that the tests run in",
+    "pip install '.[plot,report,export]'": "would change the environment that the tests run in",
     "pip install 'gmat-sweep[dask]'": "would change the environment that the tests run in",
     "pip install 'gmat-sweep[ray]'": "would change the environment that the tests run in",
     "gmat-sweep ui": "opens a browser; cli/test_ui.py runs it",
