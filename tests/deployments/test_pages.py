@@ -173,7 +173,7 @@ def test_the_pictures_of_a_sweep_are_shown(
         expect(page.get_by_text("40 of 40 runs have ended").first).to_be_visible()
         shown = page.locator('img[src^="data:image/svg"]')
         expect(shown).to_have_count(cards)
-        picture(page, f"ui-pictures{ui.replace('/', '-')}", tmp_path)
+        picture(page, "ui-pictures" if not ui else "pictures-v2", tmp_path)
         sizes = [
             (each.evaluate("i => i.naturalWidth"), each.bounding_box()) for each in shown.all()
         ]
@@ -298,7 +298,7 @@ def test_the_deployments_form_shows_the_parameters_with_their_descriptions(
     assert page.get_by_text("Injection.Element1=normal:2.4257:0.006").count() or (
         page.locator("textarea").nth(1).input_value() == "Injection.Element1=normal:2.4257:0.006"
     )
-    picture(page, f"ui-form{ui.replace('/', '-')}", tmp_path)
+    picture(page, "ui-form" if not ui else "form-v2", tmp_path)
     expect(page.get_by_text("Dask scheduler")).to_have_count(0)
     page.get_by_text("Dask cluster", exact=True).first.click()
     expect(page.get_by_text("Dask scheduler").first).to_be_visible()
