@@ -36,9 +36,10 @@ __all__ = [
     "read_presentation",
 ]
 
-_PRESENTATION_VERSION = 3
+_PRESENTATION_VERSION = 4
 _PRESENTED_MARK = "presented.json"
 _CONDENSED_LINES = "bin/condensed_kernels.txt"
+_KERNEL_FOLDER = "planetary_coeff/"
 
 _PACKAGE_SOURCE = '''\
 """The GMAT engine of the ``gmatpy`` wheel in the place where an installed GMAT keeps its own.
@@ -174,11 +175,7 @@ def _is_intact(root: Path, files: Mapping[str, Path]) -> bool:
         "bin/api_startup_file.txt",
         "api/load_gmat.py",
         _CONDENSED_LINES,
-        *(
-            f"condensed/{Path(name).name}"
-            for key in TEXT_KERNELS
-            if (name := _first_present(key, files))
-        ),
+        *_condensed_places(files),
     )
     data = (f"data/{name}" for name in files)
     return all((root / name).exists() for name in (*needed, *FOLDER_KEYS.values(), *data))
@@ -255,14 +252,28 @@ def _first_present(key: str, files: Mapping[str, Path]) -> str | None:
     return next((name for name in FILE_KEYS[key] if name in files), None)
 
 
+def _condensed_places(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return what the folder of the condensed kernels holds: each place, and its original."""
+    kernels = [name for key in TEXT_KERNELS if (name := _first_present(key, files))]
+    beside = [name for name in files if name.startswith(_KERNEL_FOLDER)]
+    return {f"condensed/{Path(name).name}": files[name] for name in (*beside, *kernels)}
+
+
 def _write_condensed_kernels(building: Path, root: Path, files: Mapping[str, Path]) -> None:
-    """Write copies of the text kernels for the workers, and the startup lines that name them."""
-    lines = []
-    for key in TEXT_KERNELS:
-        name = _first_present(key, files)
-        if name is not None:
-            place = Path("condensed") / Path(name).name
-            (building / place).parent.mkdir(exist_ok=True)
-            (building / place).write_bytes(condensed(files[name].read_bytes()))
-            lines.append(f"{key} = {root / place}\n")
+    """Write copies of the text kernels for the workers, and the startup lines that name them.
+
+    GMAT looks for the frames of the Moon beside the planetary constants, whatever its own key says,
+    so the copies stand in for that whole folder.
+    """
+    kernels = {key: name for key in TEXT_KERNELS if (name := _first_present(key, files))}
+    originals = {files[name] for name in kernels.values()}
+    for place, original in _condensed_places(files).items():
+        copy = building / place
+        copy.parent.mkdir(exist_ok=True)
+        if original in originals:
+            copy.write_bytes(condensed(original.read_bytes()))
+        else:
+            copy.symlink_to(original)
+    lines = [f"PLANETARY_COEFF_PATH = {root / 'condensed'}/\n"]
+    lines += [f"{key} = {root / 'condensed' / Path(name).name}\n" for key, name in kernels.items()]
     (building / _CONDENSED_LINES).write_text("".join(lines), encoding="utf-8")
