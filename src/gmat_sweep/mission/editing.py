@@ -186,6 +186,8 @@ class EditableScript:
                 self._of_resource[root_of(target)].append((target, index))
         for found in self._of_resource.values():
             found.sort(key=lambda each: each[1])
+        # What the script assigns by statement, as far as it was asked for.
+        self._bare_values: dict[int, str] = {}
         self._fixed = self._with_fixed_paths()
         self.plain = self.edited({})
         self.places = self.plain.places
@@ -268,8 +270,9 @@ class EditableScript:
         }
         assigned: list[tuple[str, str]] = []
         for target, index in self._of_resource.get(resource, ()):
-            statement = self._statements[index][1]
-            text = bare_value(statement)
+            if index not in self._bare_values:
+                self._bare_values[index] = bare_value(self._statements[index][1])
+            text = self._bare_values[index]
             if target in given and index == self._standing[target][-1]:
                 text = value_text(target, given[target], self.types.get(resource)).strip("'")
             assigned.append((target.partition(".")[2], text))
