@@ -8,6 +8,7 @@ from gmat_sweep.engine.engine import (
     Engine,
 )
 from gmat_sweep.engine.finding import activate, find_engine, offer_wheel
+from gmat_sweep.engine.presentation import read_presentation
 
 __all__ = [
     "CONDENSED_VARIABLE",
@@ -18,4 +19,5 @@ __all__ = [
     "activate",
     "find_engine",
     "offer_wheel",
+    "read_presentation",
 ]

@@ -19,6 +19,7 @@ from gmat_sweep.causes import engine_errors
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
 from gmat_sweep.mission.assignments import root_of
+from gmat_sweep.worker.kept_kernels import KernelKeeper
 from gmat_sweep.worker.mission_keeper import MissionKeeper
 from gmat_sweep.worker.own_values import field_value, own_values
 
@@ -34,6 +35,7 @@ __all__ = [
     "WORD_KINDS",
     "MissionFacts",
     "inspect_mission",
+    "kept_kernels",
     "load_edited",
     "load_mission",
     "scratch_folder",
@@ -80,6 +82,21 @@ def _engine_log(gmat: Any) -> Iterator[Path]:
 def scratch_folder() -> str | None:
     """Return the folder for this process's logs and checks; None is the system's temporary one."""
     return os.environ.get(engine.SCRATCH_VARIABLE)
+
+
+@functools.cache
+def kept_kernels() -> KernelKeeper:
+    """Return the keeper of this process's SPICE kernels."""
+    return KernelKeeper(_own_data())
+
+
+def _own_data() -> Path | None:
+    """Return the folder of the engine's data if this process may read copies of it."""
+    if os.environ.get(engine.CONDENSED_VARIABLE) != "1":
+        return None
+    # As the engine spells it in the paths of its files.
+    root = Path(str(_engine_module().FileManager.Instance().GetRootPath()))
+    return root if engine.read_presentation(root) is not None else None
 
 
 def load_edited(

@@ -175,6 +175,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     )
     if spec.postprocess is None:
         return outcome
+    loading.kept_kernels().never()
     extra_outputs, extra_files = call_hook(spec, outcome, log)
     return RunOutcome.ok(
         run_id=spec.run_id,
@@ -207,10 +208,15 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
                 keeper.restored(overrides) as mission,
                 confined(mission, places, spec.output_dir, log),
             ):
-                return mission.run(working_dir=spec.output_dir, **spec.run_options)
+                kernels = loading.kept_kernels()
+                with kernels.kept(mission):
+                    results = mission.run(working_dir=spec.output_dir, **spec.run_options)
+                kernels.flown(mission, results.log)
+                return results
         except NotRestoredError as error:
             log.info("not reused for this run: %s", error)
             return _fresh_results(spec, log)
+    # A restored run that is checked keeps no kernels, and flies as GMAT does.
     restored = None
     with tempfile.TemporaryDirectory(prefix="check-", dir=loading.scratch_folder()) as folder:
         try:
@@ -239,7 +245,9 @@ def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
         keeper.fresh(spec.script_path, spec.overrides) as mission,
         confined(mission, places, spec.output_dir, log),
     ):
-        return mission.run(working_dir=spec.output_dir, **spec.run_options)
+        results = mission.run(working_dir=spec.output_dir, **spec.run_options)
+        loading.kept_kernels().flown(mission, results.log)
+        return results
 
 
 def _shortage(error: BaseException, folder: Path) -> str | None:
