@@ -115,9 +115,9 @@ def _keeper(patch: pytest.MonkeyPatch, probation_runs: int) -> Iterator[list[Pat
     """A keeper that remembers nothing, and the scripts it is made to load."""
     loads: list[Path] = []
 
-    def load(script: EditableScript, edited: EditedScript, *, is_plain: bool) -> Any:
+    def load(script: EditableScript, edited: EditedScript, **how: bool) -> Any:
         loads.append(script.source)
-        return loading.load_edited(script, edited, is_plain=is_plain)
+        return loading.load_edited(script, edited, **how)
 
     patch.setattr(missions, "PROBATION_RUNS", probation_runs)
     patch.setattr(loading, "KEEPER", MissionKeeper(load))
@@ -570,7 +570,7 @@ def test_a_solvers_file_that_is_no_table_does_not_keep_a_mission_from_being_kept
 def test_the_order_of_overrides_is_that_of_the_edited_script_whatever_ran_before(
     tmp_path: Path,
 ) -> None:
-    def load(script: EditableScript, edited: EditedScript, *, is_plain: bool) -> Any:
+    def load(script: EditableScript, edited: EditedScript, **how: bool) -> Any:
         raise AssertionError("nothing is loaded")
 
     script = tmp_path / "m.script"

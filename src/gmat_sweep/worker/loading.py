@@ -19,6 +19,7 @@ from gmat_sweep.causes import engine_errors
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
 from gmat_sweep.mission.assignments import root_of
+from gmat_sweep.worker.gravity_files import CutFields, FieldsFlown, fields_flown, is_within
 from gmat_sweep.worker.kept_kernels import KernelKeeper
 from gmat_sweep.worker.mission_keeper import MissionKeeper
 from gmat_sweep.worker.own_values import field_value, own_values
@@ -34,6 +35,7 @@ __all__ = [
     "KEEPER",
     "WORD_KINDS",
     "MissionFacts",
+    "gravity_files",
     "inspect_mission",
     "kept_kernels",
     "load_edited",
@@ -45,13 +47,27 @@ __all__ = [
 RESERVED_NAMES = (WORKER_LOG_NAME, SEAL_NAME, PRESENT_BEFORE_NAME, "GmatLog.txt")
 
 
-def load_mission(script_path: Path) -> gmat_run.Mission:
-    """Load a script on this process's engine; if GMAT refuses it, the error has GMAT's log."""
+def load_mission(script_path: Path, *, fields: FieldsFlown | None = None) -> gmat_run.Mission:
+    """Load a script on this process's engine; if GMAT refuses it, the error has GMAT's log.
+
+    Parameters
+    ----------
+    script_path : Path
+        The script.
+    fields : FieldsFlown or None
+        What the mission flies of gravity fields, if that is known.
+    """
     from gmat_run import GmatLoadError, Mission
 
     gmat = _engine_module()
     with _engine_log(gmat) as engine_log:
         try:
+            gravity_files().give(gmat, fields)
+            mission = Mission.load(script_path)
+            reach = gravity_files().reach
+            if reach is None or is_within(mission, reach):
+                return mission
+            gravity_files().give(gmat, None)
             return Mission.load(script_path)
         except GmatLoadError as error:
             gmat.UseLogFile(os.devnull)
@@ -90,6 +106,12 @@ def kept_kernels() -> KernelKeeper:
     return KernelKeeper(_own_data())
 
 
+@functools.cache
+def gravity_files() -> CutFields:
+    """Return the gravity files that this process's engine is given."""
+    return CutFields(_own_data(), scratch_folder())
+
+
 def _own_data() -> Path | None:
     """Return the folder of the engine's data if this process may read copies of it."""
     if os.environ.get(engine.CONDENSED_VARIABLE) != "1":
@@ -100,7 +122,7 @@ def _own_data() -> Path | None:
 
 
 def load_edited(
-    script: EditableScript, edited: EditedScript, *, is_plain: bool
+    script: EditableScript, edited: EditedScript, *, is_plain: bool, whole_fields: bool = False
 ) -> gmat_run.Mission:
     """Load a script with the assignments of a run; the error speaks of the script's own lines.
 
@@ -112,15 +134,18 @@ def load_edited(
         The script with the assignments.
     is_plain : bool
         Whether the script's own file says the same.
+    whole_fields : bool
+        Whether the mission may be given a gravity field of any degree later.
     """
     from gmat_run import GmatLoadError
 
+    fields = None if whole_fields else fields_flown(edited)
     if is_plain:
-        return load_mission(script.source)
+        return load_mission(script.source, fields=fields)
     with tempfile.TemporaryDirectory(prefix="edited-", dir=scratch_folder()) as folder:
         path = edited.write(Path(folder))
         try:
-            return load_mission(path)
+            return load_mission(path, fields=fields)
         except GmatLoadError as error:
             log = edited.told_of_source(getattr(error, "log", ""), path)
             refused = GmatLoadError(edited.told_of_source(str(error), path))
@@ -128,7 +153,9 @@ def load_edited(
             raise refused from None
 
 
-KEEPER = MissionKeeper(load_edited, RESERVED_NAMES)
+KEEPER = MissionKeeper(
+    load_edited, RESERVED_NAMES, are_fields_whole=lambda: gravity_files().reach is None
+)
 
 WORD_KINDS = {
     "command": "COMMAND",

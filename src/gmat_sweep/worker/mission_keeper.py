@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gmat_sweep.mission.assignments import STATE_ELEMENTS, root_of, value_text
 from gmat_sweep.mission.editing import EditableScript
 from gmat_sweep.mission.files import content_stamp
+from gmat_sweep.worker.gravity_files import names_a_field
 
 if TYPE_CHECKING:
     import gmat_run
@@ -73,7 +74,12 @@ class NotRestoredError(Exception):
 
 class _Load(Protocol):
     def __call__(
-        self, script: EditableScript, edited: EditedScript, *, is_plain: bool
+        self,
+        script: EditableScript,
+        edited: EditedScript,
+        *,
+        is_plain: bool,
+        whole_fields: bool = False,
     ) -> gmat_run.Mission: ...
 
 
@@ -86,17 +92,28 @@ class MissionKeeper:
         Loads an edited script on the engine.
     reserved : iterable of str
         Names in a run folder that no output may have.
+    are_fields_whole : callable
+        Says of the mission that was loaded last whether its gravity files have all degrees.
     """
 
-    def __init__(self, load: _Load, reserved: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        load: _Load,
+        reserved: Iterable[str] = (),
+        *,
+        are_fields_whole: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._load = load
         self._reserved = frozenset(reserved)
+        self._are_fields_whole = are_fields_whole
         self._script: EditableScript | None = None
         self._identity: tuple[object, ...] | None = None
         self._mission: gmat_run.Mission | None = None
         # The edited script whose load the mission is.
         self._loaded: EditedScript | None = None
         self._loaded_with: dict[str, Any] = {}
+        # Whether it has the coefficients of gravity fields of any degree.
+        self._has_whole_fields = False
         # What is loaded differs from the script by these.
         self._overridden: dict[str, Any] = {}
         # The values that the script itself gives to fields, as far as they were needed.
@@ -142,8 +159,10 @@ class MissionKeeper:
         self._mission = None
         script = self.current
         is_plain = not overrides and not script.needs_copy
-        mission = self._load(script, edited, is_plain=is_plain)
+        whole_fields = any(map(names_a_field, overrides))
+        mission = self._load(script, edited, is_plain=is_plain, whole_fields=whole_fields)
         self._mission, self._loaded = mission, edited
+        self._has_whole_fields = whole_fields or self._are_fields_whole()
         self._loaded_with = dict(overrides)
         self._overridden = dict(overrides)
         with self._lent():
@@ -180,6 +199,8 @@ class MissionKeeper:
         if self._mission is None or self._identity in self._distrusted:
             return False
         if script.is_set_late(self._loaded_with):
+            return False
+        if not self._has_whole_fields and any(map(names_a_field, overrides)):
             return False
         return all(self._is_restorable(name) for name in (*self._overridden, *overrides))
 
@@ -236,7 +257,12 @@ class MissionKeeper:
             assert self._script is not None
             overridden = list(self._overridden)
             self._loaded = self._script.plain
-            self._mission = self._load(self._script, self._loaded, is_plain=False)
+            self._mission = self._load(
+                self._script,
+                self._loaded,
+                is_plain=False,
+                whole_fields=self._has_whole_fields,
+            )
             self._loaded_with = {}
             self._overridden = {}
             self._note_own_values([*overridden, *overrides])
