@@ -7,6 +7,7 @@ fsyncs and renames it. It fsyncs the folder once, after the last file.
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.disk import files as durable
 from gmat_sweep.folder.layout import output_file_name
 from gmat_sweep.folder.run_files import content_facts
-from gmat_sweep.worker.report_tables import read_report
+from gmat_sweep.worker.report_tables import ReportTable, read_report
+from gmat_sweep.worker.solver_arrow import SolverColumns
 
 if TYPE_CHECKING:
     import logging
@@ -58,7 +60,7 @@ def write_outputs(
     folder: Path,
     log: logging.Logger,
     layouts: Mapping[str, ReportLayout] | None = None,
-    solvers: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    solvers: Mapping[str, SolverColumns | pd.DataFrame] = MappingProxyType({}),
     off: Callable[[], Collection[str]] = frozenset,
 ) -> WrittenOutputs:
     """Write every report, ephemeris and contact of `results`, and the solver tables, as Parquet.
@@ -80,7 +82,7 @@ def write_outputs(
         renamed.
     layouts : mapping of str to ReportLayout, optional
         What the script declares of its reports. gmat-run's parser reads a report without a layout.
-    solvers : mapping of str to pandas.DataFrame
+    solvers : mapping of str to SolverColumns or pandas.DataFrame
         The iterations of each solver, as `gmat_sweep.worker.solver_tables` reads them.
     off : callable
         Returns the ephemeris files and contact locators that the script keeps GMAT from writing.
@@ -89,15 +91,22 @@ def write_outputs(
     folders: set[Path] = set()
 
     def write(frame: pd.DataFrame, kind: str, name: str) -> Path:
+        return write_table(_as_arrow(_with_unique_labels(frame, kind, name, log)), kind, name)
+
+    def write_table(table: pa.Table, kind: str, name: str) -> Path:
         path = folder / output_file_name(f"{kind}__{name}")
-        content = _as_parquet(_with_unique_labels(frame, kind, name, log))
+        content = _as_parquet(table)
         durable.write_file(path, content, later=folders, within=folder.parent)
         written.files[path.name] = content_facts(content)
         return path
 
     for name in results.reports:
-        frame = _report(results, name, layouts or {}, written.notes)
-        if frame is not None:
+        report = _report(results, name, layouts or {}, written.notes)
+        frame = report.frame
+        if report.arrow is not None:
+            written.notes += _arrow_scale_note(report.arrow, f"ReportFile {name}")
+            written.outputs[f"report__{name}"] = write_table(report.arrow, "report", name)
+        elif frame is not None:
             written.notes += _scale_note(frame, f"ReportFile {name}")
             written.outputs[f"report__{name}"] = write(_with_time(frame), "report", name)
     for name in results.ephemerides:
@@ -118,7 +127,10 @@ def write_outputs(
             frame["interval_id"] = range(len(frame))
             written.outputs[f"contact__{name}"] = write(frame, "contact", name)
     for name, table in solvers.items():
-        written.solvers[name] = write(table, "solver", name)
+        if isinstance(table, SolverColumns):
+            written.solvers[name] = write_table(table.arrow(), "solver", name)
+        else:
+            written.solvers[name] = write(table, "solver", name)
     if results.reports and not (written.outputs or written.solvers or written.notes):
         written.notes.append("no output has anything to read, for WriteReport is off")
     for note in written.notes:
@@ -133,17 +145,17 @@ def _is_missing(path: Path | None) -> bool:
 
 def _report(
     results: gmat_run.Results, name: str, layouts: Mapping[str, ReportLayout], notes: list[str]
-) -> pd.DataFrame | None:
+) -> ReportTable:
     path = results.report_paths.get(name)
     if path is None or name not in layouts:
-        return _parsed(results.reports, name, "ReportFile", path, notes)
+        return ReportTable(_parsed(results.reports, name, "ReportFile", path, notes))
     try:
-        table = read_report(path, layouts[name])
+        table = read_report(path, layouts[name], for_parquet=True)
     except OSError as error:
         notes.append(f"ReportFile {name} cannot be read: {path.name}: {error.strerror}")
-        return None
+        return ReportTable(None)
     notes += table.notes
-    return table.frame
+    return table
 
 
 def _parsed(
@@ -179,11 +191,23 @@ def _scale_note(frame: pd.DataFrame, resource: str) -> list[str]:
     if "time" in frame.columns or not epochs:
         return []
     scale = frame.attrs.get("epoch_scales", {}).get(epochs[0], "UTC")
+    return _said_of_scale(resource, str(epochs[0]), scale)
+
+
+def _arrow_scale_note(table: pa.Table, resource: str) -> list[str]:
+    """Say the same of a table that has its ``time`` already."""
+    attributes = json.loads(table.schema.metadata[b"pandas"])["attributes"]
+    for first, scale in attributes.get("epoch_scales", {}).items():
+        return _said_of_scale(resource, first, scale)
+    return []
+
+
+def _said_of_scale(resource: str, column: str, scale: str) -> list[str]:
     if scale == "UTC":
         return []
     # GMAT's name of the scale is that in its columns' names.
     named = "A.1" if scale == "A1" else scale
-    return [f"{resource}: time is {epochs[0]}, in the {named} scale and not in UTC"]
+    return [f"{resource}: time is {column}, in the {named} scale and not in UTC"]
 
 
 def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
@@ -207,12 +231,18 @@ def _with_time(frame: pd.DataFrame) -> pd.DataFrame:
     return copy
 
 
-def _as_parquet(frame: pd.DataFrame) -> pa.Buffer:
+def _as_arrow(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame)
+
+
+def _as_parquet(table: pa.Table) -> pa.Buffer:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(frame), sink)
+    pq.write_table(table, sink)
     return sink.getvalue()
 
 

@@ -31,11 +31,13 @@ from gmat_sweep.mission.report_layout import (
     outputs_off,
     report_layouts,
 )
+from gmat_sweep.worker.report_arrow import arrow_table
 from gmat_sweep.worker.report_order import Candidate, NoReadingError, OrderedRows, ordered_rows
 from gmat_sweep.worker.report_rows import Shape, cut, shape_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from gmat_sweep.mission.editing import EditableScript
@@ -55,10 +57,14 @@ class ReportTable:
         The rows, epochs as datetime64[ns], or None if the file is no table.
     notes : tuple of str
         What a user should know of the report.
+    arrow : pyarrow.Table or None
+        The rows with their ``time``, ready for Parquet, where they were asked for so and could be
+        made without pandas. There is no frame then.
     """
 
     frame: pd.DataFrame | None
     notes: tuple[str, ...] = ()
+    arrow: pa.Table | None = None
 
 
 class _NoTableError(Exception):
@@ -111,7 +117,7 @@ def _plain_layouts(script: EditableScript) -> dict[str, ReportLayout]:
     return report_layouts(script.plain.statements)
 
 
-def read_report(path: Path, layout: ReportLayout) -> ReportTable:
+def read_report(path: Path, layout: ReportLayout, *, for_parquet: bool = False) -> ReportTable:
     """Read the file of one ReportFile.
 
     Parameters
@@ -120,6 +126,8 @@ def read_report(path: Path, layout: ReportLayout) -> ReportTable:
         The file that GMAT wrote; it may be missing.
     layout : ReportLayout
         What the script declares of it.
+    for_parquet : bool
+        Whether an Arrow table will do, which most reports give sooner than a frame.
 
     Returns
     -------
@@ -145,6 +153,8 @@ def read_report(path: Path, layout: ReportLayout) -> ReportTable:
     try:
         _check_padding(layout)
         columns, notes = _columns_of(lines_read, layout, path.name)
+        if for_parquet and (arrow := arrow_table(columns)) is not None:
+            return ReportTable(None, tuple(notes), arrow)
         frame = _typed(columns, path.name)
     except _NoTableError as error:
         return ReportTable(None, (f"ReportFile {layout.name} is no table: {error}",))

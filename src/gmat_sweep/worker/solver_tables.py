@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import gmat_run
     import pandas as pd
 
+    from gmat_sweep.worker.solver_arrow import SolverColumns
+
 __all__ = ["Solve", "SolverTables", "progress_shown", "solver_tables", "solves_of"]
 
 _BEGUN = re.compile(r'\*\*\* Performing .*\(using "(?P<solver>[^"]+)"\)')
@@ -65,7 +67,7 @@ class SolverTables:
 
     Attributes
     ----------
-    tables : dict of str to pandas.DataFrame
+    tables : dict of str to SolverColumns or pandas.DataFrame
         By solver: its iterations, those of the last time if it was run several times.
     converged : dict of str to bool
         Whether each solver reached its goal. A solver that nothing is known of is not in it.
@@ -75,7 +77,7 @@ class SolverTables:
         For each solver that did not converge, that in one line, with its iterations.
     """
 
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: dict[str, SolverColumns | pd.DataFrame] = field(default_factory=dict)
     converged: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
@@ -93,6 +95,8 @@ def solver_tables(results: gmat_run.Results, log: logging.Logger) -> SolverTable
     """
     from gmat_run import GmatOutputParseError
 
+    from gmat_sweep.worker.solver_arrow import solver_columns
+
     found = SolverTables()
     solves: dict[str, list[Solve]] = {}
     for solve in solves_of(results.log):
@@ -105,7 +109,7 @@ def solver_tables(results: gmat_run.Results, log: logging.Logger) -> SolverTable
                 found.misses.append(_miss(name, verdicts))
     for name, path in results.solver_paths.items():
         try:
-            table = results.solver_runs[name]
+            table = solver_columns(results, name)
         except GmatOutputParseError as error:
             if name in solves and name not in found.converged:
                 log.info("solver %s ran its initial guess only, so it has no iterations", name)
