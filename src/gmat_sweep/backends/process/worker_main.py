@@ -16,6 +16,8 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+from gmat_sweep.worker.lazy_pandas import import_gmat_run
+
 _STDERR_FD = 2
 
 
@@ -38,7 +40,8 @@ def main(request_fd: int, reply_fd: int) -> None:
 
 
 def _import_engine() -> None:
-    for name in ("gmat_run", "pyarrow.parquet", "gmat_sweep.worker.run"):
+    import_gmat_run()
+    for name in ("pyarrow.parquet", "gmat_sweep.worker.run"):
         importlib.import_module(name)
 
 
