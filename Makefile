@@ -63,6 +63,7 @@ bench: $(READY)
 	$(PYTHON_IN_VENV) benchmarks/throughput.py --n $(RUNS) --json benchmarks/results/throughput.json
 	$(PYTHON_IN_VENV) benchmarks/orchestration.py --n $(ORCHESTRATED) --json benchmarks/results/orchestration.json
 	$(PYTHON_IN_VENV) benchmarks/aggregation.py --json benchmarks/results/aggregation.json
+	$(PYTHON_IN_VENV) benchmarks/worker_cpu.py --json benchmarks/results/worker.json
 	$(PYTHON_IN_VENV) benchmarks/performance_page.py
 
 up deploy down: $(READY)

@@ -19,12 +19,14 @@ import aggregation
 import orchestration
 import startup
 import throughput
+import worker_cpu
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 TABLES: dict[str, Callable[[Any], str]] = {
     "startup": startup.table,
     "throughput": throughput.table,
+    "worker": worker_cpu.table,
     "orchestration": orchestration.table,
     "aggregation": aggregation.table,
 }
