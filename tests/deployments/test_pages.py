@@ -248,9 +248,11 @@ def test_the_page_of_a_night_shows_verdicts_and_pictures_of_drift(
     server: LocalServer, page: Page, ui: str, tmp_path: Path
 ) -> None:
     """Every picture is drawn, in the light and in the dark, and no table is cut off."""
-    accept(night(tmp_path, 1, new_draws=6))
+    nights = server.home / "nights" / f"drifting{ui.replace('/', '-')}"
+    nights.mkdir(parents=True)
+    accept(night(nights, 1, new_draws=6))
     for day in range(2, 9):
-        tonight = night(tmp_path, day, 0.03 * day, new_draws=6)
+        tonight = night(nights, day, 0.03 * day, new_draws=6)
     required = {"name": "low", "column": COLUMN, "limit": "< 42300", "unit": "km"}
     report = night_report(tonight, requirements=[{**required, "probability": 0.9}])
     body = {"key": "drifting-nightly", "type": "markdown", "data": night_page(report)}
