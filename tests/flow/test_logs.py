@@ -50,7 +50,7 @@ def test_a_program_finds_its_process_as_it_was_during_and_after_sweeps(
         assert "prefect." not in said
     logged = httpx.post(
         f"{prefect_url}/logs/filter",
-        json={},
+        json={"sort": "TIMESTAMP_DESC"},
         auth=("gmat-sweep", os.environ["PREFECT_API_AUTH_STRING"].partition(":")[2]),
         trust_env=False,
     ).json()

@@ -50,3 +50,56 @@ def test_the_server_ends_when_driver_and_reaper_are_killed_and_leaves_no_log(
     _, alive = psutil.wait_procs([server], timeout=10)
     assert alive == []
     assert list(temporary.iterdir()) == []
+
+
+SERVERS = """
+import socket
+from prefect import flow, runtime, task
+from gmat_sweep.flow.backlog import wait_until_recorded
+from gmat_sweep.flow.server import end_local_server, forget_unsent_events, recorded_on
+
+@task
+def run(number):
+    pass
+
+@flow
+def two_runs():
+    for number in range(2):
+        run(number)
+    return runtime.flow_run.id
+
+taken = socket.socket()
+for after in ("at the same address", "at another address", "the end"):
+    with recorded_on() as api_url:
+        flow_run_id = two_runs()
+        print(api_url, wait_until_recorded(flow_run_id, 2), flush=True)
+    end_local_server()
+    # What is left after the count would be tried for a while.
+    forget_unsent_events()
+    if after == "at another address":
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", int(api_url.rpartition(":")[2].removesuffix("/api"))))
+        taken.listen()
+"""
+
+
+@pytest.mark.services
+def test_the_next_server_is_told_of_the_next_runs_in_the_same_process(tmp_path: Path) -> None:
+    """A notebook outlives a server that nobody used for half an hour."""
+    done = subprocess.run(
+        [sys.executable, "-c", SERVERS],
+        env={
+            **os.environ,
+            "PREFECT_HOME": str(tmp_path),
+            "GMAT_SWEEP_SERVER_IDLE": "5min",
+            # The last lines would be tried for minutes, as their server ends at once.
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    addresses, recorded = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert recorded == ("2", "2", "2"), done.stderr
+    assert addresses[2] != addresses[1]

@@ -24,7 +24,7 @@ def test_what_is_recorded_is_read_from_the_file_in_mid_sweep_and_afterwards(
     sweep = hand_made([run_of(run_id, tmp_path) for run_id in range(4)], tmp_path, pool)
     before = entries_alive()
     for number, _ in enumerate(sweep.iter_outcomes(), 1):
-        assert entries_alive() == before
+        assert entries_alive() <= before + 1, "the thread that draws may look at one"
         assert len(sweep.to_manifest().entries) == number
 
     assert {each.run_id for each in sweep.to_manifest().entries} == {0, 1, 2, 3}

@@ -88,6 +88,8 @@ class LocalServer:
         self,
         deployment: str,
         flow: str = "gmat-sweep",
+        *,
+        scheduled_for: datetime | None = None,
         flow_run_name: str | None = None,
         **parameters: Any,
     ) -> str:

@@ -89,6 +89,19 @@ def _verify(arguments: argparse.Namespace) -> int:
     return verify(arguments)
 
 
+def _nights(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli import nights
+
+    made = {"prune": pruning.prune, "evidence": nights.evidence, "creep": nights.creep}
+    return made[arguments.action](arguments)
+
+
+def _baseline(arguments: argparse.Namespace) -> int:
+    from gmat_sweep.cli import nights
+
+    return {"accept": nights.accept, "show": nights.show}[arguments.action](arguments)
+
+
 def _ui(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.ui import ui
 

@@ -220,7 +220,7 @@ def _add_tables(commands: Commands) -> None:
         help="a further column, such as min:RF.Sat.Earth.Altitude; first, min, max, mean, range",
     )
     frame.add_argument("--name", metavar="REPORT", help="which ReportFile, where there are several")
-    report = _command(
+    report = command_of(
         commands, "report", "print the report of a sweep, or write it as a page to send"
     )
     _manifest(report)
@@ -374,56 +374,8 @@ def _add_verdicts(commands: Commands) -> None:
     )
 
 
-def _add_upkeep(commands: _Commands) -> None:
-    pages = _command(commands, "ui", "open the pages that show sweeps, flying and flown")
-    pages.add_argument(
-        "--no-browser",
-        dest="browser",
-        action="store_false",
-        help="only print the link, which opens the pages in any browser of this machine",
-    )
-    pages.add_argument("--stop", action="store_true", help="end the local Prefect server")
-    worker = _command(
-        commands, "worker", "run a Prefect worker that lets its flow runs end well when stopped"
-    )
-    worker.add_argument("pool", metavar="POOL", help="the Prefect work pool")
-    worker.add_argument(
-        "prefect_arguments",
-        nargs=argparse.REMAINDER,
-        metavar="...",
-        help="what else to give to `prefect worker start`, such as --with-healthcheck",
-    )
-    for name, summary in (
-        ("nights", "remove old nights of a mission, never the last complete one"),
-        ("sweeps", "remove old sweeps of deployments, never the last complete one of its kind"),
-    ):
-        _retention_command(commands, name, summary)
-
-
-def _retention_command(commands: _Commands, name: str, summary: str) -> None:
-    actions = _command(commands, name, summary).add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
-    folder = "nights/MISSION" if name == "nights" else "sweeps"
-    prune.add_argument(
-        "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
-    )
-    of_each = "" if name == "nights" else " of each mission and kind"
-    prune.add_argument(
-        "--keep", type=int, required=True, metavar="N", help=f"how many of the newest{of_each} stay"
-    )
-    prune.add_argument("--dry-run", action="store_true", help="only list what would go, and why")
-
-
-def _command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=_SEE_CODES
-    )
-
-
-def _sweep_command(commands: _Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    command = _command(commands, name, summary)
+def _sweep_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    command = command_of(commands, name, summary)
     command.add_argument("script", metavar="SCRIPT", help="the GMAT mission script")
     command.add_argument("--out", required=True, metavar="PATH", help="the sweep folder to write")
     command.add_argument(

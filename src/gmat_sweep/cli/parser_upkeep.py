@@ -11,6 +11,14 @@ __all__ = ["add_upkeep"]
 
 def add_upkeep(commands: Commands) -> None:
     """Add the commands for a Prefect worker, for old folders, nights and their baseline."""
+    pages = command_of(commands, "ui", "open the pages that show sweeps, flying and flown")
+    pages.add_argument(
+        "--no-browser",
+        dest="browser",
+        action="store_false",
+        help="only print the link, which opens the pages in any browser of this machine",
+    )
+    pages.add_argument("--stop", action="store_true", help="end the local Prefect server")
     worker = command_of(
         commands, "worker", "run a Prefect worker that lets its flow runs end well when stopped"
     )

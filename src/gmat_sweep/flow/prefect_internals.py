@@ -8,6 +8,7 @@ a private part of Prefect.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib
 import logging
@@ -214,6 +215,37 @@ def drop_unsent() -> None:
             while True:
                 worker._queue.get_nowait()
                 worker._queue.task_done()
+
+
+def leave_senders_to_other_servers() -> None:
+    """Have events and log lines sent to the server of Prefect's settings from now on.
+
+    A process has one sender of events, whatever server is configured: with the next server, after
+    the first has ended, task runs would never be recorded. One of log lines has the key that the
+    server at its address had. Senders to other servers send what they have, and end.
+    """
+    from prefect.client.orchestration import PrefectClient
+    from prefect.events.clients import PrefectEventsClient
+    from prefect.events.worker import EventsWorker
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
+
+    url, key = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
+    header = f"Basic {base64.b64encode(key.encode()).decode()}" if key else None
+    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
+        # A sender has its client once it has begun.
+        client = getattr(worker, "_client", None)
+        if isinstance(client, PrefectEventsClient):
+            if client._api_url == url and client._auth_token == key:
+                continue
+            client._reconnection_attempts = 0
+            worker._stop()
+        elif (
+            # That of log lines: there is one for each address.
+            isinstance(client, PrefectClient)
+            and header is not None
+            and client._client.headers.get("Authorization") != header
+        ):
+            worker._stop()
 
 
 def call_before_prefect_ends(callback: Callable[[], None]) -> None:

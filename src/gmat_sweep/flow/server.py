@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gmat_sweep.errors import BackendError
-from gmat_sweep.flow.prefect_internals import drop_unsent, number_unsent, try_events
+from gmat_sweep.flow.prefect_internals import (
+    drop_unsent,
+    leave_senders_to_other_servers,
+    number_unsent,
+    try_events,
+)
 from gmat_sweep.flow.servers.place import (
     ServerPlace,
     is_locked,
@@ -174,9 +179,11 @@ def recorded_on() -> Iterator[str]:
 
     server = start_local_server()
     if server is None:
+        leave_senders_to_other_servers()
         yield str(PREFECT_API_URL.value())
         return
     with server.held() as record, temporary_settings(_client_settings(record)):
+        leave_senders_to_other_servers()
         yield record.api_url
 
 

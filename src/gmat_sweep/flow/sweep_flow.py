@@ -318,7 +318,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
             say(one_line(f"flow run {job.title!r}: {ui_address(report.flow_run_id)}"))
     so_far = _passes.setdefault(report.flow_run_id, _SoFar.before(job))
     so_far.count += job.count
-    key = _key_of(job.mission, job.kind)
+    key = _key_of(job.mission, job.kind, job.manifest_path.parent)
     progress = ProgressArtifact(report.flow_run_id, f"{key}-progress", *so_far.shown())
     pictures = pictures_of(report.flow_run_id, f"{key}-pictures", job)
     backlog = Backlog(report.flow_run_id)

@@ -30,8 +30,8 @@ from gmat_sweep.analysis.nightly.cohorts import (
     rotating_seed,
 )
 from gmat_sweep.analysis.nightly.complete import is_complete
-from gmat_sweep.analysis.nightly.night_page import night_page, worst_of_nights
-from gmat_sweep.analysis.nightly.night_report import NightReport, night_report
+from gmat_sweep.analysis.nightly.page import night_page, worst_of_nights
+from gmat_sweep.analysis.nightly.report import NightReport, night_report
 from gmat_sweep.analysis.pictures.wanted import wanted
 from gmat_sweep.disk.held import make_folder
 from gmat_sweep.disk.lock import FolderLock
@@ -138,16 +138,17 @@ def nightly_dispersion(
         seed: The same seed every night draws the same runs, which are then compared one by one. 0
             is the seed that the study names, if it names one. Without a seed every night draws its
             own, and only the distributions are compared.
-        rotating: How many runs to draw besides, other ones every night: new evidence for the
-            requirements, which adds up over nights.
+        rotating: How many runs to draw besides, other ones every night (by its date), such as 20:
+            new evidence for the requirements, which adds up over nights. Left empty, none.
         baseline: WHAT IT IS COMPARED WITH. A night to accept as the baseline, by its name, such as
             2026-11-20T033000Z. Without it, the one that was accepted before, if any.
         matters: From where on a shift of a quantity matters, by its name: {"Sat.Earth.RadApo": "500
             m"}. A number is in the quantity's unit. Of the others, a tenth of sigma matters.
         requirements: HOW IT IS JUDGED. What the mission must do, judged at the end of the night:
-            the path of a .toml, .yaml or .json file, or its content, as for gmat-sweep. With
-            rotating runs by all nights since an input changed, otherwise by the runs of this night
-            alone. The night fails if one is shown not to be met.
+            the path of a .toml, .yaml or .json file, such as examples/requirements.toml, or its
+            content, as for gmat-sweep. With rotating runs by all nights since an input changed,
+            otherwise by the runs of this night alone. The night fails if one is shown not to be
+            met. Left empty, nothing is judged.
         plan: How requirements are judged: fixed or anytime, as for gmat-sweep. Without it, what the
             requirements say, or else fixed. Over nights it is anytime.
         max_failed: The night fails when more runs than this have failed: a number such as 3 or a

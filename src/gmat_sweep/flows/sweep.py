@@ -78,8 +78,9 @@ def gmat_sweep_flow(
         requirements: HOW IT IS JUDGED. What the mission must do, and how surely that must be shown:
             the path of a .toml, .yaml or .json file, or its content, a list of requirements such as
             [{"name": "apogee", "column": "Sat.Earth.RadApo", "limit": "< 42664", "unit": "km",
-            "probability": 0.99}]. The flow run fails if one is shown not to be met. Without any,
-            the sweep is flown and not judged.
+            "probability": 0.99}]. The flow run fails if one is shown not to be met. With a study,
+            an empty list leaves out what the study requires. Without any, the sweep is flown and
+            not judged.
         plan: How requirements are judged: once, over the n runs that were asked for (fixed), or by
             a rule that stays right however often one looks (anytime). Without it, what the
             requirements say, or else fixed; anytime with max_runs.

@@ -583,6 +583,3 @@ class Sweep(SweepResults):
             return
         if line := unconverged_line(Manifest.outline(self.manifest_path).latest().values()):
             say(one_line(line))
-        if self.last_pass.flow_run_id is not None:
-            place = flow_run_place(self.last_pass.flow_run_id)
-            say(one_line(f"flow run {job.title!r}: {place}"))
