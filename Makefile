@@ -15,7 +15,7 @@ BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 help:
 	@echo "make demo     a Monte Carlo of an injection burn: table, picture, manifest, flow run"
 	@echo "make test     the tests (under 10 minutes)"
-	@echo "make services the tests that start Prefect servers, Dask and Ray clusters"
+	@echo "make services the tests that start Prefect servers, Dask and Ray clusters, or run a page"
 	@echo "make soak     long rounds of injected faults"
 	@echo "make pages    what the Prefect UI shows, in headless Chromium; needs chromium"
 	@echo "make lint     ruff and mypy"

@@ -155,6 +155,7 @@ def lacking(lines: list[str]) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.soak
 def test_ctrl_c_in_an_extension_says_how_to_go_on_and_that_finishes_it(
     capsys: pytest.CaptureFixture[str], prefect_url: str
 ) -> None:

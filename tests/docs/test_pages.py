@@ -120,6 +120,7 @@ def matches(shown: str, printed: str, *, from_shell: bool) -> bool:
     return re.fullmatch(pattern, stable(printed), re.DOTALL) is not None
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("page", RUN)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
     page: str, runs: dict[str, PageRun]
@@ -134,6 +135,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_shows(
             )
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("page", RUN)
 def test_every_key_of_every_manifest_that_a_page_writes_is_documented(
     page: str, runs: dict[str, PageRun]
@@ -149,6 +151,7 @@ def test_every_key_of_every_manifest_that_a_page_writes_is_documented(
             assert keys <= documented, manifest
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("page", RUN)
 def test_the_code_of_a_page_draws_the_pictures_that_the_page_shows(
     page: str, runs: dict[str, PageRun]
@@ -170,6 +173,7 @@ def test_the_pictures_of_the_ui_are_those_that_the_browser_test_takes() -> None:
     assert sorted(shown) == sorted(re.findall(r'picture\(page, "([^"]+)"', takes))
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("page", ["docs/manifest-format.md"])
 def test_the_header_and_the_entry_shown_have_the_keys_of_real_ones(
     page: str, runs: dict[str, PageRun]

@@ -438,6 +438,7 @@ def test_leftovers_of_killed_processes_are_set_aside(folder: Path) -> None:
     assert health.findings == ()
 
 
+@pytest.mark.soak
 @pytest.mark.promise("5", "a repair killed at every call")
 @pytest.mark.parametrize("call", ["open", "mkdir", "write", "fsync", "replace"])
 def test_killed_anywhere_a_repair_can_be_made_again(call: str, whole: Path, tmp_path: Path) -> None:

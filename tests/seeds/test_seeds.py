@@ -124,6 +124,7 @@ def consumer(prefect_url: str, tmp_path_factory: pytest.TempPathFactory) -> Note
     )
 
 
+@pytest.mark.services
 class TestKilledSweepRecovery:
     """The notebook "Surviving a kill"."""
 
@@ -201,6 +202,7 @@ class TestKilledSweepRecovery:
         assert line.strip() == "with LocalJoblibPool(workers=1) as pool:"
 
 
+@pytest.mark.services
 class TestDownstreamConsumer:
     """The notebook "Downstream-consumer pipeline"."""
 
