@@ -6,14 +6,12 @@ It replaces an earlier table of the same sweep, and no other file.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.disk.paths import user_path
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder.layout import RUN_FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +62,8 @@ class TableFile:
             The file cannot be written, is an input, is of no known kind, is in the folder of a run,
             or is there and no table of the sweep.
         """
+        from gmat_sweep.folder.written_files import can_be_made_in, is_in_a_run_folder
+
         target = user_path(path, flag)
         if target.suffix.lower() not in _KINDS:
             raise SweepConfigError(
@@ -71,12 +71,15 @@ class TableFile:
             )
         if target.resolve() in {each.resolve() for each in inputs}:
             raise SweepConfigError(f"{flag} {path} would replace an input. Give another file.")
-        file = cls(target, sweep_folder, flag)
-        file._check_writable()
-        if file._is_in_a_run_folder():
+        if target.is_dir() or not can_be_made_in(target.parent):
+            raise SweepConfigError(
+                f"{flag} {target} cannot be written. Give a file in a folder that you may write to."
+            )
+        if is_in_a_run_folder(target.resolve().parent, sweep_folder):
             raise SweepConfigError(
                 f"{flag} {path} is in the folder of a run, where GMAT writes. Give another file."
             )
+        file = cls(target, sweep_folder, flag)
         file.check_replaceable()
         return file
 
@@ -121,18 +124,3 @@ class TableFile:
                 f"{self.flag} {self.path} {reason}, so it is not replaced. Move it away, or give "
                 "another file."
             )
-
-    def _check_writable(self) -> None:
-        target = self.path
-        existing = next(each for each in target.absolute().parents if each.exists())
-        if target.is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            raise SweepConfigError(
-                f"{self.flag} {target} cannot be written. Give a file in a folder that you may "
-                "write to."
-            )
-
-    def _is_in_a_run_folder(self) -> bool:
-        file, folder = self.path.resolve(), self.sweep_folder.resolve()
-        return file.is_relative_to(folder) and any(
-            RUN_FOLDER.fullmatch(part) for part in file.relative_to(folder).parts[:-1]
-        )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder.layout import RUN_FOLDER
+from gmat_sweep.folder.written_files import begins_with, can_be_made_in, is_in_a_run_folder
 
 __all__ = ["Exported", "checked_file", "checked_folder"]
 
@@ -63,7 +63,9 @@ def checked_file(path: str | Path, what: str, suffix: str, mark: str, sweep_fold
     if target.suffix.lower() != suffix:
         raise SweepConfigError(f"{what} {path} is no {suffix} file. Give one to write.")
     _check_place(target.parent, what, path, sweep_folder)
-    is_ours = target.is_file() and not target.is_symlink() and has_mark(target, mark)
+    is_ours = (
+        target.is_file() and not target.is_symlink() and begins_with(target, mark, _HEAD_BYTES)
+    )
     if os.path.lexists(target) and not is_ours:
         raise SweepConfigError(
             f"{what} {path} is there and was not written by gmat-sweep, so it is not replaced. "
@@ -87,22 +89,12 @@ def checked_folder(path: str | Path, what: str, sweep_folder: Path) -> Path:
     return target
 
 
-def has_mark(path: Path, mark: str) -> bool:
-    """Whether a file begins as one that this package wrote."""
-    with path.open("rb") as file:
-        return mark.encode() in file.read(_HEAD_BYTES)
-
-
 def _check_place(folder: Path, what: str, path: str | Path, sweep_folder: Path) -> None:
-    existing = next(each for each in (folder, *folder.parents) if each.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not can_be_made_in(folder):
         raise SweepConfigError(
             f"{what} {path} cannot be written. Give a place in a folder that you may write to."
         )
-    place, sweep = folder.resolve(), sweep_folder.resolve()
-    if place.is_relative_to(sweep) and any(
-        RUN_FOLDER.fullmatch(part) for part in place.relative_to(sweep).parts
-    ):
+    if is_in_a_run_folder(folder, sweep_folder):
         raise SweepConfigError(
             f"{what} {path} is in the folder of a run, where GMAT writes. Give another place."
         )

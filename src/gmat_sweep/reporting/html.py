@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -21,7 +20,7 @@ from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.folder.layout import RUN_FOLDER
+from gmat_sweep.folder.written_files import begins_with, can_be_made_in, is_in_a_run_folder
 
 if TYPE_CHECKING:
     from gmat_sweep.analysis.recorded import SweepSource
@@ -119,31 +118,20 @@ def checked_page_path(path: str | Path, what: str, sweep_folder: Path) -> Path:
     target = absolute_path(path, what)
     if target.suffix.lower() not in {".html", ".htm"}:
         raise SweepConfigError(f"{what} {path} is no .html file. Give one to write.")
-    existing = next(each for each in target.parents if each.exists())
-    if target.is_dir() or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if target.is_dir() or not can_be_made_in(target.parent):
         raise SweepConfigError(
             f"{what} {path} cannot be written. Give a file in a folder that you may write to."
         )
-    file, folder = target.resolve(), sweep_folder.resolve()
-    if file.is_relative_to(folder) and any(
-        RUN_FOLDER.fullmatch(part) for part in file.relative_to(folder).parts[:-1]
-    ):
+    if is_in_a_run_folder(target.resolve().parent, sweep_folder):
         raise SweepConfigError(
             f"{what} {path} is in the folder of a run, where GMAT writes. Give another file."
         )
-    if target.exists() and not _is_page(target):
+    if target.exists() and not (target.is_file() and begins_with(target, _MARK, _HEAD_BYTES)):
         raise SweepConfigError(
             f"{what} {path} is there and no page of gmat-sweep, so it is not replaced. Move it "
             "away, or give another file."
         )
     return target
-
-
-def _is_page(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return _MARK.encode() in file.read(_HEAD_BYTES)
 
 
 def _page(content: Content, programs: Sequence[str]) -> str:
