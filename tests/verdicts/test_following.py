@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest
-from gmat_sweep.manifest.lines import record_of
+from gmat_sweep.manifest.manifest import ManifestEntry, entry_on
 from gmat_sweep.verdicts import following
 from gmat_sweep.verdicts.following import FollowedManifest
 from judged_sweeps import JudgedSweep
@@ -37,11 +36,11 @@ def test_a_line_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     followed.update()
     parsed: list[int] = []
 
-    def noted(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    def noted(line: bytes, path: Path, number: int, anchor: str) -> ManifestEntry:
         parsed.append(number)
-        return record_of(line, path, number)
+        return entry_on(line, path, number, anchor)
 
-    monkeypatch.setattr(following, "record_of", noted)
+    monkeypatch.setattr(following, "entry_on", noted)
 
     for run_id in range(200, 210):
         sweep.add(run_id)

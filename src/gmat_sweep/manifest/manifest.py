@@ -54,6 +54,7 @@ __all__ = [
     "Manifest",
     "ManifestEntry",
     "canonical_script_sha256",
+    "entry_on",
 ]
 
 MANIFEST_SCHEMA_VERSION: int = 1
@@ -494,19 +495,33 @@ def _records(
 def _entries(
     lines: Iterator[tuple[int, bytes]], path: Path, folder: Path | None
 ) -> Iterator[ManifestEntry]:
-    """Yield the entries of lines, each read when it is needed if its line can be trusted."""
     anchor = _prefix(folder)
-    for line_number, line in lines:
-        malformed = functools.partial(_malformed, path, line_number)
-        try:
-            run_id = run_id_of(line, line_number)
-            if run_id is None:
-                record = checked_record(line, line_number)
-                yield ManifestEntry.from_dict(record, anchor=anchor)
-            else:
-                yield ManifestEntry.of_line(line, run_id, anchor, malformed)
-        except ValueError as error:
-            raise malformed(error) from error
+    return (entry_on(line, path, line_number, anchor) for line_number, line in lines)
+
+
+def entry_on(line: bytes, path: Path, line_number: int, anchor: str) -> ManifestEntry:
+    """Return the entry on a complete line, which is read when it is needed if it can be trusted.
+
+    Parameters
+    ----------
+    line, path, line_number : bytes, Path, int
+        As of `gmat_sweep.manifest.lines.record_of`.
+    anchor : str
+        As of `ManifestEntry.from_dict`.
+
+    Raises
+    ------
+    ManifestCorruptError
+        The line is damaged, or no entry.
+    """
+    malformed = functools.partial(_malformed, path, line_number)
+    try:
+        run_id = run_id_of(line, line_number)
+        if run_id is None:
+            return ManifestEntry.from_dict(checked_record(line, line_number), anchor=anchor)
+    except ValueError as error:
+        raise malformed(error) from error
+    return ManifestEntry.of_line(line, run_id, anchor, malformed)
 
 
 def _check_appendable(path: Path, line_number: int, line: bytes) -> None:

@@ -15,6 +15,7 @@ from gmat_sweep.errors import ManifestCorruptError
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.entry import outline_of
 from gmat_sweep.manifest.lines import advice, no_garbage_collection, record_of
+from gmat_sweep.manifest.manifest import entry_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -123,15 +124,7 @@ class FollowedManifest:
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            record = record_of(line, self.path, self.lines + 1)
-            try:
-                entry = ManifestEntry.from_dict(record, anchor=self._anchor)
-            except ValueError as error:
-                raise ManifestCorruptError(
-                    f"{self.path}, line {self.lines + 1}: {error}. {advice(self.path)}",
-                    self.path,
-                    self.lines + 1,
-                ) from error
+            entry = entry_on(line, self.path, self.lines + 1, self._anchor)
             before = self.entries.get(entry.run_id)
             if before is not None:
                 self.earlier.setdefault(entry.run_id, []).append(outline_of(before))
