@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -159,3 +160,31 @@ class TestClusterClass:
         if first:
             monkeypatch.setenv("PYTHONPATH", f"/elsewhere:{here}")
             class_named(f"{name}.Mine")
+
+
+def test_a_hook_of_the_same_name_from_another_folder_is_not_the_earlier_one(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = []
+    for folder in ("apogee", "perigee", "apogee"):
+        (here / folder).mkdir(exist_ok=True)
+        (here / folder / "namesake.py").write_text(f"{HOOK}FROM = {folder!r}\n")
+        monkeypatch.setenv(HOOKS_VARIABLE, str(here / folder))
+        check_hook("namesake:f")
+        assert folder == sys.modules["namesake"].FROM
+        digests.append(import_places.hook_digest("namesake:f"))
+
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_what_the_program_imported_itself_is_not_imported_anew(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(here)
+    (here / "own_of_program.py").write_text(HOOK)
+    own = importlib.import_module("own_of_program")
+    check_hook("own_of_program:f")
+    (here / "own_of_program.py").write_text(f"{HOOK}\nOTHER = 1\n")
+    check_hook("own_of_program:f")
+
+    assert sys.modules["own_of_program"] is own

@@ -15,15 +15,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TypedDict
 
 __all__ = [
     "HOOKS_VARIABLE",
+    "PlacesOfHooks",
     "folder_of_hook",
     "handed_hook_folders",
     "hook_digest",
@@ -32,7 +37,10 @@ __all__ = [
     "hooks_found",
     "hooks_from",
     "import_paths",
+    "look_at_hooks_anew",
+    "look_for_hooks_in",
     "module_not_of_this_folder",
+    "places_of_hooks",
     "python_command",
 ]
 
@@ -42,6 +50,13 @@ HOOKS_VARIABLE = "GMAT_SWEEP_HOOKS"
 As ``PATH`` has them, or as a JSON list, which takes folders with a colon in their names.
 """
 
+_OF_HOOKS: dict[str, tuple[str, tuple[int, int]]] = {}
+"""The modules that hooks brought into this process: file, and its time and size at the import."""
+
+_EDITION = [""]
+"""Another text each time that hooks were looked at anew; a worker is told."""
+
+_PACKAGE = str(Path(__file__).resolve().parent) + os.sep
 _PACKAGE_FOLDER = str(Path(__file__).resolve().parent.parent)
 
 
@@ -86,17 +101,99 @@ def hooks_from(folder: Path) -> Iterator[None]:
             os.environ[HOOKS_VARIABLE] = before
 
 
+class PlacesOfHooks(TypedDict):
+    """Where a process finds hooks, as plain data for a worker that was started before.
+
+    Attributes
+    ----------
+    paths : list of str
+        Its ``sys.path``, as `import_paths` gives it.
+    environment : dict of str to str
+        The further folders, as `handed_hook_folders` gives them.
+    edition : str
+        Another one when hooks were looked at anew, as at the start of each sweep.
+    """
+
+    paths: list[str]
+    environment: dict[str, str]
+    edition: str
+
+
+def places_of_hooks() -> PlacesOfHooks:
+    """Return where this process finds hooks."""
+    return PlacesOfHooks(
+        paths=import_paths(), environment=handed_hook_folders(), edition=_EDITION[0]
+    )
+
+
+def look_for_hooks_in(places: PlacesOfHooks) -> None:
+    """Find hooks where another process does, as they are now. Folders of one's own come last."""
+    paths = places["paths"]
+    sys.path[:] = [*paths, *(path for path in sys.path if path not in paths)]
+    os.environ.update(places["environment"])
+    look_at_hooks_anew()
+    _EDITION[0] = places["edition"]
+
+
+def look_at_hooks_anew() -> None:
+    """Have hooks imported anew if their files, or what they imported, are others than they were.
+
+    A sweep does so once, before its first run: an edit while it flies must not make its runs
+    differ. What the program imported itself, rather than for a hook, stays.
+    """
+    _EDITION[0] = uuid.uuid4().hex
+    importlib.invalidate_caches()
+    if not any(_is_another(name, *then) for name, then in _OF_HOOKS.items()):
+        return
+    # All of them: one holds the functions of another.
+    for name, (file, _) in _OF_HOOKS.items():
+        sys.modules.pop(name, None)
+        # Python takes what it has compiled for current if the size and the second are.
+        with contextlib.suppress(OSError, NotImplementedError):
+            Path(importlib.util.cache_from_source(file)).unlink()
+    _OF_HOOKS.clear()
+
+
 @contextlib.contextmanager
 def hooks_found() -> Iterator[None]:
     """Have the block import from the `hook_folders`, too: a hook has modules beside it."""
     added = [folder for folder in hook_folders() if folder not in sys.path]
     sys.path.extend(added)
+    before = set(sys.modules)
     try:
         yield
     finally:
         for folder in added:
             with contextlib.suppress(ValueError):
                 sys.path.remove(folder)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file is not None and not _is_installed(file):
+                with contextlib.suppress(OSError):
+                    _OF_HOOKS[name] = (file, _stamp(file))
+
+
+def _is_installed(file: str) -> bool:
+    """Return whether a module is Python's, this package's or of an installed one."""
+    return file.startswith((sys.base_prefix, sys.prefix, _PACKAGE)) or "site-packages" in file
+
+
+def _stamp(file: str) -> tuple[int, int]:
+    found = Path(file).stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def _is_another(name: str, file: str, stamp: tuple[int, int]) -> bool:
+    """Return whether an import of the module would find another file, or the file was edited."""
+    try:
+        if _stamp(file) != stamp:
+            return True
+    except OSError:
+        return True
+    if "." in name:
+        return False
+    found = importlib.machinery.PathFinder.find_spec(name, [*sys.path, *hook_folders()])
+    return found is None or found.origin is None or not Path(found.origin).samefile(file)
 
 
 def hook_module(name: str) -> ModuleType:

@@ -121,6 +121,11 @@ class DaskPool(ClusterPool):
         return self._client is not None
 
     @property
+    def is_local(self) -> bool:
+        """Whether the workers are the pool's own, on this host."""
+        return self._given is None and self._address is None and self._cluster_class is None
+
+    @property
     def max_workers(self) -> int:
         """How many runs the cluster executes at once.
 

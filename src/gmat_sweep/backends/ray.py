@@ -88,6 +88,11 @@ class RayPool(ClusterPool):
         return self._open
 
     @property
+    def is_local(self) -> bool:
+        """Whether the workers are the pool's own, on this host."""
+        return self._address is None
+
+    @property
     def max_workers(self) -> int:
         """How many runs the cluster executes at once: its CPUs now, or `num_cpus`."""
         if self._num_cpus is not None:
@@ -265,8 +270,8 @@ class RayPool(ClusterPool):
         return ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(GmatActor).remote(
             reuse_gmat_context=self._reuse,
             # On another machine the same names would be other folders.
-            import_paths=import_paths() if self._address is None else [],
-            hook_folders=handed_hook_folders() if self._address is None else {},
+            import_paths=import_paths() if self.is_local else [],
+            hook_folders=handed_hook_folders() if self.is_local else {},
         )
 
     def _release(self) -> None:

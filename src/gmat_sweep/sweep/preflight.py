@@ -26,7 +26,7 @@ from gmat_sweep.disk.held import open_plain
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
-from gmat_sweep.import_places import HOOKS_VARIABLE
+from gmat_sweep.import_places import HOOKS_VARIABLE, look_at_hooks_anew
 from gmat_sweep.mission.editing import set_again
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.report_layout import report_layouts
@@ -137,6 +137,7 @@ def check_hook(path: str) -> None:
     """
     from gmat_sweep.worker import load_hook
 
+    look_at_hooks_anew()
     try:
         load_hook(path)
     except ImportError as error:

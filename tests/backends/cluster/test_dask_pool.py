@@ -27,6 +27,7 @@ from dask_clusters import (
     wait_for,
     worker_pids,
 )
+from edited_hooks import EDITIONS, noted_editions
 from faulty_runs import spec_of
 from gmat_sweep import LocalJoblibPool, Manifest, Sweep, sweep
 from gmat_sweep.backends import DaskPool
@@ -222,6 +223,12 @@ def test_it_keeps_to_what_every_pool_does(pair: DaskPool, tmp_path: Path) -> Non
     with pytest.raises(BackendError, match="not waiting in this pool"):
         next(iter(pair.as_completed([Future[RunOutcome]()])))
     assert [outcome.status for _, outcome in pair.imap([spec_of(tmp_path, 7)])] == ["ok"]
+
+
+def test_a_kept_cluster_calls_hooks_as_they_are_and_where_they_are_now(
+    pair: DaskPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert noted_editions(pair.execute, tmp_path, monkeypatch) == EDITIONS
 
 
 def test_a_pool_that_is_only_handed_over_has_a_cluster_for_the_sweep(

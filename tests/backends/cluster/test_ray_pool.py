@@ -14,6 +14,7 @@ import pytest
 import ray
 
 from dask_clusters import wait_for
+from edited_hooks import EDITIONS, noted_editions
 from faulty_runs import spec_of
 from gmat_sweep import Manifest, ManifestEntry, RunOutcome, RunSpec, Sweep
 from gmat_sweep.backends import RayPool
@@ -106,6 +107,12 @@ def test_it_keeps_to_what_every_pool_does(actors: RayPool, tmp_path: Path) -> No
     assert actors.max_workers == 2
     with pytest.raises(BackendError, match="not waiting in this pool"):
         next(iter(actors.as_completed([Future[RunOutcome]()])))
+
+
+def test_a_kept_actor_calls_hooks_as_they_are_and_where_they_are_now(
+    actors: RayPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert noted_editions(actors.execute, tmp_path, monkeypatch) == EDITIONS
 
 
 def test_ray_that_runs_already_is_used_and_left_running(actors: RayPool, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from edited_hooks import EDITIONS, NOTE, noted_editions, write_edition
 from faulty_runs import (
     has_ended,
     number_in,
@@ -34,6 +35,7 @@ from gmat_sweep.backends.process.worker_process import (
 )
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import BackendError
+from gmat_sweep.sweep.preflight import check_hook
 
 StartWorker = Callable[[], WorkerProcess]
 
@@ -138,6 +140,27 @@ def test_a_hundred_megabytes_of_output_do_no_harm_and_are_not_kept(
 
     assert lasting.run(spec_of(tmp_path, 1)).status == "ok"
     assert lasting._output.stat().st_size < 10_000
+
+
+def test_a_kept_worker_calls_hooks_as_they_are_and_where_they_are_now(
+    lasting: WorkerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert noted_editions(lasting.run, tmp_path, monkeypatch) == EDITIONS
+
+
+def test_an_edit_while_a_sweep_flies_does_not_make_its_runs_differ(
+    lasting: WorkerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    noted = []
+    for run_id, edition in enumerate(("first", "other", "third")):
+        write_edition(tmp_path, hook=edition, beside=edition)
+        if edition != "other":
+            check_hook(NOTE)
+        outcome = lasting.run(replace(spec_of(tmp_path, run_id), postprocess=NOTE))
+        noted.append(outcome.extra_outputs["noted"].read_text())
+
+    assert noted == ["first first", "first first", "third third"]
 
 
 def test_a_hook_that_takes_standard_error_away_costs_no_other_run(

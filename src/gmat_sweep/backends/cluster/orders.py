@@ -26,6 +26,7 @@ from gmat_sweep.disk import files as durable
 from gmat_sweep.disk.held import held, make_folder, open_plain, read_plain
 from gmat_sweep.folder.layout import order_mark_name
 from gmat_sweep.folder.run_files import content_facts
+from gmat_sweep.import_places import PlacesOfHooks
 from gmat_sweep.mission.files import MissionFiles
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -76,6 +77,8 @@ class Order:
         The files that the mission needs.
     contents : dict of str to bytes
         Their contents, if the worker has asked for them.
+    hooks : PlacesOfHooks, optional
+        Where the sweep finds hooks, if the worker is on its host and the run has a hook.
     """
 
     ticket: str
@@ -85,6 +88,7 @@ class Order:
     sign: Sign
     mission: MissionFiles
     contents: dict[str, bytes] = field(default_factory=dict)
+    hooks: PlacesOfHooks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from gmat_sweep.backends.faults import failed_by
 from gmat_sweep.backends.parked import ParkedRuns
 from gmat_sweep.backends.process.worker_process import WorkerDiedError
 from gmat_sweep.errors import BackendError
+from gmat_sweep.import_places import places_of_hooks
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["ClusterPool"]
@@ -46,6 +47,11 @@ class ClusterPool(Pool):
     def takes_at_once(self) -> int:
         """How many runs to give the cluster at once: those that it executes, and any that wait."""
         return self.max_workers
+
+    @property
+    @abstractmethod
+    def is_local(self) -> bool:
+        """Whether the workers are the pool's own, on this host, and find what this process does."""
 
     @abstractmethod
     def open(self) -> None:
@@ -98,16 +104,22 @@ class ClusterPool(Pool):
             The pool is closed, or its cluster is gone.
         """
         self._check_open()
-        order = self._desk.order(spec, timeout_s, memory_limit)
+        order = self._order(spec, timeout_s, memory_limit)
         try:
             reply = self._ask(order)
             if reply.lacks_mission:
-                order = self._desk.order(spec, timeout_s, memory_limit)
+                order = self._order(spec, timeout_s, memory_limit)
                 order = replace(order, contents=order.mission.contents())
                 reply = self._ask(order)
             return self._desk.outcome(spec, order, reply)
         finally:
             self._ended(order)
+
+    def _order(self, spec: RunSpec, timeout_s: float | None, memory_limit: int | None) -> Order:
+        order = self._desk.order(spec, timeout_s, memory_limit)
+        if spec.postprocess is None or not self.is_local:
+            return order
+        return replace(order, hooks=places_of_hooks())
 
     def submit(self, spec: RunSpec) -> Future[RunOutcome]:
         """Park a spec; it runs once `as_completed` is asked for it."""

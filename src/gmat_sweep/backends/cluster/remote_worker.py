@@ -30,6 +30,7 @@ from gmat_sweep.backends.process.worker_process import (
 )
 from gmat_sweep.errors import BackendError
 from gmat_sweep.folder.run_seal import seal_run
+from gmat_sweep.import_places import PlacesOfHooks, look_for_hooks_in
 from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.spec import RunOutcome, RunSpec
 
@@ -53,6 +54,7 @@ class RemoteWorker:
         self._taken: set[str] = set()
         self._withdrawn: set[str] = set()
         self._scratch: Path | None = None
+        self._hooks: PlacesOfHooks | None = None
         self.is_closed = False
 
     def warm_up(self, count: int) -> None:
@@ -108,6 +110,9 @@ class RemoteWorker:
 
     def _reply(self, order: Order) -> Reply:
         spec = RunSpec.from_dict(order.spec)
+        if order.hooks is not None and order.hooks != self._hooks:
+            look_for_hooks_in(order.hooks)
+            self._hooks = order.hooks
         try:
             script = self._script(spec, order)
             if script is None:

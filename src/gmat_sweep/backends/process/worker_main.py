@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
+from gmat_sweep.import_places import look_for_hooks_in
 from gmat_sweep.worker.lazy_pandas import import_gmat_run
 
 _STDERR_FD = 2
@@ -50,6 +51,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from gmat_sweep.worker.loading import inspect_mission
     from gmat_sweep.worker.run import run_one
 
+    if "hooks" in request:
+        look_for_hooks_in(request["hooks"])
     if request["kind"] == "run":
         # The output of one run must not be mistaken for another's, nor grow without bound. By
         # descriptor, as an earlier hook may have replaced or closed sys.stderr.

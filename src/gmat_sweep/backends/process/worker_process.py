@@ -28,7 +28,13 @@ from gmat_sweep.backends.process.memory import MemoryWatch, memory_text
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.causes import OUTPUT_MARK
 from gmat_sweep.errors import BackendError
-from gmat_sweep.import_places import handed_hook_folders, import_paths, python_command
+from gmat_sweep.import_places import (
+    PlacesOfHooks,
+    handed_hook_folders,
+    import_paths,
+    places_of_hooks,
+    python_command,
+)
 from gmat_sweep.spec import FailureKind, RunOutcome, RunSpec
 from gmat_sweep.worker import MissionFacts
 
@@ -118,6 +124,7 @@ class WorkerProcess:
         self._received = bytearray()
         self._ready = False
         self._used = False
+        self._hooks: PlacesOfHooks | None = None
         self._closed = False
         self._ending = threading.Lock()
         with contextlib.ExitStack() as held:
@@ -207,7 +214,11 @@ class WorkerProcess:
             The process ended by itself before the run did.
         """
         self._become_ready()
-        reply = self._ask({"kind": "run", "spec": spec.to_dict()}, timeout_s, memory_limit)
+        request: dict[str, Any] = {"kind": "run", "spec": spec.to_dict()}
+        if spec.postprocess is not None and self._hooks != (hooks := places_of_hooks()):
+            # They may be others than when the process was started, and their files edited.
+            request["hooks"] = self._hooks = hooks
+        reply = self._ask(request, timeout_s, memory_limit)
         return RunOutcome.from_dict(reply["outcome"])
 
     def inspect(
