@@ -191,8 +191,10 @@ def test_after_a_run_that_failed_before_gmat_ran_kernels_are_read_again(
     assert after == (before[0], [False, True, True, True, True])
 
 
-def test_a_hook_ends_it(workers: dict[str, WorkerProcess], tmp_path: Path) -> None:
-    """A hook is foreign code in the engine's process, and may load kernels of its own.
+def test_a_hook_that_uses_the_engine_ends_it_and_no_other_does(
+    workers: dict[str, WorkerProcess], tmp_path: Path
+) -> None:
+    """It may load kernels of its own.
 
     The last test here that flies: no later run of the worker keeps its kernels.
     """
@@ -200,12 +202,18 @@ def test_a_hook_ends_it(workers: dict[str, WorkerProcess], tmp_path: Path) -> No
     add = "GMAT RF.Add = {Sat.X, Sat.VZ};\n"
     script.write_text(_HEAD + add + _FLY.replace("ElapsedDays", "ElapsedSecs"))
     before = _flown(workers["1"], script, tmp_path / "before", _RUNS)
-    hook = {"postprocess": "run_hooks:empty"}
-    with_hook = _flown(workers["1"], script, tmp_path / "with", _RUNS[:2], **hook)
+    plain = {"postprocess": "run_hooks:empty"}
+    with_hook = _flown(workers["1"], script, tmp_path / "with", _RUNS[:2], **plain)
+    kernel = {
+        "postprocess": "engine_hooks:use",
+        "context": {"use": "kernel", "other": ""},
+    }
+    with_kernel = _flown(workers["1"], script, tmp_path / "kernel", _RUNS[:2], **kernel)
     after = _flown(workers["1"], script, tmp_path / "after", _RUNS)
 
     assert before[1][-1]
-    assert with_hook[1] == [True, False]
+    assert with_hook == (before[0][:2], [True, True])
+    assert with_kernel == (before[0][:2], [True, False])
     assert not any(after[1])
     assert before[0] == after[0]
 

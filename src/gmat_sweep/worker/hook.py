@@ -11,6 +11,7 @@ from gmat_sweep.folder.run_files import fsynced_facts
 from gmat_sweep.import_places import hook_module, hooks_found
 from gmat_sweep.manifest.file_keys import file_key
 from gmat_sweep.spec import FailureKind, RunOutcome, RunSpec
+from gmat_sweep.worker.engine_watch import WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +65,8 @@ def call_hook(
     assert spec.postprocess is not None
     log.info("postprocess hook=%s", spec.postprocess)
     try:
-        hook = load_hook(spec.postprocess)
-        with hooks_found():
+        with WATCH.theirs(), hooks_found():
+            hook = load_hook(spec.postprocess)
             returned = hook(spec, outcome)
         extra_outputs = _checked_extra_outputs(spec.postprocess, returned, spec.output_dir)
         run_folder = spec.output_dir.absolute()

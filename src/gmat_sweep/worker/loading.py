@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from gmat_sweep.causes import engine_errors
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import PRESENT_BEFORE_NAME, SEAL_NAME, WORKER_LOG_NAME
 from gmat_sweep.mission.assignments import root_of
+from gmat_sweep.worker.engine_watch import WATCH
 from gmat_sweep.worker.gravity_files import CutFields, FieldsFlown, fields_flown, is_within
 from gmat_sweep.worker.kept_kernels import KernelKeeper
 from gmat_sweep.worker.mission_keeper import MissionKeeper
@@ -80,7 +82,9 @@ def _engine_module() -> Any:
     from gmat_run import bootstrap, locate_gmat
 
     engine.activate()
-    return bootstrap(locate_gmat())
+    gmat = bootstrap(locate_gmat())
+    WATCH.watch(sys.modules[gmat.LoadScript.__module__])
+    return gmat
 
 
 @contextmanager
@@ -211,6 +215,7 @@ class _Refusal:
         return next(iter(engine_errors(self.log)), self.message)
 
 
+@WATCH.ours()
 def inspect_mission(
     script_path: Path | None, overrides: Mapping[str, Any], wanted: Iterable[str] = ()
 ) -> MissionFacts:

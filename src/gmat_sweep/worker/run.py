@@ -31,6 +31,7 @@ from gmat_sweep.folder.run_seal import break_seal, seal_run
 from gmat_sweep.spec import PostprocessStatus, RunOutcome, RunSpec
 from gmat_sweep.worker import loading
 from gmat_sweep.worker.confinement import confined
+from gmat_sweep.worker.engine_watch import WATCH
 from gmat_sweep.worker.hook import HookFailedError, call_hook
 from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tables_of
 from gmat_sweep.worker.parquet_outputs import write_outputs
@@ -55,6 +56,7 @@ ENGINE_LOG_MARK = "--- GMAT engine log ---"
 """Line between a traceback and the engine's own log in a failed outcome's ``stderr``."""
 
 
+@WATCH.ours()
 def run_one(spec: RunSpec) -> RunOutcome:
     """Run one spec on this process's GMAT engine and return its outcome.
 
@@ -175,7 +177,6 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     )
     if spec.postprocess is None:
         return outcome
-    loading.kept_kernels().never()
     extra_outputs, extra_files = call_hook(spec, outcome, log)
     return RunOutcome.ok(
         run_id=spec.run_id,
@@ -198,6 +199,10 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
 
     script, overrides = spec.script_path, spec.overrides
     keeper = loading.KEEPER
+    if WATCH.was_used():
+        log.info("others have used the engine: loading the mission anew")
+        keeper.forget()
+        loading.kept_kernels().never()
     if not keeper.can_restore(script, overrides):
         return _fresh_results(spec, log)
     kind = keeper.kind(overrides)
