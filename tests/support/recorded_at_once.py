@@ -67,7 +67,8 @@ class RecordedAtOnce:
                 manifest.close()
 
         def prepared(sweep: Sweep, runs: Iterable[RunSpec], every_run: Any) -> tuple[Any, Any]:
-            return iter(runs), mission_facts(sweep.script_path, sweep.output_dir, None)
+            spec = sweep.parameter_spec
+            return iter(runs), mission_facts(sweep.script_path, sweep.output_dir, None, spec)
 
         monkeypatch.setattr(Sweep, "_execute", execute)
         monkeypatch.setattr(Sweep, "_warm_up", lambda sweep: find_engine())

@@ -6,11 +6,19 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from gmat_sweep import LocalJoblibPool, Manifest, Sweep, SweepConfigError, sweep
+from gmat_sweep import (
+    LocalJoblibPool,
+    Manifest,
+    Sweep,
+    SweepConfigError,
+    monte_carlo,
+    sweep,
+)
 from gmat_sweep.cli import main
 from gmat_sweep.engine import find_engine
 from gmat_sweep.sweep.resuming import facts_of_pass
@@ -114,6 +122,37 @@ def test_a_resume_refuses_a_mission_whose_files_have_changed_or_warns(
     assert [*facts["mission_files"]] == [said.split(maxsplit=1)[0]]
     assert code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["grid", "rows", "draws"])
+def test_files_that_only_varied_values_name_are_recorded_and_compared(
+    kind: str, mission: Path, pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    home, field = mission.parent, "FM.GravityField.Earth.PotentialFile"
+    other = home / "other.cof"
+    shutil.copy(home / "own.cof", other)
+    shutil.copy(other, home / "unused.cof")
+    names = ["own.cof", str(other)]
+    manifest = tmp_path / "out" / "manifest.jsonl"
+    options: dict[str, Any] = {"backend": pool, "out": manifest.parent, "progress": False}
+    if kind == "grid":
+        sweep(mission, grid={field: names}, **options)
+    elif kind == "rows":
+        sweep(mission, samples=pd.DataFrame({field: names}), **options)
+    else:
+        draws = {field: ("choice", names)}
+        monte_carlo(mission, n=2, seed=1, perturb=draws, **options)
+
+    header = Manifest.load(manifest)
+    assert header.extra["mission_files"].keys() == {"parts/orbit.inc", "own.cof", "other.cof"}
+    assert facts_of_pass(header, mission, find_engine().version, 2).keys() == set()
+    change(other)
+    with pytest.raises(SweepConfigError, match=r"other\.cof has changed"):
+        Sweep.from_manifest(manifest, mission, backend=pool)
+    # Earlier versions did not record it.
+    del header.extra["mission_files"]["other.cof"]
+    header.save(manifest)
+    Sweep.from_manifest(manifest, mission, backend=pool)
 
 
 def test_a_manifest_that_records_no_files_is_resumed(

@@ -48,7 +48,7 @@ from gmat_sweep.errors import (
 )
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
 from gmat_sweep.folder.run_files import facts_of
-from gmat_sweep.mission.files import MissionFiles
+from gmat_sweep.mission.files import MissionFiles, texts_of
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
 from gmat_sweep.plans import EXPLICIT_RUNS_KEY
 from gmat_sweep.sweep.recorded_script import MISSION_ABSOLUTE_KEY, MISSION_PATH_KEY
@@ -404,7 +404,7 @@ class _Mission:
             else:
                 left_out.add(f"`{_printable(statement.included)}`, which the script includes")
         read = []
-        for named, path in MissionFiles.of(script, _values_of(overrides)).named.items():
+        for named, path in MissionFiles.of(script, texts_of(overrides)).named.items():
             written = PurePosixPath(named.replace("\\", "/"))
             if all(part == _safe_name(part) for part in written.parts):
                 if f"script/{written}" not in files:
@@ -413,16 +413,6 @@ class _Mission:
             else:
                 left_out.add(f"`{_printable(named)}`, which the script reads")
         return cls(name, files, sorted(read), sorted(left_out))
-
-
-def _values_of(overrides: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Return the texts that runs give each field, among which may be names of files."""
-    found: dict[str, set[str]] = {}
-    for each in overrides:
-        for path, value in each.items():
-            if isinstance(value, str):
-                found.setdefault(path, set()).add(value)
-    return found
 
 
 def _printable(name: str) -> str:

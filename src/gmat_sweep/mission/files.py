@@ -23,7 +23,14 @@ from gmat_sweep.mission.copying import OUTPUT_FIELDS, READER_TYPES, input_files,
 from gmat_sweep.mission.script import included_file, is_file, resources_in, statements_of
 from gmat_sweep.mission.statements import Statement, string_spans
 
-__all__ = ["MissionFiles", "content_stamp", "file_sha256", "recorded_digests"]
+__all__ = [
+    "MissionFiles",
+    "content_stamp",
+    "file_sha256",
+    "naming_files",
+    "recorded_digests",
+    "texts_of",
+]
 
 _HASHED_UP_TO = 64 * 1024
 _digests: dict[str, tuple[tuple[object, ...], str]] = {}
@@ -126,6 +133,21 @@ class MissionFiles:
         """Return the path that the script has in a copy below a folder."""
         return _inside(below / self.identity, self.script)
 
+    def mirrored_values(self, below: Path, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a run's values with absolute names of input files as they are in a copy."""
+        final = below / self.identity
+        names = {name: _inside(final, name) for name in self.named if Path(name).is_absolute()}
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, str):
+                for name in sorted(names, key=len, reverse=True):
+                    if name in value:
+                        return value.replace(name, str(names[name]))
+                return value
+            return [moved(each) for each in value] if isinstance(value, list | tuple) else value
+
+        return {path: moved(value) for path, value in overrides.items()} if names else {**overrides}
+
     def mirror(self, below: Path, contents: Mapping[str, bytes]) -> Path:
         """Lay out a copy below a folder, whole or not at all, and return its script.
 
@@ -220,8 +242,36 @@ def content_stamp(path: str | Path) -> tuple[object, ...] | None:
         return None
 
 
-def recorded_digests(script: Path) -> dict[str, str]:
+def texts_of(overrides: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return the texts that runs give each field, among which may be names of files."""
+    found: dict[str, set[str]] = {}
+    for each in overrides:
+        for path, value in each.items():
+            for text in _texts(value):
+                found.setdefault(path, set()).add(text)
+    return found
+
+
+def naming_files(script: Path, overrides: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return those of a run's texts that may name files beside the script, by field."""
+    found = {}
+    for path, texts in texts_of([overrides]).items():
+        folder = script.resolve().parent
+        # A list of names in GMAT's own braces is told apart where its script is read.
+        if named := sorted(t for t in texts if "{" in t or is_file(folder / t.strip("'"))):
+            found[path] = tuple(named)
+    return found
+
+
+def recorded_digests(script: Path, varied: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Return the SHA-256 of the files that a mission reads besides its script.
+
+    Parameters
+    ----------
+    script : Path
+        The mission.
+    varied : mapping, optional
+        As for `MissionFiles.of`.
 
     Returns
     -------
@@ -233,7 +283,7 @@ def recorded_digests(script: Path) -> dict[str, str]:
     OSError
         A file cannot be read.
     """
-    files = MissionFiles.of(script)
+    files = MissionFiles.of(script, varied)
     folder = str(script.resolve().parent)
     return {
         os.path.relpath(path, folder): digest

@@ -22,6 +22,7 @@ __all__ = [
     "explicit_record",
     "kind_of",
     "parameter_spec_from_runs",
+    "values_varied",
 ]
 
 KINDS = ("grid", "explicit", "monte_carlo", *DESIGNS)
@@ -91,6 +92,25 @@ def explicit_record(runs: Sequence[RunSpec], script: Path, folder: Path) -> list
         record["output_dir"] = place.as_posix()
         records.append(jsonable(record, f"run {run.run_id}"))
     return records
+
+
+def values_varied(parameter_spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a header's ``parameter_spec`` gives each field, in whatever holds it.
+
+    Of a grid and of rows the values, of draws the distributions. What a stranger's header has in
+    another form is left out.
+    """
+    kind = kind_of(parameter_spec)
+    if kind == "explicit":
+        columns, rows = parameter_spec.get("columns"), parameter_spec.get("rows")
+        if not isinstance(columns, list) or not isinstance(rows, list):
+            return {}
+        whole = [row for row in rows if isinstance(row, list) and len(row) == len(columns)]
+        return {str(name): [row[at] for row in whole] for at, name in enumerate(columns)}
+    given = parameter_spec if kind == "grid" else parameter_spec.get("perturb")
+    if not isinstance(given, Mapping):
+        return {}
+    return {str(name): values for name, values in given.items() if name != "_kind"}
 
 
 def kind_of(parameter_spec: Mapping[str, Any]) -> str:

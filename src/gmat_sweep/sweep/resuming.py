@@ -20,7 +20,7 @@ from gmat_sweep.manifest.drift import MISSION_FILES_KEY, changed_files, drift_fa
 from gmat_sweep.mission.files import recorded_digests
 from gmat_sweep.mission.script import script_digest
 from gmat_sweep.plans import extension_facts, kind_of, planned_count
-from gmat_sweep.plans.header import NOMINAL_KEY
+from gmat_sweep.plans.header import NOMINAL_KEY, values_varied
 from gmat_sweep.printable import printable
 from gmat_sweep.sweep.recorded_script import script_paths
 
@@ -144,7 +144,7 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
         return
     changes = [
         f"{name} {'is gone' if digest is None else 'has changed' if name in recorded else 'is new'}"
-        for name, digest in changed_files(recorded, recorded_digests(script)).items()
+        for name, digest in changed_files(recorded, _digests_now(script, manifest)).items()
     ]
     if changes:
         _refuse_or_warn(
@@ -174,15 +174,33 @@ def facts_of_pass(manifest: Manifest, script: Path, engine: str, count: int) -> 
         script=script_digest(script),
         engine=engine,
         hook=hook_digest(manifest.postprocess),
-        files=recorded_digests(script),
+        files=_digests_now(script, manifest),
     )
     return {**extension_facts(manifest.parameter_spec, count), **facts}
 
 
-def mission_facts(script: Path, folder: Path, prepared: PreparedMission | None) -> dict[str, Any]:
+def _digests_now(script: Path, manifest: Manifest) -> dict[str, str]:
+    """Return the hashes now of the mission's files, and of those recorded that only values name.
+
+    A file that only values name and that is not recorded does not count: earlier versions recorded
+    none of these.
+    """
+    recorded = manifest.extra.get(MISSION_FILES_KEY)
+    all_files = recorded_digests(script, values_varied(manifest.parameter_spec))
+    of_script = recorded_digests(script)
+    known = recorded.keys() if isinstance(recorded, dict) else ()
+    return {name: all_files[name] for name in all_files if name in of_script or name in known}
+
+
+def mission_facts(
+    script: Path,
+    folder: Path,
+    prepared: PreparedMission | None,
+    parameter_spec: Mapping[str, Any],
+) -> dict[str, Any]:
     """Return what the manifest's header says about the mission besides its script's hash."""
     facts = script_paths(script, folder)
-    if files := recorded_digests(script):
+    if files := recorded_digests(script, values_varied(parameter_spec)):
         facts[MISSION_FILES_KEY] = files
     if prepared is not None and prepared.end_state is not None:
         facts[END_STATE_KEY] = prepared.end_state

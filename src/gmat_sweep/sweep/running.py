@@ -543,7 +543,8 @@ class Sweep(SweepResults):
                 memory_limit=self.options.memory_limit_bytes,
                 end_state=self.options.end_state,
             )
-        facts = mission_facts(self.script_path, self.output_dir, missions.get(self.script_path))
+        mission = missions.get(self.script_path)
+        facts = mission_facts(self.script_path, self.output_dir, mission, self.parameter_spec)
         return (replace(run, script_path=missions[run.script_path].runnable) for run in runs), facts
 
     def _execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from gmat_sweep import LocalJoblibPool, Manifest, Pool, RunOutcome, RunSpec, Swe
 from gmat_sweep.backends import DaskPool
 from gmat_sweep.backends.cluster.orders import Order, OrderDesk, Reply, RunMark, Sign
 from gmat_sweep.backends.cluster.remote_worker import RemoteWorker
+from gmat_sweep.engine import find_engine
 from gmat_sweep.folder.run_files import damage, fsynced_facts
 from gmat_sweep.folder.run_seal import read_seal, seal_run
 from gmat_sweep.manifest.entry import ManifestEntry
@@ -136,6 +138,37 @@ def test_a_worker_without_the_folder_hands_everything_back(
     refused = Manifest.load(sweeps / "far/manifest.jsonl").entries
     (said,) = [entry.stderr or "" for entry in refused if entry.status == "failed"]
     assert "gmat-sweep-host-" not in said.split("--- GMAT engine log ---")[0]
+
+
+def test_a_worker_without_the_folder_gets_the_files_that_only_values_name(
+    blind: DaskPool, pool: LocalJoblibPool, folders: tuple[Path, Path]
+) -> None:
+    sweeps, missions = folders
+    (missions / "fields").mkdir()
+    gravity = find_engine().root / "data" / "gravity" / "earth"
+    names = ["fields/a.cof", str(missions / "fields" / "b.cof")]
+    for name, field in zip(names, ("JGM2.cof", "EGM96.cof"), strict=True):
+        shutil.copy(gravity / field, missions / name)
+    script = missions / "fields.script"
+    field = "GMAT FM.PrimaryBodies = {Earth};\nGMAT FM.GravityField.Earth.Degree = 8;\n"
+    script.write_text(
+        SCRIPTS["fine"].replace("GMAT FM.PointMasses = {Earth};\n", field), encoding="utf-8"
+    )
+
+    def runs(folder: Path) -> list[RunSpec]:
+        values = [{"FM.GravityField.Earth.PotentialFile": name} for name in names]
+        return [
+            RunSpec(script, overrides, folder / f"run-{n}", n, None, {})
+            for n, overrides in enumerate(values)
+        ]
+
+    frame, _ = swept(runs(sweeps / "far-fields"), blind)
+    expected, _ = swept(runs(sweeps / "near-fields"), pool)
+
+    assert (expected["__status"] == "ok").all()
+    pd.testing.assert_frame_equal(frame, expected, check_exact=True)
+    last = frame.groupby("run_id").last().iloc[:, :-1].select_dtypes("number")
+    assert not last.iloc[0].equals(last.iloc[1]), "two fields fly two orbits"
 
 
 @pytest.fixture(scope="module")

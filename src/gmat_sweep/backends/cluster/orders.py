@@ -27,7 +27,7 @@ from gmat_sweep.disk.held import held, make_folder, open_plain, read_plain
 from gmat_sweep.folder.layout import order_mark_name
 from gmat_sweep.folder.run_files import content_facts
 from gmat_sweep.import_places import PlacesOfHooks
-from gmat_sweep.mission.files import MissionFiles
+from gmat_sweep.mission.files import MissionFiles, naming_files
 from gmat_sweep.spec import RunOutcome, RunSpec
 
 __all__ = ["Order", "OrderDesk", "Reply", "RunMark", "Sign"]
@@ -182,7 +182,7 @@ class OrderDesk:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._signs: dict[Path, Sign] = {}
-        self._missions: dict[Path, MissionFiles] = {}
+        self._missions: dict[tuple[Path, Any], MissionFiles] = {}
 
     def order(self, spec: RunSpec, timeout_s: float | None, memory_limit: int | None) -> Order:
         """Return the order for a run.
@@ -199,7 +199,7 @@ class OrderDesk:
                 timeout_s=timeout_s,
                 memory_limit=memory_limit,
                 sign=self._sign(spec.output_dir.absolute().parent),
-                mission=self._mission(spec.script_path),
+                mission=self._mission(spec),
             )
 
     def outcome(self, spec: RunSpec, order: Order, reply: Reply) -> RunOutcome:
@@ -249,10 +249,12 @@ class OrderDesk:
             self._signs[folder] = sign
         return self._signs[folder]
 
-    def _mission(self, script: Path) -> MissionFiles:
-        known = self._missions.get(script)
+    def _mission(self, spec: RunSpec) -> MissionFiles:
+        named = naming_files(spec.script_path, spec.overrides)
+        key = spec.script_path, tuple(sorted(named.items()))
+        known = self._missions.get(key)
         if known is None or not known.are_here():
-            known = self._missions[script] = MissionFiles.of(script)
+            known = self._missions[key] = MissionFiles.of(spec.script_path, named)
         return known
 
 

@@ -114,10 +114,13 @@ class RemoteWorker:
             look_for_hooks_in(order.hooks)
             self._hooks = order.hooks
         try:
-            script = self._script(spec, order)
-            if script is None:
-                return Reply(lacks_mission=True)
-            spec = replace(spec, script_path=script)
+            if not order.mission.are_here():
+                below = self._folder() / "missions"
+                script = self._mirrored(below, order)
+                if script is None:
+                    return Reply(lacks_mission=True)
+                values = order.mission.mirrored_values(below, spec.overrides)
+                spec = replace(spec, script_path=script, overrides=values)
             if order.sign.is_seen():
                 return Reply(outcome=self._in_the_sweep_folder(spec, order))
             return self._in_scratch(spec, order)
@@ -179,11 +182,8 @@ class RemoteWorker:
     def _new(self) -> LocalJoblibPool:
         return LocalJoblibPool(1, reuse_gmat_context=self._reuse)
 
-    def _script(self, spec: RunSpec, order: Order) -> Path | None:
-        """Return the script to run on this host; None if the sweep must send its files first."""
-        if order.mission.are_here():
-            return spec.script_path
-        below = self._folder() / "missions"
+    def _mirrored(self, below: Path, order: Order) -> Path | None:
+        """Return the script of the mission's copy; None if the sweep must send its files first."""
         script = order.mission.mirrored(below)
         with self._lock:
             if script.is_file():
