@@ -145,11 +145,11 @@ def _sandbox_system(gmat: Any) -> Any:
 def _named(system: Any, bodies: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Yield owner, field and path of each kernel that a solar system and its bodies unload."""
     for field in _OF_SYSTEM:
-        yield "", field, str(system.GetStringParameter(system.GetParameterID(field)))
+        yield "", field, str(system.GetStringParameter(field))
     for name in bodies:
         body = system.GetBody(name)
         for field in _OF_BODY:
-            for path in body.GetStringArrayParameter(body.GetParameterID(field)):
+            for path in body.GetStringArrayParameter(field):
                 yield str(name), field, str(path)
 
 

@@ -118,6 +118,8 @@ class MissionKeeper:
         self._overridden: dict[str, Any] = {}
         # The values that the script itself gives to fields, as far as they were needed.
         self._own_values: dict[str, Any] = {}
+        # Whether a field can be restored in this mission, as far as it was asked.
+        self._restorable: dict[str, bool] = {}
         self._checked: Counter[tuple[object, frozenset[str]]] = Counter()
         self._distrusted: set[tuple[object, ...]] = set()
         self._edited: tuple[dict[str, Any], EditedScript] | None = None
@@ -157,6 +159,7 @@ class MissionKeeper:
         """Load the edited script and lend the mission while the block runs."""
         edited = self.edited(path, overrides)
         self._mission = None
+        self._restorable = {}
         script = self.current
         is_plain = not overrides and not script.needs_copy
         whole_fields = any(map(names_a_field, overrides))
@@ -202,7 +205,10 @@ class MissionKeeper:
             return False
         if not self._has_whole_fields and any(map(names_a_field, overrides)):
             return False
-        return all(self._is_restorable(name) for name in (*self._overridden, *overrides))
+        names = {*self._overridden, *overrides}
+        for name in names - self._restorable.keys():
+            self._restorable[name] = self._is_restorable(name)
+        return all(self._restorable[name] for name in names)
 
     def is_on_probation(self, kind: frozenset[str]) -> bool:
         """Whether restored runs of this kind must still be checked against a fresh load."""
@@ -224,6 +230,7 @@ class MissionKeeper:
     def forget(self) -> None:
         """Drop the mission, so that the next run loads its script."""
         self._mission = None
+        self._restorable = {}
         self._loaded = None
         self._loaded_with = {}
         self._overridden = {}
