@@ -312,6 +312,8 @@ BAD_SPECS: list[tuple[Any, str]] = [
     (scipy.stats.norm(0.0, -1.0), r"scipy\.stats\.norm cannot draw"),
     (scipy.stats.norm([1.0, 2.0], 1.0), r"scipy\.stats\.norm cannot draw"),
     (scipy.stats.norm(math.nan, 1.0), "does not draw finite numbers"),
+    (("normal", 1.7e308, 1.7e308), "does not draw finite numbers"),
+    (("lognormal", 700.0, 300.0), "does not draw finite numbers"),
 ]
 
 
@@ -321,11 +323,15 @@ BAD_SPECS: list[tuple[Any, str]] = [
 def test_an_invalid_distribution_is_refused_with_its_field_and_what_to_do(
     spec: Any, message: str
 ) -> None:
-    with pytest.raises(SweepConfigError, match=message) as raised:
-        to_rv_frozen(spec, "Sat.SMA")
+    said = set()
+    for checking in (to_rv_frozen, draw_function):
+        with pytest.raises(SweepConfigError, match=message) as raised:
+            checking(spec, "Sat.SMA")
+        said.add(str(raised.value))
 
-    assert str(raised.value).startswith("perturb['Sat.SMA']: ")
-    assert str(raised.value).endswith(".")
+    (text,) = said
+    assert text.startswith("perturb['Sat.SMA']: ")
+    assert text.endswith(".")
 
 
 def test_a_multivariate_distribution_is_refused() -> None:

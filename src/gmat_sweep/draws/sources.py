@@ -143,14 +143,13 @@ def _source(name: str, spec: DistSpec, nominal: Mapping[str, Any]) -> Source:
         return _moved_epoch(name, spec, nominal)
     if isinstance(spec, tuple) and tag in ABOUT_NOMINAL:
         spec = absolute_of(spec, nominal[name], name)
-    rv = to_rv_frozen(spec, name)
     draw = draw_function(spec, name)
-    return Source(
-        name,
-        (name,),
-        lambda seed: (draw(seed),),
-        lambda units: [[float(value) for value in rv.ppf(units[:, 0])]],
-    )
+
+    def at(units: NDArray[np.float64]) -> list[list[Any]]:
+        # Here, as independent draws may do without scipy.
+        return [[float(value) for value in to_rv_frozen(spec, name).ppf(units[:, 0])]]
+
+    return Source(name, (name,), lambda seed: (draw(seed),), at)
 
 
 def _chosen(name: str, spec: Any) -> Source:
@@ -185,7 +184,6 @@ def _moved_epoch(name: str, spec: Any, nominal: Mapping[str, Any]) -> Source:
 
 def _group(name: str, spec: Covariance, nominal: Mapping[str, Any]) -> Source:
     import numpy as np
-    import scipy.special
 
     fields = spec.names(name)
     mean = tuple(spec.mean or ()) or tuple(_number(name, field, nominal) for field in fields)
@@ -207,6 +205,8 @@ def _group(name: str, spec: Covariance, nominal: Mapping[str, Any]) -> Source:
         return values(np.random.default_rng(seed).standard_normal(size).tolist())
 
     def at(units: NDArray[np.float64]) -> list[list[Any]]:
+        import scipy.special
+
         rows = [values(row) for row in scipy.special.ndtri(units).tolist()]
         return [list(column) for column in zip(*rows, strict=True)]
 
