@@ -21,6 +21,7 @@ from gmat_sweep.engine import (
     Engine,
     activate,
     find_engine,
+    finding,
     offer_wheel,
     presentation,
 )
@@ -423,6 +424,29 @@ def test_the_wheel_is_not_offered_beside_a_gmat_on_the_path(
 
     assert ROOT_VARIABLE not in os.environ
     assert find_engine().source == "installed"
+
+
+def test_the_wheel_is_found_without_gmat_run_where_nothing_looks_like_an_install(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gmat-run takes 0.3 s of CPU to load; it is asked as soon as there is a candidate."""
+    monkeypatch.setitem(sys.modules, "gmat_run", None)
+
+    assert find_engine().source == "wheel"
+
+    (home / "gmat-R2025a").mkdir()
+    with pytest.raises(ImportError, match="gmat_run"):
+        find_engine()
+
+
+def test_a_candidate_is_looked_for_wherever_gmat_run_looks() -> None:
+    """On these systems: its release may look in other places than the one before."""
+    from gmat_run import install
+
+    looked_at = {*finding._PATTERNS}
+    for system in ("linux", "darwin"):
+        assert looked_at.issuperset(install._glob_patterns_for_platform(system))
+    assert install._PATH_BINARY_NAMES == finding._PROGRAMS
 
 
 def test_offering_a_wheel_that_cannot_be_presented_is_silent(

@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+_PATTERNS = ("~/gmat-*", "/opt/gmat-*", "/Applications/GMAT*", "~/Applications/GMAT*")
+_PROGRAMS = ("GmatConsole", "GMAT", "gmat")
+
+
 def find_engine(environment: Mapping[str, str] | None = None) -> Engine:
     """Return the engine that runs will use.
 
@@ -79,15 +83,10 @@ def offer_wheel() -> None:
 
 
 def _install_candidates() -> Iterator[str]:
-    """Yield the places that gmat-run would examine; importing gmat-run costs half a second."""
-    for folder, pattern in (
-        ("~", "gmat-*"),
-        ("/opt", "gmat-*"),
-        ("/Applications", "GMAT*"),
-        ("~/Applications", "GMAT*"),
-    ):
-        yield from map(str, Path(folder).expanduser().glob(pattern))
-    for program in ("GmatConsole", "GMAT", "gmat"):
+    """Yield the places that gmat-run would examine; importing gmat-run costs 0.3 s of CPU."""
+    for pattern in map(Path, _PATTERNS):
+        yield from map(str, pattern.parent.expanduser().glob(pattern.name))
+    for program in _PROGRAMS:
         found = shutil.which(program)
         if found:
             yield found
@@ -109,6 +108,8 @@ def _user_data_folder(environment: Mapping[str, str]) -> Path | None:
 
 def _discover_install() -> Path | None:
     """Return the installed GMAT that gmat-run finds without ``GMAT_ROOT``, if there is one."""
+    if not any(_install_candidates()):
+        return None
     from gmat_run import GmatNotFoundError
     from gmat_run.install import locate_gmat
 
