@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import NoReturn
@@ -40,6 +41,8 @@ def test_a_server_that_cannot_start_is_told_after_what_it_starts_beside(
     done: list[str] = []
 
     def load_the_mission() -> None:
+        # Prefect's modules are no garbage, and take long to look through.
+        assert not gc.isenabled()
         time.sleep(0.05)
         done.append("the mission is loaded")
 
@@ -52,5 +55,6 @@ def test_a_server_that_cannot_start_is_told_after_what_it_starts_beside(
         raise SweepConfigError("no mission")
 
     assert done
+    assert gc.isenabled()
     assert threading.main_thread() not in threads
     assert not any(each.is_alive() for each in threads)

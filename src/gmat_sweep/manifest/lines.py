@@ -215,7 +215,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 @contextlib.contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Keep Python's garbage collector from scanning all entries repeatedly while they are read."""
+    """Keep Python's garbage collector from scanning repeatedly what is made and stays, as entries.
+
+    Blocks may be nested, in one thread or in several.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -223,8 +226,8 @@ def no_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             if gc.get_freeze_count() == 0:
-                # freeze() then unfreeze() moves the entries to the oldest generation, so enabling
-                # the garbage collector does not scan them.
+                # freeze() then unfreeze() moves what was made to the oldest generation, so enabling
+                # the garbage collector does not scan it.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
