@@ -2,7 +2,9 @@
 
 The command is one that a user would type: a Monte Carlo of four runs. Its time ends when the
 manifest has its first run. Rounds alternate between the three: a server is up, none is, and the
-import alone. The database has its tables: Prefect makes them once for each home.
+import alone. The database has its tables: Prefect makes them once for each home. All modules have
+their bytecode, as pip leaves them: a first round that is not counted writes it. Beside the median
+stands the best, which a busy machine disturbs least.
 
 ``python benchmarks/startup.py [--rounds 5] [--json FILE]``
 """
@@ -66,9 +68,16 @@ def first_run(environment: dict[str, str], *, server_is_up: bool) -> float:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Return the median seconds of each, and how busy the machine was."""
+    """Return the median and the best seconds of each, and how busy the machine was."""
     with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "PREFECT_HOME": home, "GMAT_SWEEP_SERVER_IDLE": "5min"}
+        environment = {
+            **os.environ,
+            "PREFECT_HOME": home,
+            "GMAT_SWEEP_SERVER_IDLE": "5min",
+            # Whether or not the folder of the sources has bytecode, or may get it.
+            "PYTHONPYCACHEPREFIX": str(Path(home) / "bytecode"),
+        }
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         timed: dict[str, Callable[[], float]] = {
             "import_s": lambda: import_of_prefect(environment),
             "with_server_s": lambda: first_run(environment, server_is_up=True),
@@ -83,19 +92,24 @@ def measure(rounds: int) -> dict[str, Any]:
         finally:
             subprocess.run([COMMAND, "ui", "--stop"], env=environment, check=True)
     medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    return {**medians, "rounds": rounds, "load": os.getloadavg()[0]}
+    best = {f"best_{name}": min(seconds) for name, seconds in taken.items()}
+    return {**medians, **best, "rounds": rounds, "load": os.getloadavg()[0]}
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as a Markdown table."""
     import_s = results["import_s"]
     rows = [
-        ('`python -c "import prefect"`', import_s),
-        ("first run recorded, a server is up", results["with_server_s"]),
-        ("first run recorded, no server is up", results["without_server_s"]),
+        ('`python -c "import prefect"`', "import_s"),
+        ("first run recorded, a server is up", "with_server_s"),
+        ("first run recorded, no server is up", "without_server_s"),
     ]
-    lines = [f"| {what} | {seconds:.1f} | {seconds / import_s:.1f} |" for what, seconds in rows]
-    return "\n".join(["| | s | times the import |", "| --- | ---: | ---: |", *lines])
+    lines = [
+        f"| {what} | {results[name]:.1f} | {results[f'best_{name}']:.1f} | "
+        f"{results[name] / import_s:.1f} |"
+        for what, name in rows
+    ]
+    return "\n".join(["| | s | best | times the import |", "| --- | ---: | ---: | ---: |", *lines])
 
 
 def main() -> None:
