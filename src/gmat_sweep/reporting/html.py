@@ -1,9 +1,10 @@
 """`html_report`: a sweep as one HTML file that loads nothing.
 
-The file has its data, its style and its programs in it: plotly.js, and ``page/report.js``. A
-Content-Security-Policy in its head lets a browser run these two programs, known by their hashes,
-and fetch nothing. So nothing leaves the page, and no text of a mission becomes a program, whatever
-it holds. All text is escaped by Jinja, the data as JSON that cannot end its element.
+The file has its data, its style and its programs in it: plotly.js, ``page/runs.js`` and
+``page/report.js``. A Content-Security-Policy in its head lets a browser run these programs, known
+by their hashes, and fetch nothing. So nothing leaves the page, and no text of a mission becomes a
+program, whatever it holds. All text is escaped by Jinja, the data as JSON that cannot end its
+element.
 """
 
 from __future__ import annotations
@@ -90,8 +91,7 @@ def html_report(
 
     target = checked_page_path(path, "path", RecordedSweep.outline(source).path.parent)
     asked = None if requirements is None else load_requirements(requirements)
-    programs = [_plotly(), _own("report.js")]
-    page = _page(collect(source, asked, plan), programs)
+    page = _page(collect(source, asked, plan), _programs())
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, page.encode("utf-8", "backslashreplace"))
     return target
@@ -157,6 +157,10 @@ def _page(content: Content, programs: Sequence[str]) -> str:
         programs=programs,
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _programs() -> list[str]:
+    return [_plotly(), _own("runs.js"), _own("report.js")]
 
 
 def _sha256(program: str) -> str:
