@@ -20,6 +20,7 @@ import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 import soak_figures  # noqa: E402
+from chromium import browser  # noqa: E402, F401
 from gmat_sweep.backends.joblib import LocalJoblibPool  # noqa: E402
 from gmat_sweep.backends.process.worker_process import WorkerProcess  # noqa: E402
 from gmat_sweep.flow import server  # noqa: E402

@@ -8,30 +8,19 @@ there yet, that shows in them as GMAT_SWEEP_HOME.
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from chromium import LOOK_MS
 from drifting_nights import COLUMN, night
 from gmat_sweep.analysis.nightly import accept, night_page, night_report
 from local_server import LocalServer, wait_for
 
 pytestmark = pytest.mark.browser
-
-# A closed network refuses what a fresh Chromium asks for in the background.
-_FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_LOOK_MS = 30_000
 
 _TABLES_CUT_OFF = """() => [...document.querySelectorAll("table")].filter(table =>
     table.getBoundingClientRect().right > table.parentElement.getBoundingClientRect().right + 1
@@ -90,18 +79,11 @@ def judged(server: LocalServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """A page of a browser without a past."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "no chromium on PATH: install it, for example `apt install chromium`"
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
-        opened.set_default_timeout(_LOOK_MS)
-        expect.set_options(timeout=_LOOK_MS)
-        yield opened
-        browser.close()
+def page(browser: Browser) -> Page:
+    """A page of the browser."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 1000})
+    opened.set_default_timeout(LOOK_MS)
+    return opened
 
 
 def picture(page: Page, name: str, tmp_path: Path) -> None:

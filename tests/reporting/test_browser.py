@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 
+from chromium import LOOK_MS
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.reporting import html, html_report
 from gmat_sweep.reporting.collected import Content, collect
@@ -24,15 +24,6 @@ from reported_sweep import REQUIRED, reported_sweep
 
 pytestmark = pytest.mark.browser
 
-_FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_LOOK_MS = 30_000
 _DESKTOP: Any = {"width": 1280, "height": 900}
 _NARROW: Any = {"width": 390, "height": 844}
 HOSTILE = "</script><img src=http://127.0.0.1:9/x onerror='window.hacked=1'><b>no</b> orbit"
@@ -62,25 +53,13 @@ def report(sweep: Path) -> Path:
     return html_report(sweep, sweep.parent / "report.html", REQUIRED["requirement"])
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "no chromium on PATH: install it, for example `apt install chromium`"
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=flags)
-        expect.set_options(timeout=_LOOK_MS)
-        yield opened
-        opened.close()
-
-
 class Watched:
     """A page with all that it said and asked for."""
 
     def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": _DESKTOP, **options})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(_LOOK_MS)
+        self.page.set_default_timeout(LOOK_MS)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda each: self.said.append(f"{each.type}: {each.text}"))
@@ -320,7 +299,7 @@ def test_ten_thousand_runs_open_at_once_in_under_15_mb(
         "recorded": count,
     }
     path = tmp_path / "large.html"
-    programs = [html._plotly(), html._own("report.js")]
+    programs = html._programs()
     path.write_text(html._page(Content(small.said, data), programs), encoding="utf-8")
     context = browser.new_context(viewport=_DESKTOP)
     page = context.new_page()

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.states import Running
 
+from chromium import LOOK_MS
 from gmat_sweep.flow.server import recorded_on, shared_server
 
 pytestmark = pytest.mark.browser
-
-_FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-_LOOK_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "no chromium on PATH: install it, for example `apt install chromium`"
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
-        expect.set_options(timeout=_LOOK_MS)
-        yield started
-        started.close()
 
 
 @flow(name="probe")
@@ -82,7 +65,7 @@ def test_without_the_key_there_is_nothing_to_see(browser: Browser, flow_run: UUI
     expect(page.get_by_text("This link is of a server that has ended")).to_be_visible()
     assert page.evaluate("localStorage.length") == 0
     page.goto(f"{record.url}/runs/flow-run/{flow_run}")
-    page.wait_for_url("**/login**", timeout=_LOOK_MS)
+    page.wait_for_url("**/login**", timeout=LOOK_MS)
     expect(page.get_by_text("a sweep that flies")).to_have_count(0)
     page.close()
 
