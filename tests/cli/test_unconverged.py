@@ -137,8 +137,10 @@ def test_a_resume_as_failed_judges_only_the_runs_that_it_flies(
     assert statuses(folder) == ["ok", "ok"]
 
     (folder / "run-1" / "report__RF.parquet").unlink()
+    capsys.readouterr()
     Sweep.from_manifest(path, SCRIPT, backend=pool, unconverged="failed").resume()
     assert statuses(folder) == ["ok", "failed"]
+    assert "gmat-sweep resume: 100% 2/2 runs [" in capsys.readouterr().err
 
 
 def test_the_function_takes_it_too(pool: LocalJoblibPool) -> None:

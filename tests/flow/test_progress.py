@@ -100,6 +100,29 @@ def test_a_short_sweep_gets_one_line(capsys: pytest.CaptureFixture[str]) -> None
     assert line.startswith("gmat-sweep: 100% 3/3 runs [")
 
 
+def test_a_resume_counts_from_all_runs_and_its_rate_from_those_it_flies(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs of ten take two seconds each: with six to go, twelve are left."""
+    shown = Progress("gmat-sweep resume", 10, earlier=2, is_shown=True)
+    for _ in range(2):
+        clock.now += 2.0
+        shown.advance({"failed": 1})
+    shown.close()
+    nothing = Progress("gmat-sweep resume", 10, earlier=2, is_shown=True)
+    nothing.close()
+    cell = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", cell)
+    bar = Progress("gmat-sweep resume", 10, earlier=2, is_shown=True)
+    bar.advance({"failed": 1})
+    bar.close()
+
+    assert capsys.readouterr().err == (
+        "gmat-sweep resume:  40% 4/10 runs [00:04<00:12,  2.00s/run, failed=1]\n"
+    )
+    assert "| 3/10 [" in cell.getvalue()
+
+
 def test_a_sweep_that_ends_before_its_first_run_says_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -36,9 +36,11 @@ class Collector:
     ----------
     job : SweepJob
         The pass whose outcomes are collected.
+    earlier : int
+        Runs of the sweep that are recorded and stay as they are: the progress counts from all.
     """
 
-    def __init__(self, job: SweepJob) -> None:
+    def __init__(self, job: SweepJob, earlier: int) -> None:
         self._job = job
         self._host = socket.gethostname()
         self.done = 0
@@ -47,7 +49,9 @@ class Collector:
         self._common_cause = CommonCause()
         self._notes: dict[str, list[int]] = {}
         description = "gmat-sweep" if job.action == "run" else f"gmat-sweep {job.action}"
-        self._progress = Progress(description, job.count, is_shown=job.options.progress)
+        self._progress = Progress(
+            description, earlier + job.count, earlier=earlier, is_shown=job.options.progress
+        )
 
     def add(self, spec: RunSpec, outcome: RunOutcome, attempts: list[dict[str, Any]]) -> None:
         """Append the outcome of one run to the manifest, then count and show it.

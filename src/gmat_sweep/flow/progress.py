@@ -40,17 +40,19 @@ class Progress:
         What is under way.
     total : int
         How many runs there are.
+    earlier : int
+        How many of them are done already. They count as done, and not for the rate.
     is_shown : bool
         Whether to tell anything.
     """
 
-    def __init__(self, description: str, total: int, *, is_shown: bool) -> None:
+    def __init__(self, description: str, total: int, *, earlier: int = 0, is_shown: bool) -> None:
         self._description = description
         self._total = total
-        self._done = 0
+        self._earlier = self._done = earlier
         self._counts: dict[str, int] = {}
         self._began = time.monotonic()
-        self._told_at, self._told = self._began, 0
+        self._told_at, self._told = self._began, earlier
         # The stream may be gone in a host program; its attribute is None then.
         stream: TextIO | None = sys.stderr if is_shown else None
         self._stream = None if stream is None else Tolerant(stream)
@@ -65,6 +67,7 @@ class Progress:
         columns, lines = _size_of(self._stream)
         return tqdm(
             total=self._total,
+            initial=self._earlier,
             desc=self._description,
             unit="run",
             ncols=columns or _WIDTH,
@@ -112,6 +115,7 @@ class Progress:
             self._done,
             self._total,
             now - self._began,
+            initial=self._earlier,
             prefix=self._description,
             unit="run",
             bar_format=_LINE,

@@ -327,7 +327,7 @@ def orchestrate(job: SweepJob, report: SweepReport) -> None:
         _noted(job, report.flow_run_id),
         progress,
         runner_for(job.pool, threads_of(job)) as runner,
-        Collector(job) as collector,
+        Collector(job, so_far.done) as collector,
         quiet_runs(),
     ):
         for spec, outcome, attempts in TaskRuns(job, runner).outcomes():
