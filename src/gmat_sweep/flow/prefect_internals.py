@@ -8,7 +8,6 @@ a private part of Prefect.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import importlib
 import logging
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from gmat_sweep.flow.servers.record import basic_authorization
 from gmat_sweep.import_places import python_command
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def leave_senders_to_other_servers() -> None:
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
     url, key = PREFECT_API_URL.value(), PREFECT_API_AUTH_STRING.value()
-    header = f"Basic {base64.b64encode(key.encode()).decode()}" if key else None
+    header = basic_authorization(str(key)) if key else None
     for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
         # A sender has its client once it has begun.
         client = getattr(worker, "_client", None)

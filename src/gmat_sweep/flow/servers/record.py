@@ -11,7 +11,7 @@ from typing import Self
 
 from gmat_sweep.disk.held import open_plain
 
-__all__ = ["ENTRANCE", "PROTOCOL", "USER", "ServerRecord"]
+__all__ = ["ENTRANCE", "PROTOCOL", "USER", "ServerRecord", "basic_authorization"]
 
 USER = "gmat-sweep"
 """The name before the colon in the server's ``user:password``."""
@@ -21,6 +21,11 @@ ENTRANCE = "/gmat-sweep"
 
 PROTOCOL = 1
 """Counts the ways in which this package and its server have dealt with each other."""
+
+
+def basic_authorization(auth: str) -> str:
+    """Return the ``Authorization`` header of HTTP's basic authentication for ``user:password``."""
+    return f"Basic {base64.b64encode(auth.encode()).decode()}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ServerRecord:
     @property
     def authorization(self) -> str:
         """The ``Authorization`` header of requests."""
-        return f"Basic {base64.b64encode(self.auth.encode()).decode()}"
+        return basic_authorization(self.auth)
 
     def link(self, path: str = "") -> str:
         """Return the address that opens a page of the UI in a browser that lacks the key.
