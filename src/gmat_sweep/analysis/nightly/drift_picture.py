@@ -7,11 +7,11 @@ is.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Sequence
 from html import escape
 
+from gmat_sweep.analysis.pictures.svg import data_uri
 from gmat_sweep.printable import one_line
 
 __all__ = ["MOST_BYTES", "MOST_NIGHTS", "drift_picture"]
@@ -117,7 +117,7 @@ def drift_picture(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(drawn)}</svg>'
     )
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return data_uri(svg)
 
 
 def _paths(

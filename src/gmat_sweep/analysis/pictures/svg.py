@@ -12,7 +12,7 @@ from html import escape
 
 from gmat_sweep.printable import one_line
 
-__all__ = ["BLUE", "GREY", "INK", "ORANGE", "RED", "Card", "Panel", "ticks"]
+__all__ = ["BLUE", "GREY", "INK", "ORANGE", "RED", "Card", "Panel", "data_uri", "ticks"]
 
 BLUE, ORANGE, RED, GREY, INK = "#1f5fa8", "#c2570c", "#c62828", "#9aa5b1", "#1f2933"
 
@@ -20,6 +20,11 @@ _WIDTH, _ROW = 440, 236
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 20, 38, 40
 _LONGEST = 54
 _MOST_DIGITS = 7
+
+
+def data_uri(svg: str) -> str:
+    """Return an SVG as an address that holds it: both UIs of Prefect show it in a page."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def ticks(low: float, high: float, most: int = 6) -> tuple[list[float], list[str], str]:
@@ -233,7 +238,7 @@ class Card:
             f'fill="#f5f7fa"/><g font-family="sans-serif" font-size="12.5" fill="{INK}">'
             f"{placed}</g></svg>"
         )
-        return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+        return data_uri(svg)
 
 
 def _of(base: str) -> str:
