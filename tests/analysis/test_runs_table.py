@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmat_sweep.analysis import runs_table
+from gmat_sweep.aggregate.fragments import Fragment, read_fragment
+from gmat_sweep.analysis import final_values, runs_table
+from gmat_sweep.analysis.final_values import UNREADABLE
+from gmat_sweep.analysis.runs_table import runs_and_final_values
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.spec import NOMINAL_RUN_ID
+from reported_sweep import reported_sweep
 from sweep_on_disk import SweepOnDisk, report
 
 
@@ -127,3 +133,34 @@ def test_a_file_that_cannot_be_read_costs_its_own_values(folder: Path) -> None:
     table = runs_table(folder)
     assert list(table.attrs["unreadable"]) == [2]
     assert table.loc[2, "RF.Sat.SMA"] == 7000.5
+
+
+def test_runs_and_final_values_are_those_of_both_and_each_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a nominal run, failed runs, and files that are damaged, the nominal's among them."""
+    folder = tmp_path / "s"
+    sweep = reported_sweep(folder, 30)
+    (nominal,) = folder.glob("run-nominal/*.parquet")
+    flown = next(folder.glob("run-[0-9]*/*.parquet"))
+    for damaged in (nominal, flown):
+        damaged.write_bytes(b"no Parquet")
+    read: list[str] = []
+
+    def noting(fragment: Fragment, *arguments: Any, **options: Any) -> Any:
+        read.append(str(fragment.path))
+        return read_fragment(fragment, *arguments, **options)
+
+    expected = runs_table(sweep), final_values(sweep)
+    # The package has the function of that name.
+    module = sys.modules["gmat_sweep.analysis.final_values"]
+    monkeypatch.setattr(module, "read_fragment", noting)
+    found = runs_and_final_values(sweep)
+
+    for one, other in zip(expected, found, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+        assert one.attrs == other.attrs
+    assert NOMINAL_RUN_ID in found[0].attrs[UNREADABLE]
+    assert [f"run-{run_id}" for run_id in found[1].attrs[UNREADABLE]] == [flown.parent.name]
+    assert sorted(read) == sorted(set(read))
+    assert len(read) == (found[0]["status"] == "ok").sum() == len(found[1]) + 1

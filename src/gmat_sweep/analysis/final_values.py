@@ -12,7 +12,7 @@ from gmat_sweep.aggregate.reports import RESERVED
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["UNREADABLE", "final_values", "last_numbers", "report_tables"]
+__all__ = ["UNREADABLE", "FinalValues", "final_values", "last_numbers", "report_tables"]
 
 UNREADABLE = "unreadable"
 """Key in the result's ``attrs``: why a run's file could not be read, by run id."""
@@ -62,54 +62,73 @@ def final_values(source: SweepSource, *, epochs: bool = False) -> pd.DataFrame:
     The last row is the last one written, even if a mission propagates backwards or reports no
     epoch.
     """
-    import numpy as np
-    import pandas as pd
-
     sweep = RecordedSweep.outline(source)
     anchors = anchors_of(sweep.manifest, sweep.folder)
-    run_ids = array("q")
-    columns: dict[tuple[str, str], array[float]] = {}
-    places: dict[tuple[str, str], tuple[int, int]] = {}
+    found = FinalValues(epochs=epochs)
     unreadable: dict[int, str] = {}
     for entry in latest_entries(source):
-        if entry.status != "ok":
-            continue
-        position = len(run_ids)
-        run_ids.append(entry.run_id)
-        for number, (column, value) in enumerate(
-            _ends_of(entry, anchors, unreadable, epochs=epochs)
-        ):
-            places[column] = min(places.get(column, (entry.run_id, number)), (entry.run_id, number))
-            values = columns.setdefault(column, array("d"))
+        if entry.status == "ok":
+            found.add(entry.run_id, report_tables(entry, anchors, unreadable))
+    return found.frame(unreadable)
+
+
+class FinalValues:
+    """The last numbers of reports, gathered run by run.
+
+    Parameters
+    ----------
+    epochs : bool
+        As for `final_values`.
+    """
+
+    def __init__(self, *, epochs: bool = False) -> None:
+        self._epochs = epochs
+        self._run_ids = array("q")
+        self._columns: dict[tuple[str, str], array[float]] = {}
+        self._places: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def add(self, run_id: int, reports: Iterable[tuple[str, pa.Table]]) -> None:
+        """Take the reports of a run that is ``ok``, with their names."""
+        position = len(self._run_ids)
+        self._run_ids.append(run_id)
+        ends = (
+            ((report, name), value)
+            for report, table in reports
+            for name, value in last_numbers(table, epochs=self._epochs)
+        )
+        for number, (column, value) in enumerate(ends):
+            place = run_id, number
+            self._places[column] = min(self._places.get(column, place), place)
+            values = self._columns.setdefault(column, array("d"))
             values.extend([math.nan] * (position - len(values)))
             values.append(value)
-    for values in columns.values():
-        values.extend([math.nan] * (len(run_ids) - len(values)))
-    # In the order of the mission, whichever run ended first; columns of one report stay together.
-    found = sorted(columns, key=places.__getitem__)
-    reports = list(dict.fromkeys(report for report, _ in found))
-    ordered = sorted(found, key=lambda column: reports.index(column[0]))
-    by_run = np.argsort(np.asarray(run_ids, dtype=np.int64), kind="stable")
-    values_by_run = [np.asarray(columns[column])[by_run] for column in ordered]
-    frame = pd.DataFrame(
-        np.column_stack(values_by_run or [np.empty((len(run_ids), 0))]),
-        index=pd.Index(np.asarray(run_ids, dtype=np.int64)[by_run], name="run_id"),
-        columns=pd.MultiIndex.from_arrays(
-            [[report for report, _ in ordered], [name for _, name in ordered]],
-            names=["report", "quantity"],
-        ),
-    )
-    frame.attrs[UNREADABLE] = dict(sorted(unreadable.items()))
-    return frame
 
+    def frame(self, unreadable: Mapping[int, str]) -> pd.DataFrame:
+        """Return the numbers as `final_values` does; `unreadable` says which files were not."""
+        import numpy as np
+        import pandas as pd
 
-def _ends_of(
-    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str], *, epochs: bool
-) -> Iterator[tuple[tuple[str, str], float]]:
-    """Yield report, quantity and last value of each number in a run's reports."""
-    for report, table in report_tables(entry, anchors, unreadable):
-        for name, value in last_numbers(table, epochs=epochs):
-            yield (report, name), value
+        count = len(self._run_ids)
+        for values in self._columns.values():
+            values.extend([math.nan] * (count - len(values)))
+        # In the order of the mission, whichever run ended first; columns of one report stay
+        # together.
+        found = sorted(self._columns, key=self._places.__getitem__)
+        reports = list(dict.fromkeys(report for report, _ in found))
+        ordered = sorted(found, key=lambda column: reports.index(column[0]))
+        run_ids = np.asarray(self._run_ids, dtype=np.int64)
+        by_run = np.argsort(run_ids, kind="stable")
+        values_by_run = [np.asarray(self._columns[column])[by_run] for column in ordered]
+        frame = pd.DataFrame(
+            np.column_stack(values_by_run or [np.empty((count, 0))]),
+            index=pd.Index(run_ids[by_run], name="run_id"),
+            columns=pd.MultiIndex.from_arrays(
+                [[report for report, _ in ordered], [name for _, name in ordered]],
+                names=["report", "quantity"],
+            ),
+        )
+        frame.attrs[UNREADABLE] = dict(sorted(unreadable.items()))
+        return frame
 
 
 def report_tables(

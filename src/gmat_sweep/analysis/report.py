@@ -34,11 +34,19 @@ from gmat_sweep.sweep.recorded_script import resume_command
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["FinalReport", "QuantitySummary", "busy_seconds", "figures_of", "sweep_report"]
+__all__ = [
+    "FinalReport",
+    "QuantitySummary",
+    "busy_seconds",
+    "figures_of",
+    "report_of",
+    "sweep_report",
+]
 
 # A longer gap between runs separates two passes; between the runs of one pass gaps are shorter.
 _PAUSE_S = 60.0
@@ -384,10 +392,15 @@ def sweep_report(source: SweepSource) -> FinalReport:
     hypercube or another design have none.
     """
     sweep = RecordedSweep.outline(source)
+    ends = final_values(sweep.path if isinstance(source, str | Path) else sweep.manifest)
+    return report_of(source, sweep, ends)
+
+
+def report_of(source: SweepSource, sweep: RecordedSweep, ends: pd.DataFrame) -> FinalReport:
+    """Return the report of a sweep whose outline and whose `final_values` are there already."""
     manifest, entries = sweep.manifest, sweep.entries
     kind, design = kind_of(manifest.parameter_spec), design_name(manifest.parameter_spec)
     counts = Counter(entry.status for entry in entries)
-    ends = final_values(sweep.path if isinstance(source, str | Path) else manifest)
     names = [ends.columns.get_level_values(level) for level in ("report", "quantity")]
     return FinalReport(
         manifest_path=sweep.path,

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.angles import TURN, circular_mean, wraps
-from gmat_sweep.analysis.final_values import UNREADABLE, report_tables
+from gmat_sweep.analysis.final_values import UNREADABLE, FinalValues, report_tables
 from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     import pyarrow as pa
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["REDUCTIONS", "UNITS", "runs_table"]
+__all__ = ["REDUCTIONS", "UNITS", "runs_and_final_values", "runs_table"]
 
 UNITS = "units"
 """Key in the table's ``attrs``: the unit of each column that has one, by the column's name."""
@@ -105,16 +104,44 @@ def runs_table(
     SweepConfigError
         A reduction is unknown, or no run has the column that it is of.
     """
+    sweep = RecordedSweep.outline(source)
+    return _table(source, sweep, _checked(reductions or {}), None)
+
+
+def runs_and_final_values(source: SweepSource) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what `runs_table` and `final_values` return, and read each file once.
+
+    Raises
+    ------
+    FileNotFoundError, ManifestCorruptError
+        The manifest cannot be read.
+    """
+    ends = FinalValues()
+    table = _table(source, RecordedSweep.outline(source), {}, ends)
+    unreadable = dict(table.attrs[UNREADABLE])
+    unreadable.pop(NOMINAL_RUN_ID, None)
+    return table, ends.frame(unreadable)
+
+
+def _table(
+    source: SweepSource,
+    sweep: RecordedSweep,
+    wanted: Mapping[str, list[str]],
+    ends: FinalValues | None,
+) -> pd.DataFrame:
+    """Return the table of runs; give `ends` the reports of each but the nominal one, too."""
     import pandas as pd
 
-    wanted = _checked(reductions or {})
-    sweep = RecordedSweep.outline(source)
     anchors = anchors_of(sweep.manifest, sweep.folder)
     unreadable: dict[int, str] = {}
     rows: dict[int, dict[str, Any]] = {}
     parts: tuple[dict[str, None], ...] = ({}, {}, {}, {})
     for entry in latest_entries(source, nominal=True):
-        groups = _groups_of(entry, anchors, wanted, unreadable)
+        is_flown = entry.status == "ok"
+        reports = list(report_tables(entry, anchors, unreadable)) if is_flown else []
+        if ends is not None and is_flown and entry.run_id != NOMINAL_RUN_ID:
+            ends.add(entry.run_id, reports)
+        groups = _groups_of(entry, reports, wanted)
         for names, group in zip(parts, groups, strict=True):
             names.update(dict.fromkeys(group))
         rows[entry.run_id] = {
@@ -157,14 +184,13 @@ def _checked(reductions: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
 
 def _groups_of(
     entry: ManifestEntry,
-    anchors: tuple[Path, ...],
+    reports: Iterable[tuple[str, pa.Table]],
     wanted: Mapping[str, list[str]],
-    unreadable: dict[int, str],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the varied fields, the last values, the reductions and the solvers of a run."""
     final: dict[str, Any] = {}
     reduced: dict[str, Any] = {}
-    for report, table in report_tables(entry, anchors, unreadable) if entry.status == "ok" else ():
+    for report, table in reports:
         for name in table.column_names:
             column, values = f"{report}.{name}", table.column(name)
             final[column] = values[-1].as_py() if len(values) else None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.recorded import RecordedSweep, latest_entries
-from gmat_sweep.analysis.report import FinalReport, figures_of, sweep_report
-from gmat_sweep.analysis.runs_table import UNITS, runs_table
+from gmat_sweep.analysis.report import FinalReport, figures_of, report_of
+from gmat_sweep.analysis.runs_table import UNITS, runs_and_final_values
 from gmat_sweep.analysis.varied import flown_with, varied_text
 from gmat_sweep.disk.held import read_plain
 from gmat_sweep.errors import SweepConfigError
@@ -86,11 +86,11 @@ def collect(
     Raises
     ------
     FileNotFoundError, ManifestCorruptError, SweepConfigError
-        As `sweep_report` and `judge`.
+        As `gmat_sweep.analysis.sweep_report` and `judge`.
     """
     sweep = RecordedSweep.outline(source)
-    report = sweep_report(source)
-    table = runs_table(source)
+    table, ends = runs_and_final_values(source)
+    report = report_of(source, sweep, ends)
     verdicts = _verdicts(source, sweep, requirements, plan)
     columns = _columns(table, list(latest_entries(source, nominal=True)), sweep, requirements)
     replay = shlex.join(["gmat-sweep", "replay", no_option(sweep.path), "--run"])
