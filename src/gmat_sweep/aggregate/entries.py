@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gmat_sweep.aggregate.compacted import Anchors
 from gmat_sweep.plans.independence import DESIGN, design_name
 
 if TYPE_CHECKING:
@@ -90,14 +91,14 @@ def notes_of(entry: EntryLike) -> tuple[str, ...]:
     return notes
 
 
-def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> tuple[Path, ...]:
+def anchors_of(manifest: ManifestLike, output_dir: Path | str) -> Anchors:
     """Return the folders in which a sweep's files may be, absolute, in the order to look.
 
     First `output_dir`, then the sweep folder the manifest names, then the manifest's own.
     """
     own = None if manifest.path is None else manifest.path.parent
     folders = (Path(output_dir), manifest.output_dir, own)
-    return tuple(dict.fromkeys(folder.absolute() for folder in folders if folder is not None))
+    return Anchors(dict.fromkeys(folder.absolute() for folder in folders if folder is not None))
 
 
 def tell_design(frame: pd.DataFrame, manifest: ManifestLike) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def extra_outputs(
             "Ask for one of these, or register it in the postprocess hook."
         )
     fragments = [
-        Fragment(entry.run_id, "extra output", name, Path(entry.extra_outputs[name]))
+        Fragment(entry.run_id, "extra output", name, Path(entry.extra_outputs[name]), entry)
         if entry.status == "ok" and name in entry.extra_outputs
         else None
         for entry in entries

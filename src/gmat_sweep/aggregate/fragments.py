@@ -5,23 +5,29 @@ them. It looks for any other path where that is. If there is no file, it tries
 ``<sweep folder>/run-<id>/<file name>``, so that a sweep whose manifest holds absolute paths can be
 moved or copied to another machine.
 
+A sweep that was compacted has copies of its runs' tables in a few files. A table is read from there
+if its SHA-256 is the one that the manifest has of the run's file, and else from that file.
+
 The table has the index levels that pandas stored as ordinary columns. It lacks metadata, and the
 columns that the frame reserves for itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.folder.run_files import places
+from gmat_sweep.aggregate.compacted import Compacted, Damaged, Place, compacted_in
+from gmat_sweep.folder.layout import run_folder_name
+from gmat_sweep.folder.run_files import facts_of, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,12 +62,15 @@ class Fragment:
         The file's key in the manifest entry.
     path : Path
         The path as recorded.
+    entry : ManifestEntry, optional
+        The run's entry, which may have recorded the SHA-256 of the file.
     """
 
     run_id: int
     kind: str
     key: str
     path: Path
+    entry: Any = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key!r} of run {self.run_id}"
@@ -69,6 +78,19 @@ class Fragment:
     def places(self, anchors: Sequence[Path]) -> Iterator[Path]:
         """Yield the paths at which the file may be, in the order to look."""
         yield from places(self.path, self.run_id, anchors)
+
+    def sha256(self, anchors: Sequence[Path]) -> str | None:
+        """Return what the manifest has as the file's SHA-256; None for nothing."""
+        files = getattr(self.entry, "files", None)
+        if not files:
+            return None
+        # As `facts_of` has it, which takes ten times as long.
+        folder = self.entry.output_dir or f"{anchors[0]}/{run_folder_name(self.run_id)}"
+        before, is_inside, inside = str(self.path).partition(f"{folder}/")
+        facts = files.get(inside) if is_inside and not before else None
+        if facts is None:
+            facts = facts_of(self.entry, self.path, anchors)
+        return None if facts is None else facts["sha256"]
 
 
 def read_fragment(
@@ -101,8 +123,51 @@ def read_fragment(
     ValueError
         The file cannot be read as Parquet, or repeats a column name.
     """
-    table = _first_read(fragment, anchors, lambda path: _read(path, spool=spool, chosen=chosen))
+    damage = None
+    if (store := compacted_in(anchors)) is not None:
+        place = _place_of(fragment, anchors, store)
+        try:
+            if place is not None:
+                return _copy(store, place, fragment, reserved, chosen)
+        except Damaged as error:
+            damage = error
+    try:
+        table = _first_read(fragment, anchors, lambda path: _read(path, spool=spool, chosen=chosen))
+    except FileNotFoundError as error:
+        if damage is None:
+            raise
+        raise FileNotFoundError(f"{error} Its compacted copy is damaged: {damage}.") from damage
     return _with_index_as_columns(table, fragment, reserved)
+
+
+def _place_of(fragment: Fragment, anchors: Sequence[Path], store: Compacted) -> Place | None:
+    sha256 = fragment.sha256(anchors)
+    return None if sha256 is None else store.find(sha256)
+
+
+def _copy(
+    store: Compacted,
+    place: Place,
+    fragment: Fragment,
+    reserved: frozenset[str],
+    chosen: Chosen | None,
+) -> pa.Table:
+    """Return a table's compacted copy, as `read_fragment` does. Raises Damaged."""
+    part = store.parts[place.part]
+    return part.rows(
+        place,
+        None if chosen is None else tuple(chosen(part.names)),
+        reserved,
+        lambda table: _with_index_as_columns(table, fragment, reserved),
+        is_each=_counts_rows(part.metadata[place.metadata]),
+    )
+
+
+def _counts_rows(stored: bytes | None) -> bool:
+    """Whether metadata of pandas has an index level that is in no column."""
+    return stored is not None and any(
+        isinstance(level, dict) and level.get("name") is not None for level in _index_levels(stored)
+    )
 
 
 def read_fragments(
@@ -113,20 +178,52 @@ def read_fragments(
     reserved: frozenset[str],
 ) -> Iterator[pa.Table | None]:
     """Yield the table of each fragment, in order; None for None. Raises as `read_fragment`."""
+    copies = _copies(fragments, anchors, reserved)
 
-    def read(fragment: Fragment | None) -> pa.Table | None:
-        if fragment is None:
-            return None
+    def read(position: int) -> pa.Table | None:
+        fragment = fragments[position]
+        if fragment is None or position in copies:
+            return copies.pop(position, None)
         return read_fragment(fragment, anchors, spool=spool, reserved=reserved)
 
+    if len(copies) == sum(fragment is not None for fragment in fragments):
+        yield from map(read, range(len(fragments)))
+        return
     # More threads than this wait for each other: half of the work is Python.
     with ThreadPoolExecutor(2) as pool:
-        for some in batched(fragments, _AHEAD):
+        for some in batched(range(len(fragments)), _AHEAD):
             yield from pool.map(read, some)
+
+
+def _copies(
+    fragments: Sequence[Fragment | None], anchors: Sequence[Path], reserved: frozenset[str]
+) -> dict[int, pa.Table]:
+    """Return the compacted copies of tables by their position, each row group read once."""
+    store = compacted_in(anchors)
+    if store is None:
+        return {}
+    found = [
+        (place, position)
+        for position, fragment in enumerate(fragments)
+        if fragment is not None and (place := _place_of(fragment, anchors, store)) is not None
+    ]
+    copies = {}
+    for place, position in sorted(found, key=lambda each: (each[0].part, each[0].group)):
+        fragment = fragments[position]
+        assert fragment is not None
+        # `read_fragment` looks for the file of a copy that is damaged.
+        with contextlib.suppress(Damaged):
+            copies[position] = _copy(store, place, fragment, reserved, None)
+    return copies
 
 
 def column_names(fragment: Fragment, anchors: Sequence[Path]) -> list[str]:
     """Return the names of a file's columns, without its rows. Raises as `read_fragment` does."""
+    store = compacted_in(anchors)
+    place = None if store is None else _place_of(fragment, anchors, store)
+    if store is not None and place is not None:
+        with contextlib.suppress(Damaged):
+            return store.parts[place.part].names
     names: list[str] = _first_read(fragment, anchors, _names)
     return names
 

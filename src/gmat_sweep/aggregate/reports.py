@@ -311,7 +311,7 @@ def output_rows(
     return rows_of(
         entries,
         [
-            Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]))
+            Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]), entry)
             if entry.status == "ok" and key in entry.output_paths
             else None
             for entry in entries

@@ -117,7 +117,7 @@ def solver_runs(manifest: ManifestLike, output_dir: Path | str, *, engine: str =
     """Return the frame of `lazy_solver_runs` for a manifest that is loaded."""
     check_engine(engine)
     fragments = [
-        Fragment(entry.run_id, "solver output", solver, Path(path))
+        Fragment(entry.run_id, "solver output", solver, Path(path), entry)
         for entry in latest_entries(manifest)
         if entry.status == "ok"
         for solver, path in sorted(entry.solver_paths.items())

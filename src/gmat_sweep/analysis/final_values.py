@@ -138,7 +138,7 @@ def report_tables(
     for key, path in entry.output_paths.items():
         if not key.startswith(_REPORT):
             continue
-        fragment = Fragment(entry.run_id, "report output", key, path)
+        fragment = Fragment(entry.run_id, "report output", key, path, entry)
         try:
             table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
         except (OSError, ValueError) as error:

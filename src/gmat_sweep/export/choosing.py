@@ -265,7 +265,7 @@ def _columns(chosen: Chosen, entries: Sequence[ManifestEntry]) -> dict[str, list
             if key not in columns:
                 kind = key.partition("__")[0]
                 columns[key] = column_names(
-                    Fragment(entry.run_id, f"{kind} output", key, path), anchors
+                    Fragment(entry.run_id, f"{kind} output", key, path, entry), anchors
                 )
     if not columns:
         for name, layout in layouts_of(chosen.mission.script, {}).items():

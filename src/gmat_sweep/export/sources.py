@@ -219,7 +219,11 @@ def read_trajectory(
         if source.key not in entry.output_paths:
             return None
         fragment = Fragment(
-            entry.run_id, f"{source.kind} output", source.key, entry.output_paths[source.key]
+            entry.run_id,
+            f"{source.kind} output",
+            source.key,
+            entry.output_paths[source.key],
+            entry,
         )
         table = read_fragment(
             fragment,

@@ -18,6 +18,10 @@
       .gmat-sweep.lock               locked by the one process that writes here
       headless/                      headless copies of scripts
       quarantine-<time>/             damaged files that the doctor moved
+      compact/                       copies of the runs' tables in few files
+        index.json                   which parts there are; written last
+        <number>.parquet             a part: tables of one kind, one run after the other
+        <number>.runs.parquet        where in the part each run's table is
       run-<id>/                      run-nominal for the nominal run
         report__<name>.parquet  ...  tables that GMAT wrote
         worker.log                   the log of the run
@@ -63,6 +67,8 @@ __all__ = [
     "VERIFICATION_NAME",
     "WORKER_LOG_NAME",
     "attempt_folder_name",
+    "compact_folder",
+    "compact_index",
     "header_copy",
     "order_mark_name",
     "output_file_name",
@@ -107,6 +113,16 @@ ORDER_MARK = re.compile(r"\.order-[0-9a-f]+\.json")
 def header_copy(manifest_path: Path) -> Path:
     """Return the path of the copy of a manifest's header line."""
     return manifest_path.with_suffix(".header.json")
+
+
+def compact_folder(sweep_folder: Path) -> Path:
+    """Return the folder with the copies of all runs' tables in few files."""
+    return sweep_folder / "compact"
+
+
+def compact_index(sweep_folder: Path) -> Path:
+    """Return the file that says what the folder of `compact_folder` holds."""
+    return compact_folder(sweep_folder) / "index.json"
 
 
 def quarantine_name(stamp: str) -> str:

@@ -61,9 +61,11 @@ class Source:
         if self.kind == "report":
             key = f"{_REPORT}{self.name}"
             path = entry.output_paths.get(key)
-            return None if path is None else Fragment(entry.run_id, "report output", key, path)
+            kind = "report output"
+            return None if path is None else Fragment(entry.run_id, kind, key, path, entry)
         path = entry.extra_outputs.get(self.name)
-        return None if path is None else Fragment(entry.run_id, "extra output", self.name, path)
+        kind = "extra output"
+        return None if path is None else Fragment(entry.run_id, kind, self.name, path, entry)
 
 
 @dataclass(frozen=True, slots=True)

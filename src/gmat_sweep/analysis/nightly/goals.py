@@ -81,7 +81,7 @@ def _goals(entry: ManifestEntry, anchors: Sequence[Path]) -> list[tuple[str, flo
     for solver, path in sorted(entry.solver_paths.items()):
         if not entry.converged.get(solver):
             continue
-        fragment = Fragment(entry.run_id, "solver output", solver, path)
+        fragment = Fragment(entry.run_id, "solver output", solver, path, entry)
         try:
             table = read_fragment(
                 fragment, anchors, spool=False, reserved=frozenset(), chosen=_of_goals
