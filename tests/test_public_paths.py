@@ -17,7 +17,7 @@ PATHS = {
         "night_report rotating_seed"
     ),
     "api": "latin_hypercube latin_hypercube_extend monte_carlo monte_carlo_extend sweep",
-    "archive": "archive_sweep",
+    "archive": "Compaction archive_sweep compact",
     "backends": (
         "DaskPool DebugPool LocalJoblibPool Pool ProcessPoolExecutorPool RayPool missing_extra"
     ),

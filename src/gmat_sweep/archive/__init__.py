@@ -1,5 +1,6 @@
-"""The archive: a sweep in one zip file that unpacks to a sweep folder."""
+"""A sweep in one zip file that unpacks to a sweep folder, and its runs' tables in few files."""
 
+from gmat_sweep.archive.compacting import Compaction, compact
 from gmat_sweep.archive.packing import archive_sweep
 
-__all__ = ["archive_sweep"]
+__all__ = ["Compaction", "archive_sweep", "compact"]

@@ -128,6 +128,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": reading.show,
     "doctor": reading.doctor,
     "archive": reading.archive,
+    "compact": reading.compact,
     "replay": replaying.replay,
     "table": _table,
     "frame": _table,

@@ -151,6 +151,10 @@ def _add_readers(commands: Commands) -> None:
         action="store_true",
         help="pack files outside of the sweep's folders too, which the manifest names",
     )
+    compact = command_of(
+        commands, "compact", "copy the tables of all runs into few files, which are read faster"
+    )
+    _manifest(compact)
     replay = command_of(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )

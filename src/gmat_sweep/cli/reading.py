@@ -1,4 +1,4 @@
-"""The commands that start no run: show, doctor, archive and engine."""
+"""The commands that start no run: show, doctor, archive, compact and engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gmat_sweep.engine import Engine
     from gmat_sweep.worker import MissionFacts
 
-__all__ = ["archive", "doctor", "engine", "show"]
+__all__ = ["archive", "compact", "doctor", "engine", "show"]
 
 _LACKS = "of a full GMAT: set GMAT_ROOT to one, or add data files with GMAT_SWEEP_DATA"
 
@@ -113,6 +113,22 @@ def archive(arguments: argparse.Namespace) -> int:
     )
     tell(summary_line(manifest.entries, folder))
     tell(f"archive: {written}")
+    return EXIT_OK
+
+
+def compact(arguments: argparse.Namespace) -> int:
+    """Copy the tables of all runs of a sweep into few files."""
+    from gmat_sweep.amounts import size_text
+    from gmat_sweep.archive import compact
+
+    loaded_manifest(arguments.manifest)
+    made = compact(user_path(arguments.manifest, "manifest"))
+    tell(
+        f"compact: {made.folder}: {made.tables} tables, {made.added} of them new; "
+        f"parts: {made.parts}, {size_text(made.size)}"
+    )
+    for why, count in made.left_out.items():
+        tell(f"  not copied, {why}: {count}")
     return EXIT_OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.aggregate.compacted import Damaged, parts_of
 from gmat_sweep.disk.append_log import torn_ends
 from gmat_sweep.disk.files import TEMPORARY_FILE
 from gmat_sweep.disk.held import read_plain
@@ -350,6 +352,7 @@ def _look_at_rest(it: Examination) -> None:
             f"{len(it.leftovers)} temporary files were left by killed processes, such as "
             f"{it.leftovers[0].name}"
         )
+    _look_at_copies(it)
     if torn := torn_ends(it.manifest_path):
         it.note(f"{len(torn)} torn ends of the manifest were set aside earlier")
     counts = Counter(record["run_id"] for record in it.log.entries)
@@ -366,6 +369,24 @@ def _look_at_rest(it: Examination) -> None:
     stray = [path.name for path in run_folders(it.folder) if not is_planned(path.name)]
     if stray:
         it.note(f"folders of runs that the sweep does not have: {', '.join(sorted(stray)[:8])}")
+
+
+def _look_at_copies(it: Examination) -> None:
+    """Note copies of runs' tables that are not as they were written: the runs' files are theirs."""
+    damaged = []
+    try:
+        for part in parts_of(it.manifest_path.parent):
+            try:
+                part.verify()
+            except Damaged as error:
+                damaged.append(str(error))
+    except FileNotFoundError:
+        return
+    except (Damaged, NotPlainFileError) as error:
+        damaged.append(str(error))
+    if damaged:
+        folder = shlex.quote(str(it.manifest_path.parent))
+        it.note(f"{damaged[0]}. `gmat-sweep compact {folder}` copies the runs' files again")
 
 
 def _listed(run_ids: Iterable[int], count: int | None = None, most: int = 12) -> str:
