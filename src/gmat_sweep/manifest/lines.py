@@ -137,9 +137,15 @@ def _has_large_number(value: Any) -> bool:
     kind = type(value)
     if kind is float:
         return not -_LARGE < value < _LARGE
-    if kind is dict:
-        return any(map(_has_large_number, value.values()))
-    return kind is list and any(map(_has_large_number, value))
+    # A call for each value would take longer than reading the line.
+    for each in value.values() if kind is dict else value if kind is list else ():
+        kind = type(each)
+        if kind is float:
+            if not -_LARGE < each < _LARGE:
+                return True
+        elif each and (kind is dict or kind is list) and _has_large_number(each):
+            return True
+    return False
 
 
 def run_id_of(line: bytes, line_number: int) -> int | None:
