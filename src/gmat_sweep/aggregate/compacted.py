@@ -22,7 +22,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from gmat_sweep.disk.held import open_plain, read_plain
 from gmat_sweep.folder.layout import compact_folder, compact_index
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
+
+    type _RowsOf = Callable[[Place], NDArray[np.int64]]
 
 __all__ = [
     "RUN_ID",
@@ -62,8 +66,7 @@ class Damaged(Exception):  # noqa: N818 - told as a warning, and caught
     """A file of the store is not as the index has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the copy of a table is.
 
     Attributes
@@ -89,10 +92,11 @@ class Place:
 
 @dataclass(slots=True)
 class _Group:
-    """A row group that has been read, and what `prepare` made of it."""
+    """A row group, what `prepare` made of it, and the last rows of its tables."""
 
     table: pa.Table
     prepared: dict[Any, pa.Table] = field(default_factory=dict)
+    ends: dict[Any, tuple[list[str], dict[int, tuple[Any, ...]]]] = field(default_factory=dict)
 
 
 class Part:
@@ -174,13 +178,45 @@ class Part:
         """
         with self._lock:
             group = self._group(place.group, names)
+            if not is_each:
+                whole = self._prepared(group, place, use, prepare)
+                return whole.slice(place.first, place.rows)
+        cut = group.table.slice(place.first, place.rows)
+        return prepare(self._with_metadata(cut, place.metadata))
+
+    def last_row(
+        self, place: Place, use: Any, prepare: Callable[[pa.Table], pa.Table], rows: _RowsOf
+    ) -> tuple[Sequence[str], Sequence[Any]]:
+        """Return the columns of the table at a place, and the values of its last row.
+
+        Parameters
+        ----------
+        place, use, prepare
+            As of `rows`, for tables that are not prepared alone.
+        rows : callable
+            Returns the places of all last rows in a row group.
+        """
+        with self._lock:
+            group = self._group(place.group, None)
             key = (place.metadata, use)
-            if not is_each and key not in group.prepared:
-                group.prepared[key] = prepare(self._with_metadata(group.table, place.metadata))
-        if is_each:
-            cut = group.table.slice(place.first, place.rows)
-            return prepare(self._with_metadata(cut, place.metadata))
-        return group.prepared[key].slice(place.first, place.rows)
+            if key not in group.ends:
+                whole = self._prepared(group, place, use, prepare)
+                lasts = rows(place)
+                columns = [column.to_pylist() for column in whole.take(lasts).columns]
+                values = dict(zip(lasts.tolist(), zip(*columns, strict=True), strict=False))
+                group.ends[key] = (whole.column_names, values)
+            names, values = group.ends[key]
+        if not place.rows or not names:
+            return names, [None] * len(names)
+        return names, values[place.first + place.rows - 1]
+
+    def _prepared(
+        self, group: _Group, place: Place, use: Any, prepare: Callable[[pa.Table], pa.Table]
+    ) -> pa.Table:
+        key = (place.metadata, use)
+        if key not in group.prepared:
+            group.prepared[key] = prepare(self._with_metadata(group.table, place.metadata))
+        return group.prepared[key]
 
     def verify(self) -> None:
         """Read the whole part, as a check that warns of nothing. Raises Damaged."""
@@ -310,7 +346,8 @@ class Compacted:
         self._heads = array("Q", heads[order].tobytes())
         self._digests = b"".join(flat[place] for place in order)
         found = np.concatenate(columns, axis=1) if columns else np.empty((5, 0), dtype=np.int64)
-        self._places = found.T[order].astype(np.int64)
+        self._places = np.ascontiguousarray(found.T[order], dtype=np.int64)
+        self._flat = array("q", self._places.tobytes())
 
     def find(self, sha256: str) -> Place | None:
         """Return where the table is whose file has this SHA-256, in hexadecimal digits."""
@@ -324,9 +361,16 @@ class Compacted:
         at = bisect_left(self._heads, head)
         while at < len(self._heads) and self._heads[at] == head:
             if self._digests[_DIGEST * at : _DIGEST * (at + 1)] == digest:
-                return Place(*self._places[at].tolist())
+                return Place(*self._flat[5 * at : 5 * at + 5])
             at += 1
         return None
+
+    def last_rows(self, place: Place) -> NDArray[np.int64]:
+        """Return where in a row group its tables end, of the row group that `place` is in."""
+        part, group, first, rows, _ = self._places.T
+        here = (part == place.part) & (group == place.group) & (rows > 0)
+        lasts: NDArray[np.int64] = (first + rows - 1)[here]
+        return lasts
 
 
 class Anchors(tuple["Path", ...]):  # noqa: SLOT001 - it keeps its store

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["Fragment", "column_names", "read_fragment", "read_fragments"]
+__all__ = ["Fragment", "column_names", "last_row", "read_fragment", "read_fragments"]
 
 type Chosen = Callable[[Sequence[str]], Sequence[str]]
 """Which columns to read, of those that a file has."""
@@ -161,6 +161,31 @@ def _copy(
         lambda table: _with_index_as_columns(table, fragment, reserved),
         is_each=_counts_rows(part.metadata[place.metadata]),
     )
+
+
+def last_row(
+    fragment: Fragment, anchors: Sequence[Path], reserved: frozenset[str]
+) -> tuple[Sequence[str], Sequence[Any]]:
+    """Return the columns of a file, and the values of its last row, None each without a row.
+
+    Raises as `read_fragment` does.
+    """
+    store = compacted_in(anchors)
+    place = None if store is None else _place_of(fragment, anchors, store)
+    if store is not None and place is not None:
+        part = store.parts[place.part]
+        if not _counts_rows(part.metadata[place.metadata]):
+            # `read_fragment` says what is damaged.
+            with contextlib.suppress(Damaged):
+                return part.last_row(
+                    place,
+                    reserved,
+                    lambda table: _with_index_as_columns(table, fragment, reserved),
+                    store.last_rows,
+                )
+    table = read_fragment(fragment, anchors, spool=False, reserved=reserved)
+    is_empty = not table.num_rows
+    return table.column_names, [None if is_empty else each[-1].as_py() for each in table.columns]
 
 
 def _counts_rows(stored: bytes | None) -> bool:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.aggregate.entries import anchors_of
-from gmat_sweep.aggregate.fragments import Fragment, read_fragment
+from gmat_sweep.aggregate.fragments import Fragment, last_row, read_fragment
 from gmat_sweep.aggregate.reports import RESERVED
-from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
+from gmat_sweep.analysis.recorded import SweepSource, folders_of, latest_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -20,7 +19,14 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["UNREADABLE", "FinalValues", "final_values", "last_numbers", "report_tables"]
+__all__ = [
+    "UNREADABLE",
+    "FinalValues",
+    "final_values",
+    "last_numbers",
+    "last_rows",
+    "report_tables",
+]
 
 UNREADABLE = "unreadable"
 """Key in the result's ``attrs``: why a run's file could not be read, by run id."""
@@ -62,8 +68,7 @@ def final_values(source: SweepSource, *, epochs: bool = False) -> pd.DataFrame:
     The last row is the last one written, even if a mission propagates backwards or reports no
     epoch.
     """
-    sweep = RecordedSweep.outline(source)
-    anchors = anchors_of(sweep.manifest, sweep.folder)
+    anchors = folders_of(source)
     found = FinalValues(epochs=epochs)
     unreadable: dict[int, str] = {}
     for entry in latest_entries(source):
@@ -135,16 +140,32 @@ def report_tables(
     entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield the reports of a run, with their names; put into `unreadable` why one is none."""
+
+    def read(fragment: Fragment) -> pa.Table:
+        return read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
+
+    yield from _each_report(entry, unreadable, read)
+
+
+def last_rows(
+    entry: ManifestEntry, anchors: tuple[Path, ...], unreadable: dict[int, str]
+) -> Iterator[tuple[str, tuple[Sequence[str], Sequence[Any]]]]:
+    """Yield the columns and last values of a run's reports, as `report_tables` does the whole."""
+    yield from _each_report(entry, unreadable, lambda each: last_row(each, anchors, RESERVED))
+
+
+def _each_report[T](
+    entry: ManifestEntry, unreadable: dict[int, str], read: Callable[[Fragment], T]
+) -> Iterator[tuple[str, T]]:
     for key, path in entry.output_paths.items():
         if not key.startswith(_REPORT):
             continue
-        fragment = Fragment(entry.run_id, "report output", key, path, entry)
         try:
-            table = read_fragment(fragment, anchors, spool=False, reserved=RESERVED)
+            found = read(Fragment(entry.run_id, "report output", key, path, entry))
         except (OSError, ValueError) as error:
             unreadable[entry.run_id] = str(error)
             continue
-        yield key.removeprefix(_REPORT), table
+        yield key.removeprefix(_REPORT), found
 
 
 def last_numbers(table: pa.Table, *, epochs: bool = False) -> Iterator[tuple[str, float]]:

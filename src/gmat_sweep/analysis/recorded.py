@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import MANIFEST_NAME
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.spec import NOMINAL_RUN_ID
 
 if TYPE_CHECKING:
+    from gmat_sweep.aggregate.compacted import Anchors
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["RecordedSweep", "SweepSource", "latest_entries", "manifest_file"]
+__all__ = ["RecordedSweep", "SweepSource", "folders_of", "latest_entries", "manifest_file"]
 
 """Name of the manifest in a sweep folder."""
 
@@ -99,6 +101,22 @@ class RecordedSweep:
                 entry for run_id, entry in manifest.latest().items() if run_id != NOMINAL_RUN_ID
             ),
         )
+
+
+def folders_of(source: SweepSource) -> Anchors:
+    """Return the folders in which a sweep's files may be; from a path, read only the header.
+
+    Raises
+    ------
+    FileNotFoundError, ManifestCorruptError, SweepConfigError
+        As `RecordedSweep.of`.
+    """
+    if isinstance(source, str | Path):
+        path = manifest_file(source)
+        manifest = Manifest.header_of(path)
+    else:
+        manifest, path = (sweep := RecordedSweep.of(source)).manifest, sweep.path
+    return anchors_of(manifest, manifest.output_dir or path.parent)
 
 
 def latest_entries(source: SweepSource, *, nominal: bool = False) -> Iterator[ManifestEntry]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.analysis.angles import TURN, circular_mean, wraps
-from gmat_sweep.analysis.final_values import UNREADABLE, FinalValues, report_tables
-from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource, latest_entries
+from gmat_sweep.analysis.final_values import UNREADABLE, FinalValues, last_rows, report_tables
+from gmat_sweep.analysis.recorded import SweepSource, folders_of, latest_entries
 from gmat_sweep.analysis.units import unit_of
 from gmat_sweep.causes import headline
 from gmat_sweep.errors import SweepConfigError
@@ -104,8 +103,7 @@ def runs_table(
     SweepConfigError
         A reduction is unknown, or no run has the column that it is of.
     """
-    sweep = RecordedSweep.outline(source)
-    return _table(source, sweep, _checked(reductions or {}), None)
+    return _table(source, _checked(reductions or {}), None)
 
 
 def runs_and_final_values(source: SweepSource) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -117,31 +115,34 @@ def runs_and_final_values(source: SweepSource) -> tuple[pd.DataFrame, pd.DataFra
         The manifest cannot be read.
     """
     ends = FinalValues()
-    table = _table(source, RecordedSweep.outline(source), {}, ends)
+    table = _table(source, {}, ends)
     unreadable = dict(table.attrs[UNREADABLE])
     unreadable.pop(NOMINAL_RUN_ID, None)
     return table, ends.frame(unreadable)
 
 
 def _table(
-    source: SweepSource,
-    sweep: RecordedSweep,
-    wanted: Mapping[str, list[str]],
-    ends: FinalValues | None,
+    source: SweepSource, wanted: Mapping[str, list[str]], ends: FinalValues | None
 ) -> pd.DataFrame:
     """Return the table of runs; give `ends` the reports of each but the nominal one, too."""
     import pandas as pd
 
-    anchors = anchors_of(sweep.manifest, sweep.folder)
+    anchors = folders_of(source)
+    # Values on the way need whole reports; else their last rows do.
+    is_whole = ends is not None or bool(wanted)
     unreadable: dict[int, str] = {}
     rows: dict[int, dict[str, Any]] = {}
     parts: tuple[dict[str, None], ...] = ({}, {}, {}, {})
     for entry in latest_entries(source, nominal=True):
         is_flown = entry.status == "ok"
-        reports = list(report_tables(entry, anchors, unreadable)) if is_flown else []
+        reports, rows_only = [], []
+        if is_flown and is_whole:
+            reports = list(report_tables(entry, anchors, unreadable))
+        elif is_flown:
+            rows_only = list(last_rows(entry, anchors, unreadable))
         if ends is not None and is_flown and entry.run_id != NOMINAL_RUN_ID:
             ends.add(entry.run_id, reports)
-        groups = _groups_of(entry, reports, wanted)
+        groups = _groups_of(entry, reports, rows_only, wanted)
         for names, group in zip(parts, groups, strict=True):
             names.update(dict.fromkeys(group))
         rows[entry.run_id] = {
@@ -185,11 +186,14 @@ def _checked(reductions: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
 def _groups_of(
     entry: ManifestEntry,
     reports: Iterable[tuple[str, pa.Table]],
+    rows_only: Iterable[tuple[str, tuple[Sequence[str], Sequence[Any]]]],
     wanted: Mapping[str, list[str]],
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the varied fields, the last values, the reductions and the solvers of a run."""
     final: dict[str, Any] = {}
     reduced: dict[str, Any] = {}
+    for report, (names, last) in rows_only:
+        final.update(zip((f"{report}.{name}" for name in names), last, strict=True))
     for report, table in reports:
         for name in table.column_names:
             column, values = f"{report}.{name}", table.column(name)

@@ -373,7 +373,7 @@ class _Writing:
         path = compact_folder(self.folder) / f"{self._next:04}.parquet"
         self._next += 1
         whole = pa.schema([pa.field(RUN_ID, pa.int64()), *schema])
-        # A dictionary has one NaN and one zero for all, so numbers are written as they are.
+        # Numbers hardly repeat, so a dictionary of them costs time and saves little.
         texts = [each.name for each in schema if not _is_number(each.type)]
         with explained(path, "write the copies"):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL

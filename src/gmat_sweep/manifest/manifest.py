@@ -374,6 +374,11 @@ class Manifest:
         return cls._from_header(iter([(1, dict(record))]), Path(path))
 
     @classmethod
+    def header_of(cls, path: str | Path) -> Self:
+        """Read a manifest without its entries. Raises as `load` of its first line."""
+        return cls._from_header(read_records(Path(path)), Path(path))
+
+    @classmethod
     def iter_entries(cls, path: str | Path) -> Iterator[ManifestEntry]:
         """Yield every entry of the file as it is read, repeated runs included.
 
