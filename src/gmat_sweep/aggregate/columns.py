@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
 
 __all__ = [
+    "LAZY_ENGINES",
     "STATUS",
     "WRITTEN",
     "check_engine",
@@ -26,6 +29,7 @@ __all__ = [
     "level_key",
     "number_rows",
     "pandas_columns",
+    "polars_for",
     "row_order",
     "status_column",
     "time_level",
@@ -38,30 +42,42 @@ WRITTEN = "__row"
 number in its run's file, from 0. The key of the same name in ``attrs`` says that there was one."""
 
 
-def check_engine(engine: str) -> None:
+LAZY_ENGINES = ("dataset", "polars-lazy")
+"""What reads rows only when they are wanted: a `pyarrow.dataset.Dataset`, a `polars.LazyFrame`."""
+
+
+def check_engine(engine: str, lazy: Sequence[str] = ()) -> None:
     """Refuse an unknown frame library, or polars where it is not installed.
+
+    Parameters
+    ----------
+    engine : str
+        The library.
+    lazy : sequence of str
+        Those of `LAZY_ENGINES` that are known here beside ``"pandas"`` and ``"polars"``.
 
     Raises
     ------
     SweepConfigError
-        `engine` is neither ``"pandas"`` nor ``"polars"``.
+        `engine` is not among these.
     ImportError
         polars is asked for and not installed.
     """
-    if engine not in {"pandas", "polars"}:
-        raise SweepConfigError(
-            f"engine={engine!r} is not supported. Choose engine='pandas' or engine='polars'."
-        )
-    if engine == "polars":
-        _polars()
+    known = ["pandas", "polars", *lazy]
+    if engine not in known:
+        listed = " or ".join(f"engine={each!r}" for each in known)
+        raise SweepConfigError(f"engine={engine!r} is not supported. Choose {listed}.")
+    if engine.startswith("polars"):
+        polars_for(engine)
 
 
-def _polars() -> Any:
+def polars_for(engine: str) -> Any:
+    """Return the polars package, which an engine needs."""
     try:
         import polars as pl
     except ImportError as error:
         raise ImportError(
-            "engine='polars' needs the polars package. "
+            f"engine={engine!r} needs the polars package. "
             "Install it with: pip install gmat-sweep[polars]"
         ) from error
     return pl
@@ -74,7 +90,7 @@ def in_engine(frame: pd.DataFrame, engine: str) -> Any:
     """
     if engine == "pandas":
         return frame
-    return _polars().from_pandas(frame.reset_index())
+    return polars_for(engine).from_pandas(frame.reset_index())
 
 
 def pandas_columns(table: pa.Table, rows: int) -> pd.DataFrame:

@@ -131,7 +131,12 @@ class Part:
     @property
     def names(self) -> list[str]:
         """The columns of the tables. Raises Damaged."""
-        return [name for name in self._read_footer().names if name != RUN_ID]
+        return [name for name in self.schema.names if name != RUN_ID]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the part. Raises Damaged."""
+        return self._read_footer()
 
     def runs(self) -> pa.Table:
         """Return where each run's table is. Raises Damaged."""
@@ -405,8 +410,10 @@ def compacted_in(folders: Sequence[Path]) -> Compacted | None:
 def _first_store(folders: Sequence[Path]) -> Compacted | None:
     for folder in folders:
         try:
+            # Most sweeps have no store: nothing is opened to know that.
+            compact_index(folder).lstat()
             return Compacted(folder, parts_of(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except Damaged as error:
             warnings.warn(

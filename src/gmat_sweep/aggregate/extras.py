@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.columns import check_engine, in_engine
+from gmat_sweep.aggregate.columns import LAZY_ENGINES, check_engine, in_engine
+from gmat_sweep.aggregate.datasets import lazily
 from gmat_sweep.aggregate.entries import (
     ManifestLike,
     anchors_of,
@@ -63,7 +64,7 @@ def lazy_extra_outputs(
         The sweep's ``manifest.jsonl``.
     name : str
         The key under which the hook returned its files.
-    engine : {"pandas", "polars"}
+    engine : {"pandas", "polars", "polars-lazy", "dataset"}
         Frame library; see `lazy_multiindex`.
     output_dir : Path or str, optional
         The sweep folder; without it, the one the manifest names.
@@ -82,7 +83,7 @@ def lazy_extra_outputs(
     ValueError
         Such a file is missing or is not Parquet; the message names run, key and path.
     """
-    check_engine(engine)
+    check_engine(engine, LAZY_ENGINES)
     manifest, folder = read_manifest(manifest_path, output_dir)
     return extra_outputs(manifest, folder, name, engine=engine)
 
@@ -91,7 +92,7 @@ def extra_outputs(
     manifest: ManifestLike, output_dir: Path | str, name: str, *, engine: str = "pandas"
 ) -> Any:
     """Return the frame of `lazy_extra_outputs` for a manifest that is loaded."""
-    check_engine(engine)
+    check_engine(engine, LAZY_ENGINES)
     entries = latest_entries(manifest)
     available = sorted({key for entry in entries for key in entry.extra_outputs})
     if name not in available:
@@ -105,8 +106,11 @@ def extra_outputs(
         else None
         for entry in entries
     ]
+    anchors = anchors_of(manifest, output_dir)
     try:
-        rows = rows_of(entries, fragments, anchors_of(manifest, output_dir), spool=True)
+        if engine in LAZY_ENGINES:
+            return lazily(engine, fragments, anchors)
+        rows = rows_of(entries, fragments, anchors, spool=True)
     except FileNotFoundError as error:
         raise ValueError(str(error)) from error
     level = "time" if "time" in rows.data.column_names else None

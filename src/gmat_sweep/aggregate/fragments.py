@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-__all__ = ["Fragment", "column_names", "last_row", "read_fragment", "read_fragments"]
+__all__ = [
+    "UNNAMED_LEVEL",
+    "Fragment",
+    "column_names",
+    "last_row",
+    "read_fragment",
+    "read_fragments",
+    "schema_of",
+]
 
 type Chosen = Callable[[Sequence[str]], Sequence[str]]
 """Which columns to read, of those that a file has."""
@@ -45,7 +53,7 @@ _SMALL = 1 << 20
 # One record batch.
 _FEW_ROWS = 65_536
 _AHEAD = 1000
-_UNNAMED_LEVEL = re.compile(r"__index_level_\d+__")
+UNNAMED_LEVEL = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +261,17 @@ def column_names(fragment: Fragment, anchors: Sequence[Path]) -> list[str]:
     return names
 
 
+def schema_of(fragment: Fragment, anchors: Sequence[Path]) -> tuple[Path, pa.Schema]:
+    """Return a run's own file and its Arrow schema. Raises as `read_fragment` does."""
+
+    def read(path: Path) -> tuple[Path, pa.Schema]:
+        with _opened(path) as file:
+            return path, file.schema_arrow.remove_metadata()
+
+    found: tuple[Path, pa.Schema] = _first_read(fragment, anchors, read)
+    return found
+
+
 def _first_read(fragment: Fragment, anchors: Sequence[Path], read: Callable[[Path], Any]) -> Any:
     """Read the file at the first of its places at which it is."""
     import pyarrow as pa
@@ -322,7 +341,7 @@ def _with_index_as_columns(
         for level in _index_levels(stored):
             if isinstance(level, dict):
                 table = _with_range(table, level)
-            elif _UNNAMED_LEVEL.fullmatch(level) and level in table.column_names:
+            elif UNNAMED_LEVEL.fullmatch(level) and level in table.column_names:
                 table = _with_unnamed_level(table, level)
     names = table.column_names
     if len(set(names)) < len(names):

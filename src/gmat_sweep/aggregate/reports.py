@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gmat_sweep.aggregate.columns import (
+    LAZY_ENGINES,
     STATUS,
     WRITTEN,
     check_engine,
@@ -24,6 +25,7 @@ from gmat_sweep.aggregate.columns import (
     status_column,
     time_level,
 )
+from gmat_sweep.aggregate.datasets import lazily
 from gmat_sweep.aggregate.entries import (
     EntryLike,
     ManifestLike,
@@ -110,13 +112,15 @@ def lazy_multiindex(
     spool : bool
         Decode each file one record batch at a time (True) or as a whole (False). The frame is
         the same.
-    engine : {"pandas", "polars"}
+    engine : {"pandas", "polars", "polars-lazy", "dataset"}
         Frame library. In polars (experimental) ``run_id`` and ``time`` are the leading columns
-        and every missing value is null.
+        and every missing value is null. ``"polars-lazy"`` is a `polars.LazyFrame` and ``"dataset"``
+        a `pyarrow.dataset.Dataset` of the rows that there are, which are read when they are wanted:
+        the column ``run_id`` and those of the files, without marker rows, in no promised order.
 
     Returns
     -------
-    pandas.DataFrame or polars.DataFrame
+    pandas.DataFrame, polars.DataFrame, polars.LazyFrame or pyarrow.dataset.Dataset
         Index ``run_id`` (int64) and ``time`` (datetime64[ns], UTC or the report's own scale). If
         the report has rows but no epoch in any run, ``row`` (Int64) stands in the place of
         ``time``: it counts the rows of each run from 0, in the order of GMAT's file. (It is called
@@ -295,6 +299,14 @@ def output_rows(
 
     Raises as `lazy_multiindex` does.
     """
+    entries, fragments = _output_files(manifest, kind, name)
+    return rows_of(entries, fragments, anchors_of(manifest, output_dir), spool=spool)
+
+
+def _output_files(
+    manifest: ManifestLike, kind: str, name: str | None
+) -> tuple[list[EntryLike], list[Fragment | None]]:
+    """Return the runs, and the file of each with that output."""
     entries = latest_entries(manifest)
     for entry in entries:
         if entry.status == "ok" and not (
@@ -308,17 +320,12 @@ def output_rows(
     if chosen is None and (said := _said(entries)):
         raise ValueError(f"no run has a table of its {kind}.{said}")
     key = f"{kind}__{chosen}"
-    return rows_of(
-        entries,
-        [
-            Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]), entry)
-            if entry.status == "ok" and key in entry.output_paths
-            else None
-            for entry in entries
-        ],
-        anchors_of(manifest, output_dir),
-        spool=spool,
-    )
+    return entries, [
+        Fragment(entry.run_id, f"{kind} output", key, Path(entry.output_paths[key]), entry)
+        if entry.status == "ok" and key in entry.output_paths
+        else None
+        for entry in entries
+    ]
 
 
 def rows_of(
@@ -386,7 +393,10 @@ def _frame(
     spool: bool,
     engine: str,
 ) -> Any:
-    check_engine(engine)
+    check_engine(engine, LAZY_ENGINES)
+    if engine in LAZY_ENGINES:
+        _, fragments = _output_files(manifest, kind, name)
+        return lazily(engine, fragments, anchors_of(manifest, output_dir))
     rows = output_rows(manifest, output_dir, kind, name, spool=spool)
     if level == "time":
         level = level if rows.has_time else rows.row_level

@@ -9,7 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gmat_sweep.aggregate.columns import check_engine, in_engine, pandas_columns, row_order
+from gmat_sweep.aggregate.columns import (
+    LAZY_ENGINES,
+    check_engine,
+    in_engine,
+    pandas_columns,
+    row_order,
+)
+from gmat_sweep.aggregate.datasets import lazily
 from gmat_sweep.aggregate.entries import ManifestLike, anchors_of, latest_entries, read_manifest
 from gmat_sweep.aggregate.fragments import Fragment, read_fragment
 from gmat_sweep.aggregate.stacking import Piece, Stack, stack
@@ -52,7 +59,7 @@ def lazy_solver_runs(
     ----------
     manifest_path : Path or str
         The sweep's ``manifest.jsonl``.
-    engine : {"pandas", "polars"}
+    engine : {"pandas", "polars", "polars-lazy", "dataset"}
         Frame library; see `lazy_multiindex`.
     output_dir : Path or str, optional
         The sweep folder; without it, the one the manifest names.
@@ -73,7 +80,7 @@ def lazy_solver_runs(
         A file is missing or is not Parquet, or has no ``iteration`` column of whole numbers; the
         message names run and solver.
     """
-    check_engine(engine)
+    check_engine(engine, LAZY_ENGINES)
     manifest, folder = read_manifest(manifest_path, output_dir)
     return solver_runs(manifest, folder, engine=engine)
 
@@ -115,7 +122,7 @@ def lazy_solver_convergence(manifest_path: Path | str, *, engine: str = "pandas"
 
 def solver_runs(manifest: ManifestLike, output_dir: Path | str, *, engine: str = "pandas") -> Any:
     """Return the frame of `lazy_solver_runs` for a manifest that is loaded."""
-    check_engine(engine)
+    check_engine(engine, LAZY_ENGINES)
     fragments = [
         Fragment(entry.run_id, "solver output", solver, Path(path), entry)
         for entry in latest_entries(manifest)
@@ -123,6 +130,11 @@ def solver_runs(manifest: ManifestLike, output_dir: Path | str, *, engine: str =
         for solver, path in sorted(entry.solver_paths.items())
     ]
     anchors = anchors_of(manifest, output_dir)
+    if engine in LAZY_ENGINES:
+        try:
+            return lazily(engine, fragments, anchors, key="solver")
+        except FileNotFoundError as error:
+            raise ValueError(str(error)) from error
     tables = [(fragment, _history(fragment, anchors)) for fragment in fragments]
     histories = [(fragment, table) for fragment, table in tables if table.num_rows]
     if not histories:

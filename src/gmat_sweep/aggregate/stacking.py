@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["Piece", "Stack", "stack"]
+__all__ = ["Piece", "Stack", "common_type", "stack"]
 
 _RUNS_NAMED = 3
 
@@ -125,13 +125,20 @@ def _unified_schema(
                 empty.setdefault(field.name, field.type)
     return pa.schema(
         [
-            (name, _common_type(name, by_type) if by_type else empty[name])
+            (name, common_type(name, by_type) if by_type else empty[name])
             for name, by_type in holders.items()
         ]
     )
 
 
-def _common_type(name: str, by_type: Mapping[pa.DataType, Sequence[int]]) -> pa.DataType:
+def common_type(name: str, by_type: Mapping[pa.DataType, Sequence[int]]) -> pa.DataType:
+    """Return the type for a column that has some types in some runs.
+
+    Raises
+    ------
+    SweepConfigError
+        There is none; the message names column, types and runs.
+    """
     import pyarrow as pa
 
     types = sorted(by_type, key=str)

@@ -41,6 +41,7 @@ from gmat_sweep.disk.held import held, make_folder, open_plain
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.errors import DurabilityError, NotPlainFileError, SweepConfigError
 from gmat_sweep.folder.layout import compact_folder, compact_index
+from gmat_sweep.folder.run_files import found
 from gmat_sweep.manifest.lines import line_of
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def compact(source: str | Path) -> Compaction:
         make_folder(compact_folder(folder), within=folder)
         known = _sound_parts(folder)
         _remove_unlisted(folder, known)
+        known = _without_stale(known, source, anchors)
         copied = set(_runs_of(known))
         writing = _Writing(folder, known)
         try:
@@ -150,6 +152,7 @@ def compact(source: str | Path) -> Compaction:
             writing.finish()
         finally:
             writing.abandon()
+        _remove_unlisted(folder, parts_of(folder))
         size = sum(path.stat().st_size for path in compact_folder(folder).iterdir())
     return Compaction(
         compact_folder(folder),
@@ -191,6 +194,25 @@ def _sound_parts(folder: Path) -> list[Part]:
             part.is_quiet = False
             sound.append(part)
     return sound
+
+
+def _without_stale(parts: list[Part], source: str | Path, anchors: Sequence[Path]) -> list[Part]:
+    """Return the parts without those that have a row of a run that was flown again.
+
+    These are made again, unless a run's own file is gone: then the copy is all that there is.
+    """
+    live = {(fragment.run_id, fragment.sha256(anchors)) for fragment in _listed(source)}
+    stale = [part for part in parts if not live.issuperset(_runs_of([part]))]
+    if not stale:
+        return parts
+    again = set(_runs_of(stale)) & live
+    gone = {
+        each
+        for fragment in _listed(source)
+        if (each := (fragment.run_id, fragment.sha256(anchors))) in again
+        and found(fragment.path, fragment.run_id, anchors) is None
+    }
+    return [part for part in parts if part not in stale or not gone.isdisjoint(_runs_of([part]))]
 
 
 def _runs_of(parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
@@ -295,8 +317,12 @@ class _Writing:
         self.folder = folder
         self.parts = [part.record for part in parts]
         self.added = 0
+        self._is_listed = False
         self._open: dict[tuple[str, str, pa.Schema], _Open] = {}
-        taken = [int(record["file"].partition(".")[0]) for record in self.parts]
+        # Also the numbers of parts that are made again: the index lists those until then.
+        taken = [
+            int(path.name.partition(".")[0]) for path in compact_folder(folder).glob("*.parquet")
+        ]
         self._next = max(taken, default=-1) + 1
 
     def add(self, fragment: Fragment, sha256: str, anchors: Sequence[Path]) -> str | None:
@@ -352,7 +378,7 @@ class _Writing:
         """Put on disk what is being written."""
         for what in list(self._open):
             self._close(what)
-        if not self.parts:
+        if not self._is_listed:
             self._commit()
 
     def abandon(self) -> None:
@@ -379,7 +405,12 @@ class _Writing:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             sink = os.fdopen(open_plain(path, flags, within=self.folder), "wb")
             writer = pq.ParquetWriter(
-                sink, whole, compression="zstd", version="2.6", use_dictionary=[RUN_ID, *texts]
+                sink,
+                whole,
+                compression="zstd",
+                version="2.6",
+                use_dictionary=[RUN_ID, *texts],
+                write_page_checksum=True,
             )
         return _Open(path, sink, writer, whole)
 
@@ -436,6 +467,7 @@ class _Writing:
         del self._open[what]
 
     def _commit(self) -> None:
+        self._is_listed = True
         index = {"version": VERSION, "parts": self.parts}
         write_file(compact_index(self.folder), line_of(index, 0), within=self.folder)
 
@@ -452,18 +484,18 @@ def _read_back(part: _Open, folder: Path) -> dict[str, Any]:
 
     with os.fdopen(open_plain(part.path, os.O_RDONLY, within=folder), "rb") as source:
         file = pq.ParquetFile(source, pre_buffer=False)
-        found = [
+        read = [
             _bits(file.read_row_group(number, use_threads=False))
             for number in range(file.metadata.num_row_groups)
         ]
-        if found != part.bits or not file.schema_arrow.equals(part.schema):
+        if read != part.bits or not file.schema_arrow.equals(part.schema):
             raise DurabilityError(
                 errno.EIO,
                 "the copies are not what was written when they are read back. Check the disk, then "
                 "compact again",
                 str(part.path),
             )
-        starts = [_start_of(file.metadata.row_group(each)) for each in range(len(found))]
+        starts = [_start_of(file.metadata.row_group(each)) for each in range(len(read))]
         whole = hashlib.sha256()
         size = os.fstat(source.fileno()).st_size
         source.seek(0)
