@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from gmat_sweep.aggregate import lazy_multiindex
 from gmat_sweep.cli import main
 from gmat_sweep.manifest import Manifest
 from repository import DATA
@@ -89,6 +91,14 @@ def test_a_monte_carlo_is_run_extended_packed_moved_and_resumed_to_the_same_fram
         assert done(capsys, "show", f"{folder}/manifest.jsonl") == [
             f"4 runs (4 ok) in T s — output: {folder}"
         ]
+    # From the copies alone, too; those of a real run are found by what its worker recorded.
+    (said,) = done(capsys, "compact", "mc")
+    assert said.startswith("compact: mc/compact: 8 tables, 8 of them new; parts: 2, ")
+    for path in Path("mc").glob("run-*"):
+        shutil.rmtree(path)
+    copied = lazy_multiindex(Manifest.load("mc/manifest.jsonl"), "mc")
+    copied.to_parquet("copied.parquet")
+    assert_frame_equal(pd.read_parquet("copied.parquet"), fresh, check_exact=True)
 
 
 def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(

@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.aggregate.compacted import (
     RUN_ID,
     VERSION,
+    Anchors,
     Damaged,
     Part,
     parts_of,
     segment,
 )
-from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.aggregate.fragments import Fragment
-from gmat_sweep.analysis.recorded import RecordedSweep, latest_entries
+from gmat_sweep.analysis.recorded import folders_of, latest_entries, manifest_file
 from gmat_sweep.disk.files import explained, write_file
 from gmat_sweep.disk.held import held, make_folder, open_plain
 from gmat_sweep.disk.lock import locked
@@ -127,9 +127,8 @@ def compact(source: str | Path) -> Compaction:
     FileNotFoundError, ManifestCorruptError
         The manifest cannot be read.
     """
-    sweep = RecordedSweep.outline(source)
-    folder = sweep.path.parent
-    anchors = anchors_of(sweep.manifest, folder)
+    folder = manifest_file(source).parent
+    anchors = Anchors(dict.fromkeys([folder.absolute(), *folders_of(source)]))
     left_out: Counter[str] = Counter()
     tables = 0
     with locked(folder):
@@ -201,6 +200,8 @@ def _without_stale(parts: list[Part], source: str | Path, anchors: Sequence[Path
 
     These are made again, unless a run's own file is gone: then the copy is all that there is.
     """
+    if not parts:
+        return parts
     live = {(fragment.run_id, fragment.sha256(anchors)) for fragment in _listed(source)}
     stale = [part for part in parts if not live.issuperset(_runs_of([part]))]
     if not stale:
@@ -343,10 +344,12 @@ class _Writing:
             return NO_TABLE
         stored = (table.schema.metadata or {}).get(b"pandas")
         table = table.replace_schema_metadata(None)
-        if not _is_copied(table.schema) or table.num_rows >= _MOST_ROWS:
-            return OTHER_TYPES
         what = (fragment.kind, fragment.key, table.schema)
+        if table.num_rows >= _MOST_ROWS:
+            return OTHER_TYPES
         if what not in self._open:
+            if not _is_copied(table.schema):
+                return OTHER_TYPES
             if len(self._open) >= _MOST_OPEN:
                 return TOO_MANY
             self._open[what] = self._opened(table.schema)
@@ -362,9 +365,7 @@ class _Writing:
         for name, value in facts.items():
             part.runs[name].append(value)
         if table.num_rows:
-            ids = pa.array([fragment.run_id], pa.int64()).take(
-                pa.array([0] * table.num_rows, pa.int8())
-            )
+            ids = pa.repeat(pa.scalar(fragment.run_id, pa.int64()), table.num_rows)
             part.waiting.append(table.add_column(0, RUN_ID, ids))
             part.waiting_rows += table.num_rows
             part.waiting_bytes += table.nbytes
