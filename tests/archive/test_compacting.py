@@ -18,12 +18,15 @@ import pytest
 import compacted_sweep
 from compacted_sweep import READERS, bits, outputs_of_all_kinds, recorded, reports_of_many_shapes
 from gmat_sweep.aggregate import compacted, lazy_multiindex
+from gmat_sweep.aggregate.entries import anchors_of
+from gmat_sweep.analysis.recorded import RecordedSweep
 from gmat_sweep.archive import compact, compacting
 from gmat_sweep.cli import main
 from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.doctor import check_sweep
 from gmat_sweep.errors import DurabilityError, NotPlainFileError, SweepFolderInUseError
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.verdicts.run_tables import RunTable, Source, read_tables
 from sweep_on_disk import SweepOnDisk, report
 
 SHAPES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
@@ -69,6 +72,48 @@ def test_every_frame_is_the_same_to_the_bit_from_the_copies_alone(
 
     assert made.left_out == {}
     assert {name: bits(READERS[name](folder)) for name in names} == expected
+
+
+def test_the_columns_that_a_judgement_reads_are_the_same_from_the_copies_alone(
+    tmp_path: Path,
+) -> None:
+    folder = reports_of_many_shapes(tmp_path / "sweep")
+
+    def columns() -> list[tuple[int, Any]]:
+        sweep = RecordedSweep.of(folder)
+        anchors = anchors_of(sweep.manifest, folder)
+        tables = read_tables(Source("report", "R"), ["Sat.SMA", "Sat_X"], sweep.entries, anchors)
+        return [
+            (position, str(each) if isinstance(each, str) else self_of(each))
+            for position, each in tables
+        ]
+
+    def self_of(each: RunTable) -> tuple[Any, ...]:
+        raw = {name: column.tobytes() for name, column in each.columns.items()}
+        return each.rows, raw, each.elapsed.tobytes(), each.origin, each.texts
+
+    expected = columns()
+    compact(folder)
+    without_the_runs(folder)
+
+    assert len(expected) == 8
+    assert columns() == expected
+
+
+def test_a_copy_is_found_by_the_whole_hash(tmp_path: Path) -> None:
+    folder = small_sweep(tmp_path / "sweep", runs=2)
+    compact(folder)
+    store = compacted.compacted_in([folder])
+    assert store is not None
+    first, second = (
+        each.files["report__R.parquet"]["sha256"]
+        for each in Manifest.load(folder / "manifest.jsonl").entries
+    )
+
+    assert store.find(first) == (0, 0, 0, 3, 0)
+    assert store.find(second) == (0, 0, 3, 3, 0)
+    for other in (first[:16] + second[16:], first[:-2], "no hash", ""):
+        assert store.find(other) is None
 
 
 def test_the_bits_that_are_compared_tell_one_nan_from_another() -> None:
