@@ -136,3 +136,19 @@ def test_a_bad_line_with_a_right_checksum_is_an_error_when_it_is_read(path: Path
         assert caught.value.line_number == 3
     with pytest.raises(ManifestCorruptError, match="line 3"):
         Manifest.outline(path)
+
+
+def test_run_ids_are_those_of_the_entries_whoever_wrote_the_lines(path: Path) -> None:
+    written = [entry(run_id, context={"run_id": 99, "x": '"run_id": 5, '}) for run_id in (2, -1)]
+    header(entries=[*written, entry(3), entry(2)]).save(path)
+    plain = json.dumps(entry(7, context={"run_id": 98}).to_dict(), separators=(",", ":"))
+    # As another program may write it: the inner key alone has a blank.
+    spaced = plain.replace('"run_id":98', '"run_id": 98')
+    path.write_text(path.read_text() + f"{plain}\n{spaced}\n" + '{"run_id": 8')
+
+    found = list(Manifest.iter_run_ids(path))
+
+    assert found == [each.run_id for each in Manifest.iter_entries(path)] == [2, -1, 3, 2, 7, 7]
+    path.write_text(path.read_text().replace('"run_id"', '"ran_id"'))
+    with pytest.raises(ManifestCorruptError):
+        list(Manifest.iter_run_ids(path))

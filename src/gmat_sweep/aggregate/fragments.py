@@ -183,19 +183,22 @@ def last_row(
     if store is not None and place is not None:
         part = store.parts[place.part]
         if not _counts_rows(part.metadata[place.metadata]):
-            # `read_fragment` says what is damaged.
-            with contextlib.suppress(Damaged):
+            try:
                 return part.last_row(
                     place,
                     reserved,
                     lambda table: _with_index_as_columns(table, fragment, reserved),
                     store.last_rows,
                 )
+            except Damaged:
+                # Which `read_fragment` tells if the run's own file is gone.
+                pass
     table = read_fragment(fragment, anchors, spool=False, reserved=reserved)
     is_empty = not table.num_rows
     return table.column_names, [None if is_empty else each[-1].as_py() for each in table.columns]
 
 
+@lru_cache(maxsize=256)
 def _counts_rows(stored: bytes | None) -> bool:
     """Whether metadata of pandas has an index level that is in no column."""
     return stored is not None and any(

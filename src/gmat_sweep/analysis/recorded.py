@@ -136,7 +136,7 @@ def latest_entries(source: SweepSource, *, nominal: bool = False) -> Iterator[Ma
         yield from sweep.entries
         return
     path = manifest_file(source)
-    lines = Counter(entry.run_id for entry in Manifest.iter_entries(path))
+    lines = Counter(Manifest.iter_run_ids(path))
     for entry in Manifest.iter_entries(path):
         lines[entry.run_id] -= 1
         if not lines[entry.run_id] and (nominal or entry.run_id != NOMINAL_RUN_ID):

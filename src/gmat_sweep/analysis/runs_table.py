@@ -132,7 +132,8 @@ def _table(
     is_whole = ends is not None or bool(wanted)
     unreadable: dict[int, str] = {}
     rows: dict[int, dict[str, Any]] = {}
-    parts: tuple[dict[str, None], ...] = ({}, {}, {}, {})
+    # Only the names count, in the order in which they come.
+    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
     for entry in latest_entries(source, nominal=True):
         is_flown = entry.status == "ok"
         reports, rows_only = [], []
@@ -144,7 +145,7 @@ def _table(
             ends.add(entry.run_id, reports)
         groups = _groups_of(entry, reports, rows_only, wanted)
         for names, group in zip(parts, groups, strict=True):
-            names.update(dict.fromkeys(group))
+            names.update(group)
         rows[entry.run_id] = {
             "status": entry.status,
             "cause": _cause(entry),
@@ -211,7 +212,7 @@ def _cause(entry: ManifestEntry) -> str | None:
     return text if len(text) <= _LONGEST_CAUSE else f"{text[: _LONGEST_CAUSE - 3]}..."
 
 
-def _units(*groups: Mapping[str, None]) -> dict[str, str]:
+def _units(*groups: Mapping[str, Any]) -> dict[str, str]:
     varied, final, reduced = groups
     units = {name: unit_of(name) for name in varied}
     units |= {name: unit_of(name.partition(".")[2]) for name in final}

@@ -30,6 +30,7 @@ __all__ = [
     "RESERVED_KEYS",
     "advice",
     "checked_record",
+    "hasty_run_id",
     "line_of",
     "no_garbage_collection",
     "read_lines",
@@ -166,6 +167,21 @@ def run_id_of(line: bytes, line_number: int) -> int | None:
     if not line.startswith(b"%d, " % (line_number - 1), line.index(_SEQ) + len(_SEQ)):
         return None
     start = line.index(_RUN_ID) + len(_RUN_ID)
+    digits = line[start : line.find(b",", start)]
+    return int(digits) if digits.removeprefix(b"-").isdigit() else None
+
+
+def hasty_run_id(line: bytes) -> int | None:
+    """Return what looks like the run id of a line that nothing has been checked of yet.
+
+    Return None where `run_id_of` or `checked_record` has to tell.
+    """
+    # Only `line_of` is known to write the key in these very bytes.
+    if not line.startswith(_CHECKSUM, len(line) - _CHECKSUM_LENGTH):
+        return None
+    start = line.find(_RUN_ID) + len(_RUN_ID)
+    if start < len(_RUN_ID) or line.find(_RUN_ID, start) >= 0:
+        return None
     digits = line[start : line.find(b",", start)]
     return int(digits) if digits.removeprefix(b"-").isdigit() else None
 

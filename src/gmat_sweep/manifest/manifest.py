@@ -36,6 +36,7 @@ from gmat_sweep.manifest.entry import (
 from gmat_sweep.manifest.lines import (
     advice,
     checked_record,
+    hasty_run_id,
     line_of,
     no_garbage_collection,
     read_lines,
@@ -390,6 +391,22 @@ class Manifest:
         path = Path(path)
         lines = read_lines(path)
         yield from _entries(lines, path, cls._from_header(_records(lines, path), path)._anchor)
+
+    @classmethod
+    def iter_run_ids(cls, path: str | Path) -> Iterator[int]:
+        """Yield the run of every entry of the file, whose lines are read but not all checked.
+
+        Raises
+        ------
+        FileNotFoundError, ManifestCorruptError
+            As `iter_entries`, for damage that hides the run; `iter_entries` tells the rest.
+        """
+        path = Path(path)
+        lines = read_lines(path)
+        anchor = _prefix(cls._from_header(_records(lines, path), path)._anchor)
+        for line_number, line in lines:
+            run_id = hasty_run_id(line)
+            yield entry_on(line, path, line_number, anchor).run_id if run_id is None else run_id
 
     def _header(self, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {
