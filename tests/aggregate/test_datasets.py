@@ -87,6 +87,22 @@ def test_the_rows_are_those_of_the_frames(
 
         assert isinstance(found, ds.Dataset if engine == "dataset" else pl.LazyFrame)
         assert rows_of(found) == expected(folder, name), name
+        if isinstance(found, ds.Dataset):
+            assert found.count_rows() == len(expected(folder, name))
+
+
+def test_a_sweep_without_rows_has_its_columns_and_no_rows(tmp_path: Path) -> None:
+    sweep = SweepOnDisk(tmp_path / "sweep")
+    sweep.ok(0, {"report__R": report(rows=0)})
+    folder = recorded(sweep)
+    compact(folder)
+
+    dataset = READERS["report"](folder, "dataset")
+
+    assert dataset.schema.names == ["run_id", "Sat.UTCGregorian", "Sat.SMA", "time"]
+    assert dataset.count_rows() == dataset.to_table().num_rows == 0
+    lazy = READERS["report"](folder, "polars-lazy")
+    assert lazy.collect().shape == (0, 4)
 
 
 def recorded_again(sweep: SweepOnDisk) -> None:

@@ -3,7 +3,7 @@
 A dataset has the column ``run_id`` (for solvers ``solver``, too) and those of the files, with one
 type for each over all runs. It lacks marker rows, ``__status`` and ``__row``, and index levels that
 pandas keeps beside the columns. Rows come from the parts of a compacted sweep and from runs' own
-files; those of a row group that has a row of a run that was flown again come from own files.
+files. A part that has a row of a run that was flown again is not used until it is made again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class _Pieces:
     ) -> None:
         store = compacted_in(anchors)
         self.key = key
-        self.parts: list[tuple[Part, list[int]]] = []
+        self.parts: list[Part] = []
+        self.schemas: list[tuple[pa.Schema, int]] = []
         rest: Sequence[Fragment] = fragments
         if store is not None:
             rest = self._copied(store, fragments, anchors)
@@ -81,8 +82,8 @@ class _Pieces:
     def _copied(
         self, store: Compacted, fragments: Sequence[Fragment], anchors: Sequence[Path]
     ) -> list[Fragment]:
-        """Keep the row groups all of whose rows are wanted, and return what is in none."""
-        wanted: dict[tuple[str, int], tuple[Fragment, str | None]] = {
+        """Keep the parts all of whose rows are wanted, and return what is in none."""
+        wanted = {
             (fragment.key, fragment.run_id): (fragment, fragment.sha256(anchors))
             for fragment in fragments
         }
@@ -91,34 +92,23 @@ class _Pieces:
                 continue
             with contextlib.suppress(Damaged):
                 runs = part.runs()
-                groups: dict[int, list[tuple[str, int]]] = {}
-                stale = set()
-                for run_id, digest, group in zip(
-                    *(runs.column(name).to_pylist() for name in (RUN_ID, "sha256", "group")),
-                    strict=True,
+                ids, digests = (runs.column(each).to_pylist() for each in (RUN_ID, "sha256"))
+                # Arrow counts all rows of a file, whichever row groups are chosen: all or nothing.
+                if all(
+                    (found := wanted.get((part.key, run_id))) and found[1] == digest.hex()
+                    for run_id, digest in zip(ids, digests, strict=True)
                 ):
-                    found = wanted.get((part.key, run_id))
-                    if found is None or found[1] != digest.hex():
-                        stale.add(group)
-                    else:
-                        groups.setdefault(group, []).append((part.key, run_id))
-                whole = sorted(groups.keys() - stale)
-                _ = part.schema
-                if whole:
-                    self.parts.append((part, [each for each in whole if each >= 0]))
-                for group in whole:
-                    for each in groups[group]:
-                        del wanted[each]
+                    self.schemas.append((part.schema, ids[0]))
+                    self.parts.append(part)
+                    for run_id in ids:
+                        del wanted[part.key, run_id]
         return [fragment for fragment, _ in wanted.values()]
 
     def _unified(self) -> pa.Schema:
         import pyarrow as pa
 
         types: dict[str, dict[pa.DataType, list[int]]] = {}
-        seen: list[tuple[pa.Schema, int]] = [
-            (part.schema, part.runs().column(RUN_ID)[0].as_py()) for part, _ in self.parts
-        ]
-        seen += [(schema, fragment.run_id) for fragment, _, schema in self.own]
+        seen = self.schemas + [(schema, fragment.run_id) for fragment, _, schema in self.own]
         for schema, run_id in seen:
             for field in schema:
                 if field.name not in _OUR_OWN and not UNNAMED_LEVEL.fullmatch(field.name):
@@ -138,7 +128,7 @@ class _Pieces:
             ]
         )
 
-    def dataset(self, parts: Iterable[tuple[Part, list[int]]]) -> ds.Dataset:
+    def dataset(self, parts: Iterable[Part]) -> ds.Dataset:
         """Return the rows of some parts and of all own files."""
         import pyarrow.dataset as ds
         import pyarrow.fs as fs
@@ -149,10 +139,8 @@ class _Pieces:
             default_fragment_scan_options=ds.ParquetFragmentScanOptions(**_CHECKED)
         )
         found = [
-            checked.make_fragment(
-                str(part.path), local, self._constants(part.key), row_groups=groups
-            )
-            for part, groups in parts
+            checked.make_fragment(str(part.path), local, self._constants(part.key))
+            for part in parts
         ]
         found += [
             plain.make_fragment(str(path), local, self._constants(fragment.key, fragment.run_id))
@@ -172,13 +160,11 @@ class _Pieces:
         return told[0] if len(told) == 1 else told[0] & told[1]
 
     def lazy_frame(self) -> Any:
-        """Return all rows, those of whole parts by polars' own reader, which streams them."""
+        """Return all rows, those of parts by polars' own reader, which streams them."""
         pl = polars_for("polars-lazy")
-        whole = [part for part, groups in self.parts if len(groups) == len(part.record["groups"])]
-        others = [each for each in self.parts if each[0] not in whole]
         types = pl.from_arrow(self.schema.empty_table()).schema
         pieces = []
-        for part in whole:
+        for part in self.parts:
             names = {*part.schema.names}
             columns = [
                 pl.lit(part.key).alias(name)
@@ -189,8 +175,8 @@ class _Pieces:
                 for name, kind in types.items()
             ]
             pieces.append(pl.scan_parquet(part.path, glob=False).select(columns))
-        if others or self.own or not pieces:
-            pieces.append(pl.scan_pyarrow_dataset(self.dataset(others)))
+        if self.own or not pieces:
+            pieces.append(pl.scan_pyarrow_dataset(self.dataset([])))
         return pl.concat(pieces)
 
 
