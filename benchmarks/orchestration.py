@@ -4,7 +4,7 @@ Everything but GMAT is real: worker processes and their pipes, task runs on a Pr
 sweep's own, fsynced manifest lines, the summary at the end. A run is an output file made beforehand
 that is linked to its place. Each size is measured in a process and on a database of its own.
 
-``python benchmarks/orchestration.py [--n 1000 10000 100000] [--workers 2] [--json FILE]``
+``python benchmarks/orchestration.py [--n 1000 10000 100000] [--workers 2] [--seconds 0]``
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SAMPLE_INTERVAL_S = 0.5
 _LAST_LINES_S = 3.0
 
 _WORKER = """
-import hashlib, json, os, shutil, sys
+import hashlib, json, os, shutil, sys, time
 sys.path[:] = json.loads(sys.argv[1])
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from gmat_sweep.spec import RunOutcome
 from gmat_sweep.worker import run
 
 PREPARED = Path(os.environ["BENCHMARK_OUTPUT"])
+LASTS_S = float(os.environ["BENCHMARK_SECONDS"])
 FACTS = {
     "size": PREPARED.stat().st_size, "sha256": hashlib.sha256(PREPARED.read_bytes()).hexdigest()
 }
@@ -51,6 +52,7 @@ def nothing(spec):
     report = spec.output_dir / "report__RF.parquet"
     spec.output_dir.mkdir(parents=True, exist_ok=True)
     os.link(source(spec.run_id), report)
+    time.sleep(LASTS_S)
     return RunOutcome.ok(
         run_id=spec.run_id,
         output_paths={"report__RF": report},
@@ -65,11 +67,15 @@ worker_main.main(int(sys.argv[2]), int(sys.argv[3]))
 
 
 class Watch:
-    """The largest resident memory of some processes, looked at twice per second, in MiB."""
+    """The largest resident memory of some processes, MiB, and the most threads of this one.
+
+    It looks twice per second.
+    """
 
     def __init__(self, **pids: int) -> None:
         self.first = {name: resident_mib(pid) for name, pid in pids.items()}
         self.largest = dict(self.first)
+        self.threads = 0
         self._pids = pids
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -94,6 +100,7 @@ class Watch:
             is_last = self._ended.wait(_SAMPLE_INTERVAL_S)
             for name, pid in self._pids.items():
                 self.largest[name] = max(self.largest[name], resident_mib(pid))
+            self.threads = max(self.threads, threading.active_count())
 
 
 def resident_mib(pid: int) -> float:
@@ -148,7 +155,7 @@ def sweep_of_nothing(n: int, workers: int, folder: Path) -> Any:
     return sweep
 
 
-def measure_here(n: int, workers: int) -> dict[str, Any]:
+def measure_here(n: int, workers: int, seconds: float) -> dict[str, Any]:
     """Measure a sweep of `n` runs in this process, after a short one that warms everything up."""
     from gmat_sweep.backends.process import worker_process
     from gmat_sweep.engine import activate
@@ -159,6 +166,7 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     worker_process._PROGRAM = _WORKER
     with tempfile.TemporaryDirectory() as name:
         os.environ["BENCHMARK_OUTPUT"] = f"{name}/prepared.parquet"
+        os.environ["BENCHMARK_SECONDS"] = str(seconds)
         write_prepared_output(Path(name) / "prepared.parquet")
         server = shared_server().record
         sweep_of_nothing(100, workers, Path(name) / "warm-up")
@@ -177,6 +185,8 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     return {
         "n": n,
         "workers": workers,
+        "seconds": seconds,
+        "threads": watch.threads,
         "runs_per_s": n / sweep.last_pass.duration_s,
         "whole_s": whole_s,
         "flow_cpu_ms_per_run": 1e3 * own / n,
@@ -190,11 +200,14 @@ def measure_here(n: int, workers: int) -> dict[str, Any]:
     }
 
 
-def measure(n: int, workers: int) -> dict[str, Any]:
+def measure(n: int, workers: int, seconds: float) -> dict[str, Any]:
     """Measure a sweep of `n` runs in a process of its own, on a new database."""
     with tempfile.TemporaryDirectory() as home:
         done = subprocess.run(
-            [sys.executable, __file__, "--n", str(n), "--workers", str(workers), "--here"],
+            [
+                *(sys.executable, __file__, "--here", "--n", str(n)),
+                *("--workers", str(workers), "--seconds", str(seconds)),
+            ],
             env={**os.environ, "PREFECT_HOME": home, "GMAT_SWEEP_SERVER_IDLE": "0"},
             stdout=subprocess.PIPE,
             text=True,
@@ -226,15 +239,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--n", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=0.0, help="how long a run lasts")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
         with contextlib.redirect_stdout(sys.stderr):
-            result = measure_here(arguments.n[0], arguments.workers)
+            result = measure_here(arguments.n[0], arguments.workers, arguments.seconds)
         print(json.dumps(result))
         return
-    results = [measure(n, arguments.workers) for n in arguments.n]
+    results = [measure(n, arguments.workers, arguments.seconds) for n in arguments.n]
     print(table(results))
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
