@@ -85,6 +85,10 @@ def _anchored(text: str, anchor: str) -> str:
     return text if text.startswith("/") else anchor + text
 
 
+def _posix(path: Path | str) -> str:
+    return (path if isinstance(path, Path) else Path(path)).as_posix()
+
+
 def _folder(text: str, anchor: str) -> str:
     """Return the POSIX text of a folder, and avoid the cost of a `Path` where possible."""
     anchored = _anchored(text, anchor)
@@ -285,7 +289,7 @@ class ManifestEntry(_Unread):
         """
 
         def as_text(paths: Mapping[str, Path]) -> dict[str, str]:
-            return {name: Path(path).as_posix() for name, path in paths.items()}
+            return {name: _posix(path) for name, path in paths.items()}
 
         record: dict[str, Any] = {
             "run_id": self.run_id,
@@ -301,7 +305,7 @@ class ManifestEntry(_Unread):
             "ended_at": self.ended_at.isoformat(),
             "duration_s": self.duration_s,
             "stderr": self.stderr,
-            "log_path": None if self.log_path is None else Path(self.log_path).as_posix(),
+            "log_path": None if self.log_path is None else _posix(self.log_path),
         }
         optional = {
             "seed": self.seed,
@@ -475,7 +479,7 @@ def line_record(entry: ManifestEntry, prefixes: tuple[str, ...]) -> dict[str, An
     try:
         check_extra(entry.extra, _ENTRY_KEYS)
         record: dict[str, Any] = jsonable(entry.to_dict(), "")
-        ManifestEntry.from_dict(record)
+        _attributes(record, "")
     except (SweepConfigError, ValueError) as error:
         raise SweepConfigError(f"run {entry.run_id}: {error}") from None
     for key in ("output_paths", "extra_outputs", "solver_paths"):

@@ -89,6 +89,13 @@ def _plain(value: Any, depth: int) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value
+    # These three are all there is in nearly every entry, of which a sweep may have very many.
+    if kind is str and value.isascii():
+        return value
+    if kind is int and value.bit_length() <= _MOST_BITS:
+        return value
+    if kind is dict:
+        return _plain_mapping(value, depth + 1)
     if isinstance(value, str):
         return _plain_text(value)
     if isinstance(value, int):
@@ -139,7 +146,8 @@ def _plain_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
                 f"has the key {key!r} of type {type(key).__name__}", "Use text as keys."
             )
         try:
-            result[_plain_text(key)] = _plain(member, depth)
+            name = key if type(key) is str and key.isascii() else _plain_text(key)
+            result[name] = _plain(member, depth)
         except _UnfitError as unfit:
             unfit.steps.append(f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]")
             raise
