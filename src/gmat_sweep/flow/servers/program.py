@@ -204,6 +204,8 @@ def main() -> None:
             Site(*server_app()),
             log_level="error",
             lifespan="on",
+            # Between processes of one machine it costs both of them CPU and saves nobody anything.
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE_S,
         )
     )
