@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prefect import flow, task
 from prefect.context import FlowRunContext
 from prefect.events.worker import EventsWorker
+from prefect.results import ResultStore
 
 from gmat_sweep import LocalJoblibPool
 from gmat_sweep.flow import server
-from gmat_sweep.flow import task_runs as mapping
 from gmat_sweep.flow.runners.threads import SweepThreads
 from resumed_sweeps import hand_made, run_of
+
+if TYPE_CHECKING:
+    from prefect.events import Event
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """How long was paused for events, call by call."""
     found: list[float] = []
     with monkeypatch.context() as patch:
-        patch.setattr(server, "time", SimpleNamespace(sleep=found.append))
+        patch.setattr(server, "time", SimpleNamespace(sleep=found.append, monotonic=lambda: 5.0))
         yield found
 
 
@@ -72,17 +77,57 @@ def test_it_is_paused_only_where_many_events_are_unsent(
     number: int, expected: int, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsent(number, monkeypatch)
-    server.let_events_be_sent()
+    server.UnsentEvents().let_be_sent()
 
     assert len(pauses) == expected
     assert all(pause < 0.1 for pause in pauses)
 
 
-def test_every_run_waits_for_them(
+@pytest.mark.parametrize(("number", "expected"), [(0, 2), (1001, 5)])
+def test_it_is_looked_at_them_now_and_then_and_before_each_run_while_there_are_many(
+    number: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsent(number, monkeypatch)
+    looks: list[None] = []
+    clock = iter([0.0, 0.05, 0.1, 0.15, 0.25])
+    monkeypatch.setattr(
+        server, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock))
+    )
+    monkeypatch.setattr(server, "gather_events", lambda _: looks.append(None))
+    events = server.UnsentEvents()
+    for _ in range(5):
+        events.let_be_sent()
+
+    assert len(looks) == expected
+
+
+def test_a_run_costs_three_events_and_no_record_of_a_result(
     tmp_path: Path, pool: LocalJoblibPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[None] = []
-    monkeypatch.setattr(mapping, "let_events_be_sent", lambda: asked.append(None))
+    sent: list[str] = []
+    records: list[object] = []
+    send, create = EventsWorker.send, ResultStore.create_result_record
+
+    def counted_send(worker: EventsWorker, event: Event) -> None:
+        sent.append(event.event)
+        send(worker, event)
+
+    def counted_create(store: ResultStore, *args: Any, **more: Any) -> Any:
+        records.append(args)
+        return create(store, *args, **more)
+
+    monkeypatch.setattr(EventsWorker, "send", counted_send)
+    monkeypatch.setattr(ResultStore, "create_result_record", counted_create)
+    monkeypatch.setattr(server.UnsentEvents, "let_be_sent", lambda _: asked.append(None))
     hand_made([run_of(n, tmp_path) for n in range(3)], tmp_path, pool).run()
+    of_runs = Counter(name for name in sent if name.startswith("prefect.task-run."))
 
     assert len(asked) == 3
+    assert of_runs == {
+        "prefect.task-run.Pending": 3,
+        "prefect.task-run.Running": 3,
+        "prefect.task-run.Completed": 3,
+    }
+    # That of the flow run alone.
+    assert len(records) <= 1

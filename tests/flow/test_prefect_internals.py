@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 from uuid import uuid4
 
@@ -182,6 +183,26 @@ class TestUnsentEvents:
         assert internals.number_unsent() == 0
         assert unsent._queue.unfinished_tasks == 0
         unsent.wait_until_empty()
+
+    def test_prefects_events_worker_still_waits_with_that_method_and_takes_what_is_there_without(
+        self, unsent: EventsWorker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr(internals, "time", SimpleNamespace(sleep=waits.append))
+        for _ in range(2):
+            internals.gather_events(0.25)
+        first, second = unsent._queue.get(timeout=None), unsent._queue.get_nowait()
+        assert None not in (first, second)
+        # Once, though it was asked for twice, and not for what is there already.
+        assert waits == [0.25]
+
+        # The order to end is not held up.
+        unsent._queue.put(None)
+        assert unsent._queue.get(timeout=None) is None
+        assert waits == [0.25]
+        source = inspect.getsource(EventsWorker._get_item)
+        assert "self._queue.get_nowait()" in source
+        assert "create_call(self._queue.get, timeout=timeout)" in source
 
     def test_prefects_events_client_still_reads_how_often_it_tries_from_that_attribute(
         self, unsent: EventsWorker

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gmat_sweep.flow.task_runs import values_of
+from gmat_sweep.flow.task_runs import _some_ahead, _Turns, values_of
 from gmat_sweep.spec import RunSpec
 
 
@@ -45,3 +47,76 @@ def test_a_run_with_very_many_or_very_long_values_shows_the_beginning() -> None:
     assert long == f"Sat.Text = {'x' * 77}..."
     # Controls grow as they are made printable.
     assert len(values_of(spec(Sat__Text="\x1b" * 10**6))) < 400
+
+
+class TestTurns:
+    """The order in which runs begin, whatever thread comes first."""
+
+    @staticmethod
+    def run(turns: _Turns, positions: list[int]) -> tuple[list[int], int]:
+        """Run each position in a thread of its own; return the order, and the most at once."""
+        begun: list[int] = []
+        most = 0
+
+        def body(position: int) -> None:
+            nonlocal most
+            with turns.turn(position):
+                most = max(most, turns.under_way)
+                begun.append(position)
+
+        threads = [threading.Thread(target=body, args=(each,)) for each in positions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
+        return begun, most
+
+    @pytest.mark.parametrize("at_once", [1, 3])
+    def test_runs_begin_in_the_order_of_their_submission(self, at_once: int) -> None:
+        begun, most = self.run(_Turns(at_once), [4, 2, 5, 0, 3, 1])
+
+        assert sorted(begun) == list(range(6))
+        assert most <= at_once
+        if at_once == 1:
+            assert begun == list(range(6))
+
+    def test_a_run_that_is_tried_again_has_its_turn_before_later_ones(self) -> None:
+        turns = _Turns(1)
+        assert self.run(turns, [0, 1])[0] == [0, 1]
+        assert self.run(turns, [0])[0] == [0]
+        assert self.run(turns, [2])[0] == [2]
+
+    def test_a_free_worker_wakes_one_thread_and_not_all_that_wait(self) -> None:
+        turns = _Turns(1)
+        waiting = [threading.Event() for _ in range(50)]
+        with turns._lock:
+            turns._waiting.update(enumerate(waiting))
+            turns._begin_all()
+
+        assert [event.is_set() for event in waiting] == [True] + [False] * 49
+
+    def test_more_workers_begin_more_runs_and_the_end_begins_all(self) -> None:
+        turns = _Turns(1)
+        waiting = [threading.Event() for _ in range(6)]
+        with turns._lock:
+            turns._waiting.update(enumerate(waiting))
+        turns.allow(2)
+        assert [event.is_set() for event in waiting] == [True] * 2 + [False] * 4
+        turns.end()
+        assert all(event.is_set() for event in waiting)
+        assert turns.under_way == 6
+
+
+def test_no_more_specs_are_made_ahead_than_some() -> None:
+    made: list[int] = []
+
+    def specs() -> Iterator[RunSpec]:
+        for number in range(100_000):
+            made.append(number)
+            yield spec(Sat__SMA=number)
+
+    first = next(_some_ahead(specs()))
+
+    assert first == spec(Sat__SMA=0)
+    assert len(made) <= 50

@@ -9,6 +9,7 @@ a private part of Prefect.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import logging
 import os
@@ -16,6 +17,7 @@ import queue
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,10 +40,12 @@ __all__ = [
     "flow_run_of_this_process",
     "flow_run_under_way",
     "forget_task_run",
+    "gather_events",
     "is_automatic_name",
     "is_termination",
     "load_engines",
     "loaded_without_logging",
+    "no_result",
     "number_unsent",
     "server_app",
     "server_command",
@@ -201,6 +205,31 @@ def try_events(attempts: int) -> None:
             client._reconnection_attempts = attempts
 
 
+def gather_events(seconds: float) -> None:
+    """Have Prefect's sender of events wait so long after an event, and then send all there are.
+
+    Prefect has no setting for it. A thread waits for the next event and wakes the event loop, and
+    for the three events of a run of some milliseconds that costs as much as sending them. The
+    sender takes events that wait already without that thread.
+    """
+    from prefect.events.worker import EventsWorker
+
+    for worker in tuple(EventsWorker._instances.values()):  # type: ignore[misc]
+        if isinstance(worker, EventsWorker) and "get" not in vars(worker._queue):
+            vars(worker._queue)["get"] = _gathering(worker._queue.get, seconds)
+
+
+def _gathering(get: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    def gathered(block: bool = True, timeout: float | None = None) -> Any:
+        item = get(block, timeout)
+        # None is the order to end.
+        if block and item is not None:
+            time.sleep(seconds)
+        return item
+
+    return gathered
+
+
 def drop_unsent() -> None:
     """Drop the events and log lines that wait in this process to be sent; try no event again.
 
@@ -272,6 +301,23 @@ def forget_task_run(runner: ThreadPoolTaskRunner[Any], task_run_id: UUID) -> Non
     context = FlowRunContext.get()
     if context is not None:
         context.task_run_assets.pop(task_run_id, None)
+
+
+@functools.cache
+def no_result() -> Any:
+    """Return what the state of a task run without a result holds as its result, one for all.
+
+    Prefect keeps a record that a state has. It makes one for a state without, and for that resolves
+    the path of the file in which the result would be.
+    """
+    # Not declared public there, but in the same place in all releases.
+    from prefect.results import ResultRecord, ResultRecordMetadata  # type: ignore[attr-defined]
+    from prefect.serializers import PickleSerializer
+
+    metadata = ResultRecordMetadata(
+        storage_key="no-result", expiration=None, serializer=PickleSerializer()
+    )
+    return ResultRecord(result=None, metadata=metadata)
 
 
 def flow_run_under_way() -> tuple[UUID, str] | None:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from gmat_sweep.errors import BackendError
 from gmat_sweep.flow.prefect_internals import (
     drop_unsent,
+    gather_events,
     leave_senders_to_other_servers,
     number_unsent,
     try_events,
@@ -40,12 +41,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = [
+    "UnsentEvents",
     "configured_pages",
     "end_local_server",
     "forget_unsent_events",
     "keeps_events",
     "lasting_api_url",
-    "let_events_be_sent",
     "local_server_lasts",
     "record_file",
     "recorded_on",
@@ -59,6 +60,10 @@ __all__ = [
 
 _MOST_UNSENT_EVENTS = 1000
 _UNSENT_PAUSE_S = 0.02
+# The flow looks at unsent events so often: the fastest runs have made some hundred by then.
+_LOOK_INTERVAL_S = 0.2
+# Events wait so long to be sent together.
+_GATHERED_S = 0.01
 # Nobody restarts the local server during a sweep.
 _ATTEMPTS = 2
 
@@ -310,18 +315,32 @@ def forget_unsent_events() -> None:
     drop_unsent()
 
 
-def let_events_be_sent() -> None:
-    """Pause for a moment where Prefect has many events to send.
+class UnsentEvents:
+    """The events that Prefect has to send, which a flow keeps from becoming very many.
 
     Prefect holds some 12 kB for each event until it has sent the event. On a busy machine very
     short runs make events faster than Prefect sends them, and the flow would have to wait for these
-    events in the end anyway. A pause is never longer than 0.02 s, so that a server that is gone
-    does not stop the flow.
+    events in the end anyway.
     """
-    if _own_server() is not None:
-        try_events(_ATTEMPTS)
-    if number_unsent() > _MOST_UNSENT_EVENTS:
-        time.sleep(_UNSENT_PAUSE_S)
+
+    def __init__(self) -> None:
+        self._look_at = 0.0
+
+    def let_be_sent(self) -> None:
+        """Look now and then, and pause for a moment where there are many.
+
+        A pause is never longer than 0.02 s, so that a server that is gone does not stop the flow.
+        """
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        if _own_server() is not None:
+            try_events(_ATTEMPTS)
+        gather_events(_GATHERED_S)
+        if number_unsent() > _MOST_UNSENT_EVENTS:
+            time.sleep(_UNSENT_PAUSE_S)
+        else:
+            self._look_at = now + _LOOK_INTERVAL_S
 
 
 def ui_address(flow_run_id: UUID) -> str:

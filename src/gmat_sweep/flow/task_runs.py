@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -35,7 +35,8 @@ from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.failure_kinds import kind_of_error
 from gmat_sweep.flow.logs import log_cause
-from gmat_sweep.flow.server import let_events_be_sent
+from gmat_sweep.flow.prefect_internals import no_result
+from gmat_sweep.flow.server import UnsentEvents
 from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.printable import one_line
 from gmat_sweep.spec import NOMINAL_RUN_ID, RunOutcome, RunSpec
@@ -61,6 +62,8 @@ _FAULTS = (WorkerDiedError, OSError)
 _STOP_INTERVAL_S = 0.1
 _RECOUNT_INTERVAL_S = 1.0
 _MOST_CAUSES_LOGGED = 50
+_SPECS_AT_A_TIME = 32
+_GIVEN_WAY_S = 0.001
 # At most some 4 kB for a run, which has thousands of fields if somebody varies a vector of them.
 _MOST_FIELDS_SHOWN = 30
 _LONGEST_VALUE_SHOWN = 80
@@ -120,7 +123,8 @@ class _Turns:
     """Lets runs begin in the order of their submission, as many at once as there are workers.
 
     Prefect starts the bodies of task runs in any order. With turns, runs on one worker still end in
-    the order given.
+    the order given. A thread is woken for its own turn and for nothing else: on a cluster there is
+    one for each of some hundred runs.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -128,46 +132,58 @@ class _Turns:
         self._under_way = 0
         self._next = 0
         self._waits = True
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._waiting: dict[int, threading.Event] = {}
 
     @contextlib.contextmanager
     def turn(self, position: int) -> Iterator[None]:
         """Wait for the turn of the run submitted as number `position`, and keep it for a block."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    not self._waits or (position <= self._next and self._under_way < self._at_once)
-                )
-            )
-            # A run that is tried again has had its turn before.
-            self._next = max(self._next, position + 1)
-            self._under_way += 1
-            self._changed.notify_all()
+        with self._lock:
+            begins = self._waiting[position] = threading.Event()
+            self._begin_all()
+        begins.wait()
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._under_way -= 1
-                self._changed.notify_all()
+                has_begun = self._begin_all()
+            if has_begun:
+                # Its thread goes first: a worker waits for it, and nobody for the end of this one.
+                time.sleep(_GIVEN_WAY_S)
+
+    def _begin_all(self) -> bool:
+        """Begin the waiting runs whose turn has come; return whether there was one."""
+        has_begun = False
+        while self._waiting and (not self._waits or self._under_way < self._at_once):
+            position = min(self._waiting)
+            if self._waits and position > self._next:
+                break
+            # A run that is tried again has had its turn before.
+            self._next = max(self._next, position + 1)
+            self._under_way += 1
+            self._waiting.pop(position).set()
+            has_begun = True
+        return has_begun
 
     def allow(self, at_once: int) -> None:
         """Change how many runs have their turn at once, as a cluster grows and shrinks."""
-        with self._changed:
+        with self._lock:
             if at_once != self._at_once:
                 self._at_once = at_once
-                self._changed.notify_all()
+                self._begin_all()
 
     @property
     def under_way(self) -> int:
         """How many runs have had their turn and have not ended."""
-        with self._changed:
+        with self._lock:
             return self._under_way
 
     def end(self) -> None:
         """Let every run begin at once, now and later."""
-        with self._changed:
+        with self._lock:
             self._waits = False
-            self._changed.notify_all()
+            self._begin_all()
 
 
 class TaskRuns:
@@ -182,6 +198,7 @@ class TaskRuns:
         self._in_flight: dict[int, _Progress] = {}
         self._turns = _Turns(workers_of(job.pool))
         self._stopping = False
+        self._events = UnsentEvents()
         self._failures = itertools.count()
         self._task: Task[..., State[None]] = task(
             name="run",
@@ -196,7 +213,7 @@ class TaskRuns:
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
         """Submit every spec; yield spec, outcome and earlier attempts as task runs end."""
         ended: SimpleQueue[tuple[int, PrefectFuture[Any]]] = SimpleQueue()
-        specs = enumerate(self._job.specs)
+        specs = enumerate(_some_ahead(self._job.specs))
         try:
             while True:
                 self._turns.allow(workers_of(self._job.pool))
@@ -207,7 +224,7 @@ class TaskRuns:
                     if self._job.pool.subprocess_isolated == "debug":
                         yield spec, self._in_this_thread(progress), []
                         continue
-                    let_events_be_sent()
+                    self._events.let_be_sent()
                     is_nominal = spec.run_id == NOMINAL_RUN_ID
                     run = self._nominal_task if is_nominal else self._task
                     future = self._runner.submit(
@@ -328,7 +345,9 @@ class TaskRuns:
             one_line(name) for name, reached in sorted(outcome.converged.items()) if not reached
         ]
         warning = f"; {', '.join(missed)} did not converge" if missed else ""
-        return Completed(message=f"{outcome.status} in {outcome.duration_s:.2f} s{warning}")
+        return Completed(
+            message=f"{outcome.status} in {outcome.duration_s:.2f} s{warning}", data=no_result()
+        )
 
     def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
         cause = headline(outcome.stderr)
@@ -379,6 +398,11 @@ def _putting(
     ended: SimpleQueue[tuple[int, PrefectFuture[Any]]], run_id: int
 ) -> Callable[[PrefectFuture[Any]], None]:
     return lambda done: ended.put((run_id, done))
+
+
+def _some_ahead(specs: Iterable[RunSpec]) -> Iterator[RunSpec]:
+    """Yield specs that are made some at a time: each for itself costs several times that."""
+    return itertools.chain.from_iterable(itertools.batched(specs, _SPECS_AT_A_TIME))
 
 
 def _over_its_leftovers(spec: RunSpec) -> RunSpec:
