@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from gmat_sweep.analysis.nightly.comparing import compare_sweeps
 from gmat_sweep.plotting.runs import measured, one_row_per_run
 from gmat_sweep.verdicts.metrics import metrics
 from gmat_sweep.verdicts.requirement import Requirement
+from manifests import entry, header
 from plain_gmat import PlainGmat
 from repository import DATA
 
@@ -172,3 +174,24 @@ def test_a_frame_without_the_order_written_is_refused(backwards: Backwards) -> N
 def _written(frame: pd.DataFrame, path: Path) -> Path:
     frame.to_parquet(path)
     return path
+
+
+def test_the_runs_of_a_large_sweep_are_not_held_beside_their_values(tmp_path: Path) -> None:
+    count = 3000
+    manifest = header(run_count=count)
+    manifest.save(tmp_path / "manifest.jsonl")
+    manifest.fsync_each = False
+    for number in range(count):
+        manifest.append_entry(entry(number, output_paths={}), hold=False)
+    manifest.close()
+    final_values(tmp_path)
+    tracemalloc.start()
+    try:
+        found = final_values(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert list(found.index) == list(range(count))
+    # The outline of a run alone takes some 500 bytes.
+    assert peak / count < 300

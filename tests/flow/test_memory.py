@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from prefect import flow, task
@@ -17,8 +18,10 @@ from prefect.events.worker import EventsWorker
 from prefect.results import ResultStore
 
 from gmat_sweep import LocalJoblibPool
-from gmat_sweep.flow import server
+from gmat_sweep.flow import server, sweep_flow
 from gmat_sweep.flow.runners.threads import SweepThreads
+from gmat_sweep.manifest import Manifest
+from manifests import entry, header
 from resumed_sweeps import hand_made, run_of
 
 if TYPE_CHECKING:
@@ -131,3 +134,25 @@ def test_a_run_costs_three_events_and_no_record_of_a_result(
     }
     # That of the flow run alone.
     assert len(records) <= 1
+
+
+def test_the_entries_of_a_sweep_are_not_held_while_its_summary_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    manifest = header(run_count=1)
+    manifest.save(tmp_path / "manifest.jsonl")
+    manifest.append_entry(entry(0))
+    manifest.close()
+    outline = Manifest.outline
+
+    def noted(path: Path) -> Manifest:
+        done.append("outline")
+        return outline(path)
+
+    monkeypatch.setattr(Manifest, "outline", noted)
+    monkeypatch.setattr(sweep_flow, "publish_summary", lambda *_: done.append("summary"))
+    state = sweep_flow.published_end(uuid4(), None, tmp_path / "manifest.jsonl")
+
+    assert done == ["summary", "outline"]
+    assert state.is_completed()

@@ -68,6 +68,7 @@ def final_values(source: SweepSource, *, epochs: bool = False) -> pd.DataFrame:
     The last row is the last one written, even if a mission propagates backwards or reports no
     epoch.
     """
+    # The entries come in a stream: the outlines of very many take as much as all else here.
     anchors = folders_of(source)
     found = FinalValues(epochs=epochs)
     unreadable: dict[int, str] = {}

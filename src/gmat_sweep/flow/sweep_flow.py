@@ -278,18 +278,18 @@ def published_end(
     GmatSweepError, OSError
         As `judged`; the summary is published before.
     """
-    manifest = Manifest.outline(manifest_path)
+    manifest = Manifest.header_of(manifest_path)
     told = manifest.extra.get(MISSION_ABSOLUTE_KEY) or manifest.extra.get("mission") or "sweep"
     named = Path(str(told)) if mission is None else mission
     # A sweep that is resumed has the kind of its manifest, whatever a parameter says.
     key = _key_of(named, kind_of(manifest.parameter_spec), manifest_path.parent)
     publish_summary(flow_run_id, key, manifest_path)
     last_pictures(flow_run_id)
-    if judged is None:
-        return final_state(manifest, max_failed)
-    verdicts = judged()
-    publish_verdicts(flow_run_id, named, verdicts)
-    return final_state(manifest, max_failed, verdicts)
+    verdicts = None if judged is None else judged()
+    if verdicts is not None:
+        publish_verdicts(flow_run_id, named, verdicts)
+    # Only now: the summary reads the entries itself, and they would be in memory twice.
+    return final_state(Manifest.outline(manifest_path), max_failed, verdicts)
 
 
 def _key_of(mission: Path, kind: str, folder: Path) -> str:
