@@ -96,6 +96,20 @@ class TestTurns:
 
         assert [event.is_set() for event in waiting] == [True] + [False] * 49
 
+    @pytest.mark.parametrize("has_begun", [False, True])
+    def test_a_thread_that_is_ended_while_it_waits_keeps_no_turn(self, has_begun: bool) -> None:
+        turns = _Turns(2 if has_begun else 1)
+        with turns.turn(0), pytest.MonkeyPatch.context() as patch:
+
+            def ended(_: threading.Event) -> None:
+                raise KeyboardInterrupt
+
+            patch.setattr(threading.Event, "wait", ended)
+            with pytest.raises(KeyboardInterrupt), turns.turn(1):
+                raise AssertionError
+        assert turns.under_way == 0
+        assert self.run(turns, [1, 2])[0] == [1, 2]
+
     def test_more_workers_begin_more_runs_and_the_end_begins_all(self) -> None:
         turns = _Turns(1)
         waiting = [threading.Event() for _ in range(6)]

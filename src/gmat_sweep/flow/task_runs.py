@@ -141,7 +141,15 @@ class _Turns:
         with self._lock:
             begins = self._waiting[position] = threading.Event()
             self._begin_all()
-        begins.wait()
+        try:
+            begins.wait()
+        except BaseException:
+            # Prefect may end a thread here; its run is nobody's turn.
+            with self._lock:
+                if self._waiting.pop(position, None) is None:
+                    self._under_way -= 1
+                    self._begin_all()
+            raise
         try:
             yield
         finally:
