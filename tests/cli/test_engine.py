@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -92,13 +91,21 @@ def test_a_monte_carlo_is_run_extended_packed_moved_and_resumed_to_the_same_fram
             f"4 runs (4 ok) in T s — output: {folder}"
         ]
     # From the copies alone, too; those of a real run are found by what its worker recorded.
-    (said,) = done(capsys, "compact", "mc")
+    said, packed = done(capsys, "compact", "--pack", "mc")
     assert said.startswith("compact: mc/compact: 8 tables, 8 of them new; parts: 2, ")
-    for path in Path("mc").glob("run-*"):
-        shutil.rmtree(path)
+    assert packed.startswith("pack: mc/packed: 4 run folders, now in 1 files, ")
+    assert not list(Path("mc").glob("run-*"))
+    for words in (("resume", *manifest), ("extend", *manifest, "--n", "1")):
+        assert main([*words, *go_on]) == 2
+        assert "gmat-sweep compact --unpack " in capsys.readouterr().err
     copied = lazy_multiindex(Manifest.load("mc/manifest.jsonl"), "mc")
     copied.to_parquet("copied.parquet")
     assert_frame_equal(pd.read_parquet("copied.parquet"), fresh, check_exact=True)
+    assert done(capsys, "compact", "--unpack", "mc") == ["compact: 4 run folders are back"]
+    assert done(capsys, "resume", *manifest, *go_on) == ["4 runs (4 ok) in T s — output: mc"], (
+        "nothing is damaged"
+    )
+    assert done(capsys, "doctor", "mc")
 
 
 def test_a_hook_that_fails_is_told_by_its_own_error_and_fails_the_command(

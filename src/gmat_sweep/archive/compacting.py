@@ -41,6 +41,7 @@ from gmat_sweep.disk.held import held, make_folder, open_plain
 from gmat_sweep.disk.lock import locked
 from gmat_sweep.errors import DurabilityError, NotPlainFileError, SweepConfigError
 from gmat_sweep.folder.layout import compact_folder, compact_index
+from gmat_sweep.folder.packed import packed_files, refuse_packed
 from gmat_sweep.folder.run_files import found
 from gmat_sweep.manifest.lines import line_of
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
     from gmat_sweep.manifest.entry import ManifestEntry
 
-__all__ = ["Compaction", "compact"]
+__all__ = ["Compaction", "compact", "copied_tables", "files_of"]
 
 # A row group ends with the run that reaches one of these, a part with the row group.
 _GROUP_ROWS = 1 << 16
@@ -134,9 +135,11 @@ def compact(source: str | Path) -> Compaction:
     with locked(folder):
         make_folder(compact_folder(folder), within=folder)
         known = _sound_parts(folder)
+        if packed_files(folder) and len(known) < _number_listed(folder):
+            refuse_packed(folder, "to make a damaged copy again")
         _remove_unlisted(folder, known)
         known = _without_stale(known, source, anchors)
-        copied = set(_runs_of(known))
+        copied = set(copied_tables(known))
         writing = _Writing(folder, known)
         try:
             for fragment in _listed(source):
@@ -167,10 +170,11 @@ def _listed(source: str | Path) -> Iterator[Fragment]:
     """Yield the files of each run that is ok, in the order of the manifest."""
     for entry in latest_entries(source, nominal=True):
         if entry.status == "ok":
-            yield from _files_of(entry)
+            yield from files_of(entry)
 
 
-def _files_of(entry: ManifestEntry) -> Iterator[Fragment]:
+def files_of(entry: ManifestEntry) -> Iterator[Fragment]:
+    """Yield the files of a run that the manifest lists."""
     for key, path in entry.output_paths.items():
         yield Fragment(entry.run_id, "output", key, path, entry)
     for key, path in entry.solver_paths.items():
@@ -195,6 +199,14 @@ def _sound_parts(folder: Path) -> list[Part]:
     return sound
 
 
+def _number_listed(folder: Path) -> int:
+    """Return how many parts there should be; one, if the index itself is damaged."""
+    try:
+        return len(parts_of(folder))
+    except (FileNotFoundError, Damaged):
+        return 1
+
+
 def _without_stale(parts: list[Part], source: str | Path, anchors: Sequence[Path]) -> list[Part]:
     """Return the parts without those that have a row of a run that was flown again.
 
@@ -203,20 +215,22 @@ def _without_stale(parts: list[Part], source: str | Path, anchors: Sequence[Path
     if not parts:
         return parts
     live = {(fragment.run_id, fragment.sha256(anchors)) for fragment in _listed(source)}
-    stale = [part for part in parts if not live.issuperset(_runs_of([part]))]
+    stale = [part for part in parts if not live.issuperset(copied_tables([part]))]
     if not stale:
         return parts
-    again = set(_runs_of(stale)) & live
+    again = set(copied_tables(stale)) & live
     gone = {
         each
         for fragment in _listed(source)
         if (each := (fragment.run_id, fragment.sha256(anchors))) in again
         and found(fragment.path, fragment.run_id, anchors) is None
     }
-    return [part for part in parts if part not in stale or not gone.isdisjoint(_runs_of([part]))]
+    return [
+        part for part in parts if part not in stale or not gone.isdisjoint(copied_tables([part]))
+    ]
 
 
-def _runs_of(parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
+def copied_tables(parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
     """Yield the run and the SHA-256 of each table that has a copy."""
     for part in parts:
         runs = part.runs()

@@ -47,6 +47,7 @@ from gmat_sweep.errors import (
     SweepConfigError,
 )
 from gmat_sweep.folder.layout import MANIFEST_NAME, run_folder_name
+from gmat_sweep.folder.packed import refuse_packed
 from gmat_sweep.folder.run_files import facts_of
 from gmat_sweep.mission.files import MissionFiles, texts_of
 from gmat_sweep.mission.script import included_file, is_file, script_digest, statements_of
@@ -120,15 +121,16 @@ def archive_sweep(
     Raises
     ------
     SweepConfigError
-        The script is not the recorded one; a listed file is missing, is not as the manifest
-        recorded it, or lies outside of the sweep's folders and is not trusted; `out` is there
-        already and is no archive of this sweep; or a file changed meanwhile.
+        The script is not the recorded one; the runs are packed; a listed file is missing, is not
+        as the manifest recorded it, or lies outside of the sweep's folders and is not trusted;
+        `out` is there already and is no archive of this sweep; or a file changed meanwhile.
     DurabilityError
         The archive could not be written; nothing is left of it.
     FileNotFoundError
         There is no script at `script_path`.
     """
     target, script = user_path(out, "out"), Path(script_path)
+    refuse_packed(Path(output_dir), "an archive")
     has_drifted = _check_script(script, manifest.script_sha256, allow_script_drift)
     runs = _RunFiles(anchors_of(manifest, output_dir), include_logs)
     entries = [runs.packed(entry) for entry in manifest.latest().values()]

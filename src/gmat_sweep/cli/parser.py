@@ -155,6 +155,15 @@ def _add_readers(commands: Commands) -> None:
         commands, "compact", "copy the tables of all runs into few files, which are read faster"
     )
     _manifest(compact)
+    folders = compact.add_mutually_exclusive_group()
+    folders.add_argument(
+        "--pack",
+        action="store_true",
+        help="then pack the folders of the runs into few zip files, and remove them",
+    )
+    folders.add_argument(
+        "--unpack", action="store_true", help="only bring the folders of packed runs back"
+    )
     replay = command_of(
         commands, "replay", "write the script that a run flew, for GMAT itself to open and fly"
     )

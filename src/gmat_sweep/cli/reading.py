@@ -119,16 +119,28 @@ def archive(arguments: argparse.Namespace) -> int:
 def compact(arguments: argparse.Namespace) -> int:
     """Copy the tables of all runs of a sweep into few files."""
     from gmat_sweep.amounts import size_text
-    from gmat_sweep.archive import compact
+    from gmat_sweep.archive import compact, pack, unpack
 
     loaded_manifest(arguments.manifest)
-    made = compact(user_path(arguments.manifest, "manifest"))
+    place = user_path(arguments.manifest, "manifest")
+    if arguments.unpack:
+        tell(f"compact: {unpack(place)} run folders are back")
+        return EXIT_OK
+    made = compact(place)
     tell(
         f"compact: {made.folder}: {made.tables} tables, {made.added} of them new; "
         f"parts: {made.parts}, {size_text(made.size)}"
     )
     for why, count in made.left_out.items():
         tell(f"  not copied, {why}: {count}")
+    if arguments.pack:
+        packed = pack(place)
+        tell(
+            f"pack: {packed.folder}: {packed.packed} run folders, now in {packed.files} files, "
+            f"{size_text(packed.size)}"
+        )
+        for why, count in packed.left.items():
+            tell(f"  not packed, {why}: {count}")
     return EXIT_OK
 
 

@@ -27,8 +27,10 @@ from gmat_sweep.folder.layout import (
     RUN_FOLDER,
     SEAL_NAME,
     header_copy,
+    run_folder_name,
     run_folders,
 )
+from gmat_sweep.folder.packed import PackedRuns, unpack_command
 from gmat_sweep.folder.run_seal import RunSeal, read_seal
 from gmat_sweep.manifest import Manifest, ManifestEntry
 from gmat_sweep.manifest.lines import checked_record
@@ -247,9 +249,21 @@ def _seals(it: Examination, manifest: Manifest | None) -> Iterator[RunSeal]:
 
 
 def _look_at_files(it: Examination) -> None:
+    packed = PackedRuns(it.manifest_path.parent)
+    for text in packed.damaged:
+        it.damage(text)
+    if len(packed):
+        it.note(
+            f"the folders of {len(packed)} runs are packed; "
+            f"`{unpack_command(it.manifest_path.parent)}` brings them back"
+        )
     for run_id, record in sorted(it.latest.items()):
         entry = ManifestEntry.from_dict(record)
         if entry.status != "ok":
+            continue
+        if run_id in packed and not (it.folder / run_folder_name(run_id)).exists():
+            if problems := packed.problems(entry):
+                it.damage("; ".join(problems), run_id)
             continue
         problems = run_files.damage(entry, [it.folder]) or _unreadable(entry, it.folder)
         if problems:

@@ -23,6 +23,7 @@ from gmat_sweep.disk.held import held, make_folder, open_plain
 from gmat_sweep.doctor.examination import Examination
 from gmat_sweep.errors import NotPlainFileError
 from gmat_sweep.folder.layout import SEAL_NAME, header_copy, quarantine_name, run_folder
+from gmat_sweep.folder.packed import refuse_packed
 from gmat_sweep.folder.run_files import found
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.manifest.entry import ManifestEntry
@@ -38,9 +39,12 @@ def repaired(it: Examination) -> list[str]:
 
     Raises
     ------
+    SweepConfigError
+        Run folders are packed, whose seals a repair may need.
     OSError
         A file cannot be moved or written.
     """
+    refuse_packed(it.manifest_path.parent, "a repair")
     quarantine = _Quarantine(it.folder)
     done: list[str] = []
     if it.header is not None:

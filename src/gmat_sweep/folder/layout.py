@@ -22,6 +22,8 @@
         index.json                   which parts there are; written last
         <number>.parquet             a part: tables of one kind, one run after the other
         <number>.runs.parquet        where in the part each run's table is
+      packed/                        run folders in few zip files
+        <number>.zip                 those of up to 10,000 runs
       run-<id>/                      run-nominal for the nominal run
         report__<name>.parquet  ...  tables that GMAT wrote
         worker.log                   the log of the run
@@ -72,6 +74,7 @@ __all__ = [
     "header_copy",
     "order_mark_name",
     "output_file_name",
+    "packed_folder",
     "quarantine_name",
     "run_folder",
     "run_folder_name",
@@ -123,6 +126,11 @@ def compact_folder(sweep_folder: Path) -> Path:
 def compact_index(sweep_folder: Path) -> Path:
     """Return the file that says what the folder of `compact_folder` holds."""
     return compact_folder(sweep_folder) / "index.json"
+
+
+def packed_folder(sweep_folder: Path) -> Path:
+    """Return the folder with the zip files in which run folders are packed."""
+    return sweep_folder / "packed"
 
 
 def quarantine_name(stamp: str) -> str:

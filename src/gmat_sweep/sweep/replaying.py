@@ -15,6 +15,7 @@ from gmat_sweep.aggregate.entries import anchors_of
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER, run_folder
+from gmat_sweep.folder.packed import refuse_packed
 from gmat_sweep.folder.run_seal import read_seal
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.drift import MISSION_FILES_KEY, SCRIPT_KEY
@@ -241,6 +242,7 @@ class _Source:
 
     def __init__(self, manifest: str | Path, script: str | Path | None, *, allow: bool) -> None:
         self._path = absolute_path(manifest, "manifest").resolve()
+        refuse_packed(self._path.parent, "a replay")
         self._header = Manifest.load(self._path)
         self._entries = self._header.latest()
         self._folder = self._header.output_dir or self._path.parent

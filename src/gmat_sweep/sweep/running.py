@@ -17,6 +17,7 @@ from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.folder.attempts import refuse_linked_sweep, shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
+from gmat_sweep.folder.packed import refuse_packed
 from gmat_sweep.folder.run_seal import keep_header
 from gmat_sweep.lazy_runs import listed
 from gmat_sweep.manifest import Manifest
@@ -434,6 +435,7 @@ class Sweep(SweepResults):
         """
         self._check_from_manifest("resume")
         with interrupts_as_themselves(), locked(*self._folders):
+            refuse_packed(self.manifest_path.parent, "a resume")
             manifest = self._loaded()
             wanted = runs_to_repeat(manifest, self._flown, self.output_dir)
             every_run = checked_runs(self._flown, self.options)
@@ -466,6 +468,7 @@ class Sweep(SweepResults):
         """
         self._check_from_manifest("extend")
         with interrupts_as_themselves(), locked(*self._folders):
+            refuse_packed(self.manifest_path.parent, "an extension")
             manifest = self._loaded()
             added = with_context(
                 planned_extension(
