@@ -3,8 +3,8 @@
 The bare loop is what a patient user would write without this package: as many processes as cores,
 each loading the script, setting one field and running it with gmat-run, and nothing else: no
 reading of reports, no Parquet, no manifest, no Prefect. The flow has the same number of processes,
-on local workers and on a Dask cluster of this machine. Start-up is not counted for these. Rounds
-alternate between them, because machines are noisy; what counts are the ratios.
+on local workers, and on a Dask and a Ray cluster of this machine. Start-up is not counted
+for these. Rounds alternate between them, because machines are noisy; what counts are the ratios.
 
 Beside them, by the clock, stands one program that calls ``sweep()``: from the call to the frame,
 workers' start counted, with the most memory of all its processes. With PEER_PYTHON naming an
@@ -122,6 +122,11 @@ def dask_flow(n: int, workers: int) -> float:
     return _flow_elsewhere("Dask", n, workers)
 
 
+def ray_flow(n: int, workers: int) -> float:
+    """Return the seconds of the flow on a Ray cluster, to its last manifest line."""
+    return _flow_elsewhere("Ray", n, workers)
+
+
 def long_flow(n: int, workers: int) -> float:
     """Return the seconds of the flow on local workers, for runs of about a second."""
     return _flow_elsewhere("local", n, workers, "--long")
@@ -152,11 +157,16 @@ def flow_here(name: str, n: int, workers: int, mission: Path) -> float:
     """Return the seconds of the flow in this process."""
     from gmat_sweep.backends.dask import DaskPool
     from gmat_sweep.backends.joblib import LocalJoblibPool
+    from gmat_sweep.backends.ray import RayPool
     from gmat_sweep.engine import activate
 
     activate()
-    pool = LocalJoblibPool(workers) if name == "local" else DaskPool(n_workers=workers)
-    with pool:
+    pools: dict[str, Callable[[], Pool]] = {
+        "local": lambda: LocalJoblibPool(workers),
+        "Dask": lambda: DaskPool(n_workers=workers),
+        "Ray": lambda: RayPool(num_cpus=workers),
+    }
+    with pools[name]() as pool:
         return _flow(n, pool, mission)
 
 
@@ -243,7 +253,12 @@ def _memory_mib(pid: int) -> float:
 
 def contenders() -> dict[str, Callable[[int, int], float]]:
     """Return whose pace of flying is timed, by name."""
-    return {"bare loop": bare_loop, "flow, local": local_flow, "flow, Dask": dask_flow}
+    return {
+        "bare loop": bare_loop,
+        "flow, local": local_flow,
+        "flow, Dask": dask_flow,
+        "flow, Ray": ray_flow,
+    }
 
 
 def programs() -> dict[str, str]:
@@ -267,7 +282,11 @@ def measure(n: int, workers: int, rounds: int) -> dict[str, Any]:
             pace[name] = n / taken.seconds
             memory[name].append(taken.memory_mib)
         paces.append(pace)
-    compared = [("flow, local", "bare loop"), ("flow, Dask", "flow, local")]
+    compared = [
+        ("flow, local", "bare loop"),
+        ("flow, Dask", "flow, local"),
+        ("flow, Ray", "flow, local"),
+    ]
     if PEER:
         compared.append(("sweep() here", "sweep() of the peer"))
     return {
@@ -346,7 +365,7 @@ def main() -> None:
     parser.add_argument(
         "--long-runs", type=int, default=40, help="number of the runs of about a second"
     )
-    parser.add_argument("--here", choices=["local", "Dask"], help=argparse.SUPPRESS)
+    parser.add_argument("--here", choices=["local", "Dask", "Ray"], help=argparse.SUPPRESS)
     parser.add_argument("--long", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     workers: int = arguments.workers

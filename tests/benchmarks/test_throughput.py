@@ -112,10 +112,11 @@ def test_the_peer_is_a_column_of_the_same_table(
     here, peer = interpreter(tmp_path / "here"), interpreter(tmp_path / "peer")
     monkeypatch.setattr(throughput, "PEER", peer)
     monkeypatch.setattr(throughput.sys, "executable", here)
+    names = throughput.contenders().keys()
     monkeypatch.setattr(
         throughput,
         "contenders",
-        lambda: dict.fromkeys(("bare loop", "flow, local", "flow, Dask"), lambda n, workers: 0.5),
+        lambda: dict.fromkeys(names, lambda n, workers: 0.5),
     )
     monkeypatch.setattr(throughput, "long_bare_loop", lambda n, workers: 20.0)
     monkeypatch.setattr(throughput, "long_flow", lambda n, workers: 19.0)
