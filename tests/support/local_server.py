@@ -164,6 +164,23 @@ class LocalServer:
         """Set the state of a flow run as the UI's buttons do."""
         self.post(f"/flow_runs/{flow_run_id}/set_state", {"state": state})
 
+    def retry(self, flow_run_id: str) -> None:
+        """Press Retry, and wait until the flow run has begun again.
+
+        The Prefect worker tells late that a process has ended that was killed, and its state then
+        stands in the place of the button's: whoever sees it presses again.
+        """
+        before = self.flow_run(flow_run_id)["run_count"]
+        self.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
+
+        def has_begun() -> bool:
+            run = self.flow_run(flow_run_id)
+            if run["run_count"] == before and run["state_type"] in {"CRASHED", "FAILED"}:
+                self.set_state(flow_run_id, type="SCHEDULED", name="AwaitingRetry")
+            return bool(run["run_count"] > before)
+
+        wait_for(has_begun, 120)
+
 
 def wait_for[T](look: Callable[[], T | None], timeout_s: float = 60) -> T:
     """Return the first value other than None that `look` returns."""
