@@ -188,3 +188,16 @@ def test_what_the_program_imported_itself_is_not_imported_anew(
     check_hook("own_of_program:f")
 
     assert sys.modules["own_of_program"] is own
+
+
+def test_a_folder_beside_pythons_own_is_not_pythons(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = here / "python-hooks"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "base_prefix", str(here / "python"))
+    monkeypatch.syspath_prepend(folder)
+    for value in (1, 22):
+        (folder / "beside_python.py").write_text(f"{HOOK}VALUE = {value}\n")
+        check_hook("beside_python:f")
+        assert vars(sys.modules["beside_python"])["VALUE"] == value

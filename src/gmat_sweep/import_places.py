@@ -175,7 +175,8 @@ def hooks_found() -> Iterator[None]:
 
 def _is_installed(file: str) -> bool:
     """Return whether a module is Python's, this package's or of an installed one."""
-    return file.startswith((sys.base_prefix, sys.prefix, _PACKAGE)) or "site-packages" in file
+    places = (sys.base_prefix + os.sep, sys.prefix + os.sep, _PACKAGE)
+    return file.startswith(places) or "site-packages" in file
 
 
 def _stamp(file: str) -> tuple[int, int]:
