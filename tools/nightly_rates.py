@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from gmat_sweep.analysis import MaterialRule
 from gmat_sweep.analysis.nightly.chance import (
     LEAST_RUNS,
+    LEAST_RUNS_OF_SPREAD,
     adjusted,
     fisher,
+    from_median,
     kolmogorov_smirnov,
     of_similar_sizes,
     welch,
@@ -176,6 +178,9 @@ def _judged(
     tests = [_shape_pvalues(tonight, last)]
     if min(runs, before) >= LEAST_RUNS:
         tests.append(welch(*of_similar_sizes(tonight, last)).pvalue)
+    if min(runs, before) >= LEAST_RUNS_OF_SPREAD:
+        distances = map(from_median, of_similar_sizes(tonight, last))
+        tests.append(welch(*distances).pvalue)
     both = zip(failed.tolist(), failed_last.tolist(), strict=True)
     failures = [_fisher(runs, now, before, then) for now, then in both]
     together = [*(each.reshape(count, -1) for each in tests), np.c_[failures]]

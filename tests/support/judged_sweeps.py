@@ -73,7 +73,7 @@ class JudgedSweep:
         self._append(run_id, "ok", **fields)
         return self
 
-    def report(self, run_id: int, values: Iterable[float], column: str = COLUMN) -> Path:
+    def report(self, run_id: int, values: Iterable[Any], column: str = COLUMN) -> Path:
         """Write a report with a row per value, a minute apart, and return its path."""
         listed = list(values)
         path = self.folder / f"run-{run_id}" / "report__R.parquet"
@@ -82,7 +82,9 @@ class JudgedSweep:
             START.replace(tzinfo=None) + timedelta(minutes=each) for each in range(len(listed))
         ]
         columns = {
-            column: pa.array(listed, pa.float64()),
+            column: pa.array(
+                listed, pa.timestamp("ns") if column.endswith("Gregorian") else pa.float64()
+            ),
             "time": pa.array(times, pa.timestamp("ns")),
         }
         pq.write_table(pa.table(columns), path)

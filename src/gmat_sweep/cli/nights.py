@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ def creep(arguments: argparse.Namespace) -> int:
     from gmat_sweep.analysis.nightly.baseline import accepted
     from gmat_sweep.analysis.nightly.cohorts import all_nights
     from gmat_sweep.analysis.nightly.creep import creeping, drift_over
+    from gmat_sweep.analysis.nightly.shifts import FIGURES
 
     place = absolute_path(arguments.folder, "folder")
     nights = all_nights(place)
@@ -81,10 +83,12 @@ def creep(arguments: argparse.Namespace) -> int:
         drift.to_csv(out, index=False)
     found = creeping(drift, arguments.material)
     for row in found.to_dict("records"):
+        of, by = FIGURES[row["figure"]], row["away"] * row["sigma"]
+        size = f" ({by:+.6g} {row['unit']}".rstrip() + ")" if math.isfinite(by) else ""
         tell(
-            f"{row['quantity']}: {row['shift_sigma']:+.3g} sigma ({row['shift']:+.6g} "
-            f"{row['unit']}) from {baseline.name}, by {row['per_night']:+.2g} sigma a night; "
-            f"material since {row['since']}"
+            f"{row['quantity']}{'' if row['figure'] == 'mean' else f', {of}'}: "
+            f"{row['away']:+.3g} sigma{size} from {baseline.name}, "
+            f"by {row['per_night']:+.2g} sigma a night; material since {row['since']}"
         )
     later = drift["night"].nunique()
     say(f"{len(found)} of {drift['quantity'].nunique()} quantities are away over {later} nights")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy.stats import circmean, permutation_test
+from scipy.stats import circmean, levene, permutation_test
 
 from gmat_sweep.analysis import QuantityShift
 from gmat_sweep.analysis.nightly.chance import (
@@ -134,7 +134,22 @@ class TestDrawnShift:
         assert shift.mean_shift == pytest.approx(1.0, abs=0.3)
 
     def test_a_wider_spread_about_the_same_mean_moved_too(self) -> None:
-        assert drawn(2 * draws(1, 400), draws(2, 400)).why == ("distribution",)
+        assert drawn(2 * draws(1, 400), draws(2, 400)).why == ("sigma", "distribution")
+
+    def test_spreads_are_tested_as_brown_and_forsythe_do(self) -> None:
+        """SciPy has their test with Student's degrees of freedom: of equal numbers the same F."""
+        tonight, last = 1.8 * draws(1, 100), draws(2, 100)
+        found = drawn(tonight, last)
+
+        student = levene(tonight, last, center="median")
+        assert found.spread_pvalue == pytest.approx(student.pvalue, rel=0.1)
+        assert found.why == ("sigma",), "which the other two tests do not see"
+
+    def test_the_spreads_of_fewer_than_twenty_runs_are_not_tested(self) -> None:
+        assert drawn(9 * draws(1, 19), draws(2, 24)).spread_pvalue is None
+        assert drawn(9 * draws(1, 20), draws(2, 24)).spread_pvalue == pytest.approx(0, abs=1e-3)
+        sides = np.tile([-1.0, 1.0], 20)
+        assert drawn(sides, 2 * sides).spread_pvalue is None, "no distance differs from another"
 
     def test_the_means_of_fewer_than_eight_runs_are_not_tested(self) -> None:
         seven, eight = drawn(draws(1, 7), draws(2, 9)), drawn(draws(1, 8), draws(2, 9))
@@ -229,9 +244,9 @@ class TestTogether:
         (alone,), _, few = judged_together([one], [], ALARMS)
         (among, *others), _, many = judged_together([one, *calm], [0.5, None], ALARMS)
 
-        assert (few, many) == (2, 103)
-        assert alone.adjusted_pvalue == pytest.approx(2 * min(_pvalues(one)), rel=1e-12)
-        assert among.adjusted_pvalue == pytest.approx(103 * min(_pvalues(one)), rel=1e-12)
+        assert (few, many) == (3, 154)
+        assert alone.adjusted_pvalue == pytest.approx(3 * min(_pvalues(one)), rel=1e-12)
+        assert among.adjusted_pvalue == pytest.approx(154 * min(_pvalues(one)), rel=1e-12)
         assert (alone.verdict, among.verdict) == ("moved", "not moved")
         assert {each.verdict for each in others} == {"not moved"}
 
@@ -241,8 +256,8 @@ class TestTogether:
 
         _, (told, nothing), tests = judged_together([calm], [pvalue, None], ALARMS)
 
-        assert told == pytest.approx(3 * pvalue)
-        assert (nothing, tests) == (None, 3)
+        assert told == pytest.approx(4 * pvalue)
+        assert (nothing, tests) == (None, 4)
 
     def test_without_tests_nothing_is_judged(self) -> None:
         calm = drawn_shift("R", "x", "", np.ones(5), np.ones(5))
@@ -251,7 +266,9 @@ class TestTogether:
 
 
 def _pvalues(shift: QuantityShift) -> list[float]:
-    return [each for each in (shift.t_pvalue, shift.ks_pvalue) if each is not None]
+    return [
+        each for each in (shift.t_pvalue, shift.spread_pvalue, shift.ks_pvalue) if each is not None
+    ]
 
 
 def test_angles_all_around_the_circle_are_cut_the_same_way_whichever_night_is_first() -> None:

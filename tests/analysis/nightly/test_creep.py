@@ -15,6 +15,7 @@ from gmat_sweep.cli import main
 from judged_sweeps import COLUMN, JudgedSweep
 
 RUNS = 12
+SECOND = np.timedelta64(1_000_000_000, "ns")
 DRAWS = np.random.default_rng(5).normal(42164, 30, RUNS)
 
 
@@ -103,3 +104,39 @@ def test_the_command_names_what_crept_and_writes_the_table(
     assert said.out.startswith(f"{COLUMN}: +0.")
     assert f"material since {nights[2].name}" in said.out
     assert len((tmp_path / "drift.csv").read_text().splitlines()) == 4
+
+
+def test_a_spread_and_a_tail_that_creep_are_said(tmp_path: Path) -> None:
+    """The mean stays where it is, by construction: only sigma grows, or only the upper tail."""
+    middle = float(DRAWS.mean())
+    spread = DRAWS - middle
+    wider = [
+        night(tmp_path / "wider", 1 + each, middle + (1 + 0.03 * each) * spread)
+        for each in range(6)
+    ]
+    [row] = creeping(drift_over(wider[1:], wider[0])).to_dict("records")
+    assert row["since"] <= wider[4].name
+
+    top = int(DRAWS.argmax())
+    tail = DRAWS.copy()
+    tail[top] += 40
+    tail -= 40 / RUNS
+    base = night(tmp_path / "tail", 1, DRAWS)
+    [row] = creeping(drift_over([night(tmp_path / "tail", 2, tail)], base)).to_dict("records")
+    assert row["figure"] == "p95"
+    assert row["shift_sigma"] == 0
+
+
+def test_a_gregorian_epoch_creeps_in_seconds(tmp_path: Path) -> None:
+    """Each run's event comes 2.5 s later; the runs' events are 30 s apart."""
+    events = np.datetime64("2026-01-01T12:00:00", "ns") + 30 * np.arange(6) * SECOND
+    column = "Sat.UTCGregorian"
+    base = night(tmp_path, 1, events, column)
+    later = night(tmp_path, 2, events + 5 * SECOND // 2, column)
+
+    drift = drift_over([later], base)
+
+    [row] = drift.to_dict("records")
+    assert (row["unit"], row["shift"]) == ("s", pytest.approx(2.5, abs=1e-6))
+    assert row["shift_sigma"] == pytest.approx(2.5 / (30 * math.sqrt(3.5)))
+    assert len(creeping(drift, 0.04)) == 1

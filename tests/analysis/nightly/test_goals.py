@@ -10,6 +10,7 @@ import pytest
 
 from gmat_sweep import LocalJoblibPool, sweep
 from gmat_sweep.analysis import compare_sweeps, final_values
+from gmat_sweep.analysis.nightly.creep import creeping, drift_over
 from gmat_sweep.analysis.nightly.goals import goals_met
 from gmat_sweep.analysis.recorded import RecordedSweep
 from repository import DATA
@@ -40,6 +41,9 @@ def test_another_way_to_the_same_goal_moves_nothing(pool: LocalJoblibPool, tmp_p
     assert shift.largest_shift is not None
     assert abs(shift.largest_shift) > shift.sigma_last, "which would be a move"
     assert f"so that the goal is compared: {RADIUS}." in found.to_markdown()
+    drift = drift_over([tmp_path / "tonight"], tmp_path / "last").set_index("quantity")
+    assert drift.loc[RADIUS, "shift"] == 0
+    assert RADIUS not in set(creeping(drift.reset_index())["quantity"])
 
 
 def history(goal: float, *, names: str = RADIUS) -> pd.DataFrame:

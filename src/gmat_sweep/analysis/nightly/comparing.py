@@ -13,34 +13,28 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmat_sweep.analysis.final_values import UNREADABLE, final_values
+from gmat_sweep.analysis.final_values import UNREADABLE
 from gmat_sweep.analysis.nightly.chance import drawn_shift, judged_together
 from gmat_sweep.analysis.nightly.comparison import NightComparison
+from gmat_sweep.analysis.nightly.ends import NightEnds, column_of, same_overrides, unit_at_end
 from gmat_sweep.analysis.nightly.failures import drawn_failures, paired_failures
-from gmat_sweep.analysis.nightly.goals import goals_met
 from gmat_sweep.analysis.nightly.inputs import InputHashes, input_changes
 from gmat_sweep.analysis.nightly.requirement_changes import requirement_changes
 from gmat_sweep.analysis.nightly.rules import MaterialRule
 from gmat_sweep.analysis.nightly.shifts import QuantityShift
 from gmat_sweep.analysis.nightly.sizes import paired_shift
 from gmat_sweep.analysis.outcomes import where_failed
-from gmat_sweep.analysis.recorded import RecordedSweep, SweepSource
-from gmat_sweep.analysis.units import unit_of
+from gmat_sweep.analysis.recorded import SweepSource
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.plans.independence import are_independent, design_name
+from gmat_sweep.plans.independence import are_independent
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from gmat_sweep.manifest.entry import ManifestEntry
     from gmat_sweep.verdicts.requirement import Requirement, Requirements
 
 __all__ = ["compare_sweeps"]
-
-# Such epochs are compared in seconds.
-_GREGORIAN = "Gregorian"
 
 
 def compare_sweeps(
@@ -89,8 +83,9 @@ def compare_sweeps(
     difference of a pair, and what is judged is its size.
 
     Independent draws differ anyway, and what is judged is chance: their means by Welch's t-test,
-    from eight runs on; their distributions by the test of Kolmogorov and Smirnov; failures,
-    violated requirements and missing values by Fisher's exact test. Holm's procedure judges all of
+    from eight runs on; their spreads by Brown and Forsythe's, from twenty on; their distributions
+    by the test of Kolmogorov and Smirnov; failures, violated requirements and missing values by
+    Fisher's exact test. Holm's procedure judges all of
     them together, so that `MaterialRule.false_alarms` holds for the night. Where one night has many
     more runs, their means are tested over the first of them, a quarter more than the other's: of
     very different numbers and a skewed distribution Welch's test is wrong too often. Other designs
@@ -103,14 +98,12 @@ def compare_sweeps(
     independent proportions", in the same volume, method 10.
     """
     rule = MaterialRule() if rule is None else rule
-    new, old = RecordedSweep.of(tonight), RecordedSweep.of(other)
-    ran_now, ran_before = (
-        {entry.run_id: entry for entry in sweep.entries if entry.status in {"ok", "failed"}}
-        for sweep in (new, old)
-    )
+    nights = NightEnds(tonight), NightEnds(other)
+    new, old = (night.sweep for night in nights)
+    ran_now, ran_before = (night.ran for night in nights)
     common = sorted(ran_now.keys() & ran_before.keys())
     why_not = _why_not_paired([(ran_now[each], ran_before[each]) for each in common])
-    designs = {design_name(sweep.manifest.parameter_spec) for sweep in (new, old)}
+    designs = {night.design for night in nights}
     design = designs.pop() if len(designs) == 1 else "mixed"
     if why_not:
         failures = drawn_failures(ran_now.values(), ran_before.values(), design)
@@ -125,9 +118,9 @@ def compare_sweeps(
             new, old, requirements, paired=not why_not, independent=are_independent(design)
         )
     )
-    ends = tuple(final_values(sweep.manifest, epochs=True) for sweep in (new, old))
+    ends = tuple(night.last_values for night in nights)
     _check_names(rule, {str(name) for each in ends for name in each.columns.get_level_values(1)})
-    goals = (goals_met(new, ends[0]), goals_met(old, ends[1]))
+    goals = tuple(night.goals for night in nights)
     quantities = list(_shifts(ends, goals, rule, design, paired=not why_not))
     tests = 0
     if why_not:
@@ -185,18 +178,15 @@ def _check_names(rule: MaterialRule, reported: Collection[str]) -> None:
 def _why_not_paired(pairs: Sequence[tuple[ManifestEntry, ManifestEntry]]) -> str:
     if not pairs:
         return "no run id was run in both nights"
-    differing = [now.run_id for now, before in pairs if not _same(now.overrides, before.overrides)]
+    differing = [
+        now.run_id for now, before in pairs if not same_overrides(now.overrides, before.overrides)
+    ]
     if not differing:
         return ""
     return (
         f"{len(differing)} of the {len(pairs)} runs of both nights had other overrides, "
         f"run {differing[0]} first"
     )
-
-
-def _same(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    # NaN is the same override as NaN, although it does not equal itself.
-    return now == before or repr(sorted(now.items())) == repr(sorted(before.items()))
 
 
 def _shifts(
@@ -216,10 +206,10 @@ def _shifts(
     reports, quantities = (columns.get_level_values(level) for level in ("report", "quantity"))
     for column in zip(reports, quantities, strict=True):
         report, quantity = column
-        now, before = (_column(frame, column) for frame in ends)
-        unit = "s" if quantity.endswith(_GREGORIAN) else unit_of(quantity)
+        now, before = (column_of(frame, column) for frame in ends)
+        unit = unit_at_end(quantity)
         has_goals = any(column in frame.columns for frame in goals)
-        met = (_column(goals[0], column), _column(goals[1], column)) if has_goals else None
+        met = (column_of(goals[0], column), column_of(goals[1], column)) if has_goals else None
         if paired:
             yield paired_shift(
                 report, quantity, unit, ends[0].index.to_numpy(), now, before, rule, goals=met
@@ -234,13 +224,3 @@ def _shifts(
                 goals=met,
                 independent=are_independent(design),
             )
-
-
-def _column(frame: pd.DataFrame, column: tuple[str, str]) -> NDArray[np.float64]:
-    """Return a column, without a value where the night has no such column."""
-    import numpy as np
-
-    if column not in frame.columns:
-        return np.full(len(frame), np.nan)
-    values: NDArray[np.float64] = frame[column].to_numpy()
-    return values

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.angles import circular_mean, shift, unwrapped, wraps
-from gmat_sweep.analysis.final_values import final_values
 from gmat_sweep.analysis.nightly.cohorts import sweeps_of
+from gmat_sweep.analysis.nightly.ends import NightEnds, column_of, same_overrides, unit_at_end
 from gmat_sweep.analysis.nightly.rules import FLOORS
-from gmat_sweep.analysis.recorded import RecordedSweep
-from gmat_sweep.analysis.units import unit_of
-from gmat_sweep.plans.independence import are_independent, design_name
+from gmat_sweep.analysis.nightly.shifts import figures
+from gmat_sweep.plans.independence import are_independent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["creeping", "drift_over"]
 
 _SURE = 4.0
+_WHICH = ("night", "report", "quantity", "unit")
+_TOLD = (
+    "runs", "paired", "shift", "sigma", "shift_sigma", "p5_sigma", "p50_sigma", "p95_sigma",
+    "spread", "error_sigma",
+)  # fmt: skip
 
 
 def drift_over(nights: Iterable[str | Path], baseline: str | Path) -> pd.DataFrame:
@@ -45,7 +49,8 @@ def drift_over(nights: Iterable[str | Path], baseline: str | Path) -> pd.DataFra
         Columns: ``night`` (its name), ``report``, ``quantity``, ``unit``, ``runs``, ``paired``
         (whether the runs are compared one by one), ``shift`` (of the mean, in the quantity's own
         unit; 0 up to 1 mm, 1 um/s, 1 us, 1e-9 deg, which is rounding), ``sigma`` (the
-        baseline's), ``shift_sigma`` and ``spread`` (sigma of the night, divided by the
+        baseline's), ``shift_sigma``, ``p5_sigma``, ``p50_sigma``, ``p95_sigma`` (shifts of the
+        mean and of percentiles, divided by it) and ``spread`` (sigma of the night, divided by the
         baseline's), ``error_sigma`` (the standard error of ``shift_sigma``; 0 for paired runs,
         whose shift is not by chance; NaN if it cannot be told). Where the baseline's sigma is 0,
         ``shift_sigma`` is 0 without a shift and infinite with one.
@@ -58,26 +63,27 @@ def drift_over(nights: Iterable[str | Path], baseline: str | Path) -> pd.DataFra
     Notes
     -----
     Runs are paired where both nights gave the same values to every run that both have. Angles shift
-    on the circle. A value is that of the last row written.
+    on the circle, and Gregorian epochs in seconds. A value is that of the last row written; one
+    that a solver brought to its goal, within the tolerance, is the goal: what is left of it is
+    chance.
     """
     import pandas as pd
 
-    base = _Ends(_cohort(Path(baseline)))
+    base = NightEnds(_cohort(Path(baseline)))
     rows: list[dict[str, Any]] = []
     for night in map(Path, nights):
-        other = _Ends(_cohort(night))
-        common = sorted(base.overrides.keys() & other.overrides.keys())
+        other = NightEnds(_cohort(night))
+        common = sorted(base.ran.keys() & other.ran.keys())
         paired = bool(common) and all(
-            _same(base.overrides[run_id], other.overrides[run_id]) for run_id in common
+            same_overrides(base.ran[run_id].overrides, other.ran[run_id].overrides)
+            for run_id in common
         )
-        for column in base.frame.columns.to_list():
+        for column in base.last_values.columns.to_list():
             report, quantity = map(str, column)
             row: dict[str, Any] = {"night": night.name, "report": report, "quantity": quantity}
-            row |= {"unit": unit_of(quantity), "paired": paired}
+            row |= {"unit": unit_at_end(quantity), "paired": paired}
             rows.append(row | _shift_of(base, other, (report, quantity), paired=paired))
-    columns = ["night", "report", "quantity", "unit", "runs", "paired", "shift", "sigma"]
-    columns += ["shift_sigma", "spread", "error_sigma"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*_WHICH, *_TOLD])
 
 
 def creeping(
@@ -98,48 +104,61 @@ def creeping(
     Returns
     -------
     pandas.DataFrame
-        The rows of the last night that are material, with ``since``: the first of the nights from
-        which on the shift was material each night, and ``per_night``: the median change of the
-        shift from one night to the next, in sigma.
+        The rows of the last night that are material, with ``figure``: which one is, ``mean``,
+        ``p5``, ``p50``, ``p95`` or ``sigma``, the farthest of these; ``away``: its shift, in the
+        baseline's sigma; ``since``: the first of the nights from which on it was material each
+        night; and ``per_night``: the median change of the shift from one night to the next, in
+        sigma. Of different draws the mean alone is judged.
     """
-    import numpy as np
+    import pandas as pd
 
     limits = material if isinstance(material, Mapping) else {}
     usual = 0.1 if isinstance(material, Mapping) else float(material)
     found = []
     for (_, quantity), rows in drift.groupby(["report", "quantity"], sort=False):
-        size = rows["shift_sigma"].abs()
-        is_far = (size > limits.get(str(quantity), usual)) & ~(size <= sure * rows["error_sigma"])
-        if not len(rows) or not is_far.iloc[-1]:
-            continue
-        near = np.flatnonzero(~is_far.to_numpy())
-        first = int(near[-1]) + 1 if len(near) else 0
-        steps = np.diff(rows["shift_sigma"].to_numpy(dtype=float))
-        told = steps[np.isfinite(steps)]
-        last = rows.iloc[[-1]].assign(
-            since=rows["night"].iloc[first],
-            per_night=float(np.median(told)) if len(told) else float("nan"),
-        )
-        found.append(last)
-    import pandas as pd
-
+        limit = limits.get(str(quantity), usual)
+        away = [
+            told
+            for figure, shifts in _figures_of(rows).items()
+            if (told := _away(figure, shifts, rows, limit, sure)) is not None
+        ]
+        if away:
+            farthest = max(away, key=lambda told: abs(told["away"]))
+            found.append(rows.iloc[[-1]].assign(**farthest))
     if not found:
-        return drift.iloc[:0].assign(since=[], per_night=[])
+        return drift.iloc[:0].assign(figure=[], away=[], since=[], per_night=[])
     return pd.concat(found, ignore_index=True)
 
 
-class _Ends:
-    """The last values of a sweep, and what each run was given."""
+def _figures_of(rows: pd.DataFrame) -> dict[str, pd.Series[float]]:
+    """Return the shifts of each figure, in the baseline's sigma; only the mean's of draws."""
+    paired = rows["paired"].astype(bool)
+    others = {name: rows[f"{name}_sigma"] for name in ("p5", "p50", "p95")}
+    others["sigma"] = rows["spread"] - 1
+    return {"mean": rows["shift_sigma"]} | {
+        name: shifts.where(paired) for name, shifts in others.items()
+    }
 
-    def __init__(self, folder: Path) -> None:
-        recorded = RecordedSweep.of(folder)
-        self.frame = final_values(recorded.manifest)
-        self.overrides = {
-            entry.run_id: entry.overrides
-            for entry in recorded.entries
-            if entry.status in {"ok", "failed"}
-        }
-        self.independent = are_independent(design_name(recorded.manifest.parameter_spec))
+
+def _away(
+    figure: str, shifts: pd.Series[float], rows: pd.DataFrame, limit: float, sure: float
+) -> dict[str, Any] | None:
+    """Return what is told of a figure that is away from the baseline's in the last night."""
+    import numpy as np
+
+    size = shifts.abs()
+    is_far = (size > limit) & ~(size <= sure * rows["error_sigma"])
+    if not len(rows) or not is_far.iloc[-1]:
+        return None
+    near = np.flatnonzero(~is_far.to_numpy())
+    steps = np.diff(shifts.to_numpy(dtype=float))
+    steps = steps[np.isfinite(steps)]
+    return {
+        "figure": figure,
+        "away": float(shifts.iloc[-1]),
+        "since": rows["night"].iloc[int(near[-1]) + 1 if len(near) else 0],
+        "per_night": float(np.median(steps)) if len(steps) else float("nan"),
+    }
 
 
 def _cohort(night: Path) -> Path:
@@ -148,56 +167,75 @@ def _cohort(night: Path) -> Path:
     return found[0] if found else night
 
 
-def _same(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    # NaN is the same override as NaN, although it does not equal itself.
-    return now == before or repr(sorted(now.items())) == repr(sorted(before.items()))
-
-
 def _shift_of(
-    base: _Ends, other: _Ends, column: tuple[str, str], *, paired: bool
+    base: NightEnds, other: NightEnds, column: tuple[str, str], *, paired: bool
 ) -> dict[str, float | int]:
     import numpy as np
 
-    nothing = {"runs": 0, "shift": np.nan, "sigma": np.nan, "shift_sigma": np.nan}
-    nothing |= {"spread": np.nan, "error_sigma": np.nan}
-    if column not in other.frame.columns:
-        return nothing
-    old, new = base.frame[column], other.frame[column]
-    old, new = old[np.isfinite(old)], new[np.isfinite(new)]
-    if paired:
-        both = old.index.intersection(new.index)
-        old, new = old.loc[both], new.loc[both]
-    before, after = old.to_numpy(dtype=float), new.to_numpy(dtype=float)
+    unit = unit_at_end(column[1])
+    before, after = _values(base, other, column, paired=paired)
     if not len(before) or not len(after):
-        return nothing
+        return {"runs": 0} | dict.fromkeys(_TOLD[1:], np.nan)
     if wraps(column[1], before, after):
         centre = circular_mean(before)
         before = unwrapped(before, centre)
         after = before + shift(after, before) if paired else unwrapped(after, centre)
-    moved = float(np.mean(after - before)) if paired else float(after.mean() - before.mean())
-    if abs(moved) <= FLOORS.get(unit_of(column[1]), 0.0):
-        moved = 0.0
-    sigma, now = _sigma(before), _sigma(after)
+    then, now = figures(before), figures(after)
+    sigma = float("nan") if then.sigma is None else then.sigma
+    sigma_now = float("nan") if now.sigma is None else now.sigma
+    by = {name: getattr(now, name) - getattr(then, name) for name in ("mean", "p5", "p50", "p95")}
+    if paired:
+        by["mean"] = float(np.mean(after - before))
+    floor = FLOORS.get(unit, 0.0)
+    by = {name: 0.0 if abs(size) <= floor else float(size) for name, size in by.items()}
     error = 0.0
     if not paired:
         error = float("nan")
-        if base.independent and other.independent:
-            error = float(np.sqrt(sigma**2 / len(before) + now**2 / len(after)))
+        if all(are_independent(night.design) for night in (base, other)):
+            error = float(np.sqrt(sigma**2 / len(before) + sigma_now**2 / len(after)))
     return {
         "runs": len(after),
-        "shift": moved,
+        "shift": by["mean"],
         "sigma": sigma,
-        "shift_sigma": _in_sigma(moved, sigma),
-        "spread": now / sigma if sigma > 0 else float("nan"),
+        "shift_sigma": _in_sigma(by["mean"], sigma),
+        **{f"{name}_sigma": _in_sigma(by[name], sigma) for name in ("p5", "p50", "p95")},
+        "spread": _spread(sigma_now, sigma, floor),
         "error_sigma": error if paired else _in_sigma(error, sigma),
     }
 
 
-def _sigma(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+def _values(
+    base: NightEnds, other: NightEnds, column: tuple[str, str], *, paired: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the values that are compared; of paired runs those of the same runs in one order."""
+    import numpy as np
+
+    frames = [base.last_values, other.last_values]
+    goals = [base.goals, other.goals]
+    if paired:
+        both = frames[0].index.intersection(frames[1].index)
+        frames, goals = ([each.loc[both] for each in them] for them in (frames, goals))
+    found = [column_of(frame, column) for frame in frames]
+    settled = [column_of(frame, column) for frame in goals]
+    met = [np.isfinite(each) for each in settled]
+    told = [np.isfinite(each) for each in found]
+    if paired:
+        met = [met[0] & met[1]] * 2
+        told = [told[0] & told[1]] * 2
+    before, after = (
+        np.where(is_met, goal, values)[is_told]
+        for is_met, goal, values, is_told in zip(met, settled, found, told, strict=True)
+    )
+    return before, after
 
 
 def _in_sigma(value: float, sigma: float) -> float:
     if value == 0:
         return 0.0
     return value / sigma if sigma != 0 else float("inf") if value > 0 else float("-inf")
+
+
+def _spread(now: float, then: float, floor: float) -> float:
+    if abs(now - then) <= floor:
+        return 1.0
+    return now / then if then > 0 else float("nan")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gmat_sweep.analysis.markdown import narrow_tables, number, plain, table
-from gmat_sweep.analysis.nightly.chance import LEAST_RUNS
+from gmat_sweep.analysis.nightly.chance import LEAST_RUNS, LEAST_RUNS_OF_SPREAD
 from gmat_sweep.analysis.nightly.rules import MaterialRule
 from gmat_sweep.analysis.nightly.shifts import FIGURES, QuantityShift
 from gmat_sweep.plans.independence import are_independent, no_independent_draws
@@ -81,7 +81,16 @@ def _table(shown: Sequence[QuantityShift], nights: _Compared, *, narrow: bool) -
         compared = [*figures, "matters from", "largest of a run", "run", "pairs", "equal"]
         cells = [_paired_cells(each) for each in shown]
     else:
-        compared = [*figures, "standard error", "t: p", "KS: p", "all tests: p", "runs", "before"]
+        compared = [
+            *figures,
+            "standard error",
+            "t: p",
+            "sigma: p",
+            "KS: p",
+            "all tests: p",
+            "runs",
+            "before",
+        ]
         cells = [_drawn_cells(each) for each in shown]
     scale = ["its mean", "its sigma"]
     heads = ["report", "quantity", "unit", "verdict", *compared, *scale]
@@ -127,7 +136,7 @@ def _paired_cells(shift: QuantityShift) -> list[str]:
 
 
 def _drawn_cells(shift: QuantityShift) -> list[str]:
-    tests = (shift.t_pvalue, shift.ks_pvalue, shift.adjusted_pvalue)
+    tests = (shift.t_pvalue, shift.spread_pvalue, shift.ks_pvalue, shift.adjusted_pvalue)
     return [
         *_shifts(shift),
         number(shift.standard_error),
@@ -154,6 +163,7 @@ def _rule(nights: _Compared) -> str:
     return (
         f"Moved is what chance alone would call so in {100 * rule.false_alarms:g} % of nights at "
         f"most: {nights.tests} tests are judged together (Holm). Means by Welch's t-test, from "
-        f"{LEAST_RUNS} runs on; distributions by that of Kolmogorov and Smirnov; failures, "
+        f"{LEAST_RUNS} runs on; spreads by Brown and Forsythe's, from {LEAST_RUNS_OF_SPREAD} runs "
+        "on; distributions by that of Kolmogorov and Smirnov; failures, "
         "violations and missing values by Fisher's exact test."
     )

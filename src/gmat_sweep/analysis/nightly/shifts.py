@@ -43,7 +43,7 @@ class QuantityShift:
         Runs with a finite value.
     why : tuple of str
         What moved. Of the same runs: ``mean``, ``p5``, ``p50``, ``p95``, ``sigma``, ``run``,
-        ``one night``. Of draws: ``mean``, ``distribution``, ``missing``.
+        ``one night``. Of draws: ``mean``, ``sigma``, ``distribution``, ``missing``.
     mean_shift, p5_shift, p50_shift, p95_shift, sigma_shift : float or None
         Shifts of the mean, of percentiles and of the standard deviation. Angles differ on the
         circle.
@@ -64,6 +64,9 @@ class QuantityShift:
         Draws: standard error of the difference of the means (Welch).
     t_statistic, t_degrees, t_pvalue : float or None
         Draws: Welch's t-test of the means, and its degrees of freedom.
+    spread_pvalue : float or None
+        Draws: test of Brown and Forsythe, with Welch's degrees of freedom, whether they are spread
+        alike.
     ks_statistic, ks_pvalue : float or None
         Draws: two-sample Kolmogorov-Smirnov test.
     missing_pvalue : float or None
@@ -99,6 +102,7 @@ class QuantityShift:
     t_statistic: float | None = None
     t_degrees: float | None = None
     t_pvalue: float | None = None
+    spread_pvalue: float | None = None
     ks_statistic: float | None = None
     ks_pvalue: float | None = None
     missing_pvalue: float | None = None
