@@ -104,7 +104,7 @@ def test_it_is_looked_at_them_now_and_then_and_before_each_run_while_there_are_m
     assert len(looks) == expected
 
 
-def test_a_run_costs_three_events_and_no_record_of_a_result(
+def test_a_run_costs_two_events_and_no_record_of_a_result(
     tmp_path: Path, pool: LocalJoblibPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[None] = []
@@ -128,7 +128,6 @@ def test_a_run_costs_three_events_and_no_record_of_a_result(
 
     assert len(asked) == 3
     assert of_runs == {
-        "prefect.task-run.Pending": 3,
         "prefect.task-run.Running": 3,
         "prefect.task-run.Completed": 3,
     }

@@ -23,7 +23,7 @@ from uuid import uuid4
 import prefect
 import pytest
 import uvicorn
-from prefect import flow
+from prefect import flow, task, task_engine
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.orchestration.routes import ServerRoutes
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
@@ -51,8 +51,10 @@ from gmat_sweep.flow import prefect_internals as internals
 from gmat_sweep.flow.runners.dask import SweepDaskTaskRunner
 from gmat_sweep.flow.runners.ray import SweepRayTaskRunner
 from gmat_sweep.flow.runners.threads import InThreads, SweepThreads
+from gmat_sweep.flow.server import recorded_on
 from gmat_sweep.flow.servers.shared import SERVER_ENVIRONMENT
 
+TELLS = "emit_task_run_state_change_event"
 NOBODY = "http://127.0.0.1:1/api"
 
 
@@ -250,6 +252,46 @@ class TestWhatIsKeptOfATaskRun:
         assert [*runner._cancel_events] == [*context.task_run_assets] == [under_way]
 
 
+def test_prefects_task_engine_still_tells_states_by_that_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ours begin with Running, which follows nothing; other tasks of the process as before."""
+    sent: list[Event] = []
+    monkeypatch.setattr(EventsWorker, "send", lambda _, event: sent.append(event))
+    monkeypatch.setattr(task_engine, TELLS, getattr(task_engine, TELLS))
+
+    @task
+    def ours() -> int:
+        return 1
+
+    @task
+    def theirs() -> int:
+        return 2
+
+    for _ in range(2):
+        internals.leave_out_pending(ours)
+
+    @flow
+    def both() -> tuple[int, int]:
+        return ours(), theirs()
+
+    with recorded_on():
+        assert both() == (1, 2)
+    told = {
+        name: [each for each in sent if each.resource["prefect.resource.name"].startswith(name)]
+        for name in ("ours", "theirs")
+    }
+    states = {
+        name: [each.event.removeprefix("prefect.task-run.") for each in events]
+        for name, events in told.items()
+    }
+    assert states == {
+        "ours": ["Running", "Completed"],
+        "theirs": ["Pending", "Running", "Completed"],
+    }
+    assert [each.follows is None for each in told["ours"]] == [True, False]
+
+
 class TestTheFlowRun:
     """The flow run that is under way."""
 
@@ -392,7 +434,7 @@ def test_names_that_prefect_makes_are_told_from_those_that_somebody_gave() -> No
 def test_the_forms_of_both_uis_make_names_of_the_lists_that_are_known() -> None:
     second = "".join(
         path.read_text(encoding="utf-8")
-        for path in (prefect.__ui_static_subpath__.parent / "ui_v2_build" / "assets").glob("*.js")
+        for path in (prefect.__ui_v2_static_path__ / "assets").glob("*.js")
         if "Aardwolf" in path.read_text(encoding="utf-8")
     )
     [adjectives] = re.findall(r"=\[((?:`[A-Z][a-z]+`,)*`Generic`[^]]*)\]", second)

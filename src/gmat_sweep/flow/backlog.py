@@ -28,7 +28,7 @@ _FINAL_STATES = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _TIMEOUT_S = 60.0
 _INTERVAL_S = 0.1
 
-# A task run has some three events, so a few sweeps at once stay below the server's ten thousand.
+# A task run has two events, so a few sweeps at once stay below the server's ten thousand.
 _MOST_UNRECORDED = 1_000
 _PATIENCE_S = 10.0
 

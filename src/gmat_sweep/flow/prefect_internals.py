@@ -28,7 +28,9 @@ from gmat_sweep.import_places import python_command
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import State, TaskRun
     from prefect.task_runners import ThreadPoolTaskRunner
+    from prefect.tasks import Task
 
 __all__ = [
     "LOCAL_SERVER",
@@ -43,6 +45,7 @@ __all__ = [
     "gather_events",
     "is_automatic_name",
     "is_termination",
+    "leave_out_pending",
     "load_engines",
     "loaded_without_logging",
     "no_result",
@@ -209,7 +212,7 @@ def gather_events(seconds: float) -> None:
     """Have Prefect's sender of events wait so long after an event, and then send all there are.
 
     Prefect has no setting for it. A thread waits for the next event and wakes the event loop, and
-    for the three events of a run of some milliseconds that costs as much as sending them. The
+    for the events of a run of some milliseconds that costs as much as sending them. The
     sender takes events that wait already without that thread.
     """
     from prefect.events.worker import EventsWorker
@@ -228,6 +231,37 @@ def _gathering(get: Callable[..., Any], seconds: float) -> Callable[..., Any]:
         return item
 
     return gathered
+
+
+def leave_out_pending(run: Task[..., Any]) -> None:
+    """Have the server told of the task runs of a task when they begin, not when they are made.
+
+    Prefect has no setting for it. A task run begins a millisecond after it was made, and its state
+    Pending is a third of what the server does and keeps for it. An engine that goes on from a state
+    that the server has tells every state.
+    """
+    engine = importlib.import_module("prefect.task_engine")
+    emit = vars(engine)[_TELLS]
+    if not isinstance(emit, _Emitting):
+        emit = vars(engine)[_TELLS] = _Emitting(emit)
+    emit.begin_at_running.add(run.task_key)
+
+
+_TELLS = "emit_task_run_state_change_event"
+
+
+class _Emitting:
+    """Prefect's function that tells a task run's state, but for the first one of some tasks."""
+
+    def __init__(self, emit: Callable[..., Any]) -> None:
+        self._emit = emit
+        self.begin_at_running: set[str] = set()
+
+    def __call__(self, task_run: TaskRun, initial_state: State[Any] | None, **more: Any) -> Any:
+        if initial_state is None and task_run.task_key in self.begin_at_running:
+            # What follows has no event to follow.
+            return None
+        return self._emit(task_run=task_run, initial_state=initial_state, **more)
 
 
 def drop_unsent() -> None:
@@ -436,7 +470,8 @@ def _is_star(text: str) -> bool:
     """Return whether the form of the first UI has a star of which a name begins like this."""
     import prefect
 
-    for program in (prefect.__ui_static_subpath__ / "assets").glob("index-*.js"):
+    # As Prefect comes; a server serves a copy, which is not there before the first one.
+    for program in (prefect.__ui_static_path__ / "assets").glob("index-*.js"):
         if found := re.search("`(andromedae\\.[a-z.-]*)`", program.read_text(encoding="utf-8")):
             stars = found[1].split(".")
             return any(text == star or text.startswith(f"{star}-") for star in stars if star)

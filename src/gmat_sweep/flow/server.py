@@ -310,7 +310,7 @@ def forget_unsent_events() -> None:
     """Drop the events and log lines that wait to be sent to a server that is gone.
 
     Prefect would try for seven seconds to send each event, and keep the process from ending until
-    then. A run has three events.
+    then. A run has two events.
     """
     drop_unsent()
 

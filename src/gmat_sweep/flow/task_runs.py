@@ -35,7 +35,7 @@ from gmat_sweep.disk.shortages import shortage
 from gmat_sweep.errors import BackendError, SweepStoppedError
 from gmat_sweep.failure_kinds import kind_of_error
 from gmat_sweep.flow.logs import log_cause
-from gmat_sweep.flow.prefect_internals import no_result
+from gmat_sweep.flow.prefect_internals import leave_out_pending, no_result
 from gmat_sweep.flow.server import UnsentEvents
 from gmat_sweep.folder.attempts import make_way
 from gmat_sweep.printable import one_line
@@ -216,6 +216,7 @@ class TaskRuns:
             cache_policy=NO_CACHE,
             persist_result=False,
         )(self._run)
+        leave_out_pending(self._task)
         self._nominal_task = self._task.with_options(task_run_name="run-nominal")
 
     def outcomes(self) -> Iterator[tuple[RunSpec, RunOutcome, list[dict[str, Any]]]]:
