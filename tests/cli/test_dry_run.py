@@ -64,7 +64,7 @@ def test_a_new_sweep_is_told_and_not_begun(
     # How many workers a cluster has is known when it is there.
     at_once = "one worker (divide by how many the cluster has)" if "dask" in words else "1 worker"
     assert f"in all:  about {flown} s with {at_once}, {flown} kB on disk" in said
-    assert f"server:  {flown} task runs, about {4 * flown + 10} rows in its database" in said
+    assert f"server:  {flown} task runs, about {3 * flown + 10} rows in its database" in said
     assert not Path("out").exists()
     table = pd.read_csv("draws.csv", index_col="run_id")
     assert list(table) == ["Sat.SMA"]

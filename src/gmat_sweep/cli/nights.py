@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,48 @@ from gmat_sweep.errors import SweepConfigError
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["accept", "creep", "evidence", "show"]
+__all__ = ["accept", "creep", "evidence", "folder_of_nights", "show"]
+
+_HOME_VARIABLE = "GMAT_SWEEP_HOME"
+
+
+def folder_of_nights(given: str | None) -> Path:
+    """Return the folder of nights that is named, or else the only one under ``GMAT_SWEEP_HOME``.
+
+    Raises
+    ------
+    SweepConfigError
+        None is named, and there is none or more than one.
+    """
+    from gmat_sweep.analysis.nightly.cohorts import missions_with_nights
+
+    if given is not None:
+        return absolute_path(given, "folder")
+    home = absolute_path(os.environ.get(_HOME_VARIABLE) or os.curdir, _HOME_VARIABLE)
+    found = missions_with_nights(home / "nights")
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.name for each in found)
+    has = f"the nights of more than one mission: {names}" if found else "no mission's nights"
+    raise SweepConfigError(
+        f"{home / 'nights'} has {has}. Name the folder of one mission's nights, such as "
+        "nights/injection."
+    )
+
+
+def _night(given: str) -> Path:
+    """Return the folder of a night: a path, or a name among the only nights there are."""
+    path = absolute_path(given, "night")
+    if path.exists() or len(Path(given).parts) != 1:
+        return path
+    return folder_of_nights(None) / given
 
 
 def accept(arguments: argparse.Namespace) -> int:
     """Make a night the baseline, and print which one it is."""
     from gmat_sweep.analysis.nightly.baseline import accept, baseline_of
 
-    record = accept(absolute_path(arguments.night, "night"), note=arguments.note)
+    record = accept(_night(arguments.night), note=arguments.note)
     found = baseline_of(record.parent)
     tell(f"{record}: {'' if found is None else found.text}")
     return EXIT_OK
@@ -31,7 +66,7 @@ def show(arguments: argparse.Namespace) -> int:
     """Print which night is the baseline; the code is 2 if there is none that can be used."""
     from gmat_sweep.analysis.nightly.baseline import baseline_of
 
-    place = absolute_path(arguments.folder, "folder")
+    place = folder_of_nights(arguments.folder)
     if not place.is_dir():
         raise SweepConfigError(f"{place} is no folder. Name the folder of nights.")
     found = baseline_of(place)
@@ -51,7 +86,7 @@ def evidence(arguments: argparse.Namespace) -> int:
     from gmat_sweep.cli.verify import exit_code_of
 
     requirements = user_path(arguments.requirements, "requirements")
-    found = accumulated(absolute_path(arguments.folder, "folder"), requirements, arguments.until)
+    found = accumulated(folder_of_nights(arguments.folder), requirements, arguments.until)
     if arguments.json:
         tell(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
@@ -66,7 +101,7 @@ def creep(arguments: argparse.Namespace) -> int:
     from gmat_sweep.analysis.nightly.creep import creeping, drift_over
     from gmat_sweep.analysis.nightly.shifts import FIGURES
 
-    place = absolute_path(arguments.folder, "folder")
+    place = folder_of_nights(arguments.folder)
     nights = all_nights(place)
     baseline = accepted(place)
     if baseline is None:

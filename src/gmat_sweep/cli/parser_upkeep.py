@@ -43,11 +43,12 @@ def _retention_command(commands: Commands, name: str, summary: str) -> None:
         dest="action", metavar="ACTION", required=True
     )
     prune = actions.add_parser("prune", help=summary, description=summary[0].upper() + summary[1:])
-    folder = "nights/MISSION" if name == "nights" else "sweeps"
-    prune.add_argument(
-        "folder", metavar="FOLDER", help=f"the folder of {name}, {folder} under GMAT_SWEEP_HOME"
-    )
-    if name == "nights":
+    if name == "sweeps":
+        prune.add_argument(
+            "folder", metavar="FOLDER", help="the folder of sweeps, sweeps under GMAT_SWEEP_HOME"
+        )
+    else:
+        _add_folder_of_nights(prune)
         prune.add_argument(
             "--keep-evidence",
             action="store_true",
@@ -62,11 +63,10 @@ def _retention_command(commands: Commands, name: str, summary: str) -> None:
 
 
 def _add_readers_of_nights(actions: Actions) -> None:
-    place = "the folder of nights, such as nights/injection"
     evidence = command_of(
         actions, "evidence", "judge requirements over the nights with the inputs of the last one"
     )
-    evidence.add_argument("folder", metavar="FOLDER", help=place)
+    _add_folder_of_nights(evidence)
     evidence.add_argument(
         "--requirements", required=True, metavar="FILE", help="the requirements: TOML, YAML or JSON"
     )
@@ -75,7 +75,7 @@ def _add_readers_of_nights(actions: Actions) -> None:
     creep = command_of(
         actions, "creep", "tell how far each night is from the baseline, in its sigma"
     )
-    creep.add_argument("folder", metavar="FOLDER", help=place)
+    _add_folder_of_nights(creep)
     creep.add_argument(
         "--material",
         type=float,
@@ -91,9 +91,21 @@ def _add_baseline(commands: Commands) -> None:
         commands, "baseline", "accept a night that later nights are compared with, or show it"
     ).add_subparsers(dest="action", metavar="ACTION", required=True)
     accept = command_of(actions, "accept", "make a night the baseline of the nights in its folder")
-    accept.add_argument("night", metavar="NIGHT", help="the folder of a night that is complete")
+    accept.add_argument(
+        "night", metavar="NIGHT", help="a night that is complete: its folder, or its name"
+    )
     accept.add_argument(
         "--note", default="", metavar="TEXT", help="why, for whoever reads it later"
     )
     show = command_of(actions, "show", "say which night is the baseline")
-    show.add_argument("folder", metavar="FOLDER", help="the folder of nights")
+    _add_folder_of_nights(show)
+
+
+def _add_folder_of_nights(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="the folder of nights, such as nights/injection; by default the only one in nights "
+        "under GMAT_SWEEP_HOME",
+    )

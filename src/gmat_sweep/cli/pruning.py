@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_OK, say, tell
+from gmat_sweep.cli.nights import folder_of_nights
 
 if TYPE_CHECKING:
     import argparse
@@ -20,11 +21,14 @@ def prune(arguments: argparse.Namespace) -> int:
     """
     from gmat_sweep.analysis.nightly import retention
 
-    place = Path(arguments.folder)
     if arguments.command == "nights":
+        # Named as the caller named it, in what is printed.
+        named = arguments.folder
+        place = folder_of_nights(None) if named is None else Path(named)
         keep_evidence = arguments.keep_evidence
         found = retention.nights_in(place, arguments.keep, keep_evidence=keep_evidence)
     else:
+        place = Path(arguments.folder)
         found = retention.sweeps_in(place, arguments.keep)
     for each in found:
         lost = ", with evidence" if each.goes and each.is_evidence else ""

@@ -140,3 +140,30 @@ def test_a_gregorian_epoch_creeps_in_seconds(tmp_path: Path) -> None:
     assert (row["unit"], row["shift"]) == ("s", pytest.approx(2.5, abs=1e-6))
     assert row["shift_sigma"] == pytest.approx(2.5 / (30 * math.sqrt(3.5)))
     assert len(creeping(drift, 0.04)) == 1
+
+
+def test_the_only_missions_nights_need_no_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GMAT_SWEEP_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["nights", "creep"]) == 2
+    assert f"{tmp_path / 'nights'} has no mission's nights. Name the" in capsys.readouterr().err
+
+    nights = [night(tmp_path / "nights" / "orbit", 1 + each, DRAWS + 9 * each) for each in range(2)]
+    assert main(["baseline", "accept", nights[0].name]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("GMAT_SWEEP_HOME", str(tmp_path))
+    assert main(["baseline", "show"]) == 0
+    assert main(["nights", "creep"]) == 0
+    assert main(["nights", "prune", "--keep", "1", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.count(f"{nights[0].name}, accepted ") == 2
+    assert f"{COLUMN}: +0.3" in said
+    assert f"keep   {nights[0]} (the baseline)" in said
+
+    night(tmp_path / "nights" / "transfer", 1, DRAWS)
+    assert main(["nights", "prune", "--keep", "1"]) == 2
+    assert "has the nights of more than one mission: orbit, transfer. " in capsys.readouterr().err
+    assert nights[0].is_dir()

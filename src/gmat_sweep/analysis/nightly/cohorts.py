@@ -21,6 +21,7 @@ __all__ = [
     "cohorts_of",
     "date_of",
     "is_rotating",
+    "missions_with_nights",
     "rotating_folder",
     "rotating_seed",
     "sweeps_of",
@@ -119,10 +120,21 @@ def all_nights(place: Path) -> list[Path]:
     """
     if not place.is_dir():
         raise SweepConfigError(f"{place} is no folder. Name a folder of nights.")
-    nights = sorted(each for each in place.iterdir() if _DATED.match(each.name) and sweeps_of(each))
+    nights = _nights_in(place)
     if not nights:
         raise SweepConfigError(
             f"{place} has no nights, which are folders with names such as 2026-11-20T033000Z. Name "
             "the folder of one mission's nights, such as nights/injection."
         )
     return nights
+
+
+def missions_with_nights(place: Path) -> list[Path]:
+    """Return the folders of nights in a folder of missions, such as ``nights``, by name."""
+    if not place.is_dir():
+        return []
+    return sorted(each for each in place.iterdir() if each.is_dir() and _nights_in(each))
+
+
+def _nights_in(place: Path) -> list[Path]:
+    return sorted(each for each in place.iterdir() if _DATED.match(each.name) and sweeps_of(each))
