@@ -50,7 +50,7 @@ SERVER_ENVIRONMENT = {
     **LOCAL_SERVER,
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "400",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    # The event feed: three more rows a run, most of which the server would lose if runs are short.
+    # The event feed: two events a run, most of which the server would lose if runs are short.
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
     # Automations are for a server that is always there.
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
