@@ -201,3 +201,22 @@ def test_a_folder_beside_pythons_own_is_not_pythons(
         (folder / "beside_python.py").write_text(f"{HOOK}VALUE = {value}\n")
         check_hook("beside_python:f")
         assert vars(sys.modules["beside_python"])["VALUE"] == value
+
+
+def test_an_edit_of_the_same_size_with_the_old_time_is_seen(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As unpacking an archive, or copying with times, leaves a file."""
+    monkeypatch.setenv(HOOKS_VARIABLE, str(here))
+    source = here / "hook_of_one_time.py"
+    source.write_text("value = 1\n")
+    import_places.look_at_hooks_anew()
+    assert import_places.hook_module(source.stem).value == 1
+    then = source.stat().st_mtime_ns
+
+    source.write_text("value = 2\n")
+    os.utime(source, ns=(then, then))
+    import_places.look_at_hooks_anew()
+
+    assert import_places.hook_module(source.stem).value == 2
+    sys.modules.pop(source.stem)

@@ -69,6 +69,7 @@ LAYERS = (
         "printable",
         "remedies",
         "spec",
+        "stamps",
     },
     {"disk", "mission", "engine"},
     {"manifest", "folder", "failure_kinds"},

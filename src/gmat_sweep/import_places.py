@@ -26,6 +26,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypedDict
 
+from gmat_sweep.stamps import content_stamp
+
 __all__ = [
     "HOOKS_VARIABLE",
     "PlacesOfHooks",
@@ -50,7 +52,7 @@ HOOKS_VARIABLE = "GMAT_SWEEP_HOOKS"
 As ``PATH`` has them, or as a JSON list, which takes folders with a colon in their names.
 """
 
-_OF_HOOKS: dict[str, tuple[str, tuple[int, int]]] = {}
+_OF_HOOKS: dict[str, tuple[str, tuple[object, ...] | None]] = {}
 """The modules that hooks brought into this process: file, and its time and size at the import."""
 
 _EDITION = [""]
@@ -169,8 +171,7 @@ def hooks_found() -> Iterator[None]:
         for name in set(sys.modules) - before:
             file = getattr(sys.modules.get(name), "__file__", None)
             if file is not None and not _is_installed(file):
-                with contextlib.suppress(OSError):
-                    _OF_HOOKS[name] = (file, _stamp(file))
+                _OF_HOOKS[name] = (file, content_stamp(file))
 
 
 def _is_installed(file: str) -> bool:
@@ -179,17 +180,9 @@ def _is_installed(file: str) -> bool:
     return file.startswith(places) or "site-packages" in file
 
 
-def _stamp(file: str) -> tuple[int, int]:
-    found = Path(file).stat()
-    return found.st_mtime_ns, found.st_size
-
-
-def _is_another(name: str, file: str, stamp: tuple[int, int]) -> bool:
+def _is_another(name: str, file: str, stamp: tuple[object, ...] | None) -> bool:
     """Return whether an import of the module would find another file, or the file was edited."""
-    try:
-        if _stamp(file) != stamp:
-            return True
-    except OSError:
+    if stamp is None or content_stamp(file) != stamp:
         return True
     if "." in name:
         return False

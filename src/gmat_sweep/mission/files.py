@@ -22,17 +22,16 @@ from gmat_sweep.mission.assignments import assigned_name, root_of
 from gmat_sweep.mission.copying import OUTPUT_FIELDS, READER_TYPES, input_files, named_inputs
 from gmat_sweep.mission.script import included_file, is_file, resources_in, statements_of
 from gmat_sweep.mission.statements import Statement, string_spans
+from gmat_sweep.stamps import content_stamp
 
 __all__ = [
     "MissionFiles",
-    "content_stamp",
     "file_sha256",
     "naming_files",
     "recorded_digests",
     "texts_of",
 ]
 
-_HASHED_UP_TO = 64 * 1024
 _digests: dict[str, tuple[tuple[object, ...], str]] = {}
 
 
@@ -223,23 +222,6 @@ def _mentioned(
 
 def _inside(folder: Path, path: str) -> Path:
     return folder / path.lstrip("/")
-
-
-def content_stamp(path: str | Path) -> tuple[object, ...] | None:
-    """Return what changes when a file is edited; None if there is no such file.
-
-    It is made of the file's identity, size and times, and of the content where that is small: a
-    file that is edited twice within a tick of the clock has the same times.
-    """
-    try:
-        status = os.stat(path)  # noqa: PTH116 - on the path of every run
-        stamp = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        if status.st_size > _HASHED_UP_TO:
-            return stamp
-        return (*stamp, hashlib.sha256(Path(path).read_bytes()).hexdigest())
-    except OSError:
-        # Also a name that no file can have.
-        return None
 
 
 def texts_of(overrides: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:

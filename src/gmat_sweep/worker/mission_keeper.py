@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gmat_sweep.mission.assignments import STATE_ELEMENTS, root_of, value_text
 from gmat_sweep.mission.editing import EditableScript
-from gmat_sweep.mission.files import content_stamp
+from gmat_sweep.stamps import content_stamp
 from gmat_sweep.worker.gravity_files import names_a_field
 
 if TYPE_CHECKING:
