@@ -89,6 +89,7 @@ def test_an_outline_says_how_runs_ended_and_no_more(tmp_path: Path) -> None:
 
     whole = Manifest.load(tmp_path / "manifest.jsonl")
     assert outline.entries == [outline_of(each) for each in whole.entries]
+    assert len({id(each.status) for each in outline.entries}) == 1, "one text, not one a line"
     ended = [(each.run_id, each.status) for each in outline.entries]
     assert ended == [(0, "failed"), (1, "failed")]
     assert outline.entries[1].stderr == "GMAT: no"

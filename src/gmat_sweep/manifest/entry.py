@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -452,6 +453,10 @@ def outline_of(entry: ManifestEntry) -> ManifestEntry:
         raise malformed(error) from error
     for key in ("converged", "extra"):
         kept[key] = kept[key] or _NOTHING
+    # Few words, of which each line has its own copy.
+    for key in ("status", "postprocess_status", "failure_kind"):
+        if isinstance(kept.get(key), str):
+            kept[key] = sys.intern(kept[key])
     return ManifestEntry(**{**kept, **_LEFT_OUT})
 
 
