@@ -119,3 +119,57 @@ def test_an_include_that_is_put_in_its_place_later_is_read(
     (tmp_path / "parts" / "later.inc").write_text("Sat.RAAN = 50;\n")
 
     assert flown(worker, mission, tmp_path / "after") != before[-1]
+
+
+ORIENTED = """\
+Create Spacecraft Sat;
+Sat.DateFormat = UTCModJulian;
+Sat.Epoch = 27023.5;
+Create ReportFile R;
+R.Filename = 'r.txt';
+BeginMissionSequence;
+Report R Sat.EarthFixed.X Sat.EarthFixed.Y;
+"""
+LINE_OF_DAY = "57023"
+
+
+@pytest.fixture
+def oriented(tmp_path: Path) -> Path:
+    """A mission, and beside it a file of Earth's orientation that turns Earth by 10 ms."""
+    data = find_engine().root / "data" / "planetary_coeff" / "eopc04_08.62-now"
+    lines = data.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if LINE_OF_DAY in line.split()[3:4] or "57024" in line.split()[3:4]:
+            lag = line.split()[6]
+            lines[number] = line.replace(lag, f"{float(lag) + 0.01:.7f}", 1)
+    (tmp_path / "own.eop").write_text("\n".join(lines) + "\n")
+    script = tmp_path / "oriented.script"
+    script.write_text(ORIENTED)
+    return script
+
+
+@pytest.mark.parametrize("what", ["checked", "refused", "failed"])
+def test_the_orientation_of_earth_that_another_script_names_is_not_flown(
+    what: str, oriented: Path, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    """GMAT keeps the file of a script that it loaded and did not run for the mission after it."""
+    fresh = WorkerProcess()
+    try:
+        right = flown(fresh, oriented, tmp_path / "right")
+        named = {"Earth.EopFileName": "own.eop"}
+        turned = fresh.run(RunSpec(oriented, named, tmp_path / "turned", 0, None, {}))
+    finally:
+        fresh.close()
+    assert turned.status == "ok"
+    assert (tmp_path / "turned" / "r.txt").read_bytes() != right
+
+    if what == "checked":
+        assert not worker.inspect(oriented, named).refused
+    elif what == "refused":
+        assert worker.inspect(oriented, {**named, "Sat.DateFormat": "Mayan"}).refused
+    else:
+        values = {**named, "Sat.DateFormat": "Mayan"}
+        failed = worker.run(RunSpec(oriented, values, tmp_path / "failed", 0, None, {}))
+        assert failed.status == "failed"
+
+    assert flown(worker, oriented, tmp_path / "after") == right

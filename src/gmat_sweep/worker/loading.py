@@ -144,6 +144,7 @@ def load_edited(
     from gmat_run import GmatLoadError
 
     fields = None if whole_fields else fields_flown(edited)
+    _EARTH_ORIENTATION.begin(_engine_module(), edited)
     if is_plain:
         return load_mission(script.source, fields=fields)
     with tempfile.TemporaryDirectory(prefix="edited-", dir=scratch_folder()) as folder:
@@ -156,6 +157,38 @@ def load_edited(
             refused.log = log  # type: ignore[attr-defined]
             raise refused from None
 
+
+class _EarthOrientation:
+    """Keeps the file of Earth's orientation that one script names from the next one.
+
+    GMAT reads such a file when a mission runs. A script that is loaded and not run, or refused
+    half-way, leaves the file to the mission that runs next, even if that names none. Running any
+    mission makes GMAT forget it.
+    """
+
+    def __init__(self) -> None:
+        self._is_named = False
+
+    def begin(self, gmat: Any, edited: EditedScript) -> None:
+        """Make GMAT forget the file that the script before named; note whether this one does."""
+        if self._is_named:
+            self._fly_nothing(gmat)
+        self._is_named = any(
+            "EopFileName" in statement.text and (statement.assigned or ("", ""))[1] == "EopFileName"
+            for statement in edited.statements
+        )
+
+    @staticmethod
+    def _fly_nothing(gmat: Any) -> None:
+        with tempfile.TemporaryDirectory(prefix="nothing-", dir=scratch_folder()) as folder:
+            script = Path(folder) / "nothing.script"
+            script.write_text("BeginMissionSequence;\n", encoding="ascii")
+            gmat.UseLogFile(os.devnull)
+            gmat.LoadScript(str(script))
+            gmat.RunScript()
+
+
+_EARTH_ORIENTATION = _EarthOrientation()
 
 KEEPER = MissionKeeper(
     load_edited, RESERVED_NAMES, are_fields_whole=lambda: gravity_files().reach is None
