@@ -263,7 +263,7 @@ def test_gmats_words_about_an_edited_script_name_the_lines_of_the_users(tmp_path
     [
         ("a\nb", "printable ASCII characters on one line"),
         ("caf\xe9", "printable ASCII characters"),
-        ("it's", "cannot hold a quote"),
+        ("it's 5 % off", "percent sign after a quote begins a comment"),
         (None, "cannot hold a NoneType"),
         (float("nan"), "missing value"),
         ({"a": 1}, "cannot hold a dict"),
@@ -272,6 +272,36 @@ def test_gmats_words_about_an_edited_script_name_the_lines_of_the_users(tmp_path
 def test_what_no_script_can_hold_is_refused(value: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(SweepConfigError, match=f"^S.Value is given .*{said}"):
         EditableScript(script(tmp_path)).edited({"S.Value": value})
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        ("S = 'a';", "it's", "S = 'it's';"),
+        ("S = 'it's; so'; % c", "b", "S = 'b'; % c"),
+        ("S = 'a;b' ;;", "'5 % off'", "S = '5 % off';;"),
+        ("S = 'a'b' % c", "d'e'f", "S = 'd'e'f'; % c"),
+    ],
+)
+def test_a_string_ends_with_the_last_quote_as_gmat_reads_it(
+    before: str, value: str, after: str, tmp_path: Path
+) -> None:
+    text = SCRIPT.replace("BeginMissionSequence;", f"{before}\nBeginMissionSequence;", 1)
+    edited = EditableScript(script(tmp_path, text)).edited({"S": value})
+
+    assert after in edited.text.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(";;", ";;"), (" ;;;  % c", ";;;  % c"), ("", ";"), ("  % c", ";  % c"), (";% c", ";% c")],
+)
+def test_what_stands_after_a_value_stays_as_it_is(before: str, after: str, tmp_path: Path) -> None:
+    """GMAT takes further semicolons, and refuses them after a blank."""
+    text = SCRIPT.replace("Sat.SMA = 7010;", f"Sat.SMA = 7010{before}")
+    edited = EditableScript(script(tmp_path, text)).edited({"Sat.SMA": 7020}).text
+
+    assert f"\nSat.SMA = 7020{after}\n" in edited
 
 
 def test_the_fields_of_a_resource_are_in_the_order_of_the_edited_script(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.mission.statements import masked
 
 __all__ = ["STATE_ELEMENTS", "assigned_name", "is_of_another_state_type", "root_of", "value_text"]
 
@@ -178,12 +179,13 @@ def _string_text(path: str, value: str, type_name: str | None, standing: str | N
     was_quoted = standing is not None and standing.startswith("'")
     if type_name != "String" and is_bare and not was_quoted:
         return value
-    if "'" in value:
+    text = f"'{value}'"
+    if "%" in value and not masked(text).endswith("'"):
         raise SweepConfigError(
-            f"{path} is given {value!r}: a GMAT script cannot hold a quote in a string. Leave it "
-            "out."
+            f"{path} is given {value!r}: in a GMAT script a percent sign after a quote begins a "
+            "comment. Leave one of the two out."
         )
-    return f"'{value}'"
+    return text
 
 
 def _list_text(path: str, values: Sequence[Any], standing: str | None) -> str:

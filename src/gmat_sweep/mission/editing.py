@@ -508,16 +508,19 @@ def _varied(statement: Statement) -> str:
 
 
 def _with_value(statement: Statement, value: str) -> Statement:
-    """Return an assignment with another right side; what stands after it stays.
+    """Return an assignment with another right side; what stands after it stays as it is.
 
     A second statement on the line stays too, so that GMAT refuses the line as it does the script's.
     """
     text = statement.text
     code = masked(text)
     end = len(code.rstrip(" \t"))
-    semicolon = _VALUE_END.match(code, statement.value_start)
-    if semicolon and semicolon.end() < end:
+    start = statement.value_start
+    if code[start:].lstrip(" \t").startswith("'"):
+        # GMAT's string ends with the last quote, and may hold quotes and semicolons before it.
+        start = code.rindex("'") + 1
+    semicolon = _VALUE_END.match(code, start)
+    if semicolon and semicolon.end() <= end:
         end = semicolon.end()
-    after = text[end:].strip()
-    new = f"{text[: statement.value_start]} {value};{f' {after}' if after else ''}"
+    new = f"{text[: statement.value_start]} {value};{text[end:]}"
     return Statement(statement.path, statement.line_numbers, new)
