@@ -3,6 +3,7 @@
 On a worker process with the engine; what needs no GMAT is in ``test_worker_recorded``.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -383,6 +384,36 @@ def test_inspecting_finds_every_override_that_would_be_refused(
     assert len(facts.problems) == 2
     assert "unknown field 'Bogus'" in facts.problems[0]
     assert "unknown resource 'No'" in facts.problems[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        ("Sat.Tanks", "{}", 'Nonexistent Hardware .* in line: "3: Sat.Tanks = {};"'),
+        ("Burn.DecrementMass", True, 'deplete mass.* in line: "5: Burn.DecrementMass = true;"'),
+        ("Luna.SMA", 385000, 'deprecated.* in line: "7: Luna.SMA = 385000;"'),
+        ("Sat.INC", 400, 'not an allowed value.* in line: "7: Sat.INC = 400;"'),
+        ("Sat.Cr", "x", 'in line: "1: Sat.Cr = x;" of more.inc'),
+        ("Sat.CoordinateSystem", "No", 'Nonexistent .* "2: .*CoordinateSystem = No;" of more.inc'),
+    ],
+)
+def test_a_refused_override_is_told_with_its_line_also_where_gmat_names_an_object(
+    field: str, value: object, line: str, engine_worker: WorkerProcess, tmp_path: Path
+) -> None:
+    """An object at fault is found when all lines have been read; GMAT then names none."""
+    (tmp_path / "more.inc").write_text("Sat.Cr = 1.8;\nSat.CoordinateSystem = EarthMJ2000Eq;\n")
+    script = tmp_path / "m.script"
+    script.write_text(
+        "Create Spacecraft Sat;\nCreate ChemicalTank T;\nSat.Tanks = {T};\n"
+        "Create ImpulsiveBurn Burn;\nBurn.DecrementMass = false;\n#Include 'more.inc'\n"
+        "BeginMissionSequence;\nManeuver Burn(Sat);\n"
+    )
+
+    facts = engine_worker.inspect(script, {field: value, "Sat.Cd": 2.1})
+
+    assert facts.problems == ()
+    assert list(facts.refused) == [field]
+    assert re.search(line, facts.refused[field])
 
 
 def test_inspecting_a_script_that_does_not_parse_gives_gmats_log(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -194,6 +195,9 @@ KEEPER = MissionKeeper(
     load_edited, RESERVED_NAMES, are_fields_whole=lambda: gravity_files().reach is None
 )
 
+# GMAT's words on a resource or a field that it does not know.
+_OF_NAMES = re.compile(r"is not permitted|Cannot find LHS object|is not a known force")
+
 WORD_KINDS = {
     "command": "COMMAND",
     "propagator": "PROPAGATOR",
@@ -294,16 +298,35 @@ def inspect_mission(
         said = refusal({path: value}) if len(overrides) > 1 else refusal_of_all
         if said is None:
             continue
-        with KEEPER.fresh(script_path, {}) as mission:
-            try:
-                _check_name(mission, path)
-            except GmatFieldError as error:
-                problems.append(str(error))
-            else:
-                refused[path] = f"GMAT refused {path}: {said.cause}"
+        if _OF_NAMES.search(said.cause):
+            with KEEPER.fresh(script_path, {}) as mission:
+                try:
+                    _check_name(mission, path)
+                except GmatFieldError as error:
+                    problems.append(str(error))
+                    continue
+        cause = _with_line(said.cause, KEEPER.edited(script_path, {path: value}), path)
+        refused[path] = f"GMAT refused {path}: {cause}"
     if problems or refused:
         return MissionFacts(types, tuple(problems), refused)
     return MissionFacts(types, refused_together=refusal_of_all.cause)
+
+
+def _with_line(cause: str, edited: EditedScript, path: str) -> str:
+    """Return GMAT's words on an override with its line.
+
+    GMAT names none if an object as a whole is at fault, and that of the ``#Include`` for a line of
+    an included file.
+    """
+    statement = edited.assignments[path]
+    is_included = statement.path != edited.source
+    words, names_a_line, _ = cause.partition(" in line:")
+    if names_a_line and not (is_included and statement.code in cause):
+        return cause
+    line = f'in line: "{statement.line_number}: {statement.code};"'
+    if is_included:
+        return f"{words} {line} of {statement.path.name}"
+    return f"{words} {edited.told_of_source(line, edited.source)}"
 
 
 def _with_own_values(facts: MissionFacts, script_path: Path, wanted: Iterable[str]) -> MissionFacts:
