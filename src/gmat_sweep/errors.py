@@ -8,7 +8,7 @@
     │   └── NotPlainFileError      a link or a device in a sweep folder (also an OSError)
     ├── SweepFolderInUseError      another process is writing to the sweep folder
     ├── SweepFailedError           a sweep's flow run ended as failed, for the flow that called it
-    ├── SweepStoppedError          the machine lacks something that every further run needs
+    ├── SweepStoppedError          every further run would lack something, or fly another mission
     ├── DurabilityError            a file could not be put on disk (also an OSError)
     ├── BackendError               a pool failed or is misused
     ├── ManifestCorruptError       a manifest cannot be read
@@ -156,10 +156,11 @@ class SweepFailedError(GmatSweepError):
 
 
 class SweepStoppedError(GmatSweepError):
-    """The sweep stopped early, because every further run would meet the same shortage.
+    """The sweep stopped early, because every further run would meet the same.
 
-    The disk is full or read-only, a quota is used up, no file descriptor is left. Runs that had
-    ended are in the manifest. The run that met the shortage is not, and a resume flies it.
+    The disk is full or read-only, a quota is used up, no file descriptor is left; or the mission
+    script, or a file that it includes or reads, was changed while the sweep was under way. Runs
+    that had ended are in the manifest. The run that met it is not, and a resume flies it.
     """
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmat_sweep.backends.base import Pool
 from gmat_sweep.manifest import Manifest
+from gmat_sweep.mission.watching import MissionWatch
 from gmat_sweep.plans import PLANNED_KEY, planned_count
 from gmat_sweep.printable import one_line
 from gmat_sweep.spec import RunOutcome, RunSpec
@@ -60,6 +61,8 @@ class SweepJob:
         run keeps attempts apart.
     listener : Listener or None
         Called before and after each outcome is recorded.
+    watch : MissionWatch
+        The files that the runs read.
     """
 
     specs: Iterable[RunSpec]
@@ -75,6 +78,7 @@ class SweepJob:
     entry_facts: dict[str, Any] = field(default_factory=dict)
     shared_folders: frozenset[str] = frozenset()
     listener: Listener | None = None
+    watch: MissionWatch = field(default_factory=MissionWatch)
 
     @property
     def planned(self) -> int:

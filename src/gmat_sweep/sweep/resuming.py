@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +18,9 @@ from gmat_sweep.folder import run_files
 from gmat_sweep.grids import expand_monte_carlo_extension_to_run_specs
 from gmat_sweep.import_places import hook_digest
 from gmat_sweep.manifest.drift import MISSION_FILES_KEY, changed_files, drift_facts
-from gmat_sweep.mission.files import recorded_digests
+from gmat_sweep.mission.files import MissionFiles, recorded_digests
 from gmat_sweep.mission.script import script_digest
+from gmat_sweep.mission.watching import MissionWatch
 from gmat_sweep.plans import extension_facts, kind_of, planned_count
 from gmat_sweep.plans.header import NOMINAL_KEY, values_varied
 from gmat_sweep.printable import printable
@@ -39,6 +41,7 @@ __all__ = [
     "planned_extension",
     "recorded_unconverged",
     "runs_to_repeat",
+    "watch_of",
     "with_context",
 ]
 
@@ -205,6 +208,34 @@ def mission_facts(
     if prepared is not None and prepared.end_state is not None:
         facts[END_STATE_KEY] = prepared.end_state
     return facts
+
+
+def watch_of(scripts: Iterable[Path], mission: Path, facts: Mapping[str, Any]) -> MissionWatch:
+    """Watch the files of a sweep's missions.
+
+    Parameters
+    ----------
+    scripts : iterable of Path
+        The scripts that are flown; headless copies among them.
+    mission : Path
+        The sweep's own script.
+    facts : mapping
+        What the manifest's header says of it: files that only varied values name are there.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    digests: dict[str, str] = {}
+    for script in scripts:
+        digests |= MissionFiles.of(script).digests
+    folder = mission.resolve().parent
+    of_script = recorded_digests(mission)
+    for name, digest in facts.get(MISSION_FILES_KEY, {}).items():
+        if name not in of_script:
+            digests[os.path.normpath(folder / name)] = digest
+    return MissionWatch(digests)
 
 
 def _refuse_or_warn(message: str, *, allow: bool) -> None:

@@ -23,6 +23,7 @@ from gmat_sweep.lazy_runs import listed
 from gmat_sweep.manifest import Manifest
 from gmat_sweep.manifest.values import plain_int
 from gmat_sweep.mission.script import script_digest
+from gmat_sweep.mission.watching import MissionWatch
 from gmat_sweep.plans import (
     kind_of,
     parameter_spec_from_runs,
@@ -52,6 +53,7 @@ from gmat_sweep.sweep.resuming import (
     planned_extension,
     recorded_unconverged,
     runs_to_repeat,
+    watch_of,
     with_context,
 )
 from gmat_sweep.sweep.stages import prefect_starting, stage, warmed_up
@@ -193,6 +195,7 @@ class Sweep(SweepResults):
         self._manifest: Manifest | None = None
         self._from_manifest = False
         self._is_under_way = False
+        self._watch = MissionWatch()
         self._context_provider: Callable[[int], dict[str, Any]] | None = None
         # The hook that the caller of a resume names: it may be called, whoever wrote the manifest.
         self._named_hook: str | None = None
@@ -273,11 +276,11 @@ class Sweep(SweepResults):
 
     def _run(self, listener: Listener | None) -> None:
         runs = checked_runs(self._flown, self.options)
-        digest = script_digest(self.script_path)
+        script_digest(self.script_path)
         with nothing_left_if_refused(self.manifest_path, *self._folders):
-            self._run_anew(runs, digest, listener)
+            self._run_anew(runs, listener)
 
-    def _run_anew(self, runs: Sequence[RunSpec], digest: str, listener: Listener | None) -> None:
+    def _run_anew(self, runs: Sequence[RunSpec], listener: Listener | None) -> None:
         from gmat_sweep.flow.server import wait_for_local_server
 
         check_folder(self.output_dir, self.manifest_path)
@@ -293,7 +296,7 @@ class Sweep(SweepResults):
                 is_explicit=not self._given_spec,
                 seed=self.sweep_seed,
                 script=self.script_path,
-                digest=digest,
+                digest=script_digest(self.script_path),
                 folder=self.output_dir,
                 backend=type(self.backend).__name__,
                 engine=engine,
@@ -531,7 +534,7 @@ class Sweep(SweepResults):
     def _prepared(
         self, runs: Iterable[RunSpec], every_run: Sequence[RunSpec]
     ) -> tuple[Iterator[RunSpec], dict[str, Any]]:
-        """Check each script and its fields on the engine.
+        """Check each script and its fields on the engine, and begin to watch their files.
 
         Return `runs` with the scripts to fly, and what the manifest's header says about them.
         """
@@ -548,6 +551,8 @@ class Sweep(SweepResults):
             )
         mission = missions.get(self.script_path)
         facts = mission_facts(self.script_path, self.output_dir, mission, self.parameter_spec)
+        flown = [prepared.runnable for prepared in missions.values()]
+        self._watch = watch_of(flown, self.script_path, facts)
         return (replace(run, script_path=missions[run.script_path].runnable) for run in runs), facts
 
     def _execute(
@@ -576,6 +581,7 @@ class Sweep(SweepResults):
             entry_facts=entry_facts or {},
             shared_folders=shared_folders(self._flown, *self._folders),
             listener=listener,
+            watch=self._watch,
         )
         # During the pass only the job's manifest knows which entries are in the file alone.
         self._is_under_way = True

@@ -1,0 +1,127 @@
+"""A file of the mission that is edited while a sweep is under way stops the sweep.
+
+A worker reads files when it needs them: runs of two missions would be in one sweep, all ``ok``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep
+from gmat_sweep.engine import find_engine
+from gmat_sweep.errors import SweepConfigError, SweepStoppedError
+from gmat_sweep.mission.watching import MissionWatch
+
+MISSION = """\
+Create Spacecraft Sat;
+#Include 'orbit.inc'
+Create ForceModel FM;
+FM.PrimaryBodies = {Earth};
+FM.GravityField.Earth.PotentialFile = '%s';
+Create Propagator P;
+P.FM = FM;
+Create ReportFile R;
+R.Filename = 'r.txt';
+R.Add = {Sat.UTCGregorian, Sat.X, Sat.Y, Sat.Z};
+BeginMissionSequence;
+Propagate P(Sat) {Sat.ElapsedSecs = 60};
+"""
+VIEW = "Create OpenFramesInterface View;\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A mission that flies as it is, with an include."""
+    folder = tmp_path / "mission"
+    folder.mkdir()
+    (folder / "m.script").write_text(MISSION % "JGM2.cof")
+    (folder / "orbit.inc").write_text("Sat.SMA = 7000;\n")
+    data = find_engine().root / "data" / "gravity" / "earth" / "JGM2.cof"
+    (folder / "own.cof").write_bytes(data.read_bytes())
+    return folder
+
+
+def sweep_of(folder: Path, out: Path, pool: LocalJoblibPool) -> Sweep:
+    script = folder / "m.script"
+    out.mkdir()
+    runs = [RunSpec(script, {"Sat.INC": 40 + n}, out / f"run-{n}", n, None, {}) for n in range(6)]
+    return Sweep(
+        runs=runs,
+        backend=pool,
+        manifest_path=out / "manifest.jsonl",
+        output_dir=out,
+        script_path=script,
+        progress=False,
+    )
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+EDITS = {
+    "script": ("m.script", "PrimaryBodies = {Earth}", "PrimaryBodies = {Earth }", ""),
+    "include": ("orbit.inc", "7000", "7100", ""),
+    "include of a headless copy": ("orbit.inc", "7000", "7100", VIEW),
+    "gravity file": ("own.cof", "-4.8416539", "-4.2416539", ""),
+}
+
+
+@pytest.mark.promise("kept workers", "an edit while the sweep is under way")
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edit_while_the_sweep_is_under_way_stops_it(
+    what: str, folder: Path, tmp_path: Path, pool: LocalJoblibPool
+) -> None:
+    name, old, new, more = EDITS[what]
+    script = folder / "m.script"
+    script.write_text(more + (MISSION % ("own.cof" if name == "own.cof" else "JGM2.cof")))
+    original = (folder / name).read_bytes()
+    out = tmp_path / "out"
+    flying = sweep_of(folder, out, pool).iter_outcomes()
+    recorded = [next(flying)[0].run_id]
+    edit(folder / name, old, new)
+
+    with pytest.raises(SweepStoppedError, match=rf"at run \d, because .*/{name} was changed"):
+        recorded += [spec.run_id for spec, _ in flying]
+
+    ended = set(Manifest.load(out / "manifest.jsonl").latest())
+    assert set(recorded) <= ended < set(range(6))
+    with pytest.raises(SweepConfigError, match=r"has changed|hash mismatch"):
+        Sweep.from_manifest(out / "manifest.jsonl", backend=pool, progress=False)
+
+    (folder / name).write_bytes(original)
+    Sweep.from_manifest(out / "manifest.jsonl", backend=pool, progress=False).resume()
+    sweep_of(folder, tmp_path / "right", pool).run()
+    assert [(out / f"run-{n}" / "r.txt").read_bytes() for n in range(6)] == [
+        (tmp_path / "right" / f"run-{n}" / "r.txt").read_bytes() for n in range(6)
+    ]
+
+
+def test_what_changes_no_content_stops_nothing(
+    folder: Path, tmp_path: Path, pool: LocalJoblibPool
+) -> None:
+    """Nor does the script of a sweep that flies a copy."""
+    script = folder / "m.script"
+    script.write_text(VIEW + (MISSION % "own.cof"))
+    flying = sweep_of(folder, tmp_path / "out", pool).iter_outcomes()
+    next(flying)
+    script.write_text("Create Spacecraft Another;\n")
+    os.utime(folder / "own.cof")
+    (folder / "orbit.inc").write_bytes((folder / "orbit.inc").read_bytes())
+
+    assert [outcome.status for _, outcome in flying] == ["ok"] * 5
+
+
+def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.inc"
+    path.write_text("Sat.SMA = 7000;\n")
+    watch = MissionWatch({str(path): "0" * 64})
+
+    assert watch.changed() is None
+    path.unlink()
+    assert watch.changed() == str(path)
