@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gmat_sweep.errors import SweepConfigError
-from gmat_sweep.mission.editing import EditableScript, set_again
+from gmat_sweep.mission.editing import EditableScript, set_again, starts_from_itself
 
 SCRIPT = """\
 Create Spacecraft Sat;
@@ -388,3 +388,26 @@ def test_no_assignment_is_lost_in_a_script_without_any_command(tmp_path: Path) -
     )
 
     assert lines == [*text.split("\n"), "Sat.Cd = 2;", "Sat.X = 1;", ""]
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "own"),
+    [
+        ("v = v + 1;", "v.Value", True),
+        ("v = w + Sat.v + v2 - v(1);", "v", False),
+        ("A(1, 2) = 2*A( 1,2 );", "A(2)", True),
+        ("A(1, 2) = A(1,1);", "A(1,2)", False),
+        ("Vary DC(B.Element1 = B.Element1, {MaxStep = 0.2});", "B.Element1", True),
+        ("Vary DC(B.Element1 = 0.1, {MaxStep = B.Element1});", "B.Element1", False),
+        ("Sat.SMA = 7000; % Sat.SMA", "Sat.SMA", False),
+        ("For v = 1:3;", "v", False),
+    ],
+)
+def test_a_command_that_starts_from_the_overridden_value_is_told_from_one_that_does_not(
+    command: str, path: str, own: bool, tmp_path: Path
+) -> None:
+    text = SCRIPT.replace("v = v + 1;", command)
+    editable = EditableScript(script(tmp_path, text))
+    statement = set_again(editable.plain.statements, editable.types, [path])[path]
+
+    assert starts_from_itself(statement, path, editable.types) is own

@@ -39,7 +39,7 @@ from gmat_sweep.mission.output_places import OutputPlace, output_places, writes_
 from gmat_sweep.mission.script import included_file, resources_in
 from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, masked
 
-__all__ = ["EditableScript", "EditedScript", "set_again"]
+__all__ = ["EditableScript", "EditedScript", "set_again", "starts_from_itself"]
 
 # Of two assignments to one of these, GMAT adds them up, lets the tail of the longer list stay, or
 # (SRP, RelativisticCorrection) never switches off what the first has switched on.
@@ -458,6 +458,24 @@ def set_again(
             if any(_is_set(name, each) for each in names):
                 found.setdefault(path, statement)
     return found
+
+
+def starts_from_itself(statement: Statement, path: str, types: Mapping[str, str]) -> bool:
+    """Whether a command that sets a field computes the new value from the old one.
+
+    Parameters
+    ----------
+    statement : Statement
+        One that `set_again` found: ``v = v + 1``, ``Vary DC(B.Element1 = B.Element1)``.
+    path : str
+        The overridden field.
+    types : mapping
+        Type of each resource by its name.
+    """
+    code = "".join(masked(statement.text).split())
+    name = assigned_name(path, types.get(root_of(path)))
+    used = rf"(?<![\w.]){re.escape(name)}(?![\w.(])"
+    return re.search(used, code.partition("=")[2].partition(",{")[0]) is not None
 
 
 def _set_by(target: str, types: Mapping[str, str]) -> tuple[str, ...]:

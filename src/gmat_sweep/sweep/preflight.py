@@ -27,7 +27,7 @@ from gmat_sweep.disk.lock import FolderLock
 from gmat_sweep.errors import GmatSweepError, MissionScriptError, SweepConfigError
 from gmat_sweep.folder.layout import HEADLESS_FOLDER
 from gmat_sweep.import_places import HOOKS_VARIABLE, look_at_hooks_anew
-from gmat_sweep.mission.editing import set_again
+from gmat_sweep.mission.editing import set_again, starts_from_itself
 from gmat_sweep.mission.headless import HeadlessScript, headless_copy
 from gmat_sweep.mission.report_layout import report_layouts
 from gmat_sweep.mission.script import (
@@ -303,13 +303,18 @@ def _warn_of_fields_set_again(
 ) -> None:
     """Say which overridden fields the mission sequence itself sets again, and where."""
     for path, statement in set_again(statements, types, fields).items():
+        if starts_from_itself(statement, path, types):
+            flown = "the value that this gives, starting from the override's"
+        else:
+            flown = "that value, not the override's"
         _log.warning(
             "%s is overridden, but line %d of %s sets it again: %s. From there on the run flies "
-            "that value, not the override's.",
+            "%s.",
             path,
             statement.line_number,
             statement.path.name,
             statement.code,
+            flown,
         )
 
 
