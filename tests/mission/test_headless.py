@@ -445,6 +445,7 @@ def test_a_command_echo_is_left_out_where_the_engine_lacks_it(tmp_path: Path) ->
         ("Propagate P(F) {A.ElapsedSecs = 60}", "Propagate P(A, B) {A.ElapsedSecs = 60}"),
         ("Propagate 'F' P(F) Q(C, F)", "Propagate 'F' P(A, B) Q(C, A, B)"),
         ("Propagate BackProp P( F , C)", "Propagate BackProp P(A, B, C)"),
+        ("Propagate P(F, 'STM') {A.Periapsis}", "Propagate P(A, B, 'STM') {A.Periapsis}"),
     ],
 )
 def test_a_formation_flies_as_its_members(command: str, flown: str, tmp_path: Path) -> None:
@@ -458,7 +459,7 @@ def test_a_formation_flies_as_its_members(command: str, flown: str, tmp_path: Pa
 def test_a_formation_that_is_used_otherwise_is_refused(tmp_path: Path) -> None:
     text = "Create Spacecraft A;\nCreate Formation F;\nF.Add = {A};\nReport R F.X;\n"
 
-    with pytest.raises(MissionScriptError, match=r"line 4: 'Report R F\.X' uses F, an? Formation"):
+    with pytest.raises(MissionScriptError, match=r"line 4: 'Report R F\.X' uses F, a Formation"):
         whole(tmp_path, text, "Formation")
 
 

@@ -88,6 +88,27 @@ def test_three_dots_ending_a_trailing_comment_swallow_the_next_line_as_gmat_does
     assert (statement.code, statement.line_numbers) == ("Sat.SMA = 1", (1, 2))
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Report R a ...\n b ... c d\n e;", "Report R a b e"),
+        ("v = 1 + ...\n 2 + ... 40 + ...\n 3;", "v = 1 + 2 + 3"),
+        ("v = 1 + ...\n 2 + ... % 40 +\n\n 3;", "v = 1 + 2 + 3"),
+        ("v = 1 + ...\n ... 2 +\n 3;", "v = 1 + 3"),
+    ],
+)
+def test_from_the_second_line_on_gmat_passes_over_what_follows_three_dots(
+    text: str, code: str
+) -> None:
+    (statement,) = read(text)
+
+    assert statement.code.split() == code.split()
+
+
+def test_three_dots_within_the_first_line_continue_nothing() -> None:
+    assert codes("S = 'a ... b'\nSat.SMA = 1") == ["S = 'a ... b'", "Sat.SMA = 1"]
+
+
 def test_a_continuation_at_the_end_of_the_file_is_still_a_statement() -> None:
     assert codes("Sat.SMA = 1 ...") == ["Sat.SMA = 1"]
 

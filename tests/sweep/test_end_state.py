@@ -217,6 +217,11 @@ def test_without_it_a_mission_that_reports_nothing_is_refused(
         "Create ReportFile R;\nR.Add = {Craft.UTCGregorian, Craft.X};\nBeginMissionSequence;",
         "Create EphemerisFile E;\nE.Spacecraft = Craft;\nBeginMissionSequence;",
         "Create ReportFile R;\nBeginMissionSequence;\nReport R Craft.UTCGregorian Craft.X;",
+        "Create ReportFile R;\nR.WriteReport = Off;\nR.Add = {Craft.X};\nR.WriteReport = On;\n\
+BeginMissionSequence;",
+        "Create ReportFile R;\nR.WriteReport = Off;\nR.Add = {Craft.X};\nBeginMissionSequence;\n\
+R.WriteReport = true;",
+        "Create ReportFile R;\nR.WriteReport = Off;\nBeginMissionSequence;\nReport R Craft.X;",
     ],
 )
 def test_a_mission_that_reports_something_is_flown_as_it_is(
@@ -227,6 +232,31 @@ def test_a_mission_that_reports_something_is_flown_as_it_is(
     prepared = prepare_mission(script, (), tmp_path / "out", pool, end_state=True)
 
     assert (prepared.runnable, prepared.end_state) == (script, None)
+
+
+@pytest.mark.parametrize(
+    ("output", "last"),
+    [
+        ("Create ReportFile R;\nR.Add = {Craft.X};\nR.WriteReport = Off;", ""),
+        ("Create ReportFile R;\nR.WriteReport = On;\nR.Add = {Craft.X};\nR.WriteReport = Off;", ""),
+        ("Create EphemerisFile E;\nE.Spacecraft = Craft;\nE.WriteEphemeris = false;", ""),
+        ("Create EphemerisFile E;\nE.Spacecraft = Craft;\nE.FileFormat = 'Code-500';", "E.oem"),
+        ("Create EphemerisFile E;\nE.Spacecraft = Craft;\nE.FileFormat = SPK;", ""),
+    ],
+)
+def test_an_output_that_a_sweep_does_not_read_keeps_no_end_state_away(
+    output: str, last: str, pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    script = mission(
+        tmp_path, COAST.replace("BeginMissionSequence;", output + "\nBeginMissionSequence;")
+    )
+    out = tmp_path / "out"
+
+    frame = sweep(script, grid={"Craft.SMA": [7200]}, backend=pool, out=out, progress=False)
+
+    assert list(frame.columns) == [*QUANTITIES, "__status"]
+    assert list(frame["__status"]) == ["ok"]
+    assert not last or (out / "run-0" / last).stat().st_size > 0
 
 
 def test_a_name_of_the_missions_own_is_not_taken(pool: LocalJoblibPool, tmp_path: Path) -> None:

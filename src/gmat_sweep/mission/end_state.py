@@ -13,7 +13,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmat_sweep.mission.report_layout import ReportLayout, report_layouts
+from gmat_sweep.mission.report_layout import (
+    SWITCHES,
+    ReportLayout,
+    outputs_off,
+    report_layouts,
+)
 from gmat_sweep.mission.script import Resource, resources_in, statements_of
 from gmat_sweep.mission.statements import ScriptText, Statement, bare_value
 
@@ -41,6 +46,8 @@ _BUILT_IN_BODIES = frozenset(
         "Venus",
     }
 )
+# Formats of an EphemerisFile that are binary or need an extra.
+_KEPT_FORMATS = frozenset({"CK", "Code-500", "SPK"})
 _OF_A_SYSTEM = ("X", "Y", "Z", "VX", "VY", "VZ")
 _ANGLES = ("INC", "RAAN", "AOP")
 
@@ -67,29 +74,21 @@ class EndStateReport:
 def reports_something(statements: Sequence[Statement]) -> bool:
     """Whether a mission writes an output that a sweep reads.
 
-    A ReportFile counts if something is added to it or a command of the sequence names it.
+    A ReportFile counts if something is added to it or a command of the sequence names it. What the
+    script switches off does not count, nor an ephemeris that is kept as the file that it is.
     """
-    types = {item.name: item.type for item in resources_in(statements)}
-    if {"EphemerisFile", "ContactLocator"} & set(types.values()):
+    if any(each.expects_rows or each.text_lines for each in report_layouts(statements).values()):
         return True
-    silent = {
-        statement.assigned[0]
-        for statement in statements
-        if statement.assigned
-        and statement.assigned[1] == "WriteReport"
-        and bare_value(statement).lower() == "false"
-    }
-    reports = {name for name, kind in types.items() if kind == "ReportFile"}
-    for statement in statements:
-        if statement.assigned:
-            owner, field = statement.assigned
-            is_written = owner in reports - silent and field == "Add"
-            if is_written and bare_value(statement).strip("{} \t"):
-                return True
-        elif statement.word in {"Report", "Write"} and reports & set(statement.names):
-            # Also to a report with WriteReport off.
-            return True
-    return False
+    off = outputs_off(statements)
+    return any(
+        item.name not in off and _is_read(item, statements)
+        for item in resources_in(statements)
+        if item.type in SWITCHES
+    )
+
+
+def _is_read(output: Resource, statements: Sequence[Statement]) -> bool:
+    return _last_value(statements, output.name, "FileFormat") not in _KEPT_FORMATS
 
 
 def report_names(script: Path, *, end_state: bool) -> list[str]:

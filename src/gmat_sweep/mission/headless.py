@@ -296,7 +296,7 @@ class _Rule:
         if not self._members:
             return text
         for flown in reversed(list(_PROPAGATED.finditer(masked(text)))):
-            names = re.split(r"[\s,]+", flown.group().strip())
+            names = re.split(r"[\s,]+", text[flown.start() : flown.end()].strip())
             if not self._members.keys() & set(names):
                 continue
             members = [each for name in names for each in self._members.get(name, (name,))]
@@ -310,13 +310,17 @@ class _Rule:
 
     def _reference_error(self, statement: Statement, name: str) -> MissionScriptError:
         return MissionScriptError(
-            f"{statement.path}, line {statement.line_number}: {statement.code!r} uses {name}, an "
-            f"{self._types[name]} that is left out of the run because this GMAT engine "
-            "cannot create it. Take the statement out of the script, or set GMAT_ROOT to the "
+            f"{statement.path}, line {statement.line_number}: {statement.code!r} uses {name}, "
+            f"{_with_article(self._types[name])} that is left out of the run because this GMAT "
+            "engine cannot create it. Take the statement out of the script, or set GMAT_ROOT to the "
             "folder of a full GMAT installation.",
             statement.path,
             statement.line_number,
         )
+
+
+def _with_article(type_name: str) -> str:
+    return f"{'an' if type_name[0] in 'AEIOU' else 'a'} {type_name}"
 
 
 def _plots_before_outputs(resources: Sequence[Resource], *, reports_at_end: bool) -> set[str]:

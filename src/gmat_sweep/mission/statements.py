@@ -6,7 +6,8 @@ bytes of a Latin-1 script come back unchanged, and keeps line ends and byte orde
 The reader follows GMAT R2026a as it was observed to read scripts:
 
 * one statement a line; a line that ends in ``...`` goes on in the next line that is not blank,
-  even if the ``...`` stands inside a ``%`` comment;
+  even if the ``...`` stands inside a ``%`` comment. On the lines after the first, ``...`` may stand
+  anywhere, and GMAT passes over what follows it;
 * ``%`` starts a comment, except between single quotes; there are no block comments;
 * ``GMAT`` before a statement means nothing.
 
@@ -295,8 +296,9 @@ class ScriptText:
             if not stripped or stripped.startswith("%"):
                 continue
             numbers.append(number)
-            if stripped.endswith("..."):
-                pieces.append(line.rstrip(" \t")[:-3])
+            # From the second line on GMAT looks for the dots anywhere, in a string as well.
+            if stripped.endswith("...") or (pieces and "..." in line):
+                pieces.append(line.partition("...")[0] if pieces else line.rstrip(" \t")[:-3])
                 continue
             yield Statement(self.path, tuple(numbers), " ".join([*pieces, line]))
             pieces, numbers = [], []
