@@ -197,6 +197,40 @@ def test_any_delimiter_separates(fly: Fly, delimiter: str) -> None:
     same_rows(frame, [line.replace(delimiter, " ") for line in [*lines[1:-2], lines[-1]]])
 
 
+@pytest.mark.parametrize("delimiter", [":", "-", "x"])
+def test_a_delimiter_that_values_may_hold_separates(fly: Fly, delimiter: str) -> None:
+    fields = f"R.FixedWidth = false;\nR.Delimiter = '{delimiter}';\n"
+    three = "R.Add = {Sat.UTCGregorian, Sat.VX, Sat.Z};\n"
+    flown = fly(
+        ADD
+        + three
+        + fields
+        + BEGIN
+        + FLY
+        + "n = -9.5367431640625e-07;\nReport R n Sat.UTCGregorian;\n"
+    )
+    frame = flown.table()
+
+    for line, row in zip(flown.lines()[1:-2], frame.to_numpy()[:-1], strict=True):
+        when, velocity, height = row[:3]
+        assert velocity < 0
+        assert when == epoch(line[:24])
+        assert line[24:] == f"{delimiter}{velocity:.16g}{delimiter}{height:.16g}"
+    assert list(frame.columns) == ["Sat.UTCGregorian", "Sat.VX", "Sat.Z", "n"]
+    assert flown.lines()[-1] == f"-9.5367431640625e-07{delimiter}01 Jan 2026 00:10:00.000"
+    assert frame["n"].to_list()[-1] == -(2.0**-20)
+    assert frame["Sat.UTCGregorian"].to_list()[-1] == epoch("01 Jan 2026 00:10:00.000")
+
+
+@pytest.mark.parametrize("delimiter", [":", "x"])
+def test_a_padding_that_no_value_begins_or_ends_with_is_cut_off(fly: Fly, delimiter: str) -> None:
+    flown = fly(ADD + THREE + f"R.Delimiter = '{delimiter}';\n" + BEGIN + FLY)
+
+    # The colons of an epoch stand in its first 24 characters.
+    lines = [line[:24] + line[24:].replace(delimiter, " ") for line in flown.lines()[1:]]
+    same_rows(flown.table(), lines)
+
+
 def test_a_delimiter_that_pads_columns_of_fixed_width_is_no_value(fly: Fly) -> None:
     flown = fly(ADD + THREE + "R.Delimiter = ',';\n" + BEGIN + FLY)
 
@@ -355,6 +389,53 @@ def test_lines_that_cannot_be_read_never_pass_for_the_text_of_another_report(fly
     assert flown.lines()[2].endswith("101 Jan 2026 00:00:00.000")
     assert flown.outcome.output_paths == {}
     assert "ReportFile R is no table" in flown.outcome.notes[0]
+
+
+@pytest.mark.parametrize("justified", ["", "R.LeftJustify = Off;\n"])
+def test_a_row_of_others_never_passes_for_text_that_ends_in_padding(
+    fly: Fly, justified: str
+) -> None:
+    text = "Create String s;\ns = 'one two';\n"
+    three = "R.Add = {Sat.X, Sat.Y, Sat.Z};\n"
+    loop = f"For n = 1:3;\nReport R n s;\n{FLY}If n > 0\nReport R s;\nEndIf;\n{FLY}EndFor;\n"
+    flown = fly(text + ADD + three + justified + BEGIN + loop)
+    frame = flown.table()
+
+    lines = [line.split() for line in flown.lines()]
+    rows = [words for words in lines if words[0] not in ("s", "n", "Sat.X")]
+    assert len(frame) == len(rows)
+    assert frame["s"].dropna().to_list() == ["one two"] * 6
+    assert frame["n"].dropna().to_list() == [1, 2, 3]
+    added = [list(map(float, words)) for words in rows if words[-1] != "two"]
+    assert frame[["Sat.X", "Sat.Y", "Sat.Z"]].dropna().to_numpy().tolist() == added
+
+
+def test_text_that_is_wider_than_its_column_may_end_in_blanks(tmp_path: Path) -> None:
+    script = "Create String s;\nCreate ReportFile R;\nR.ColumnWidth = 5;\nR.Add = {s};\n"
+
+    frame, notes = read(tmp_path, script, "s       \nlonger text   \n")
+
+    assert frame is not None
+    assert (frame["s"].to_list(), notes) == (["longer text"], ())
+
+
+def test_add_may_write_no_header_after_a_command_within_a_solver(fly: Fly) -> None:
+    solver = "Create DifferentialCorrector DC;\nCreate ImpulsiveBurn B;\nB.Axes = VNB;\n"
+    target = (
+        "Target DC;\nVary DC(B.Element1 = 0.1, {Perturbation = 0.001, MaxStep = 0.2});\n"
+        "Maneuver B(Sat);\nReport R Sat.UTCGregorian B.Element1;\n"
+        f"{FLY}Achieve DC(Sat.SMA = 7200, {{Tolerance = 0.1}});\nEndTarget;\n"
+    )
+    flown = fly(solver + ADD + THREE + "R.SolverIterations = None;\n" + BEGIN + target + FLY)
+    frame = flown.table()
+
+    rows = [words(line) for line in flown.lines()[1:]]
+    added = [numbers for _, numbers in rows if len(numbers) == 2]
+    assert "Altitude" not in flown.lines()[0]
+    assert len(added) > 3
+    kept = frame[["Sat.Earth.SMA", "Sat.Earth.Altitude"]].dropna()
+    assert kept.to_numpy().tolist() == added
+    assert frame["B.Element1"].dropna().to_list() == [n[0] for _, n in rows if len(n) == 1]
 
 
 def test_text_keeps_its_blanks_and_its_digits(fly: Fly) -> None:

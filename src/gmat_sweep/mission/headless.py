@@ -312,8 +312,8 @@ class _Rule:
         return MissionScriptError(
             f"{statement.path}, line {statement.line_number}: {statement.code!r} uses {name}, "
             f"{_with_article(self._types[name])} that is left out of the run because this GMAT "
-            "engine cannot create it. Take the statement out of the script, or set GMAT_ROOT to the "
-            "folder of a full GMAT installation.",
+            "engine cannot create it. Take the statement out of the script, or set GMAT_ROOT to "
+            "the folder of a full GMAT installation.",
             statement.path,
             statement.line_number,
         )

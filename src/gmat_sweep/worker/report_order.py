@@ -247,8 +247,11 @@ def _rows_at(
             if blocks[row.block].names in headers[line]:
                 yield row
     for row in candidates[line]:
-        # With headers on throughout, no command writes a row before its header.
-        if first_header is None or first_header.get(blocks[row.block].names, line) < line:
+        block = blocks[row.block]
+        # With headers on throughout, no command writes a row before its header. That of Add is left
+        # out for good if a command within a solver has written first.
+        before = -1 if not block.by_command else line
+        if first_header is None or first_header.get(block.names, before) < line:
             yield row
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from gmat_sweep.mission.report_layout import Quantity, ReportBlock, ReportFormat
 
-__all__ = ["Cells", "Shape", "cut", "is_number", "shape_of"]
+__all__ = ["Cells", "Shape", "cut", "is_in_values", "is_number", "shape_of"]
 
 Cells = tuple[str, ...]
 """The values of one row, matrices element by element."""
@@ -103,6 +103,11 @@ def shape_of(block: ReportBlock, form: ReportFormat) -> Shape:
     return Shape(block.quantities, form, tuple(widths), tuple(starts), fill, is_spaced)
 
 
+def is_in_values(character: str) -> bool:
+    """Say whether a delimiter may be a part of a number or an epoch."""
+    return character.isalnum() or character in "+-.:"
+
+
 def is_number(text: str, form: ReportFormat) -> bool:
     """Say whether GMAT may have written `text` for a number in the format `form`."""
     pattern = _FILLED if form.zero_fill else _NUMBER
@@ -117,7 +122,9 @@ def is_number(text: str, form: ReportFormat) -> bool:
     return digits in {0, form.precision} if form.zero_fill else digits <= form.precision
 
 
-def cut(lines: Sequence[str], shape: Shape, *, wide_text: bool = True) -> list[Cells]:
+def cut(
+    lines: Sequence[str], shape: Shape, *, wide_text: bool = True, padded: bool = False
+) -> list[Cells]:
     """Find the ways to read one row of `shape`.
 
     Parameters
@@ -129,6 +136,9 @@ def cut(lines: Sequence[str], shape: Shape, *, wide_text: bool = True) -> list[C
     wide_text : bool
         Whether text of a fixed-width line may be wider than its column. Such text can be anything,
         so a line of another block would pass for it.
+    padded : bool
+        Whether text that is wider than its column may end in padding of its own. GMAT adds none to
+        it.
 
     Returns
     -------
@@ -140,7 +150,7 @@ def cut(lines: Sequence[str], shape: Shape, *, wide_text: bool = True) -> list[C
     for number, line in enumerate(lines):
         # A quantity has nothing on the lines after its last row.
         here = [number < quantity.rows for quantity in shape.quantities]
-        ways = _cut_line(line, shape, here)
+        ways = _cut_line(line, shape, here, padded=padded)
         if len(ways) != 1:
             return [] if not ways else [_flat([*rows, way], shape) for way in ways]
         rows.append(ways[0])
@@ -181,12 +191,12 @@ def _flat(rows: Sequence[Sequence[Sequence[str]]], shape: Shape) -> Cells:
     )
 
 
-def _cut_line(line: str, shape: Shape, here: Sequence[bool]) -> list[Way]:
+def _cut_line(line: str, shape: Shape, here: Sequence[bool], *, padded: bool) -> list[Way]:
     found: Iterable[Way]
     if not shape.format.fixed_width:
         found = _cut_pieces(line, shape, here)
     elif shape.is_plain:
-        found = _cut_places(line, shape)
+        found = _cut_places(line, shape, padded=padded)
         # Lines that lack their padding, or have a width that the script does not say.
         if not found and all(quantity.kind != "text" for quantity in shape.quantities):
             found = _cut_tokens(line, shape, here)
@@ -213,7 +223,7 @@ def _fits(text: str, quantity: Quantity) -> bool:
     return pattern.fullmatch(text) is not None
 
 
-def _cut_places(line: str, shape: Shape) -> list[Way]:
+def _cut_places(line: str, shape: Shape, *, padded: bool) -> list[Way]:
     """Cut a fixed-width line of single values by places, and where they touch by kinds."""
     if len(line) == shape.starts[-1]:
         way = []
@@ -227,27 +237,37 @@ def _cut_places(line: str, shape: Shape) -> list[Way]:
         return [way]
     if len(line) < shape.starts[-1]:
         return []
-    return _different(_ways_from(line, shape, 0, 0, set()))
+    return _different(_ways_from(line, shape, 0, 0, set(), padded=padded))
 
 
 def _ways_from(
-    line: str, shape: Shape, column: int, place: int, dead: set[tuple[int, int]]
+    line: str, shape: Shape, column: int, place: int, dead: set[tuple[int, int]], *, padded: bool
 ) -> Iterator[Way]:
     if (column, place) in dead:
         return
     last = column == len(shape.widths) - 1
     alive = False
     for text, end in _values_at(line, shape, column, place, last=last):
+        is_wide = end - place > shape.widths[column]
+        if is_wide and not padded and _is_padded(line[place:end], shape.quantities[column], shape):
+            continue
         quantity = shape.quantities[column]
         fits = is_number(text, shape.format) if quantity.kind == "number" else _fits(text, quantity)
         if not fits:
             continue
-        rests: Iterable[Way] = [[]] if last else _ways_from(line, shape, column + 1, end, dead)
+        rests: Iterable[Way] = (
+            [[]] if last else _ways_from(line, shape, column + 1, end, dead, padded=padded)
+        )
         for rest in rests:
             alive = True
             yield [[text], *rest]
     if not alive:
         dead.add((column, place))
+
+
+def _is_padded(text: str, quantity: Quantity, shape: Shape) -> bool:
+    padding = text[-1] if shape.format.left_justify else text[0]
+    return quantity.kind == "text" and padding in shape.fill
 
 
 def _values_at(
@@ -339,7 +359,7 @@ def _cut_pieces(line: str, shape: Shape, here: Sequence[bool]) -> Iterable[Way]:
         quantity = shape.quantities[column]
         if not here[column]:
             return (1,)
-        if quantity.kind == "text":
+        if quantity.kind == "text" or is_in_values(delimiter):
             return range(1, left + 1)
         if delimiter != " ":
             return (1,)

@@ -33,7 +33,7 @@ from gmat_sweep.mission.report_layout import (
 )
 from gmat_sweep.worker.report_arrow import arrow_table
 from gmat_sweep.worker.report_order import Candidate, NoReadingError, OrderedRows, ordered_rows
-from gmat_sweep.worker.report_rows import Shape, cut, shape_of
+from gmat_sweep.worker.report_rows import Shape, cut, is_in_values, shape_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportTable", "layouts_of", "off_in", "read_report"]
 
+# Of "-inf", "nan" and "NaN", too.
+_ENDS_OF_NUMBERS = frozenset("+-.infN")
 _SEPARATOR = re.compile(r"\s{2,}")
 
 
@@ -167,9 +169,16 @@ def read_report(path: Path, layout: ReportLayout, *, for_parquet: bool = False) 
 
 def _check_padding(layout: ReportLayout) -> None:
     """Refuse a padding that may be a part of a value: a minus sign or a digit, for example."""
+    has_text = any(q.kind == "text" for block in layout.blocks for q in block.quantities)
     for form in layout.formats:
-        pads = form.fixed_width and form.headers and form.delimiter
-        if pads and (form.delimiter.isalnum() or form.delimiter in "+-.:"):
+        if not (form.fixed_width and form.headers and form.delimiter):
+            continue
+        # Padding is cut off at the ends of a value: epochs have digits there.
+        if (
+            form.delimiter.isdecimal()
+            or form.delimiter in _ENDS_OF_NUMBERS
+            or (has_text and is_in_values(form.delimiter))
+        ):
             raise _NoTableError(
                 f"{layout.name}.Delimiter = {form.delimiter!r} pads its columns and cannot be told "
                 "from values"
@@ -266,6 +275,8 @@ def _read_plain(
     found = []
     for line, number in zip(rows, numbers, strict=True):
         ways = {way for one in shapes for way in cut([line], one)}
+        if not ways:
+            ways = {way for one in shapes for way in cut([line], one, padded=True)}
         if len(ways) != 1:
             several = len(ways) > 1
             raise _NoTableError(_reason(line, number, shapes, layout, file, several=several))
@@ -319,28 +330,44 @@ def _read_in_order(lines: list[str], layout: ReportLayout, file: str) -> Ordered
     wide_text = all(block.names == layout.blocks[0].names for block in layout.blocks) or not any(
         quantity.kind == "matrix" for block in layout.blocks for quantity in block.quantities
     )
-    candidates: list[list[Candidate]] = []
+    for padded in (False, True):
+        candidates = _candidates(lines, looks, one_of, wide_text=wide_text, padded=padded)
+        try:
+            return ordered_rows(layout, candidates, headers)
+        except NoReadingError as error:
+            failed = error
+        if failed.several:
+            break
+    flat = [shape for some in shapes for shape in some]
+    at = failed.line
+    raise _NoTableError(_reason(lines[at], at, flat, layout, file, several=failed.several))
+
+
+def _candidates(
+    lines: list[str],
+    looks: Sequence[Sequence[tuple[object, ...]]],
+    one_of: Mapping[tuple[object, ...], Shape],
+    *,
+    wide_text: bool,
+    padded: bool,
+) -> list[list[Candidate]]:
+    """Return for each line the rows that may start there; `looks` has those of each block."""
+    found: list[list[Candidate]] = []
     for at in range(len(lines)):
         ways = {
-            look: cut(lines[at : at + shape.lines], shape, wide_text=wide_text)
+            look: cut(lines[at : at + shape.lines], shape, wide_text=wide_text, padded=padded)
             if at + shape.lines <= len(lines)
             else []
             for look, shape in one_of.items()
         }
-        candidates.append(
+        found.append(
             [
-                Candidate(position, cells, at + layout.blocks[position].lines)
+                Candidate(position, cells, at + one_of[some[0]].lines)
                 for position, some in enumerate(looks)
                 for cells in dict.fromkeys(way for look in some for way in ways[look])
             ]
         )
-    try:
-        return ordered_rows(layout, candidates, headers)
-    except NoReadingError as error:
-        flat = [shape for some in shapes for shape in some]
-        at = error.line
-        why = _reason(lines[at], at, flat, layout, file, several=error.several)
-        raise _NoTableError(why) from error
+    return found
 
 
 def _reason(
@@ -359,7 +386,8 @@ def _reason(
     if form.fixed_width:
         found = len(_SEPARATOR.split(line.strip()))
         overfull = [shape for shape in shapes if shape.is_plain and shape.starts[-1] < len(line)]
-        if overfull and found <= max(counts):
+        fits = any(shape.is_plain and shape.starts[-1] == len(line) for shape in shapes)
+        if overfull and not fits and found <= max(counts):
             return (
                 f"values touch each other on {where}, because {layout.name}.ColumnWidth = "
                 f"{form.column_width} is narrower than they are; make it wider"
