@@ -103,6 +103,14 @@ SAID = {
         "Failed to open STK ephemeris file: 'foo.e'",
         "there is no file foo.e" + NO_FILE.format(place=""),
     ),
+    "a picture of a body": (
+        "Cannot open input 'p.jpg' texture map file in line: \"5: Io.TextureMapFileName='p.jpg';\"",
+        "the engine's data has no graphics/texture/p.jpg (line 5)" + NO_DATA,
+    ),
+    "a picture of the user's": (
+        "Cannot open input '../p.3ds' 3d model file in line: \"5: Luna.3DModelFile='../p.3ds';\"",
+        "there is no file ../p.3ds" + NO_FILE.format(place=" (line 5)"),
+    ),
     "a kernel": (
         (
             'The value of "x.bsp" for field "OrbitSpiceKernelName" on object "Sat" is not an '

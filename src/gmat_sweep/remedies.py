@@ -73,8 +73,10 @@ _FILE_NAMES = (
     re.compile(r"Cannot open the .* file (?P<name>.+), nor the file at the location (?P<tried>.+)"),
     re.compile(r"Error opening EopFile (?P<name>.+)$"),
     re.compile(r"[Ff]ailed to open .*file:? ['\"](?P<name>[^'\"]*)['\"]"),
+    re.compile(r"Cannot open input '(?P<name>[^']*)' (?P<picture>texture map|3d model) file"),
     re.compile(r'file "(?P<name>[^"]*)" does not exist'),
 )
+_PICTURES = {"texture map": "graphics/texture", "3d model": "graphics/bodymodels"}
 # The folder of a presented wheel is named after release and contents (`engine.presentation`).
 _WHEEL_DATA = re.compile(r"/R20\d\d[a-z]-[0-9a-f]{16}/data/(?P<place>.+)$")
 # The path of GMAT's own data, as the GUI writes it: relative to the folder of GMAT's program.
@@ -236,7 +238,11 @@ def _file(reason: str, code: str) -> Lack | None:
     if match is None:
         return None
     name = match["name"].replace("\\", "/")
-    tried = match.groupdict().get("tried") or name
+    groups = match.groupdict()
+    tried = groups.get("tried") or name
+    if (picture := groups.get("picture")) and "/" not in name:
+        place = f"{_PICTURES[picture]}/{name}"
+        return Lack("data", f"the engine's data has no {place}", place)
     if place := _place_in_data(name, tried, code):
         return Lack("data", f"the engine's data has no {place}", place)
     return Lack("file", f"there is no file {match['name']}, which the script names", match["name"])

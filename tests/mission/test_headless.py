@@ -463,6 +463,24 @@ def test_a_formation_that_is_used_otherwise_is_refused(tmp_path: Path) -> None:
         whole(tmp_path, text, "Formation")
 
 
+def test_pictures_of_bodies_are_left_out_where_the_engine_has_no_views(tmp_path: Path) -> None:
+    text = (
+        "Create Moon Phobos;\nPhobos.TextureMapFileName = 'p.jpg';\n"
+        "GMAT Earth.3DModelFile = '../e.3ds';\nEarth.3DModelScale = 2;\nBeginMissionSequence;\n"
+        "Luna.TextureMapFileName = 'l.jpg';\n"
+    )
+
+    copy = whole(tmp_path, text, "OpenFramesInterface")
+
+    assert codes(copy.text) == [
+        "Create Moon Phobos",
+        "Earth.3DModelScale = 2",
+        "BeginMissionSequence",
+    ]
+    assert [change.line_number for change in copy.pictures_left_out] == [2, 3, 6]
+    assert not whole(tmp_path, text).is_needed
+
+
 # --- the end state -------------------------------------------------------------------------------
 
 

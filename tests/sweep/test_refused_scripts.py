@@ -553,6 +553,27 @@ def test_a_byte_order_mark_of_utf_8_is_named_as_what_to_take_away(
     assert (error.path, error.line_number) == (marked, 1)
 
 
+@pytest.mark.parametrize("is_included", [False, True])
+@pytest.mark.parametrize("line", ["% caf\xe9 \u2014", "Create String s; s = '\xe9';"])
+def test_a_character_that_gmat_does_not_take_is_named_with_its_line(
+    line: str, is_included: bool, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    """GMAT names the columns of its bytes, and no line."""
+    script = mission(tmp_path, resources="#Include 'part.script'" if is_included else "")
+    other = tmp_path / "part.script" if is_included else script
+    text = "Create Variable other;\n" if is_included else script.read_text()
+    first, _, rest = text.partition("\n")
+    other.write_text(f"{first}\n{line}\n{rest}", encoding="utf-8")
+
+    error = refused(script, worker)
+
+    assert str(error) == (
+        f"line 2 of {other} has the character '\xe9'. GMAT takes ASCII characters only, in "
+        "comments as well; replace the others."
+    )
+    assert (error.path, error.line_number) == (other, 2)
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [("Historic", "SpaceWeather-All-v1.2.txt"), ("Predicted", "SchattenPredict.txt")],

@@ -6,6 +6,8 @@ number of the mission:
 * display resources that the engine lacks are left out (an engine without the OpenFrames plugin
   refuses a whole script because of one view), and so is a GroundTrackPlot that is created before
   an output: GMAT leaves such an output empty or short;
+* pictures of celestial bodies (``Earth.TextureMapFileName``) are left out if the engine has no
+  views: GMAT refuses the script if such a file is not there;
 * ``CommandEcho``, which writes to GMAT's message window only, is left out if the engine lacks it;
 * ``Propagate`` names the members of a Formation that the engine cannot create;
 * a mission that reports nothing gets a report of its end state;
@@ -39,6 +41,7 @@ from gmat_sweep.mission.statements import ScriptText, Statement, bare_value, mas
 
 __all__ = ["HeadlessScript", "headless_copy"]
 
+_PICTURES = frozenset({"3DModelFile", "TextureMapFileName"})
 _DISPLAY_COMMANDS = frozenset({"ClearPlot", "MarkPoint", "PenDown", "PenUp", "Toggle"})
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*", re.ASCII)
 # A whole element of a list in braces.
@@ -93,6 +96,16 @@ class HeadlessScript:
             for change in self.changes
             if change.after is None
             and Statement(change.path, (change.line_number,), change.before).word == "CommandEcho"
+        )
+
+    @property
+    def pictures_left_out(self) -> tuple[Change, ...]:
+        """The files with pictures of celestial bodies that are left out."""
+        return tuple(
+            change
+            for change in self.changes
+            if change.after is None
+            and _is_picture(Statement(change.path, (change.line_number,), change.before))
         )
 
     def write(self, folder: Path, *, within: Path | None = None) -> Path:
@@ -220,6 +233,7 @@ class _Rule:
             or item.name in self._members
         )
         self._types = {item.name: item.type for item in self.dropped}
+        self._lacks_views = is_member("OpenFramesInterface", lacking)
         self._lacks_echo = is_member("CommandEcho", lacking)
 
     def __call__(self, statement: Statement) -> str | None:
@@ -234,7 +248,7 @@ class _Rule:
             return self._update_command(statement)
         text = statement.text
         if assigned := statement.assigned:
-            if assigned[0] in self._types:
+            if assigned[0] in self._types or (self._lacks_views and _is_picture(statement)):
                 return None
             text = self._without_list_elements(text)
         elif statement.word == "Propagate":
@@ -317,6 +331,10 @@ class _Rule:
             statement.path,
             statement.line_number,
         )
+
+
+def _is_picture(statement: Statement) -> bool:
+    return statement.assigned is not None and statement.assigned[1] in _PICTURES
 
 
 def _with_article(type_name: str) -> str:

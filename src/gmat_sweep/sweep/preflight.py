@@ -522,6 +522,13 @@ def _say_what_was_left_out(headless: HeadlessScript, script: Path) -> None:
             script.name,
             ", ".join(str(change.line_number) for change in echoes),
         )
+    if pictures := headless.pictures_left_out:
+        _log.warning(
+            "%s runs without the pictures of celestial bodies (line %s), which only views need: "
+            "this engine has none.",
+            script.name,
+            ", ".join(str(each.line_number) for each in pictures),
+        )
     if headless.end_state is not None:
         _log.warning(
             "%s reports nothing, so each run reports its end state: ReportFile %s, added to the "

@@ -21,7 +21,7 @@ from gmat_sweep import engine, full_gmat
 from gmat_sweep.causes import Complaint, complaints
 from gmat_sweep.errors import EngineError, MissionScriptError
 from gmat_sweep.mission.script import included_file, statements_of
-from gmat_sweep.mission.statements import Statement, masked
+from gmat_sweep.mission.statements import ScriptText, Statement, masked
 from gmat_sweep.remedies import Lack, lack_in, quoted_line, remedy_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _INITIALISING = re.compile(r"^GMAT raised \w+ initialising '[^']*': (?:[\w ]+ ?[
 _NOT_AVAILABLE = re.compile(r'^The function "[^"]*" is not available; if it is a GmatFunction.*$')
 _AEM = re.compile(r"AEM file name not set")
 # What GMAT says of the mark of UTF-8 at the beginning of a script.
+_OTHER_TEXT = re.compile("Non-ASCII character|outside of the ASCII character set")
 _BYTE_ORDER_MARK = re.compile(r"at column 1 \(non-ASCII value 239\)")
 
 # Complaints about a resource that is not complete, because GMAT refused a line of it before.
@@ -105,6 +106,8 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
                     path,
                     1,
                 )
+    if any(_OTHER_TEXT.search(each.said) for each in said) and (other := _other_text(script)):
+        return other
     known = {word for words in facts.words.values() for word in words}
     absent = _absent_includes(statements, script)
     findings = [_finding(each, script, loaded, statements, known) for each in said]
@@ -120,6 +123,24 @@ def refusal(facts: MissionFacts, script: Path, loaded: Path) -> MissionScriptErr
     listed = "\n".join(f"  - {line}" for line in lines)
     path, number = next((each.places[0] for each in findings if each.places), (script, None))
     return MissionScriptError(f"{opening}:\n{listed}\n{' '.join(ending)}", path, number)
+
+
+def _other_text(script: Path) -> MissionScriptError | None:
+    """Return the error for the first line of a mission that is not ASCII, of which GMAT says none.
+
+    A file that is no UTF-8 is refused before GMAT reads it.
+    """
+    for path in dict.fromkeys([script, *(each.path for each in statements_of(script))]):
+        for number, line in enumerate(ScriptText.read(path).lines, start=1):
+            if not line.isascii():
+                first = next(character for character in line if not character.isascii())
+                return MissionScriptError(
+                    f"line {number} of {path} has the character {first!r}. GMAT takes ASCII "
+                    "characters only, in comments as well; replace the others.",
+                    path,
+                    number,
+                )
+    return None
 
 
 def _absent_includes(statements: Sequence[Statement], script: Path) -> list[_Finding]:
