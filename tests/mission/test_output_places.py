@@ -119,6 +119,12 @@ def test_no_output_is_a_folder_of_another(names: list[str], own: list[str], tmp_
     assert [each.place for each in found] == own
 
 
+def test_no_folder_of_an_output_has_the_name_of_a_table(tmp_path: Path) -> None:
+    found = places(tmp_path, "report__R1.parquet/r.txt", "a/report__R1.parquet/s.txt")
+
+    assert [each.place for each in found] == ["r.txt", "a/report__R1.parquet/s.txt"]
+
+
 def test_an_output_leaves_their_names_to_the_tables_of_a_run(tmp_path: Path) -> None:
     found = places(tmp_path, "report__R0.parquet", "sub/report__R0.parquet", "r__R0.parquet")
 

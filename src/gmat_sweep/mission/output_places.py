@@ -112,7 +112,7 @@ def own_place(path: PurePosixPath, owner: str, taken: set[str]) -> PurePosixPath
     """
     if path.name in ("", "."):
         path = PurePosixPath("output.txt")
-    if any(str(folder) in taken for folder in path.parents):
+    if any(str(folder) in taken or _TABLE.fullmatch(str(folder)) for folder in path.parents):
         path = PurePosixPath(path.name)
     folders = {str(folder) for each in taken for folder in PurePosixPath(each).parents}
     number = 1
