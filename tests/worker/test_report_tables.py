@@ -410,6 +410,34 @@ def test_a_row_of_others_never_passes_for_text_that_ends_in_padding(
     assert frame[["Sat.X", "Sat.Y", "Sat.Z"]].dropna().to_numpy().tolist() == added
 
 
+def test_text_in_its_column_is_read_once_beside_a_number_that_is_wider(fly: Fly) -> None:
+    """ZeroFill writes more characters than the narrow columns have."""
+    text = "Create String s;\ns = 'one two';\n"
+    fields = "R.ColumnWidth = 12;\nR.ZeroFill = On;\n"
+    flown = fly(text + ADD + fields + BEGIN + "n = 4000.5;\nReport R s n s;\nReport R n n;\n")
+
+    frame = flown.table()
+    assert flown.lines()[1] == "one two        4000.500000000000one two        "
+    assert flown.lines()[3] == "4000.5000000000004000.500000000000"
+    assert frame["s"].dropna().to_list() == ["one two"]
+    assert frame["n"].to_list() == [4000.5, 4000.5]
+
+
+def test_a_line_that_is_longer_than_a_row_is_not_that_row(fly: Fly) -> None:
+    """A delimiter pads the rows of Add, which are one character longer."""
+    text = "Create String s;\ns = 'one';\n"
+    fields = "R.Delimiter = ';';\n"
+    three = "R.Add = {Sat.UTCGregorian, Sat.X, Sat.Y};\n"
+    flown = fly(
+        text + ADD + three + fields + BEGIN + "For n = 1:2;\nReport R s n n;\nEndFor;\n" + FLY
+    )
+
+    frame = flown.table()
+    assert frame["s"].dropna().to_list() == ["one"] * 2
+    lines = [line for line in flown.lines() if line[:2].isdecimal()]
+    assert frame["Sat.X"].dropna().to_list() == [float(line[27:].split(";")[0]) for line in lines]
+
+
 def test_text_that_is_wider_than_its_column_may_end_in_blanks(tmp_path: Path) -> None:
     script = "Create String s;\nCreate ReportFile R;\nR.ColumnWidth = 5;\nR.Add = {s};\n"
 

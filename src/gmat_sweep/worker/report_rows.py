@@ -29,7 +29,7 @@ _NUMBER = re.compile(
     r"-?(?:(?:0|[1-9]\d*)(?:\.\d*[1-9])?|[1-9](?:\.\d*[1-9])?e[+-]\d{2,3}|inf|nan|NaN)"
 )
 _ANY_NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|inf|nan)", re.IGNORECASE)
-_FILLED = re.compile(r"-?(?:\d+\.\d*(?:e[+-]\d{2,3})?|inf|nan|NaN)")
+_FILLED = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d*(?:e[+-]\d{2,3})?|inf|nan|NaN)")
 _EPOCH = re.compile(r"\d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2}\.\d{3}")
 _EPOCH_LENGTH = 24
 _EPOCH_PIECES = 4
@@ -137,8 +137,8 @@ def cut(
         Whether text of a fixed-width line may be wider than its column. Such text can be anything,
         so a line of another block would pass for it.
     padded : bool
-        Whether text that is wider than its column may end in padding of its own. GMAT adds none to
-        it.
+        Whether a value that is wider than its column may end in padding. GMAT adds none to it, so
+        it would be a String's own blanks.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def _ways_from(
     alive = False
     for text, end in _values_at(line, shape, column, place, last=last):
         is_wide = end - place > shape.widths[column]
-        if is_wide and not padded and _is_padded(line[place:end], shape.quantities[column], shape):
+        if is_wide and not padded and _is_padded(line[place:end], shape):
             continue
         quantity = shape.quantities[column]
         fits = is_number(text, shape.format) if quantity.kind == "number" else _fits(text, quantity)
@@ -265,9 +265,8 @@ def _ways_from(
         dead.add((column, place))
 
 
-def _is_padded(text: str, quantity: Quantity, shape: Shape) -> bool:
-    padding = text[-1] if shape.format.left_justify else text[0]
-    return quantity.kind == "text" and padding in shape.fill
+def _is_padded(text: str, shape: Shape) -> bool:
+    return (text[-1] if shape.format.left_justify else text[0]) in shape.fill
 
 
 def _values_at(
@@ -287,6 +286,7 @@ def _values_at(
         yield bare, place + width
         if shape.quantities[column].kind != "text":
             return
+        width += 1
     if shape.quantities[column].kind == "epoch":
         if width <= _EPOCH_LENGTH:
             yield line[place : place + _EPOCH_LENGTH], place + _EPOCH_LENGTH
