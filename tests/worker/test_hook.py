@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -170,3 +170,90 @@ def test_what_is_no_file_fails_the_run_and_says_where_relative_paths_start(
         called(spec, {"a": returned}, monkeypatch)
 
     assert "A relative path starts from the run's folder" in str(failed.value.__cause__)
+
+
+class TestTheCurrentFolder:
+    """A hook is called in its run's folder, so relative paths of two runs are two files."""
+
+    @staticmethod
+    def outcome_of(
+        hook: Callable[[RunSpec, RunOutcome], Any],
+        spec: RunSpec,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> dict[str, Path]:
+        module = ModuleType("told")
+        vars(module)["hook"] = hook
+        monkeypatch.setitem(sys.modules, "told", module)
+        plain = RunOutcome.ok(
+            run_id=0, output_paths={}, started_at=_NOW, ended_at=_NOW, duration_s=0.1
+        )
+        return call_hook(spec, plain, _LOG)[0]
+
+    @pytest.mark.parametrize("name", ["derived.csv", "./derived.csv", "plots/derived.csv"])
+    def test_each_run_keeps_what_it_wrote_to_one_relative_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, str]:
+            del outcome
+            write(Path(name), f"run {spec.run_id}")
+            return {"derived": name}
+
+        files = []
+        for run_id in range(3):
+            folder = tmp_path / "sweep" / f"run-{run_id}"
+            folder.mkdir(parents=True)
+            run = RunSpec(SHORT, {}, folder, run_id, None, {}, "told:hook")
+            files.append(self.outcome_of(hook, run, monkeypatch)["derived"])
+
+        assert [each.read_text() for each in files] == ["run 0", "run 1", "run 2"]
+        assert [path.name for path in tmp_path.iterdir()] == ["sweep"]
+        assert Path.cwd() == tmp_path
+
+    def test_a_hook_that_reads_a_relative_path_finds_it_in_the_workers_folder(
+        self, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path / "limits.txt", "3")
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+            del outcome
+            return {"a": write(spec.output_dir / "a.txt", Path("limits.txt").read_text())}
+
+        assert self.outcome_of(hook, spec, monkeypatch)["a"].read_text() == "3"
+        assert Path.cwd() == tmp_path
+
+    def test_a_hook_that_goes_elsewhere_takes_no_later_run_with_it(
+        self, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, str]:
+            del spec, outcome
+            os.chdir(elsewhere)
+            write(Path("a.txt"))
+            return {"a": "a.txt"}
+
+        assert self.outcome_of(hook, spec, monkeypatch) == {"a": elsewhere / "a.txt"}
+        assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (["a.txt"], "returned 'a' as a list, which is no path of one file"),
+        (b"a.txt", "returned 'a' as a bytes"),
+        ("plots", "that is a folder, and not a file"),
+    ],
+)
+def test_what_is_no_path_of_a_file_is_told_with_the_hook_and_the_key(
+    spec: RunSpec, returned: object, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec.output_dir / "plots").mkdir()
+
+    with pytest.raises(HookFailedError) as failed:
+        called(spec, {"a": returned}, monkeypatch)
+
+    assert "'told:hook'" in str(failed.value.__cause__)
+    assert said in str(failed.value.__cause__)

@@ -1,9 +1,15 @@
-"""The postprocess hook: import it by its path, call it after GMAT, check the files it returns."""
+"""The postprocess hook: import it by its path, call it after GMAT, check the files it returns.
+
+While it is called, the current folder is the run's. A hook that writes to a relative path would
+write over the files of other runs else.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +36,10 @@ class HookFailedError(Exception):
     failure_kind: ClassVar[FailureKind] = "hook"
 
 
-def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
+type Hook = Callable[[RunSpec, RunOutcome], Mapping[str, Any]]
+
+
+def load_hook(path: str) -> Hook:
     """Import the hook that ``"package.module:function"`` names.
 
     Raises
@@ -54,7 +63,7 @@ def load_hook(path: str) -> Callable[[RunSpec, RunOutcome], Mapping[str, Any]]:
         hook = getattr(hook, name)
     if not callable(hook):
         raise TypeError(f"postprocess path {path!r} names {hook!r}, which cannot be called")
-    called: Callable[[RunSpec, RunOutcome], Mapping[str, Any]] = hook
+    called: Hook = hook
     return called
 
 
@@ -67,8 +76,7 @@ def call_hook(
     try:
         with WATCH.theirs(), hooks_found():
             hook = load_hook(spec.postprocess)
-            returned = hook(spec, outcome)
-        extra_outputs = _checked_extra_outputs(spec.postprocess, returned, spec.output_dir)
+            extra_outputs = _returned_by(hook, spec, outcome, log)
         run_folder = spec.output_dir.absolute()
         files = {
             file_key(path.absolute(), run_folder): fsynced_facts(path)
@@ -81,7 +89,60 @@ def call_hook(
     return extra_outputs, files
 
 
-def _checked_extra_outputs(hook: str, returned: object, run_folder: Path) -> dict[str, Path]:
+def _returned_by(
+    hook: Hook, spec: RunSpec, outcome: RunOutcome, log: logging.Logger
+) -> dict[str, Path]:
+    """Call a hook in the run's folder, and return the files that it returns, by key."""
+    assert spec.postprocess is not None
+    if not spec.output_dir.is_absolute():
+        # The hook finds the run's folder from the current one.
+        return _checked_extra_outputs(spec.postprocess, hook(spec, outcome), spec.output_dir, None)
+    with _current_folder(spec.output_dir) as before:
+        try:
+            returned = hook(spec, outcome)
+        except FileNotFoundError as error:
+            log.info("the hook found no file (%s): it is called in the worker's folder", error)
+        else:
+            return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, before)
+    # It reads a file by a relative path, or it would fail anywhere.
+    with _current_folder(before):
+        returned = hook(spec, outcome)
+        return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, None)
+
+
+@contextlib.contextmanager
+def _current_folder(folder: Path | None) -> Iterator[Path | None]:
+    """Make a folder the current one; give the one before, None if it is gone, and go back to it."""
+    try:
+        before = Path.cwd()
+    except FileNotFoundError:
+        before = None
+    handle = os.open(".", os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        if folder is not None:
+            os.chdir(folder)
+        yield before
+    finally:
+        os.fchdir(handle)
+        os.close(handle)
+
+
+def _checked_extra_outputs(
+    hook: str, returned: object, run_folder: Path, before: Path | None
+) -> dict[str, Path]:
+    """Return the files that a hook returned, by key.
+
+    Parameters
+    ----------
+    hook : str
+        The hook, for messages.
+    returned : object
+        What it returned.
+    run_folder : Path
+        The folder of the run.
+    before : Path, optional
+        The current folder before the hook was called.
+    """
     if not isinstance(returned, Mapping):
         raise TypeError(
             f"postprocess hook {hook!r} must return a mapping of names to the files it wrote, "
@@ -91,24 +152,38 @@ def _checked_extra_outputs(hook: str, returned: object, run_folder: Path) -> dic
     for key, value in returned.items():
         if not isinstance(key, str):
             raise TypeError(f"postprocess hook {hook!r} returned the key {key!r}, not a string")
-        path = _place_of(Path(value), run_folder)
+        if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+            raise TypeError(
+                f"postprocess hook {hook!r} returned {key!r} as a {type(value).__name__}, which is "
+                "no path of one file. Return each file under a name of its own."
+            )
+        path = _place_of(Path(value), run_folder, before)
         if path is None:
+            is_folder = any((place / value).is_dir() for place in _places(run_folder, before))
+            but = "that is a folder, and not a file" if is_folder else "no such file exists"
             raise FileNotFoundError(
-                f"postprocess hook {hook!r} returned {key!r}: {value}, but no such file exists. A "
+                f"postprocess hook {hook!r} returned {key!r}: {value}, but {but}. A "
                 "relative path starts from the run's folder, run_spec.output_dir."
             )
         checked[key] = path
     return checked
 
 
-def _place_of(returned: Path, run_folder: Path) -> Path | None:
+def _places(run_folder: Path, before: Path | None) -> list[Path]:
+    """Return where relative paths of a hook may start: first the run's folder."""
+    return [run_folder, Path(), *([] if before is None else [before])]
+
+
+def _place_of(returned: Path, run_folder: Path, before: Path | None) -> Path | None:
     """Return where a returned file is, by a path that holds in every process; None if nowhere.
 
-    A relative path starts from the run folder, or else from the current folder, as open() has it. A
-    file below the run folder is told by a path below it, however the hook spelled it. The path of
-    any other file leads through neither ``..`` nor a link that the hook made.
+    A relative path starts from the run folder, or else from the current folder, as open() has it,
+    or else from the one that was current before the hook was called. A file below the run folder is
+    told by a path below it, however the hook spelled it. The path of any other file leads through
+    neither ``..`` nor a link that the hook made.
     """
-    place = next((p for p in (run_folder / returned, returned) if p.is_file()), None)
+    places = [place / returned for place in _places(run_folder, before)]
+    place = next((each for each in places if each.is_file()), None)
     if place is None:
         return None
     real, real_folder = place.resolve(), run_folder.resolve()
