@@ -154,6 +154,23 @@ def test_the_doctor_and_unpack_see_a_damaged_zip(sweep: Path) -> None:
     assert len(list(sweep.glob("run-*"))) == 4
 
 
+@pytest.mark.parametrize("kind", ["FIFO", "device"])
+def test_what_is_no_plain_file_in_place_of_a_zip_is_not_opened(kind: str, sweep: Path) -> None:
+    """To open a FIFO would wait for its writer, and a device has no end."""
+    pack(sweep)
+    (path,) = packed_files(sweep)
+    path.unlink()
+    if kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+    with pytest.raises(SweepConfigError, match=rf"000000\.zip is a {kind}"):
+        unpack(sweep)
+    said = [each.text for each in check_sweep(sweep).findings]
+    assert any(f"000000.zip is damaged: {path} is a {kind}" in text for text in said)
+
+
 @pytest.mark.parametrize("name", ["../out", "run-0/../../out", "/run-0/x", "run-0", "other/x"])
 def test_a_zip_of_a_stranger_writes_nowhere_else(name: str, sweep: Path) -> None:
     pack(sweep)

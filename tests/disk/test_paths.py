@@ -24,6 +24,7 @@ NO_PATHS: dict[str, tuple[Any, str]] = {
     "number": (5, "is a int, 5. Give a path"),
     "bytes": (b"sweep", "is a bytes, b'sweep'. Give a path"),
     "list": (["sweep"], "is a list"),
+    "nothing": ("", "is empty. Give a path"),
     "nobody's home": ("~nosuchuser/", "is not known here. If it is"),
     "a million characters": ("a" * 1_000_000, "has 1,000,000 bytes, and 4,095 are the most"),
     "many folders": ("a/" * 500_000, "bytes, and 4,095 are the most"),

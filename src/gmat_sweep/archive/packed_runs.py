@@ -41,6 +41,7 @@ from gmat_sweep.folder.packed import (
     chunks_of,
     hash_of,
     members_by_run,
+    opened_zip,
     packed_files,
 )
 
@@ -138,7 +139,7 @@ def unpack(source: str | Path) -> int:
         # A run in two of them was flown again: the later one has it as it was last.
         for path in reversed(packed_files(folder)):
             try:
-                with zipfile.ZipFile(path) as archive:
+                with opened_zip(path) as archive:
                     for name, members in members_by_run(archive).items():
                         if not os.path.lexists(folder / name):
                             _extract(archive, members, folder, name)

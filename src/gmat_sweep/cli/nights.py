@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_CONFIG, EXIT_OK, say, tell
+from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.paths import absolute_path, user_path
 from gmat_sweep.errors import SweepConfigError
 
@@ -112,10 +113,10 @@ def creep(arguments: argparse.Namespace) -> int:
         raise SweepConfigError(f"--material {arguments.material:g}: it must be more than 0.")
     drift = drift_over([night for night in nights if night.name > baseline.name], baseline)
     if arguments.out is not None:
-        out = Path(absolute_path(arguments.out, "--out"))
+        out = absolute_path(arguments.out, "--out")
         if out.suffix != ".csv":
             raise SweepConfigError(f"--out {arguments.out}: name a .csv file.")
-        drift.to_csv(out, index=False)
+        write_file(out, drift.to_csv(index=False).encode())
     found = creeping(drift, arguments.material)
     for row in found.to_dict("records"):
         of, by = FIGURES[row["figure"]], row["away"] * row["sigma"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_OK, say, tell
 from gmat_sweep.cli.nights import folder_of_nights
+from gmat_sweep.disk.paths import absolute_path, user_path
 
 if TYPE_CHECKING:
     import argparse
@@ -21,14 +21,15 @@ def prune(arguments: argparse.Namespace) -> int:
     """
     from gmat_sweep.analysis.nightly import retention
 
+    # Named as the caller named it, in what is printed.
+    named = arguments.folder
+    if named is not None:
+        absolute_path(named, "folder")
+    place = folder_of_nights(None) if named is None else user_path(named, "folder")
     if arguments.command == "nights":
-        # Named as the caller named it, in what is printed.
-        named = arguments.folder
-        place = folder_of_nights(None) if named is None else Path(named)
         keep_evidence = arguments.keep_evidence
         found = retention.nights_in(place, arguments.keep, keep_evidence=keep_evidence)
     else:
-        place = Path(arguments.folder)
         found = retention.sweeps_in(place, arguments.keep)
     for each in found:
         lost = ", with evidence" if each.goes and each.is_evidence else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_DAMAGED, EXIT_OK, say, tell
@@ -87,7 +86,7 @@ def _check(arguments: argparse.Namespace) -> int:
     for name in ("requirement", "requirements", "out", "script"):
         if getattr(arguments, name) is not None:
             raise SweepConfigError(f"--check takes no --{name}. Leave it out.")
-    if not Path(arguments.place).is_dir():
+    if not user_path(arguments.place, "folder").is_dir():
         raise SweepConfigError(f"{arguments.place} is no folder. Name the folder of a replay.")
     check = check_replay(
         arguments.place, hook=not arguments.no_hook, trust_hook=arguments.trust_hook

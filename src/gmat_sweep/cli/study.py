@@ -93,5 +93,5 @@ def _schema(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         tell(text.rstrip("\n"))
     else:
-        write_file(Path(arguments.out), text.encode())
+        write_file(user_path(arguments.out, "--out"), text.encode())
     return EXIT_OK

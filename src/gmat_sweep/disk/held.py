@@ -15,12 +15,13 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
 from gmat_sweep.errors import NotPlainFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 __all__ = [
     "HeldFolder",
@@ -290,7 +291,7 @@ def read_plain(path: Path, *, within: Path | None = None) -> bytes:
         return file.read(_MOST_BYTES)
 
 
-def plain_reader(path: Path) -> BinaryIO:
+def plain_reader(path: Path) -> BufferedReader:
     """Open a file to read it, also through a link, if a plain file is there.
 
     Raises

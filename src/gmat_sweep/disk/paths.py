@@ -33,14 +33,17 @@ def user_path(path: Any, what: str) -> Path:
     Raises
     ------
     SweepConfigError
-        It is no path, is longer than file systems take, holds a NUL, or begins with ``~`` and the
-        name of nobody.
+        It is no path, is empty, is longer than file systems take, holds a NUL, or begins with ``~``
+        and the name of nobody.
     """
     if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
         raise SweepConfigError(
             f"{what} is a {type(path).__name__}, {shown(path)}. Give a path, as text or as a Path."
         )
     text = os.fspath(path)
+    if not text:
+        # A shell makes it of a variable that is not set; pathlib takes it for the current folder.
+        raise SweepConfigError(f"{what} is empty. Give a path; `.` is the current folder.")
     if "\0" in text:
         raise SweepConfigError(f"{what} {shown(text)} holds a NUL. Give a path without it.")
     # Look at the length first: it takes pathlib seconds to take a long path apart.

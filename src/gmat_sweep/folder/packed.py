@@ -6,6 +6,7 @@ meantime.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shlex
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import RUN_FOLDER, packed_folder, run_folder_name
 
@@ -28,6 +30,7 @@ __all__ = [
     "chunks_of",
     "hash_of",
     "members_by_run",
+    "opened_zip",
     "packed_files",
     "refuse_packed",
     "unpack_command",
@@ -88,7 +91,7 @@ class PackedRuns:
         self.damaged: list[str] = []
         for path in packed_files(folder):
             try:
-                with zipfile.ZipFile(path) as archive:
+                with opened_zip(path) as archive:
                     for name, members in members_by_run(archive).items():
                         self._places[name] = path, members
             except UNREADABLE as error:
@@ -104,7 +107,7 @@ class PackedRuns:
         """Say which of a packed run's files are not as they were recorded."""
         path, members = self._places[run_folder_name(entry.run_id)]
         found = []
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             for name, facts in entry.files.items():
                 try:
                     digest = hash_of(chunks_of(archive, members[name]))
@@ -113,6 +116,13 @@ class PackedRuns:
                 if digest != facts["sha256"]:
                     found.append(f"{name} in {path.name} is not as it was recorded")
         return found
+
+
+@contextlib.contextmanager
+def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file to read it; one of `UNREADABLE` if it is none, or no plain file."""
+    with plain_reader(path) as file, zipfile.ZipFile(file) as archive:
+        yield archive
 
 
 def chunks_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from gmat_sweep.analysis.nightly.inputs import used_data
 from gmat_sweep.causes import headline
 from gmat_sweep.disk.files import write_file
+from gmat_sweep.disk.held import plain_reader, read_plain
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.engine.data_versions import data_versions
@@ -518,7 +519,7 @@ def _write(path: Path, record: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_plain(path), parse_constant=_refuse_constant)
         known = isinstance(record, dict) and record["schema_version"] == _SCHEMA_VERSION
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise SweepConfigError(
@@ -532,6 +533,10 @@ def _read(path: Path) -> dict[str, Any]:
     return record  # type: ignore[no-any-return]
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with plain_reader(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

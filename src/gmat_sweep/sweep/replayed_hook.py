@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.causes import headline
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.disk.owner import is_own
 from gmat_sweep.folder.run_files import found
 from gmat_sweep.import_places import hook_digest, hooks_from
@@ -175,5 +176,5 @@ def _content(path: Path, told: Told) -> dict[str, Any]:
     table = told(path) if path.suffix == ".parquet" else None
     if table is not None:
         return {"rows": table["rows"], "sha256": table["sha256"]}
-    with path.open("rb") as file:
+    with plain_reader(path) as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}

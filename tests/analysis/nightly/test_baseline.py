@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,20 @@ def test_the_commands_accept_and_show(tmp_path: Path, capsys: pytest.CaptureFixt
     (first / "manifest.jsonl").unlink()
     assert main(["baseline", "show", str(tmp_path)]) == 2
     assert "is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "device"])
+def test_a_night_whose_manifest_is_no_plain_file_is_not_opened(kind: str, tmp_path: Path) -> None:
+    """To open a FIFO would wait for its writer, and a device has no end."""
+    first = night(tmp_path, 1)
+    accept(first)
+    manifest = first / "manifest.jsonl"
+    manifest.unlink()
+    if kind == "FIFO":
+        os.mkfifo(manifest)
+    else:
+        manifest.symlink_to("/dev/zero")
+
+    with pytest.raises(SweepConfigError, match=rf"cannot be read: \S+ is a {kind}"):
+        accepted(tmp_path)
+    assert main(["baseline", "show", str(tmp_path)]) == 2

@@ -16,7 +16,7 @@ from pathlib import Path
 from gmat_sweep.analysis.nightly.cohorts import cohorts_of, sweeps_of
 from gmat_sweep.analysis.nightly.complete import is_complete
 from gmat_sweep.disk.files import write_file
-from gmat_sweep.disk.held import read_plain
+from gmat_sweep.disk.held import plain_reader, read_plain
 from gmat_sweep.disk.owner import origin
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.folder.layout import BASELINE_NAME, MANIFEST_NAME
@@ -60,6 +60,8 @@ class Baseline:
             found = _sha256(manifest)
         except FileNotFoundError:
             return f"the baseline {self.night} is gone. {again}"
+        except OSError as error:
+            return f"the baseline {self.night} cannot be read: {error} {again}"
         if found != self.manifest_sha256:
             return f"the baseline {self.night} has changed since it was accepted. {again}"
         return ""
@@ -181,5 +183,5 @@ def _folder_of(night: str | Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with plain_reader(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
