@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -33,6 +34,45 @@ def only_worker(pool: DaskPool) -> int:
     client_of(pool).wait_for_workers(1)
     (pid,) = worker_pids(client_of(pool)).values()
     return pid
+
+
+def levels_of_dask() -> dict[str, object]:
+    """Return the level of each of Dask's loggers, and those of its handlers for the terminal."""
+    return {
+        name: (
+            logger.level,
+            logger.propagate,
+            logger.disabled,
+            [each.level for each in logger.handlers if isinstance(each, logging.StreamHandler)],
+        )
+        for name, logger in logging.root.manager.loggerDict.items()
+        if name.startswith("distributed") and isinstance(logger, logging.Logger)
+    }
+
+
+def test_dasks_loggers_are_the_callers_and_say_nothing_of_these_workers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Both while the workers are there and afterwards."""
+    theirs = logging.getLogger("distributed.scheduler")
+    before = levels_of_dask()
+    root = logging.getLogger("distributed")
+    root.addHandler(caplog.handler)
+    try:
+        with DaskPool(n_workers=1) as pool:
+            only_worker(pool)
+            during = levels_of_dask()
+            theirs.warning("another cluster's line")
+    finally:
+        root.removeHandler(caplog.handler)
+    theirs.warning("a later line")
+
+    assert {name: during[name] for name in before} == before
+    after = levels_of_dask()
+    assert {name: after[name] for name in before} == before
+    said = [each.getMessage() for each in caplog.records if each.name.startswith("distributed")]
+    assert set(said) <= {"another cluster's line", "a later line"}
+    assert "another cluster's line" in said
 
 
 def test_a_worker_that_takes_long_to_come_back_is_there_in_the_end(single: DaskPool) -> None:

@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,39 @@ _SELDOM = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "5s",
 }
+
+
+_LOOPS: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+"""The event loops of all `LocalWorkers` of this process."""
+
+
+class _OfOtherClusters(logging.Filter):
+    """Lets nothing pass that a cluster of `LocalWorkers` logs, unless it is critical.
+
+    The entry of a run has its cause; Dask's log would bury the lines of the sweep. The levels and
+    handlers of Dask's loggers are the caller's, who may have a cluster of its own.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record goes the usual way."""
+        if record.levelno >= logging.CRITICAL:
+            return True
+        try:
+            return asyncio.get_running_loop() not in _LOOPS
+        except RuntimeError:
+            return True
+
+
+_OTHERS = _OfOtherClusters()
+
+
+def _silence_own_clusters() -> None:
+    # This one logs a line when it is imported, by the scheduler.
+    logging.getLogger("distributed.http.proxy")
+    # A filter sees the records of its own logger only, and none of those below it.
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.partition(".")[0] == "distributed" and isinstance(logger, logging.Logger):
+            logger.addFilter(_OTHERS)
 
 
 class LocalWorkers(SpecCluster):
@@ -66,18 +100,19 @@ class LocalWorkers(SpecCluster):
         worker = {"cls": _LocalWorker, "options": {"worker_kwargs": options}}
         # Port 0 takes any free port: the usual one may be another cluster's.
         scheduler_options = {"host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
-        log = logging.getLogger("distributed")
-        if log.level in (logging.NOTSET, logging.INFO):
-            # The entry of a run has its cause; Dask's log would bury the lines of the sweep.
-            log.setLevel(logging.CRITICAL)
+        _silence_own_clusters()
         with dask.config.set(_SELDOM | {"distributed.worker.profile.enabled": False}):
             super().__init__(
                 workers=dict.fromkeys(range(n_workers), worker),
                 worker=worker,
                 scheduler={"cls": Scheduler, "options": scheduler_options},
                 name="gmat-sweep",
-                silence_logs=logging.CRITICAL,
+                silence_logs=False,
             )
+
+    async def _start(self) -> None:
+        _LOOPS.add(asyncio.get_running_loop())
+        await super()._start()
 
 
 class _LocalWorker(WorkerProgram):
