@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gmat_sweep.draws.ccsds import covariance_of_message
 from gmat_sweep.draws.covariance import ELEMENTS, Covariance
 from gmat_sweep.errors import SweepConfigError
 
@@ -73,3 +76,15 @@ def test_a_file_with_other_names_or_no_matrix_is_refused(
         Covariance.from_csv(path, fields=("A", "B", "C"))
     assert message in str(told.value)
     assert str(path) in str(told.value)
+
+
+@pytest.mark.parametrize("read", [Covariance.from_csv, covariance_of_message])
+def test_a_fifo_or_a_device_is_refused_at_once(
+    read: Callable[[Path], Covariance], tmp_path: Path
+) -> None:
+    fifo = tmp_path / "matrix.csv"
+    os.mkfifo(fifo)
+
+    for path in (fifo, Path("/dev/zero")):
+        with pytest.raises(SweepConfigError, match=r"cannot be read: .* is a "):
+            read(path)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.draws.ccsds_xml import ROW_KEYS, lines_of_xml
 from gmat_sweep.draws.covariance import Covariance
 from gmat_sweep.draws.epochs import START, seconds_between
@@ -110,7 +111,8 @@ def _lines(source: Path) -> Iterator[_Line]:
             raise SweepConfigError(
                 f"{source} is too large for a message. Give one with fewer states."
             )
-        content = source.read_bytes()
+        with plain_reader(source) as file:
+            content = file.read()
         # XML says itself how it is encoded.
         is_xml = content.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0").startswith(b"<")
         text = "" if is_xml else content.decode("utf-8-sig")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from gmat_sweep.disk.held import plain_reader
 from gmat_sweep.draws.local_axes import LOCAL_AXES, local_axes
 from gmat_sweep.draws.shorthands import refuse
 from gmat_sweep.errors import SweepConfigError
@@ -200,7 +201,8 @@ class Covariance:
 def _matrix_in(path: Path) -> tuple[tuple[tuple[float, ...], ...], list[str]]:
     """Return the matrix of a file, and the names of its first line if it has such a line."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with plain_reader(path) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
         raise SweepConfigError(
             f"The covariance file {path} cannot be read: {error}. Check the path."
