@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gmat_sweep.errors import SweepStoppedError
-from gmat_sweep.mission.files import content_stamp, file_sha256
+from gmat_sweep.mission.files import file_sha256
+from gmat_sweep.stamps import content_stamp
 
 __all__ = ["MissionWatch"]
 
