@@ -120,8 +120,10 @@ def test_what_changes_no_content_stops_nothing(
 def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:
     path = tmp_path / "a.inc"
     path.write_text("Sat.SMA = 7000;\n")
-    watch = MissionWatch({str(path): "0" * 64})
+    script = tmp_path / "m.script"
+    watch = MissionWatch({script: {str(path): "0" * 64}, tmp_path / "other.script": {}})
 
-    assert watch.changed() is None
+    assert watch.changed(script) is None
     path.unlink()
-    assert watch.changed() == str(path)
+    assert watch.changed(script) == str(path)
+    assert watch.changed(tmp_path / "other.script") is None

@@ -345,7 +345,9 @@ class TaskRuns:
         except BaseException as interruption:  # noqa: BLE001 - raised again by `settle`
             progress.interruption = interruption
             return Cancelled(message=f"interrupted: {type(interruption).__name__}")
-        stopped = stopped_by(outcome.shortage, spec) or self._job.watch.stopped_at(spec.run_id)
+        stopped = stopped_by(outcome.shortage, spec) or self._job.watch.stopped_at(
+            spec.run_id, spec.script_path
+        )
         if stopped:
             raise stopped
         progress.outcome = outcome

@@ -6,11 +6,12 @@ under way reaches the runs after it. The sweep then stops: its runs would be of 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from gmat_sweep.errors import SweepStoppedError
 from gmat_sweep.mission.files import file_sha256
-from gmat_sweep.stamps import content_stamp
 
 __all__ = ["MissionWatch"]
 
@@ -20,21 +21,31 @@ class MissionWatch:
 
     Parameters
     ----------
-    digests : mapping, optional
-        SHA-256 by absolute path.
+    of_scripts : mapping, optional
+        For each script that is flown the SHA-256 of its files, by absolute path.
+    named_by_values : mapping, optional
+        The same of files that only varied values name.
     """
 
-    def __init__(self, digests: Mapping[str, str] | None = None) -> None:
-        self._digests = dict(digests or {})
-        self._stamps = {path: content_stamp(path) for path in self._digests}
+    def __init__(
+        self,
+        of_scripts: Mapping[Path, Mapping[str, str]] | None = None,
+        named_by_values: Mapping[str, str] | None = None,
+    ) -> None:
+        shared = dict(named_by_values or {})
+        self._digests = {
+            script: {**digests, **shared} for script, digests in (of_scripts or {}).items()
+        }
+        paths = {path for digests in self._digests.values() for path in digests}
+        self._stamps = {path: _stamp(path) for path in paths}
 
-    def changed(self) -> str | None:
-        """Return the path of a file with other content than at the beginning, None if all are same.
+    def changed(self, script: Path) -> str | None:
+        """Return the path of a file of a script with other content than at the beginning.
 
-        Threads may ask at the same time.
+        None if all are same. Threads may ask at the same time.
         """
-        for path, digest in self._digests.items():
-            stamp = content_stamp(path)
+        for path, digest in self._digests.get(script, {}).items():
+            stamp = _stamp(path)
             if stamp == self._stamps[path]:
                 continue
             try:
@@ -45,12 +56,12 @@ class MissionWatch:
             self._stamps[path] = stamp
         return None
 
-    def stopped_at(self, run_id: int) -> SweepStoppedError | None:
+    def stopped_at(self, run_id: int, script: Path) -> SweepStoppedError | None:
         """Return the error that stops the sweep at a run that has ended; None if nothing changed.
 
         A run whose files are the same when it has ended flew with them.
         """
-        path = self.changed()
+        path = self.changed(script)
         if path is None:
             return None
         return SweepStoppedError(
@@ -59,3 +70,12 @@ class MissionWatch:
             "recorded. Restore the file and resume the sweep, or start a new one; "
             "allow_script_drift=True (--allow-script-drift) resumes with the file as it is now."
         )
+
+
+def _stamp(path: str) -> tuple[int, ...] | None:
+    """Return what an edit changes, None without the file; its content would take too long."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on the path of every run
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

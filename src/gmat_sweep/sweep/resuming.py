@@ -227,15 +227,15 @@ def watch_of(scripts: Iterable[Path], mission: Path, facts: Mapping[str, Any]) -
     OSError
         A file cannot be read.
     """
-    digests: dict[str, str] = {}
-    for script in scripts:
-        digests |= MissionFiles.of(script).digests
     folder = mission.resolve().parent
     of_script = recorded_digests(mission)
-    for name, digest in facts.get(MISSION_FILES_KEY, {}).items():
-        if name not in of_script:
-            digests[os.path.normpath(folder / name)] = digest
-    return MissionWatch(digests)
+    named_by_values = {
+        os.path.normpath(folder / name): digest
+        for name, digest in facts.get(MISSION_FILES_KEY, {}).items()
+        if name not in of_script
+    }
+    of_scripts = {script: MissionFiles.of(script).digests for script in scripts}
+    return MissionWatch(of_scripts, named_by_values)
 
 
 def _refuse_or_warn(message: str, *, allow: bool) -> None:
