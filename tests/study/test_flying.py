@@ -80,7 +80,7 @@ def test_a_check_flies_one_trial_run_and_leaves_nothing(
     assert "monte-carlo, 5 runs, seed 11 and the nominal run" in said
     assert "Sat.DryMass: truncnorm 850" in said
     assert "Sat: covariance of cartesian in RIC from" in said
-    assert "server:  6 task runs, about 34 rows in its database: 4 a run" in said
+    assert "server:  6 task runs, about 28 rows in its database: 3 a run" in said
     assert "judged:  plan fixed" in said
     assert "sma: final Sat.Earth.SMA in [6990, 7010] km in at least 99 %, with 90 % conf" in said
     assert "5 runs cannot show this; at least 230 are needed" in said
