@@ -223,6 +223,52 @@ class TestTheCurrentFolder:
         assert self.outcome_of(hook, spec, monkeypatch)["a"].read_text() == "3"
         assert Path.cwd() == tmp_path
 
+    @pytest.mark.parametrize("name", ["typo.txt", "{run}/typo.txt", "/nowhere/typo.txt"])
+    def test_a_hook_is_called_once_if_the_workers_folder_has_no_such_file_either(
+        self, name: str, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second call would end in what the first one has left behind."""
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, str]:
+            del outcome
+            (spec.output_dir / "plots").mkdir()
+            return {"a": Path(name.format(run=spec.output_dir)).read_text()}
+
+        with pytest.raises(HookFailedError) as failed:
+            self.outcome_of(hook, spec, monkeypatch)
+
+        assert isinstance(failed.value.__cause__, FileNotFoundError)
+        assert "typo.txt" in str(failed.value.__cause__)
+
+    @pytest.mark.parametrize("name", ["limits.txt", "{cwd}/limits.txt", "no name"])
+    def test_a_file_of_the_workers_folder_is_found_however_the_error_names_it(
+        self, name: str, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path / "limits.txt", "3")
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, Path]:
+            del outcome
+            path = Path("limits.txt") if name == "no name" else Path(name.format(cwd=Path.cwd()))
+            if name == "no name" and not path.exists():
+                # As NumPy has it.
+                raise FileNotFoundError(f"{path} not found.")
+            return {"a": write(spec.output_dir / "a.txt", path.read_text())}
+
+        assert self.outcome_of(hook, spec, monkeypatch)["a"].read_text() == "3"
+
+    def test_a_folder_of_the_workers_folder_takes_what_a_hook_writes_there(
+        self, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "plots").mkdir()
+
+        def hook(spec: RunSpec, outcome: RunOutcome) -> dict[str, str]:
+            del outcome
+            name = f"plots/{spec.run_id}.txt"
+            Path(name).write_text("x")
+            return {"a": name}
+
+        assert self.outcome_of(hook, spec, monkeypatch)["a"].parent == tmp_path / "plots"
+
     def test_a_hook_that_goes_elsewhere_takes_no_later_run_with_it(
         self, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

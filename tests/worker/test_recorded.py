@@ -91,7 +91,7 @@ def test_a_hook_may_have_nothing_to_add(recorded_run: Run) -> None:
         ("run_hooks:none", "must return a mapping of names to the files it wrote, not NoneType"),
         ("run_hooks:a_list", "must return a mapping of names to the files it wrote, not list"),
         ("run_hooks:absent", "absent.parquet, but no such file exists"),
-        ("run_hooks:a_folder", "but no such file exists"),
+        ("run_hooks:a_folder", "but that is a folder, and not a file"),
         ("run_hooks:number", "TypeError"),
         ("run_hooks:number_key", "returned the key 5, not a string"),
         ("run_hooks:raising", "RuntimeError: no periapsis"),

@@ -101,13 +101,38 @@ def _returned_by(
         try:
             returned = hook(spec, outcome)
         except FileNotFoundError as error:
+            if before is None or not _may_be_in(before, error, spec.output_dir):
+                raise
             log.info("the hook found no file (%s): it is called in the worker's folder", error)
-        else:
-            return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, before)
-    # It reads a file by a relative path, or it would fail anywhere.
-    with _current_folder(before):
-        returned = hook(spec, outcome)
-        return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, None)
+            with _current_folder(before):
+                returned = hook(spec, outcome)
+                return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, None)
+        return _checked_extra_outputs(spec.postprocess, returned, spec.output_dir, before)
+
+
+def _may_be_in(folder: Path, error: FileNotFoundError, run_folder: Path) -> bool:
+    """Say whether a hook that has not found a file in the run's folder would in another one.
+
+    A second call for nothing does again all that the hook does before it fails, and may end in
+    another error.
+    """
+    # Some libraries say the name in their message only.
+    if not isinstance(error.filename, str | bytes):
+        return True
+    here = run_folder.resolve()
+    for name in (error.filename, error.filename2):
+        if not isinstance(name, str | bytes):
+            continue
+        path = Path(os.fsdecode(name))
+        if path.is_absolute():
+            if not path.is_relative_to(here):
+                continue
+            path = path.relative_to(here)
+        if (folder / path).exists():
+            return True
+        if (folder / path.parent).is_dir() and not (here / path.parent).is_dir():
+            return True
+    return False
 
 
 @contextlib.contextmanager
