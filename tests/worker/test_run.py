@@ -416,6 +416,18 @@ def test_a_refused_override_is_told_with_its_line_also_where_gmat_names_an_objec
     assert re.search(line, facts.refused[field])
 
 
+@pytest.mark.parametrize("name", ["Sat", "Earth", ""])
+def test_an_override_of_a_resource_as_a_whole_is_told_to_name_a_field(
+    name: str, engine_worker: WorkerProcess
+) -> None:
+    facts = engine_worker.inspect(LEO, {name: 1, "Sat.SMA": 7000})
+
+    assert facts.refused == {}
+    assert [problem.partition(":")[0] for problem in facts.problems] == [
+        f"{name!r} is no Variable or String"
+    ]
+
+
 def test_inspecting_a_script_that_does_not_parse_gives_gmats_log(
     engine_worker: WorkerProcess, tmp_path: Path
 ) -> None:

@@ -298,7 +298,7 @@ def inspect_mission(
         said = refusal({path: value}) if len(overrides) > 1 else refusal_of_all
         if said is None:
             continue
-        if _OF_NAMES.search(said.cause):
+        if "." not in path or _OF_NAMES.search(said.cause):
             with KEEPER.fresh(script_path, {}) as mission:
                 try:
                     _check_name(mission, path)
