@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep
+from gmat_sweep.backends.process.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.engine import find_engine
 from gmat_sweep.errors import SweepConfigError, SweepStoppedError
+from gmat_sweep.mission.files import file_sha256
 from gmat_sweep.mission.watching import MissionWatch
+from gmat_sweep.spec import RunOutcome
 
 MISSION = """\
 Create Spacecraft Sat;
@@ -44,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def sweep_of(folder: Path, out: Path, pool: LocalJoblibPool) -> Sweep:
+def sweep_of(folder: Path, out: Path, pool: LocalJoblibPool, **options: Any) -> Sweep:
     script = folder / "m.script"
     out.mkdir()
     runs = [RunSpec(script, {"Sat.INC": 40 + n}, out / f"run-{n}", n, None, {}) for n in range(6)]
@@ -55,6 +59,7 @@ def sweep_of(folder: Path, out: Path, pool: LocalJoblibPool) -> Sweep:
         output_dir=out,
         script_path=script,
         progress=False,
+        **options,
     )
 
 
@@ -121,9 +126,51 @@ def test_a_file_that_is_gone_has_changed(tmp_path: Path) -> None:
     path = tmp_path / "a.inc"
     path.write_text("Sat.SMA = 7000;\n")
     script = tmp_path / "m.script"
-    watch = MissionWatch({script: {str(path): "0" * 64}, tmp_path / "other.script": {}})
+    watch = MissionWatch({script: {str(path): file_sha256(str(path))}, tmp_path / "other": {}})
 
     assert watch.changed(script) is None
     path.unlink()
     assert watch.changed(script) == str(path)
-    assert watch.changed(tmp_path / "other.script") is None
+    assert watch.changed(tmp_path / "other") is None
+
+
+@pytest.mark.parametrize(
+    "fault", [None, WorkerDiedError("killed", -9), WorkerTimedOutError("slow", -9)]
+)
+def test_no_run_of_an_edited_mission_is_tried_again_or_recorded(
+    fault: Exception | None,
+    folder: Path,
+    tmp_path: Path,
+    pool: LocalJoblibPool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor is one recorded as failed that did not end, for which the edit may be to blame."""
+    flown: list[int] = []
+    execute = pool.execute
+
+    def edited(spec: RunSpec, **limits: Any) -> RunOutcome:
+        flown.append(spec.run_id)
+        (folder / "orbit.inc").write_text("Sat.SMA = 7100;\n")
+        if fault is not None:
+            raise fault
+        return execute(spec, **limits)
+
+    monkeypatch.setattr(pool, "execute", edited)
+    sweep = sweep_of(folder, tmp_path / "out", pool, retries=2)
+
+    with pytest.raises(SweepStoppedError, match=r"orbit\.inc was changed"):
+        sweep.run()
+
+    assert len(flown) == len(set(flown)) < 6
+    assert Manifest.load(tmp_path / "out" / "manifest.jsonl").latest() == {}
+
+
+def test_an_edit_before_the_first_run_is_seen(tmp_path: Path) -> None:
+    """Also between the time when the file was hashed and that when its times were noted."""
+    path = tmp_path / "a.inc"
+    path.write_text("Sat.SMA = 7000;\n")
+    hashed = file_sha256(str(path))
+    path.write_text("Sat.SMA = 7100;\n")
+    script = tmp_path / "m.script"
+
+    assert MissionWatch({script: {str(path): hashed}}).changed(script) == str(path)

@@ -206,13 +206,14 @@ class TaskRuns:
         self._in_flight: dict[int, _Progress] = {}
         self._turns = _Turns(workers_of(job.pool))
         self._stopping = False
+        self._is_edited = False
         self._events = UnsentEvents()
         self._failures = itertools.count()
         self._task: Task[..., State[None]] = task(
             name="run",
             task_run_name="run-{run_id}",
             retries=job.options.retries,
-            retry_condition_fn=_is_fault,
+            retry_condition_fn=self._is_tried_again,
             cache_policy=NO_CACHE,
             persist_result=False,
         )(self._run)
@@ -324,7 +325,7 @@ class TaskRuns:
         except _FAULTS as error:
             if self._stopping:
                 return Cancelled(message="the sweep was stopped during this run")
-            if stopped := stopped_by(shortage(error), spec):
+            if stopped := self._stopped_by(shortage(error), spec):
                 raise stopped from error
             outcome = RunOutcome.failed(
                 run_id=spec.run_id,
@@ -345,10 +346,7 @@ class TaskRuns:
         except BaseException as interruption:  # noqa: BLE001 - raised again by `settle`
             progress.interruption = interruption
             return Cancelled(message=f"interrupted: {type(interruption).__name__}")
-        stopped = stopped_by(outcome.shortage, spec) or self._job.watch.stopped_at(
-            spec.run_id, spec.script_path
-        )
-        if stopped:
+        if stopped := self._stopped_by(outcome.shortage, spec):
             raise stopped
         progress.outcome = outcome
         if outcome.status == "failed":
@@ -360,6 +358,19 @@ class TaskRuns:
         return Completed(
             message=f"{outcome.status} in {outcome.duration_s:.2f} s{warning}", data=no_result()
         )
+
+    def _stopped_by(self, shortage: str | None, spec: RunSpec) -> SweepStoppedError | None:
+        """Return the error that stops the sweep at a run that has ended or met a fault, if any."""
+        if stopped := stopped_by(shortage, spec):
+            return stopped
+        edited = self._job.watch.stopped_at(spec.run_id, spec.script_path)
+        if edited is not None:
+            self._is_edited = True
+        return edited
+
+    def _is_tried_again(self, task: object, task_run: TaskRun, state: State[Any]) -> bool:
+        # Another try would only fly the edited mission.
+        return not self._is_edited and _is_fault(task, task_run, state)
 
     def _failed(self, name: str, outcome: RunOutcome) -> State[None]:
         cause = headline(outcome.stderr)

@@ -36,8 +36,8 @@ class MissionWatch:
         self._digests = {
             script: {**digests, **shared} for script, digests in (of_scripts or {}).items()
         }
-        paths = {path for digests in self._digests.values() for path in digests}
-        self._stamps = {path: _stamp(path) for path in paths}
+        # None are noted yet: a file may have been edited since it was hashed.
+        self._stamps: dict[str, tuple[int, ...]] = {}
 
     def changed(self, script: Path) -> str | None:
         """Return the path of a file of a script with other content than at the beginning.
@@ -46,7 +46,9 @@ class MissionWatch:
         """
         for path, digest in self._digests.get(script, {}).items():
             stamp = _stamp(path)
-            if stamp == self._stamps[path]:
+            if stamp is None:
+                return path
+            if stamp == self._stamps.get(path):
                 continue
             try:
                 if file_sha256(path) != digest:
