@@ -119,10 +119,11 @@ def creep(arguments: argparse.Namespace) -> int:
         write_file(out, drift.to_csv(index=False).encode())
     found = creeping(drift, arguments.material)
     for row in found.to_dict("records"):
-        of, by = FIGURES[row["figure"]], row["away"] * row["sigma"]
+        of, is_mean = FIGURES[row["figure"]], row["figure"] == "mean"
+        by = row["shift"] if is_mean else row["away"] * row["sigma"]
         size = f" ({by:+.6g} {row['unit']}".rstrip() + ")" if math.isfinite(by) else ""
         tell(
-            f"{row['quantity']}{'' if row['figure'] == 'mean' else f', {of}'}: "
+            f"{row['quantity']}{'' if is_mean else f', {of}'}: "
             f"{row['away']:+.3g} sigma{size} from {baseline.name}, "
             f"by {row['per_night']:+.2g} sigma a night; material since {row['since']}"
         )

@@ -167,3 +167,34 @@ def test_the_only_missions_nights_need_no_name(
     assert main(["nights", "prune", "--keep", "1"]) == 2
     assert "has the nights of more than one mission: orbit, transfer. " in capsys.readouterr().err
     assert nights[0].is_dir()
+
+
+def test_a_shift_of_all_runs_alike_is_told_of_the_mean(tmp_path: Path) -> None:
+    """Mean and percentiles shift by the same then, but for the last bits."""
+    values = 0.37 * DRAWS
+    for each in range(1, 20):
+        base = night(tmp_path / str(each), 1, values)
+        later = night(tmp_path / str(each), 2, values + 0.37 * 0.913 * (0.7 * each + 3))
+
+        assert creeping(drift_over([later], base))["figure"].to_list() == ["mean"]
+
+
+def test_a_night_without_the_values_is_compared_like_the_others(tmp_path: Path) -> None:
+    nights = [night(tmp_path, 1, DRAWS), night(tmp_path, 2, np.full(RUNS, np.nan))]
+    nights.append(night(tmp_path, 3, DRAWS, seed=9))
+
+    drift = drift_over(nights[1:], nights[0])
+
+    assert drift["runs"].to_list() == [0, RUNS]
+    assert drift["paired"].to_list() == [True, False]
+
+
+def test_the_shift_of_a_constant_is_told_in_its_unit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its sigma is 0, of which a shift is no number."""
+    accept(night(tmp_path, 1, np.full(RUNS, 7000.0)))
+    night(tmp_path, 2, np.full(RUNS, 6998.5))
+
+    assert main(["nights", "creep", str(tmp_path)]) == 0
+    assert f"{COLUMN}: -inf sigma (-1.5 km) from 2026-11-01T033000Z" in capsys.readouterr().out

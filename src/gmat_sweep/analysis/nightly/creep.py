@@ -123,7 +123,8 @@ def creeping(
             if (told := _away(figure, shifts, rows, limit, sure)) is not None
         ]
         if away:
-            farthest = max(away, key=lambda told: abs(told["away"]))
+            # Up to rounding, with which a shift of all runs alike would be told of a percentile.
+            farthest = max(away, key=lambda told: float(f"{abs(told['away']):.9g}"))
             found.append(rows.iloc[[-1]].assign(**farthest))
     if not found:
         return drift.iloc[:0].assign(figure=[], away=[], since=[], per_night=[])
@@ -175,7 +176,7 @@ def _shift_of(
     unit = unit_at_end(column[1])
     before, after = _values(base, other, column, paired=paired)
     if not len(before) or not len(after):
-        return {"runs": 0} | dict.fromkeys(_TOLD[1:], np.nan)
+        return {"runs": 0} | {name: np.nan for name in _TOLD if name not in {"runs", "paired"}}
     if wraps(column[1], before, after):
         centre = circular_mean(before)
         before = unwrapped(before, centre)
