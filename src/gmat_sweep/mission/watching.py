@@ -36,15 +36,22 @@ class MissionWatch:
         self._digests = {
             script: {**digests, **shared} for script, digests in (of_scripts or {}).items()
         }
+        self._places = {script: os.path.realpath(script) for script in self._digests}
         # None are noted yet: a file may have been edited since it was hashed.
         self._stamps: dict[str, tuple[int, ...]] = {}
 
     def changed(self, script: Path) -> str | None:
         """Return the path of a file of a script with other content than at the beginning.
 
-        None if all are same. Threads may ask at the same time.
+        Or that of the script, if a link on its way leads elsewhere. None if all are same. Threads
+        may ask at the same time.
         """
-        for path, digest in self._digests.get(script, {}).items():
+        digests = self._digests.get(script)
+        if digests is None:
+            return None
+        if os.path.realpath(script) != self._places[script]:
+            return str(script)
+        for path, digest in digests.items():
             stamp = _stamp(path)
             if stamp is None:
                 return path
