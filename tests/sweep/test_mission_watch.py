@@ -15,10 +15,12 @@ import pytest
 from gmat_sweep import LocalJoblibPool, Manifest, RunSpec, Sweep
 from gmat_sweep.backends.process.worker_process import WorkerDiedError, WorkerTimedOutError
 from gmat_sweep.engine import find_engine
-from gmat_sweep.errors import SweepConfigError, SweepStoppedError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError, SweepStoppedError
 from gmat_sweep.mission.files import file_sha256
 from gmat_sweep.mission.watching import MissionWatch
 from gmat_sweep.spec import RunOutcome
+from gmat_sweep.sweep import running
+from gmat_sweep.sweep.resuming import facts_of_pass
 
 MISSION = """\
 Create Spacecraft Sat;
@@ -202,3 +204,38 @@ def test_a_link_that_leads_to_another_mission_stops_the_sweep(
 
     with pytest.raises(SweepStoppedError, match=r"because .*m\.script was changed"):
         list(flying)
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_resume_flies_no_mission_that_was_edited_since_its_manifest_was_read(
+    when: str,
+    folder: Path,
+    tmp_path: Path,
+    pool: LocalJoblibPool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a notebook, where a while goes by; or while the resume prepares its runs."""
+    out = tmp_path / "out"
+    flying = sweep_of(folder, out, pool).iter_outcomes()
+    next(flying)
+    edit(folder / "orbit.inc", "7000", "7100")
+    with pytest.raises(SweepStoppedError):
+        list(flying)
+    edit(folder / "orbit.inc", "7100", "7000")
+    recorded = set(Manifest.load(out / "manifest.jsonl").latest())
+    sweep = Sweep.from_manifest(out / "manifest.jsonl", backend=pool, progress=False)
+    if when == "before":
+        edit(folder / "orbit.inc", "7000", "7100")
+    else:
+
+        def edited(*args: Any) -> dict[str, Any]:
+            facts = facts_of_pass(*args)
+            edit(folder / "orbit.inc", "7000", "7100")
+            return facts
+
+        monkeypatch.setattr(running, "facts_of_pass", edited)
+
+    with pytest.raises(GmatSweepError, match=r"orbit\.inc (has|was) changed"):
+        sweep.resume()
+
+    assert set(Manifest.load(out / "manifest.jsonl").latest()) == recorded

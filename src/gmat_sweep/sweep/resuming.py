@@ -29,12 +29,14 @@ from gmat_sweep.sweep.recorded_script import script_paths
 if TYPE_CHECKING:
     from gmat_sweep.manifest import Manifest
     from gmat_sweep.spec import RunSpec, Unconverged
+    from gmat_sweep.sweep.options import SweepOptions
     from gmat_sweep.sweep.preflight import PreparedMission
 
 __all__ = [
     "END_STATE_KEY",
     "UNCONVERGED_KEY",
     "check_drift",
+    "check_drift_again",
     "existing_folder",
     "facts_of_pass",
     "mission_facts",
@@ -157,6 +159,12 @@ def check_drift(script: Path, manifest: Manifest, *, allow: bool) -> None:
             "matter.",
             allow=allow,
         )
+
+
+def check_drift_again(script: Path, manifest: Manifest, options: SweepOptions) -> None:
+    """Refuse a mission that was edited since `check_drift`, before any run of a pass."""
+    if not options.allow_script_drift:
+        check_drift(script, manifest, allow=False)
 
 
 def facts_of_pass(manifest: Manifest, script: Path, engine: str, count: int) -> dict[str, Any]:

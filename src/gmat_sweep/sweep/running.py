@@ -47,6 +47,7 @@ from gmat_sweep.sweep.results import SweepResults
 from gmat_sweep.sweep.resuming import (
     END_STATE_KEY,
     check_drift,
+    check_drift_again,
     existing_folder,
     facts_of_pass,
     mission_facts,
@@ -449,8 +450,9 @@ class Sweep(SweepResults):
             ]
             if runs:
                 engine = self._warm_up()
-                facts = facts_of_pass(manifest, self.script_path, engine.version, len(self.runs))
                 prepared, _ = self._prepared(runs, every_run)
+                check_drift_again(self.script_path, manifest, self.options)
+                facts = facts_of_pass(manifest, self.script_path, engine.version, len(self.runs))
                 self._execute(prepared, len(runs), "resume", entry_facts=facts)
         return self
 
@@ -496,6 +498,7 @@ class Sweep(SweepResults):
             ]
             engine = self._warm_up()
             prepared, _ = self._prepared(runs, runs)
+            check_drift_again(self.script_path, manifest, self.options)
             facts = facts_of_pass(manifest, self.script_path, engine.version, len(self.runs))
             self._execute(prepared, len(runs), "extend", entry_facts=facts)
         return self
