@@ -10,6 +10,8 @@ from gmat_sweep.worker.report_order import Candidate, NoReadingError, ordered_ro
 
 NO_HEADERS = "Create ReportFile R;\nR.WriteHeaders = false;\nBeginMissionSequence;\n"
 
+ADD = "R.Add = {x};\n"
+
 
 def blocks_of(script: str, rows: int) -> tuple[list[int], bool]:
     """The blocks of rows that look as if they could be of any block, and whether they are sure."""
@@ -31,6 +33,13 @@ def blocks_of(script: str, rows: int) -> tuple[list[int], bool]:
         ("Target DC;\nReport R a;\nReport R b;\nEndTarget;\nReport R c;\n", [0, 1, 0, 1, 2]),
         ("If n;\nReport R a;\nEndIf;\nReport R b;\n", [0, 1]),
         ("If n;\nReport R a;\nElse;\nPropagate P(S);\nEndIf;\nReport R b;\n", [1]),
+        (f"{ADD}Propagate P(S);\nReport R a;\n", [0, 0, 1]),
+        (f"{ADD}Report R a;\nPropagate P(S);\nManeuver B(S);\nReport R b;\n", [1, 0, 0, 2]),
+        (f"{ADD}For n = 1:3;\nReport R a;\nEndFor;\nPropagate P(S);\n", [1, 1, 1, 0, 0]),
+        (f"{ADD}For n = 3:-2:1;\nReport R a;\nReport R b;\nEndFor;\nF(n);\n", [1, 2, 1, 2, 0]),
+        (f"Create GmatFunction F;\n{ADD}Report R a;\nn = F(2);\nReport R b;\n", [1, 0, 2]),
+        (f"{ADD}Report R a;\n[n] = F(2);\nReport R b;\n", [1, 0, 2]),
+        (f"{ADD}For n = 1:0;\nReport R a;\nEndFor;\nPropagate P(S);\n", [0, 0]),
     ],
 )  # fmt: skip
 def test_order_tells_rows_apart(script: str, blocks: list[int]) -> None:
@@ -42,6 +51,11 @@ def test_order_tells_rows_apart(script: str, blocks: list[int]) -> None:
     [
         ("If n;\nReport R a;\nElse;\nReport R b;\nEndIf;\n", 1),
         ("While n;\nReport R a;\nEndWhile;\nWhile n;\nReport R b;\nEndWhile;\n", 2),
+        (f"{ADD}Propagate P(S);\nReport R a;\nPropagate P(S);\nReport R b;\n", 5),
+        (f"{ADD}While n;\nPropagate P(S);\nReport R a;\nEndWhile;\n", 4),
+        (f"{ADD}For n = 1:k;\nReport R a;\nEndFor;\nPropagate P(S);\n", 4),
+        (f"{ADD}For n = 1:3;\nn = 3;\nReport R a;\nEndFor;\nPropagate P(S);\n", 4),
+        (f"{ADD}R.SolverIterations = None;\nReport R a;\nPropagate P(S);\n", 2),
         # The script allows two rows only: another order than thought, so nothing is certain.
         ("Report R a;\nReport R b;\n", 3),
     ],

@@ -151,7 +151,7 @@ def test_rows_of_alternating_reports_in_a_loop_are_told_apart_by_their_order(fly
 def test_columns_in_doubt_are_named_by_their_position_and_said(fly: Fly) -> None:
     """In the second turn nothing tells a row of Add from one of Report."""
     add = "R.Add = {Sat.UTCGregorian, Sat.X};\n"
-    loop = f"For n = 1:2;\n{FLY}Report R Sat.UTCGregorian Sat.Y;\nEndFor;\n"
+    loop = f"For n = 1:3;\n{FLY}Report R Sat.UTCGregorian Sat.Y;\nEndFor;\n"
     flown = fly(ADD + add + BEGIN + loop)
 
     frame = flown.table()

@@ -245,6 +245,13 @@ class EditableScript:
             of_copy=self._of_copy,
         )
 
+    def line_of(self, statement: Statement) -> int:
+        """Return the line of a statement in the user's script, also if `source` is a copy of it."""
+        first, count = self._of_copy
+        line = statement.line_number
+        is_shifted = count and line >= first and statement.path == self.source
+        return max(line - count, first) if is_shifted else line
+
     def late_fields_of(self, craft: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a Spacecraft that are assigned after ``BeginMissionSequence``."""
         return {

@@ -12,7 +12,7 @@ and were seen in what the engine writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -33,10 +33,12 @@ __all__ = [
 QuantityKind = Literal["number", "epoch", "text", "matrix"]
 """What GMAT writes for a quantity; ``epoch`` is a Gregorian date of 24 characters."""
 
-FlowStep = tuple[Literal["report", "loop", "solver", "if", "else", "end"], int]
+FlowStep = tuple[Literal["report", "fly", "turns", "loop", "solver", "if", "else", "end"], int]
 """A command of the sequence: its kind, and a number.
 
-The number is the position of the block for ``report``, 1 for an ``Else`` and 0 for an ``ElseIf``.
+``fly`` is a command during which GMAT may write rows of ``Add``, and ``turns`` a loop that is flown
+a known number of times. The number is the position of the block for ``report``, how many times
+for ``turns``, 1 for an ``Else`` and 0 for an ``ElseIf``.
 """
 
 # GMAT's matrix and vector parameters, by the last part of their names: rows and columns.
@@ -58,6 +60,39 @@ _OPENING: dict[str, Literal["loop", "solver", "if"]] = {
     "If": "if",
 }
 _CLOSING = frozenset({"EndWhile", "EndFor", "EndTarget", "EndOptimize", "EndIf"})
+# Commands during which GMAT writes no row of Add, as measured; any other may fly.
+_QUIET = frozenset(
+    {
+        *_OPENING,
+        *_CLOSING,
+        "",
+        "Achieve",
+        "BeginFiniteBurn",
+        "BeginMissionSequence",
+        "BeginScript",
+        "ClearPlot",
+        "Else",
+        "ElseIf",
+        "EndFiniteBurn",
+        "EndScript",
+        "Global",
+        "Maneuver",
+        "MarkPoint",
+        "Minimize",
+        "NonlinearConstraint",
+        "PenDown",
+        "PenUp",
+        "Report",
+        "Toggle",
+        "Vary",
+        "Write",
+    }
+)
+_TURNS = re.compile(
+    r"For[ \t]*\(?[ \t]*(\w+)[ \t]*=[ \t]*(-?\d+)[ \t]*:[ \t]*(-?\d+)"
+    r"(?:[ \t]*:[ \t]*(-?\d+))?[ \t]*\)?[ \t]*",
+    re.ASCII,
+)
 _FIELDS = {
     "WriteHeaders": "headers",
     "FixedWidth": "fixed_width",
@@ -183,8 +218,8 @@ class ReportLayout:
         The commands that report to it and the loops and branches around them; None if a GMAT
         function may report to it, too.
     write_report : bool
-        ``WriteReport``. False keeps GMAT from writing the rows of ``Add``; ``Report`` commands
-        write nevertheless.
+        ``WriteReport``. False keeps GMAT from writing the rows of ``Add``, as
+        ``Toggle`` does before the first command that flies. ``Report`` commands write nevertheless.
     text_lines : tuple of int
         Lines of the ``Write`` commands that write text into the file.
     """
@@ -195,6 +230,11 @@ class ReportLayout:
     flow: tuple[FlowStep, ...] | None = ()
     write_report: bool = True
     text_lines: tuple[int, ...] = ()
+
+    @property
+    def may_be_table(self) -> bool:
+        """Whether no command puts text in it that is no row of its own."""
+        return not self.text_lines
 
     @property
     def expects_rows(self) -> bool:
@@ -214,9 +254,16 @@ class _Draft:
     is_global: bool = False
     write_report: bool = True
     text_lines: list[int] = field(default_factory=list)
+    iterates: bool = False
 
 
-def report_layouts(statements: Iterable[Statement]) -> dict[str, ReportLayout]:
+def _own_line(statement: Statement) -> int:
+    return statement.line_number
+
+
+def report_layouts(
+    statements: Iterable[Statement], line_of: Callable[[Statement], int] = _own_line
+) -> dict[str, ReportLayout]:
     """Read what a mission declares of its reports.
 
     Parameters
@@ -224,6 +271,8 @@ def report_layouts(statements: Iterable[Statement]) -> dict[str, ReportLayout]:
     statements : iterable of Statement
         The statements of the mission in the order in which GMAT reads them, such as
         `gmat_sweep.mission.script.statements_of` gives.
+    line_of : callable
+        Returns the line to name for a statement.
 
     Returns
     -------
@@ -234,7 +283,10 @@ def report_layouts(statements: Iterable[Statement]) -> dict[str, ReportLayout]:
     kinds: dict[str, str] = {}
     sizes: dict[str, tuple[int, int]] = {}
     in_sequence = False
-    for statement in statements:
+    statements = list(statements)
+    off = _toggled_off(statements)
+    turns = _known_turns(statements)
+    for position, statement in enumerate(statements):
         created = statement.created
         if created is not None:
             kind, names = created
@@ -246,10 +298,54 @@ def report_layouts(statements: Iterable[Statement]) -> dict[str, ReportLayout]:
         elif statement.word == "BeginMissionSequence":
             in_sequence = True
         elif (assigned := statement.assigned) is not None and assigned[0] in drafts:
-            _assign(drafts[assigned[0]], assigned[1], statement, in_sequence=in_sequence)
+            draft = drafts[assigned[0]]
+            if assigned[1] == "Add":
+                draft.added_line = draft.added_line or line_of(statement)
+            _assign(draft, assigned[1], statement, in_sequence=in_sequence)
         else:
-            _read_command(statement, drafts)
+            if in_sequence and _may_fly(statement, kinds):
+                for draft in drafts.values():
+                    draft.flow.append(("fly", 0))
+            _read_command(statement, drafts, turns.get(position), line_of(statement))
+    for name, draft in drafts.items():
+        draft.write_report = draft.write_report and name not in off
     return {name: _layout(name, draft, kinds, sizes) for name, draft in drafts.items()}
+
+
+def _may_fly(statement: Statement, kinds: Mapping[str, str]) -> bool:
+    """Say whether GMAT may write rows of ``Add`` during a command of the sequence."""
+    if statement.assigned is not None:
+        # The script's own functions may fly.
+        return any(kind.endswith("Function") for kind in kinds.values())
+    # Only a call has no name before its first bracket.
+    return statement.word not in _QUIET or statement.code[:1] == "["
+
+
+def _toggled_off(statements: Iterable[Statement]) -> set[str]:
+    """Return the outputs that the sequence toggles off before it flies, and never on."""
+    kinds: dict[str, str] = {}
+    off: set[str] = set()
+    on: set[str] = set()
+    in_sequence = is_at_start = False
+    for statement in statements:
+        if statement.created is not None:
+            kinds.update(dict.fromkeys(statement.created[1], statement.created[0]))
+        elif statement.word == "BeginMissionSequence":
+            in_sequence = is_at_start = True
+        elif statement.word == "Toggle":
+            words = statement.code.split()
+            if words[-1] == "On":
+                on.update(words)
+            elif words[-1] == "Off" and is_at_start:
+                off.update(words[1:-1])
+        elif (assigned := statement.assigned) is not None:
+            if in_sequence:
+                # A switch that the sequence assigns may be on again.
+                on.add(assigned[0])
+                is_at_start = is_at_start and not _may_fly(statement, kinds)
+        elif statement.word in _OPENING or _may_fly(statement, kinds):
+            is_at_start = False
+    return off - on
 
 
 def outputs_off(statements: Iterable[Statement]) -> frozenset[str]:
@@ -263,6 +359,8 @@ def outputs_off(statements: Iterable[Statement]) -> frozenset[str]:
     kinds: dict[str, str] = {}
     off: set[str] = set()
     in_sequence = False
+    statements = list(statements)
+    toggled = _toggled_off(statements)
     for statement in statements:
         if statement.created is not None:
             kind, names = statement.created
@@ -281,7 +379,7 @@ def outputs_off(statements: Iterable[Statement]) -> frozenset[str]:
                     off.discard(name)
                 elif not in_sequence:
                     off.add(name)
-    return frozenset(off)
+    return frozenset(off | {name for name in toggled if kinds.get(name) in SWITCHES})
 
 
 def _sizes(statement: Statement) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -294,10 +392,11 @@ def _sizes(statement: Statement) -> Iterator[tuple[str, tuple[int, int]]]:
 def _assign(draft: _Draft, name: str, statement: Statement, *, in_sequence: bool) -> None:
     value = statement.code[statement.value_start - statement.start :].strip(" \t")
     if name == "Add":
-        draft.added_line = draft.added_line or statement.line_number
         found = _quantities(value)
         # GMAT adds to what it has, and adds no quantity twice.
         draft.added += [item for item in dict.fromkeys(found) if item not in draft.added]
+    elif name == "SolverIterations":
+        draft.iterates = draft.iterates or value.strip("'").lower() != "current"
     elif name == "WriteReport":
         # A sequence that switches the report off may have it on for a part.
         draft.write_report = _is_true(value) or (in_sequence and draft.write_report)
@@ -332,11 +431,14 @@ def _quantities(text: str) -> list[str]:
     return [match.strip(" \t") for match in _QUANTITY.findall(text)]
 
 
-def _read_command(statement: Statement, drafts: Mapping[str, _Draft]) -> None:
+def _read_command(
+    statement: Statement, drafts: Mapping[str, _Draft], turns: int | None, line: int
+) -> None:
     word = statement.word
     if word in _OPENING:
+        step = (_OPENING[word], 0) if turns is None else ("turns", turns)
         for draft in drafts.values():
-            draft.flow.append((_OPENING[word], 0))
+            draft.flow.append(step)
     elif word in {"Else", "ElseIf"}:
         for draft in drafts.values():
             draft.flow.append(("else", int(word == "Else")))
@@ -350,15 +452,56 @@ def _read_command(statement: Statement, drafts: Mapping[str, _Draft]) -> None:
         if match is not None and match[1] in drafts and names:
             draft = drafts[match[1]]
             draft.flow.append(("report", len(draft.commands)))
-            draft.commands.append((names, statement.line_number))
+            draft.commands.append((names, line))
     elif word == "Write":
         for name in _WRITTEN_TO.findall(masked(statement.code)):
             if name in drafts:
-                drafts[name].text_lines.append(statement.line_number)
+                drafts[name].text_lines.append(line)
     elif word == "Global":
         for name in _quantities(statement.code):
             if name in drafts:
                 drafts[name].is_global = True
+
+
+def _known_turns(statements: Sequence[Statement]) -> dict[int, int]:
+    """Return how often each ``For`` is flown, by its position, if its bounds are whole numbers."""
+    found: dict[int, int] = {}
+    opened: list[tuple[int, str]] = []
+    for position, statement in enumerate(statements):
+        if statement.word == "For":
+            match = _TURNS.fullmatch(masked(statement.code))
+            opened.append((position, "" if match is None else match[1]))
+            if match is not None:
+                first, second, third = int(match[2]), int(match[3]), match[4]
+                step, last = (1, second) if third is None else (second, int(third))
+                if step:
+                    found[position] = max(0, (last - first) // step + 1)
+        elif statement.word == "EndFor" and opened:
+            opened.pop()
+        elif opened and statement.word not in {"If", "Report", "While", "Write"}:
+            # A loop whose counter something else may set ends when it will.
+            for start, counter in opened:
+                if counter in statement.names:
+                    found.pop(start, None)
+    return found
+
+
+def _with_rows_of_add(flow: Sequence[tuple[str, int]], *, anywhere: bool) -> list[tuple[str, int]]:
+    """Let rows of ``Add`` stand anywhere in a solver, or anywhere at all."""
+    found: list[tuple[str, int]] = [("fly", 0)] if anywhere else []
+    opened: list[str] = []
+    for step in flow:
+        if step[0] == "end":
+            if opened:
+                opened.pop()
+        elif step[0] in {"turns", "loop", "solver", "if"}:
+            opened.append(step[0])
+        found.append(step)
+        if anywhere or step[0] == "fly" or "solver" in opened:
+            found.append(("fly", 0))
+    return [
+        step for at, step in enumerate(found) if step[0] != "fly" or found[at - 1 : at] != [step]
+    ]
 
 
 def _layout(
@@ -378,8 +521,11 @@ def _layout(
         for form in draft.formats
     ]
     blocks += [block(names, line, by_command=True) for names, line in draft.commands]
+    steps = [step for step in draft.flow if step[0] != "fly"]
+    if draft.added and steps != draft.flow:
+        steps = _with_rows_of_add(draft.flow, anywhere=draft.iterates)
     flow = tuple(
-        (kind, position + first if kind == "report" else position) for kind, position in draft.flow
+        (kind, position + first if kind == "report" else position) for kind, position in steps
     )
     return ReportLayout(
         name,

@@ -2,8 +2,9 @@
 
 A row does not name its quantities. After a ``Report`` command has written its header once, its rows
 come without one, between those of other commands. `ordered_rows` follows the mission sequence:
-commands one after the other, again in loops, or not in branches, and rows of ``Add`` anywhere. It
-finds the rows that every reading of the file agrees on, and says if readings differ.
+commands one after the other, again in loops, or not in branches, and rows of ``Add`` where the
+spacecraft fly. It finds the rows that every reading of the file agrees on, and says if readings
+differ.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gmat_sweep.mission.report_layout import ReportBlock, ReportLayout
+from gmat_sweep.mission.report_layout import FlowStep, ReportBlock, ReportLayout
 from gmat_sweep.worker.report_rows import Cells
 
 __all__ = ["Candidate", "NoReadingError", "OrderedRows", "ordered_rows"]
+
+_MOST_STEPS = 1000
+_MOST_MOVES = 200_000
+"""Of steps and lines together, so that a long report takes no more time than a second."""
 
 
 class NoReadingError(ValueError):
@@ -104,16 +109,44 @@ class _Open:
     """Whether there is an Else, so that one of the branches is flown."""
 
 
-def _sequence(layout: ReportLayout) -> tuple[_Automaton, int]:
+def _unrolled(flow: Sequence[FlowStep], most: int) -> list[FlowStep]:
+    """Write out loops that are flown a known number of times, those of at most `most` steps."""
+    opened: list[tuple[FlowStep, list[FlowStep]]] = []
+    steps: list[FlowStep] = []
+    for step in flow:
+        if step[0] in {"turns", "loop", "solver", "if"}:
+            opened.append((step, steps))
+            steps = []
+        elif step[0] == "end" and opened:
+            (kind, turns), body, steps = opened[-1][0], steps, opened.pop()[1]
+            if kind != "turns":
+                steps += [(kind, turns), *body, step]
+            elif any(inner[0] in {"report", "fly"} for inner in body):
+                if len(body) * turns <= most:
+                    steps += body * turns
+                else:
+                    steps += [("loop", 0), *body, step]
+        else:
+            steps.append(step)
+    return steps
+
+
+def _sequence(layout: ReportLayout, lines: int) -> tuple[_Automaton, int]:
     """Return the automaton of a layout's mission sequence, and its last state."""
     automaton = _Automaton()
     here = automaton.state()
     opened: list[_Open] = []
-    for kind, block in layout.flow or ():
+    for kind, block in _unrolled(layout.flow or (), min(_MOST_STEPS, _MOST_MOVES // max(lines, 1))):
         if kind == "report":
             after = automaton.state()
             automaton.edges[here].append((block, after))
             here = after
+        elif kind == "fly":
+            during = automaton.state()
+            automaton.silent[here].append(during)
+            # The block of Add is the first.
+            automaton.edges[during].append((0, during))
+            here = during
         elif kind in {"loop", "solver", "if"}:
             first = automaton.state()
             automaton.silent[here].append(first)
@@ -169,7 +202,7 @@ def ordered_rows(
     """
     if layout.flow is not None:
         try:
-            return _read(layout, candidates, headers, *_sequence(layout))
+            return _read(layout, candidates, headers, *_sequence(layout, len(candidates)))
         except NoReadingError as error:
             if error.several:
                 raise
@@ -205,7 +238,7 @@ def _read(
         furthest = line
         for row in _rows_at(line, layout.blocks, candidates, headers, first_header):
             for source in states[line]:
-                for target in _targets(automaton, layout.blocks[row.block], source, row.block):
+                for target in _targets(automaton, source, row.block):
                     moves[line].append(_Move(source, row, target))
                     states[row.end] |= closures[target]
     # From the end: the moves from which the rest of the file can be read.
@@ -255,15 +288,10 @@ def _rows_at(
             yield row
 
 
-def _targets(
-    automaton: _Automaton, block: ReportBlock, source: int, position: int
-) -> Iterator[int]:
-    if not block.by_command:
-        yield source
-    else:
-        for wanted, target in automaton.edges[source]:
-            if wanted == position:
-                yield target
+def _targets(automaton: _Automaton, source: int, position: int) -> Iterator[int]:
+    for wanted, target in automaton.edges[source]:
+        if wanted == position:
+            yield target
 
 
 def _agreed(blocks: Sequence[ReportBlock], moves: Sequence[Sequence[_Move]]) -> OrderedRows:

@@ -98,7 +98,7 @@ class _Column:
 def layouts_of(script: EditableScript, overrides: Mapping[str, Any]) -> dict[str, ReportLayout]:
     """Return the layouts of the reports of a script with these overrides in it."""
     if any(script.types.get(root_of(path)) == "ReportFile" for path in overrides):
-        return report_layouts(script.edited(overrides).statements)
+        return report_layouts(script.edited(overrides).statements, script.line_of)
     return _plain_layouts(script)
 
 
@@ -116,7 +116,7 @@ def _plain_off(script: EditableScript) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=2)
 def _plain_layouts(script: EditableScript) -> dict[str, ReportLayout]:
-    return report_layouts(script.plain.statements)
+    return report_layouts(script.plain.statements, script.line_of)
 
 
 def read_report(path: Path, layout: ReportLayout, *, for_parquet: bool = False) -> ReportTable:
