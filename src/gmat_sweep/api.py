@@ -15,7 +15,13 @@ from gmat_sweep.plans import (
 )
 from gmat_sweep.sweep import Sweep
 from gmat_sweep.sweep.drawing import drawn_plan
-from gmat_sweep.sweep.flying import Context, FrameEngine, check_report, planned_and_flown
+from gmat_sweep.sweep.flying import (
+    Context,
+    FrameEngine,
+    check_report,
+    flown_frame,
+    planned_and_flown,
+)
 from gmat_sweep.sweep.options import SweepOptions
 
 if TYPE_CHECKING:
@@ -471,7 +477,8 @@ def monte_carlo_extend(
             **options.to_go_on(),
         )
         check_report(sweep.script_path, name, end_state=sweep.options.end_state)
-        return sweep.extend(n=n, allow_failed=allow_failed).to_dataframe(name, engine=engine)
+        sweep.extend(n=n, allow_failed=allow_failed)
+        return flown_frame(sweep, name, engine)[0]
     finally:
         if backend is None:
             pool.close()

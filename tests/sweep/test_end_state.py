@@ -5,7 +5,9 @@ The right numbers come from plain GMAT flying the mission with a report of the u
 
 from __future__ import annotations
 
+import gc
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -271,3 +273,116 @@ def test_a_name_of_the_missions_own_is_not_taken(pool: LocalJoblibPool, tmp_path
 
     assert len(frame) == 1
     assert (tmp_path / "o" / "run-0" / "report__EndState2.parquet").exists()
+
+
+TEXT = (
+    "Create String Words;\nWords = 'two words';\nCreate ReportFile R;\nR.Filename = 'r.txt';\n"
+    "BeginMissionSequence;"
+)
+WRITE = "Write Words {Style = Concise, ReportFile = R};\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "last"),
+    [
+        (TEXT, WRITE),
+        (TEXT.replace("BeginM", "R.Add = {Craft.X};\nBeginM"), WRITE),
+        (
+            TEXT.replace("BeginM", "Create ReportFile Q;\nBeginM"),
+            WRITE + WRITE.replace("= R", "= Q"),
+        ),
+        (TEXT.replace("BeginM", "R.Add = {Craft.X};\nBeginM") + "\nToggle R Off;", ""),
+        (
+            "Create EphemerisFile E;\nE.Spacecraft = Craft;\nBeginMissionSequence;\nToggle E Off;",
+            "",
+        ),
+    ],
+    ids=[
+        "Write",
+        "Write and Add",
+        "two of text",
+        "a report toggled off",
+        "an ephemeris toggled off",
+    ],
+)
+def test_a_mission_without_a_table_reports_its_end_state(
+    output: str, last: str, pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    text = COAST.replace("BeginMissionSequence;", output) + last
+    script = mission(tmp_path, text)
+
+    with told() as messages:
+        frame = sweep(script, grid={"Craft.SMA": [7200]}, backend=pool, progress=False)
+
+    assert list(frame.columns) == [*QUANTITIES, "__status"]
+    assert list(frame["__status"]) == ["ok"]
+    line = next((at for at, each in enumerate(text.splitlines(), 1) if "Write" in each), None)
+    assert not last or f"the script's Write (line {line}) puts text in it" in "\n".join(messages)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "R.Add = {Craft.X};\nBeginMissionSequence;\nToggle R Off;\nReport R Craft.X;",
+        "R.Add = {Craft.X};\nBeginMissionSequence;\nPropagate Flier(Craft);\nToggle R Off;",
+        "R.Add = {Craft.X};\nBeginMissionSequence;\nToggle R Off;\nToggle R On;",
+        "R.Add = {Craft.X};\nBeginMissionSequence;\nIf Craft.X > 1;\nToggle R Off;\nEndIf;",
+        "R.Add = {Craft.X};\nBeginMissionSequence;\nToggle R Off;\nR.WriteReport = true;",
+    ],
+)
+def test_an_output_that_may_be_on_for_a_part_keeps_the_end_state_away(
+    output: str, pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    text = COAST.replace("BeginMissionSequence;", "Create ReportFile R;\n" + output)
+    script = mission(tmp_path, text)
+
+    prepared = prepare_mission(script, (), tmp_path / "out", pool, end_state=True)
+
+    assert prepared.end_state is None
+
+
+NO_CRAFT = (
+    "Create String Words;\nWords = 'two words';\nCreate Variable v;\nCreate ReportFile R;\n"
+    "R.Filename = 'r.txt';\nBeginMissionSequence;\nWrite Words {ReportFile = R};\n"
+)
+# Its padding may be a part of its numbers.
+PADDED = COAST.replace(
+    "BeginMissionSequence;",
+    "Create ReportFile R;\nR.Filename = 'r.txt';\nR.Delimiter = '-';\n"
+    "R.Add = {Craft.X, Craft.Y, Craft.Z};\nBeginMissionSequence;",
+)
+
+
+@pytest.mark.parametrize("name", [None, "R"])
+@pytest.mark.parametrize(("text", "field"), [(NO_CRAFT, "v"), (PADDED, "Craft.SMA")])
+def test_a_sweep_whose_reports_are_no_tables_returns_and_keeps_its_files(
+    text: str, field: str, name: str | None, pool: LocalJoblibPool, tmp_path: Path
+) -> None:
+    with told() as messages:
+        frame = sweep(
+            mission(tmp_path, text), grid={field: [7200, 7300]}, backend=pool, progress=False,
+            name=name,
+        )  # fmt: skip
+
+    assert list(frame.columns) == ["__status"]
+    assert frame["__status"].tolist() == ["ok", "ok"]
+    said = messages[-1]
+    assert said.startswith("no run has a table of")
+    folder = Path(said.rpartition(" are in ")[2])
+    del frame
+    gc.collect()
+    assert (folder / "run-1" / "r.txt").stat().st_size > 0
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("text", "field"), [(NO_CRAFT, "v"), (PADDED, "Craft.SMA")])
+def test_the_shell_writes_the_frame_of_a_report_that_is_no_table(
+    text: str, field: str, tmp_path: Path
+) -> None:
+    out, frame = tmp_path / "out", tmp_path / "f.csv"
+
+    code = main(["run", "--grid", f"{field}=7200,7300", "--out", str(out), "--frame", str(frame),
+                 "--workers", "1", str(mission(tmp_path, text))])  # fmt: skip
+
+    assert code == 0
+    assert pd.read_csv(frame)["__status"].tolist() == ["ok", "ok"]

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RESERVED",
     "RunRows",
+    "flown_report",
     "frame_of",
     "lazy_contacts",
     "lazy_ephemerides",
@@ -228,6 +229,33 @@ def lazy_contacts(
     return _frame(manifest, output_dir, "contact", "interval_id", name, spool=True, engine=engine)
 
 
+def flown_report(
+    manifest: ManifestLike, output_dir: Path | str, name: str | None, *, engine: str
+) -> tuple[Any, bool]:
+    """Return the frame of a report after its sweep, and whether any run has a table of it.
+
+    As `lazy_multiindex`, but a report that is no table in any run gives marker rows only: the runs
+    are flown, and the caller has checked `name` before.
+    """
+    frame = _frame(
+        manifest,
+        output_dir,
+        "report",
+        "time",
+        name,
+        spool=True,
+        engine=engine,
+        must_be_there=False,
+    )
+    prefix = "report__" if name is None else f"report__{name}"
+    found = any(
+        key == prefix or (name is None and key.startswith(prefix))
+        for entry in latest_entries(manifest)
+        for key in entry.output_paths
+    )
+    return frame, found
+
+
 @dataclass(frozen=True, slots=True)
 class RunRows:
     """The rows of one output over all runs, before they are sorted.
@@ -294,21 +322,22 @@ def output_rows(
     name: str | None,
     *,
     spool: bool,
+    must_be_there: bool = True,
 ) -> RunRows:
     """Return the rows of the output `name` of a `kind`.
 
-    Raises as `lazy_multiindex` does.
+    Raises as `lazy_multiindex` does; not if `must_be_there` is false and no run has the output.
     """
-    entries, fragments = _output_files(manifest, kind, name)
+    entries, fragments = _output_files(manifest, kind, name, must_be_there=must_be_there)
     return rows_of(entries, fragments, anchors_of(manifest, output_dir), spool=spool)
 
 
 def _output_files(
-    manifest: ManifestLike, kind: str, name: str | None
+    manifest: ManifestLike, kind: str, name: str | None, *, must_be_there: bool = True
 ) -> tuple[list[EntryLike], list[Fragment | None]]:
     """Return the runs, and the file of each with that output."""
     entries = latest_entries(manifest)
-    for entry in entries:
+    for entry in entries if must_be_there else ():
         if entry.status == "ok" and not (
             entry.output_paths or entry.solver_paths or entry.extra_outputs or notes_of(entry)
         ):
@@ -316,8 +345,10 @@ def _output_files(
                 f"run {entry.run_id} is ok but has no output_paths, nor any other file. Add a "
                 "ReportFile or another output to the mission and run the sweep again."
             )
-    chosen = _chosen_name(entries, kind, name)
-    if chosen is None and (said := _said(entries)):
+    chosen = name
+    if must_be_there or name is None:
+        chosen = _chosen_name(entries, kind, name)
+    if must_be_there and chosen is None and (said := _said(entries)):
         raise ValueError(f"no run has a table of its {kind}.{said}")
     key = f"{kind}__{chosen}"
     return entries, [
@@ -392,12 +423,13 @@ def _frame(
     *,
     spool: bool,
     engine: str,
+    must_be_there: bool = True,
 ) -> Any:
     check_engine(engine, LAZY_ENGINES)
     if engine in LAZY_ENGINES:
         _, fragments = _output_files(manifest, kind, name)
         return lazily(engine, fragments, anchors_of(manifest, output_dir))
-    rows = output_rows(manifest, output_dir, kind, name, spool=spool)
+    rows = output_rows(manifest, output_dir, kind, name, spool=spool, must_be_there=must_be_there)
     if level == "time":
         level = level if rows.has_time else rows.row_level
     elif rows.has_rows.any() and level not in rows.data.column_names:

@@ -52,8 +52,10 @@ class FrameFile:
             The runs' reports make no frame, the file cannot be written, or it is another file
             that was written since the sweep began.
         """
+        from gmat_sweep.sweep.flying import flown_frame
+
         try:
-            self.file.write(sweep.to_dataframe(self.report))
+            self.file.write(flown_frame(sweep, self.report, "pandas")[0])
         except (GmatSweepError, ValueError, TypeError, OSError) as error:
             raise FrameNotWrittenError(
                 f"the runs are recorded, but --frame {self.path} could not be written: {error}"

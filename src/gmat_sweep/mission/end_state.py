@@ -74,10 +74,11 @@ class EndStateReport:
 def reports_something(statements: Sequence[Statement]) -> bool:
     """Whether a mission writes an output that a sweep reads.
 
-    A ReportFile counts if something is added to it or a command of the sequence names it. What the
-    script switches off does not count, nor an ephemeris that is kept as the file that it is.
+    A ReportFile counts if something is added to it or a ``Report`` command names it, and no
+    ``Write`` puts text in it, which makes it no table. What the script switches off does not count,
+    nor an ephemeris that is kept as the file that it is.
     """
-    if any(each.expects_rows or each.text_lines for each in report_layouts(statements).values()):
+    if any(each.may_be_table and each.expects_rows for each in report_layouts(statements).values()):
         return True
     off = outputs_off(statements)
     return any(
@@ -92,7 +93,7 @@ def _is_read(output: Resource, statements: Sequence[Statement]) -> bool:
 
 
 def report_names(script: Path, *, end_state: bool) -> list[str]:
-    """Name the reports that a mission's runs write.
+    """Name the reports of a mission's runs that may be tables, or all if none may.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def report_names(script: Path, *, end_state: bool) -> list[str]:
         added = end_state_report(resources, statements)
         if added is not None:
             return [added.name]
-    return list(dict.fromkeys(each.name for each in resources if each.type == "ReportFile"))
+    layouts = report_layouts(statements)
+    return [name for name, each in layouts.items() if each.may_be_table] or list(layouts)
 
 
 def layouts_flown(script: Path, *, end_state: bool) -> dict[str, ReportLayout]:

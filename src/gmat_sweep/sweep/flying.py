@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import shutil
 import tempfile
 import weakref
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmat_sweep.disk.paths import absolute_path
-from gmat_sweep.errors import SweepConfigError
+from gmat_sweep.errors import GmatSweepError, SweepConfigError
 from gmat_sweep.lazy_runs import ChangedRuns
 from gmat_sweep.mission.end_state import report_names
 from gmat_sweep.sweep.preflight import check_hook
@@ -29,10 +30,13 @@ __all__ = [
     "Context",
     "FrameEngine",
     "check_report",
+    "flown_frame",
     "planned_and_flown",
     "planned_sweep",
     "pool_or_own",
 ]
+
+_LOG = logging.getLogger("gmat_sweep")
 
 FrameEngine = Literal["pandas", "polars"]
 Context = Mapping[int, dict[str, Any]] | Callable[[int], dict[str, Any]]
@@ -68,10 +72,38 @@ def planned_and_flown(
         options=options,
     ) as (planned, temporary):
         check_report(planned.script_path, name, end_state=options.end_state)
-        frame = planned.run().to_dataframe(name, engine=engine)
-    if temporary is not None:
+        planned.run()
+    # What is flown is kept, whether or not a frame can be made of it.
+    frame, is_there = flown_frame(planned, name, engine)
+    if temporary is not None and is_there:
         weakref.finalize(frame, shutil.rmtree, temporary, ignore_errors=True)
     return frame
+
+
+def flown_frame(sweep: Sweep, name: str | None, engine: FrameEngine) -> tuple[Any, bool]:
+    """Return the frame of a sweep that has run, and whether any run has a table of the report.
+
+    A report that no run has a table of gives marker rows, and a message that says where the files
+    are. A frame that cannot be made is an error that says so, too.
+    """
+    from gmat_sweep.aggregate.reports import flown_report
+
+    manifest = sweep.to_manifest()
+    try:
+        frame, is_there = flown_report(manifest, sweep.output_dir, name, engine=engine)
+    except (GmatSweepError, ValueError, TypeError, OSError) as error:
+        error.add_note(f"The runs are recorded, and their files are in {sweep.output_dir}.")
+        _LOG.warning("the frame cannot be made; the runs' files are in %s", sweep.output_dir)
+        raise
+    if not is_there and any(entry.status == "ok" for entry in manifest.entries):
+        _LOG.warning(
+            "no run has a table of %s, so the frame has the runs' status only; the files that GMAT "
+            "wrote are in %s",
+            "a report" if name is None else f"report {name}",
+            sweep.output_dir,
+        )
+        return frame, False
+    return frame, True
 
 
 @contextlib.contextmanager
