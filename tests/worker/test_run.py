@@ -250,7 +250,7 @@ def test_a_mission_that_gmat_cannot_finish_fails_the_run_with_gmats_own_words(
     stderr = cause(on_engine(leo(after="Stop;\n")))
 
     traceback, mark, engine_log = stderr.partition(f"\n{ENGINE_LOG_MARK}\n")
-    assert "GmatRunError: GMAT RunScript returned status 0" in traceback
+    assert "GmatRunError: the mission ended at its Stop command (line " in traceback
     assert mark
     assert "Mission run interrupted." in engine_log
     assert (tmp_path / "run-0" / "RF.txt").is_file()

@@ -28,17 +28,21 @@ __all__ = [
     "ReportLayout",
     "outputs_off",
     "report_layouts",
+    "stops_at_end",
 ]
 
 QuantityKind = Literal["number", "epoch", "text", "matrix"]
 """What GMAT writes for a quantity; ``epoch`` is a Gregorian date of 24 characters."""
 
-FlowStep = tuple[Literal["report", "fly", "turns", "loop", "solver", "if", "else", "end"], int]
+FlowStep = tuple[
+    Literal["report", "fly", "turns", "loop", "solver", "if", "else", "end", "stop"], int
+]
 """A command of the sequence: its kind, and a number.
 
-``fly`` is a command during which GMAT may write rows of ``Add``, and ``turns`` a loop that is flown
-a known number of times. The number is the position of the block for ``report``, how many times
-for ``turns``, 1 for an ``Else`` and 0 for an ``ElseIf``.
+``fly`` is a command during which GMAT may write rows of ``Add``, ``turns`` a loop that is flown a
+known number of times, and ``stop`` the end of a solver after which the mission may be over. The
+number is the position of the block for ``report``, how many times for ``turns``, 1 for an ``Else``
+and 0 for an ``ElseIf``.
 """
 
 # GMAT's matrix and vector parameters, by the last part of their names: rows and columns.
@@ -88,6 +92,8 @@ _QUIET = frozenset(
         "Write",
     }
 )
+_SOLVERS = frozenset({"Target", "Optimize"})
+_STOPS = re.compile(r"\bExitMode[ \t]*=[ \t]*Stop\b", re.ASCII)
 _TURNS = re.compile(
     r"For[ \t]*\(?[ \t]*(\w+)[ \t]*=[ \t]*(-?\d+)[ \t]*:[ \t]*(-?\d+)"
     r"(?:[ \t]*:[ \t]*(-?\d+))?[ \t]*\)?[ \t]*",
@@ -285,6 +291,7 @@ def report_layouts(
     in_sequence = False
     statements = list(statements)
     off = _toggled_off(statements)
+    stops: list[bool] = []
     turns = _known_turns(statements)
     for position, statement in enumerate(statements):
         created = statement.created
@@ -307,9 +314,19 @@ def report_layouts(
                 for draft in drafts.values():
                     draft.flow.append(("fly", 0))
             _read_command(statement, drafts, turns.get(position), line_of(statement))
+            if statement.word in _SOLVERS:
+                stops.append(stops_at_end(statement))
+            elif statement.word in {"EndTarget", "EndOptimize"} and stops and stops.pop():
+                for draft in drafts.values():
+                    draft.flow.append(("stop", 0))
     for name, draft in drafts.items():
         draft.write_report = draft.write_report and name not in off
     return {name: _layout(name, draft, kinds, sizes) for name, draft in drafts.items()}
+
+
+def stops_at_end(statement: Statement) -> bool:
+    """Say whether a solver ends the mission when it ends: its ``ExitMode`` is ``Stop``."""
+    return statement.word in _SOLVERS and _STOPS.search(statement.code) is not None
 
 
 def _may_fly(statement: Statement, kinds: Mapping[str, str]) -> bool:

@@ -135,12 +135,15 @@ def _sequence(layout: ReportLayout, lines: int) -> tuple[_Automaton, int]:
     """Return the automaton of a layout's mission sequence, and its last state."""
     automaton = _Automaton()
     here = automaton.state()
+    over = automaton.state()
     opened: list[_Open] = []
     for kind, block in _unrolled(layout.flow or (), min(_MOST_STEPS, _MOST_MOVES // max(lines, 1))):
         if kind == "report":
             after = automaton.state()
             automaton.edges[here].append((block, after))
             here = after
+        elif kind == "stop":
+            automaton.silent[here].append(over)
         elif kind == "fly":
             during = automaton.state()
             automaton.silent[here].append(during)
@@ -169,7 +172,8 @@ def _sequence(layout: ReportLayout, lines: int) -> tuple[_Automaton, int]:
             for end in ends:
                 automaton.silent[end].append(after)
             here = after
-    return automaton, here
+    automaton.silent[here].append(over)
+    return automaton, over
 
 
 def _any_order(layout: ReportLayout) -> tuple[_Automaton, int]:

@@ -37,6 +37,7 @@ from gmat_sweep.worker.mission_keeper import NotRestoredError, same_tables, tabl
 from gmat_sweep.worker.parquet_outputs import write_outputs
 from gmat_sweep.worker.report_tables import layouts_of, off_in
 from gmat_sweep.worker.solver_tables import solver_tables
+from gmat_sweep.worker.stopping import flown, stop_note
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -151,6 +152,9 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
     layouts = layouts_of(loading.KEEPER.current, spec.overrides)
     off = partial(off_in, loading.KEEPER.current, spec.overrides)
     written = write_outputs(results, spec.output_dir, log, layouts, solved.tables, off)
+    stopped = stop_note(results.log, loading.KEEPER.current)
+    if stopped:
+        log.warning("%s", stopped)
     if results.log:
         log.info("GMAT log\n%s", results.log)
 
@@ -173,7 +177,7 @@ def _run(spec: RunSpec, log: logging.Logger, started_at: datetime, started: floa
         ended_at=datetime.now(UTC),
         duration_s=time.monotonic() - started,
         files=written.files,
-        notes=(*written.notes, *solved.notes),
+        notes=tuple(filter(None, (*written.notes, *solved.notes, stopped))),
     )
     if spec.postprocess is None:
         return outcome
@@ -215,7 +219,9 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
             ):
                 kernels = loading.kept_kernels()
                 with kernels.kept(mission):
-                    results = mission.run(working_dir=spec.output_dir, **spec.run_options)
+                    results = flown(
+                        mission, keeper.current, working_dir=spec.output_dir, **spec.run_options
+                    )
                 kernels.flown(mission, results.log)
                 return results
         except NotRestoredError as error:
@@ -230,7 +236,7 @@ def _results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
                 keeper.restored(overrides) as mission,
                 confined(mission, places, Path(folder), _SILENT),
             ):
-                restored = tables_of(mission.run(working_dir=folder))
+                restored = tables_of(flown(mission, keeper.current, working_dir=folder))
         except (GmatError, NotRestoredError) as error:
             log.info("not reused for this run: %s", error)
     # On probation the results of the fresh load count; the restored run is only compared.
@@ -250,7 +256,7 @@ def _fresh_results(spec: RunSpec, log: logging.Logger) -> gmat_run.Results:
         keeper.fresh(spec.script_path, spec.overrides) as mission,
         confined(mission, places, spec.output_dir, log),
     ):
-        results = mission.run(working_dir=spec.output_dir, **spec.run_options)
+        results = flown(mission, keeper.current, working_dir=spec.output_dir, **spec.run_options)
         loading.kept_kernels().flown(mission, results.log)
         return results
 
