@@ -60,8 +60,8 @@ def flown(mission: gmat_run.Mission, script: EditableScript, **options: Any) -> 
     """
     from gmat_run import GmatRunError
 
-    gmat = mission._gmat
-    engine = _Engine(gmat)
+    gmat: Any = mission._gmat
+    engine: Any = _Engine(gmat)
     mission._gmat = engine
     try:
         results = mission.run(**options)
