@@ -362,19 +362,40 @@ def test_a_spacecraft_given_in_another_frame_is_never_restored(
     assert kept.loaded == [True] * 3
 
 
+LATE: Mapping[Path, Sequence[Overrides]] = {
+    LEO: [
+        *({"Sat.X": 7000.0 + i, "Sat.DryMass": 800.0 + i} for i in range(4)),
+        {"Sat.VY": 6.71, "Sat.INC": 63.4, "Sat.Z": 12.5},
+    ],
+    CARTESIAN: [
+        *({"Sat.SMA": 7100.1 + i} for i in range(4)),
+        {"Sat.ECC": 0.0123, "Sat.INC": 63.4, "Sat.X": 7050.5},
+        {"Sat.TA": 123.4, "Sat.RAAN": 321.0, "Sat.AOP": 12.5, "Sat.Epoch": EPOCH},
+        {"Sat.INC": 97.8, "Sat.VX": 0.1, "Sat.SMA": 6950.7, "Sat.DryMass": 801.5},
+        {"Sat.ECC": 1e-9},
+    ],
+}
+
+
 @pytest.mark.parametrize("probation_runs", [0, 1, 2])
-def test_a_mission_whose_sequence_sets_a_state_is_never_restored(
-    on_engine: EngineRuns, probation_runs: int, tmp_path: Path
+@pytest.mark.parametrize("script", LATE, ids=lambda script: script.stem)
+def test_a_state_that_the_sequence_would_set_is_restored_bit_for_bit(
+    on_engine: EngineRuns, probation_runs: int, script: Path, tmp_path: Path
 ) -> None:
-    """The script gives elements, so Sat.X stands in the sequence, and every run would fly it."""
-    x: list[Overrides] = [{"Sat.X": 7000.0 + i, "Sat.DryMass": 800.0 + i} for i in range(4)]
-    runs = [(LEO, overrides) for overrides in (*x, {}, *x, {"Sat.SMA": 7100.0}, {}, {})]
+    """The script gives the other state type, so the edited script sets these in its sequence.
+
+    A mission that was loaded so would set them in every run: the script is loaded without.
+    """
+    x = LATE[script]
+    runs = [(script, overrides) for overrides in (*x, {}, *x, {"Sat.Cd": 2.1}, {}, *x)]
 
     kept, loaded = on_engine(runs, tmp_path, probation_runs=probation_runs)
 
     assert failures(loaded) == []
     assert kept.tables == loaded.tables
-    assert kept.loaded[:5] == [True] * 5
+    assert not any("did not repeat" in log or "not reused" in log for log in kept.worker_logs)
+    if not probation_runs:
+        assert kept.loaded == [True, True] + [False] * (len(runs) - 2)
 
 
 @pytest.mark.parametrize(

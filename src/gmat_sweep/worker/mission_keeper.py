@@ -182,6 +182,10 @@ class MissionKeeper:
         """
         with self._lent():
             try:
+                script = self.current
+                if script.is_set_late(self._loaded_with):
+                    # The loaded mission would make these assignments again in every run.
+                    self._load_plain()
                 self._learn(overrides)
                 mission = self._mission
                 assert mission is not None
@@ -195,13 +199,10 @@ class MissionKeeper:
     def can_restore(self, path: Path, overrides: Mapping[str, Any]) -> bool:
         """Whether the kept mission is that of the script and can be made equal to the edited one.
 
-        Both what is to be undone and what is to be written must be in `RESTORABLE`. A mission that
-        was loaded with assignments in its mission sequence would make them again in every run.
+        Both what is to be undone and what is to be written must be in `RESTORABLE`.
         """
-        script = self.script(path)
+        self.script(path)
         if self._mission is None or self._identity in self._distrusted:
-            return False
-        if script.is_set_late(self._loaded_with):
             return False
         if not self._has_whole_fields and any(map(names_a_field, overrides)):
             return False
@@ -261,18 +262,19 @@ class MissionKeeper:
         self._note_own_values(plain)
         to_undo = [path for path in self._overridden if path not in overrides]
         if any(path not in self._own_values for path in to_undo if not _is_element(path)):
-            assert self._script is not None
             overridden = list(self._overridden)
-            self._loaded = self._script.plain
-            self._mission = self._load(
-                self._script,
-                self._loaded,
-                is_plain=False,
-                whole_fields=self._has_whole_fields,
-            )
-            self._loaded_with = {}
-            self._overridden = {}
+            self._load_plain()
             self._note_own_values([*overridden, *overrides])
+
+    def _load_plain(self) -> None:
+        """Load the script without overrides."""
+        script = self.current
+        self._loaded = script.plain
+        self._mission = self._load(
+            script, self._loaded, is_plain=False, whole_fields=self._has_whole_fields
+        )
+        self._loaded_with = {}
+        self._overridden = {}
 
     def _note_own_values(self, paths: Iterable[str]) -> None:
         """Note what the kept mission, not overridden in these fields, has from the script."""
@@ -316,12 +318,8 @@ class MissionKeeper:
             for field, text in self._script.fields_of(craft, overrides)
             if field in STATE_ELEMENTS or field in _STATE_TEXTS
         ]
-        state = _twin_state(mission.gmat, fields)
-        for field, value in self._script.late_fields_of(craft, overrides).items():
-            if field not in _CARTESIAN:
-                raise ValueError(f"{craft}.{field} is assigned in the mission sequence")
-            state[field] = float(value)
-        return state
+        late = self._script.late_fields_of(craft, overrides)
+        return _twin_state(mission.gmat, fields, late)
 
     def _is_restorable(self, path: str) -> bool:
         assert self._mission is not None
@@ -350,9 +348,12 @@ def _is_element(path: str) -> bool:
     return path.partition(".")[2] in _ELEMENTS
 
 
-def _twin_state(gmat: Any, fields: Iterable[tuple[str, str]]) -> dict[str, float]:
+def _twin_state(
+    gmat: Any, fields: Iterable[tuple[str, str]], late: Mapping[str, Any]
+) -> dict[str, float]:
     """Make a Spacecraft of a script's assignments, and return its Cartesian components.
 
+    The fields of `late` are assigned in order when it has been initialised, as commands do.
     A twin gives the bits of a load only once, so each is a new one.
     """
     moderator = gmat.Moderator.Instance()
@@ -366,6 +367,8 @@ def _twin_state(gmat: Any, fields: Iterable[tuple[str, str]]) -> dict[str, float
         system = gmat.GetObject("EarthMJ2000Eq")
         twin.SetRefObject(system, gmat.COORDINATE_SYSTEM, "EarthMJ2000Eq")
         twin.Initialize()
+        for field, value in late.items():
+            twin.SetField(field, float(value))
         return {component: twin.GetNumber(component) for component in _CARTESIAN}
     finally:
         moderator.RemoveObject(gmat.SPACECRAFT, _TWIN, False)
