@@ -407,13 +407,13 @@ def test_a_frame_in_the_sweep_folder_is_written_through_no_link(
     made.save()
     (tmp_path / "outside").mkdir()
     (out / "frames").symlink_to(tmp_path / "outside")
-    loaded = Manifest.load(out / "manifest.jsonl")
-    frame = lazy_multiindex(loaded, out)
     file = FrameFile(TableFile(out / "frames" / "f.csv", out, "--frame"), "RF")
 
     class Done:
-        def to_dataframe(self, name: str) -> pd.DataFrame:
-            return frame
+        output_dir = out
+
+        def to_manifest(self) -> Manifest:
+            return Manifest.load(out / "manifest.jsonl")
 
     with pytest.raises(FrameNotWrittenError, match="frames is a symbolic link"):
         file.write(cast("Sweep", Done()))
