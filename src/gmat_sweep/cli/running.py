@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from gmat_sweep.cli.judged_flight import (
     told_verdicts,
     words_of,
 )
+from gmat_sweep.cli.terminated import words_at_sigterm
 from gmat_sweep.disk.paths import current_folder, user_path
 from gmat_sweep.errors import (
     BackendError,
@@ -287,7 +289,11 @@ def _execute(arguments: argparse.Namespace, execution: _Execution) -> int:
             found = execution.check(_pool(arguments), options)
         return told_check(found, arguments.draws)
     try:
-        with _hooks_found(arguments, execution.resumed), _pool(arguments) as pool:
+        with (
+            words_at_sigterm(partial(_say_how_to_go_on, arguments, execution)),
+            _hooks_found(arguments, execution.resumed),
+            _pool(arguments) as pool,
+        ):
             sweep, verdicts = execution.run_on(pool, options)
     except (KeyboardInterrupt, SweepStoppedError):
         _say_how_to_go_on(arguments, execution)
