@@ -352,7 +352,30 @@ class TestLogs:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
-        assert done.stdout.splitlines() == ["True True", "[] False False"], done.stderr
+        assert done.stdout.splitlines() == ["True True", "[] False True"], done.stderr
+
+    def test_the_program_still_sets_prefects_logging_up_by_its_own_first_import(self) -> None:
+        program = (
+            "import logging, sys\n"
+            "from gmat_sweep.flow.prefect_internals import (\n"
+            "    leave_first_load_to_the_program, loaded_without_logging)\n"
+            "def is_set_up():\n"
+            "    return bool(logging.root.handlers)\n"
+            "for _ in range(2):\n"
+            "    loaded_without_logging()\n"
+            "    leave_first_load_to_the_program()\n"
+            "    print(is_set_up(), 'prefect.main' in sys.modules)\n"
+            "import prefect\n"
+            "prefect.flow\n"
+            "print(is_set_up(), loaded_without_logging())\n"
+            "leave_first_load_to_the_program()\n"
+            "print('prefect.main' in sys.modules)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+        assert done.stdout.splitlines() == ["False False", "False False", "True False", "True"], (
+            done.stderr
+        )
 
     def test_prefects_own_loggers_of_runs_still_have_such_a_handler(self) -> None:
         sender = internals.server_log_handler()

@@ -1,12 +1,15 @@
 """A program that makes sweeps and prints what of its own process they changed.
 
 ``callers_process.py LOGGING SCRIPT FOLDER``, where LOGGING is ``basic`` for a program that has
-called `logging.basicConfig` with a file, and ``none`` for one that has not.
+called `logging.basicConfig` with a file, and ``none`` for one that has not. ``prefect`` is a
+program without `basicConfig` that has imported Prefect, and ``flow`` one that has set Prefect up
+with a flow of its own.
 """
 
 from __future__ import annotations
 
 import builtins
+import importlib
 import json
 import locale
 import logging
@@ -24,15 +27,20 @@ import gmat_sweep.backends
 
 __all__ = ["loggers_now", "process_now"]
 
+PREFECTS = (
+    "prefect", "prefect._internal", "prefect.extra", "prefect.flow_runs", "prefect.task_runs",
+)  # fmt: skip
+
 
 def loggers_now(*, prefects: bool = False) -> dict[str, Any]:
-    """Return the state of the root logger, and of all loggers but those that are Prefect's."""
+    """Return the state of the root logger and all others, those that are Prefect's if asked for."""
     loggers: dict[str, Any] = {"root": logging.root, **logging.root.manager.loggerDict}
     return {
         f"logger {name}": (
-            *(logger.level, logger.propagate, logger.disabled, [*map(repr, logger.handlers)]),
-            # Prefect puts filters on its own loggers as it takes them.
-            [] if name.startswith("prefect") else [*map(repr, logger.filters)],
+            *(logger.level, logger.propagate, logger.disabled),
+            [*map(repr, logger.handlers)],
+            # Prefect's own, which hides the API key, stays on what it is put on.
+            [repr(each) for each in logger.filters if "ObfuscateApiKey" not in repr(each)],
         )
         for name, logger in loggers.items()
         if isinstance(logger, logging.Logger)
@@ -80,6 +88,22 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def own_flow(name: str) -> None:
+    """Run a flow of the program's own, which logs a line and a line of a task."""
+    from prefect import flow, get_run_logger, task
+
+    @task
+    def step() -> None:
+        get_run_logger().info("%s", f"the program's own task {name}")
+
+    @flow(name=f"own {name}")
+    def own() -> None:
+        get_run_logger().info("%s", f"the program's own flow {name}")
+        step()
+
+    own()
+
+
 def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
     """Make sweeps and return what has changed during them and after them."""
     mine = folder / "mine.log"
@@ -89,16 +113,20 @@ def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
     logging.getLogger("of.the.program").addHandler(own)
     if kind == "basic":
         logging.basicConfig(level=logging.INFO, filename=folder / "root.log")
-    for name in ("uvicorn", "fastapi", "httpx", "asyncio", "distributed"):
+    if kind == "prefect":
+        importlib.import_module("prefect")
+    if kind == "flow":
+        own_flow("before")
+    for name in ("uvicorn", "fastapi", "httpx", "asyncio", "distributed", *PREFECTS):
         logging.getLogger(name)
-    before, signals = process_now(), signals_now()
+    before, signals, loggers = process_now(), signals_now(), loggers_now(prefects=True)
     said: dict[str, Any] = {"during": {}}
 
-    def outcomes(name: str, eccentricities: list[float]) -> list[str]:
+    def outcomes(name: str, values: list[float], field: str = "Sat.ECC") -> list[str]:
         runs = [
-            gmat_sweep.RunSpec(Path(script), {"Sat.ECC": value}, folder / name / f"run-{n}", n,
+            gmat_sweep.RunSpec(Path(script), {field: value}, folder / name / f"run-{n}", n,
                                None, {})
-            for n, value in enumerate(eccentricities)
+            for n, value in enumerate(values)
         ]  # fmt: skip
         with gmat_sweep.LocalJoblibPool(1) as pool:
             sweep = gmat_sweep.Sweep(
@@ -108,7 +136,8 @@ def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
             statuses: list[str] = []
             for _, outcome in sweep.iter_outcomes():
                 statuses.append(str(outcome.status))
-                said["during"] |= changes(before, process_now())
+                if "after" not in said:
+                    said["during"] |= changes(before, process_now())
         return statuses
 
     # Two sweeps at once, of which one has failed runs and ends later.
@@ -116,7 +145,12 @@ def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
     other.start()
     said["statuses"] = outcomes("a", [0.001, 1.0, 1.5])
     other.join()
+    try:
+        outcomes("refused", [0.001], "Sat.NoField")
+    except gmat_sweep.GmatSweepError as error:
+        said["refused"] = str(error)
     said["after"] = changes(before, process_now())
+    said["loggers"] = changes(loggers, loggers_now(prefects=True))
     said["signals"] = changes(signals, signals_now())
     logging.getLogger("of.the.program").warning("still here")
     said["mine"] = mine.read_text()
@@ -124,6 +158,9 @@ def main(kind: str, script: str, folder: Path) -> dict[str, Any]:
     logging.getLogger("of.the.program").error("later")
     written = folder / ("root.log" if kind == "basic" else "later.log")
     said["later"] = written.read_text() if written.exists() else ""
+    outcomes("c", [0.001])
+    own_flow("after")
+    outcomes("d", [0.001])
     return said
 
 

@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -45,6 +46,7 @@ __all__ = [
     "gather_events",
     "is_automatic_name",
     "is_termination",
+    "leave_first_load_to_the_program",
     "leave_out_pending",
     "load_engines",
     "loaded_without_logging",
@@ -92,6 +94,9 @@ Prefect's settings turn a logger off altogether; they cannot turn it off on the 
 """
 
 _NO_LOGGING = Path(__file__).with_name("no_logging.yml")
+_MAIN = "prefect.main"
+# That module as this package loaded it, for the next sweep.
+_kept: dict[str, ModuleType] = {}
 
 
 _PATH_SETTINGS = ("PROFILES_PATH", "CONFIG_PATH", "SETTINGS_PATH", "STORAGE_PATH", "STORE_PATH")
@@ -383,18 +388,33 @@ def flow_run_of_this_process() -> UUID | None:
 
 
 def loaded_without_logging() -> bool:
-    """Load Prefect without its set-up of logging; return False if it was loaded before.
+    """Load Prefect without its set-up of logging; return False if the program has loaded it itself.
 
     Prefect has no setting to leave logging alone. It reads a file for its set-up, and an
     incremental set-up that names no logger and no handler changes none.
     """
-    if "prefect.main" in sys.modules:
-        return False
+    if _MAIN in sys.modules:
+        return sys.modules[_MAIN] is _kept.get(_MAIN)
+    if _MAIN in _kept:
+        sys.modules[_MAIN] = _kept[_MAIN]
+        return True
     from prefect.settings import PREFECT_LOGGING_SETTINGS_PATH, temporary_settings
 
     with temporary_settings({PREFECT_LOGGING_SETTINGS_PATH: _NO_LOGGING}):
-        importlib.import_module("prefect.main")
+        _kept[_MAIN] = importlib.import_module(_MAIN)
     return True
+
+
+def leave_first_load_to_the_program() -> None:
+    """Have Prefect set up its logging when the program loads Prefect, as if this had not.
+
+    Prefect sets up logging when ``prefect.main`` is loaded, where nearly all that Prefect offers
+    is. Without the module in `sys.modules` the program's own ``from prefect import flow`` loads it.
+    Prefect is not to forget that it was set up: each task run of a sweep would do it again.
+    """
+    if _MAIN in _kept and sys.modules.get(_MAIN) is _kept[_MAIN]:
+        del sys.modules[_MAIN]
+        vars(sys.modules["prefect"]).pop("main", None)
 
 
 def load_engines() -> None:

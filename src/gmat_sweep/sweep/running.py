@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from gmat_sweep.analysis.outcomes import unconverged_line
 from gmat_sweep.console import say
-from gmat_sweep.disk.lock import locked
 from gmat_sweep.disk.paths import absolute_path
 from gmat_sweep.folder.attempts import refuse_linked_sweep, shared_folders
 from gmat_sweep.folder.layout import MANIFEST_NAME
@@ -57,7 +56,7 @@ from gmat_sweep.sweep.resuming import (
     watch_of,
     with_context,
 )
-from gmat_sweep.sweep.stages import prefect_starting, stage, warmed_up
+from gmat_sweep.sweep.stages import one_pass, prefect_starting, stage, warmed_up
 from gmat_sweep.sweep.trust import check_named_hook, check_trust, show_hooks
 
 if TYPE_CHECKING:
@@ -285,7 +284,7 @@ class Sweep(SweepResults):
         from gmat_sweep.flow.server import wait_for_local_server
 
         check_folder(self.output_dir, self.manifest_path)
-        with locked(*self._folders):
+        with one_pass(*self._folders):
             engine = self._warm_up()
             prepared, facts = self._prepared(runs, runs)
             with stage("waiting for the Prefect server", is_told=self.options.progress):
@@ -438,7 +437,7 @@ class Sweep(SweepResults):
             The manifest is from another user or machine and names code that is not trusted.
         """
         self._check_from_manifest("resume")
-        with interrupts_as_themselves(), locked(*self._folders):
+        with interrupts_as_themselves(), one_pass(*self._folders):
             refuse_packed(self.manifest_path.parent, "a resume")
             manifest = self._loaded()
             wanted = runs_to_repeat(manifest, self._flown, self.output_dir)
@@ -472,7 +471,7 @@ class Sweep(SweepResults):
             The sweep is no Monte Carlo or is not complete, `n` is below 1, or as for `resume`.
         """
         self._check_from_manifest("extend")
-        with interrupts_as_themselves(), locked(*self._folders):
+        with interrupts_as_themselves(), one_pass(*self._folders):
             refuse_packed(self.manifest_path.parent, "an extension")
             manifest = self._loaded()
             added = with_context(

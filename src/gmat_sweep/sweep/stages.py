@@ -16,13 +16,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gmat_sweep.console import say
+from gmat_sweep.disk.lock import locked
 from gmat_sweep.manifest.lines import no_garbage_collection
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gmat_sweep.backends.base import Pool
     from gmat_sweep.engine import Engine
 
-__all__ = ["prefect_starting", "stage", "warmed_up"]
+__all__ = ["one_pass", "prefect_starting", "stage", "warmed_up"]
 
 _LONG_S = 1.0
 
@@ -46,6 +49,21 @@ def stage(doing: str, *, is_told: bool = True) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def one_pass(*folders: Path) -> Iterator[None]:
+    """Hold the folders that a pass over the runs writes to, and borrow Prefect's loggers for it.
+
+    Raises
+    ------
+    SweepFolderInUseError, SweepConfigError
+        As `locked`.
+    """
+    from gmat_sweep.flow.logs import borrowed_loggers
+
+    with locked(*folders), borrowed_loggers():
+        yield
 
 
 def warmed_up(pool: Pool, *, is_told: bool) -> Engine:
