@@ -66,12 +66,19 @@ class TestNumbers:
 
     @pytest.mark.parametrize(("text", "number"), WRITTEN_NUMBERS.items())
     def test_numbers_as_people_write_them_are_numbers(self, text: str, number: float) -> None:
-        for read in (
-            number_or_text(text),
-            parse_grid([f"a={text}"])["a"][0],
-            parse_backend_args([f"a={text}"])["a"],
-        ):
+        for read in (number_or_text(text), parse_grid([f"a={text}"])["a"][0]):
             assert repr(read) == repr(number)
+
+    @pytest.mark.parametrize("text", ["3.10", "1.50", "12e4", "1E-05", "+5", ".5", "5.", "-0"])
+    def test_a_number_of_an_option_comes_back_as_it_was_written_or_stays_text(
+        self, text: str
+    ) -> None:
+        """A version or an account may look like a number."""
+        assert parse_backend_args([f"a={text}"]) == {"a": text}
+
+    @given(st.integers() | NUMBERS)
+    def test_a_number_of_an_option_as_python_writes_it_is_that_number(self, number: float) -> None:
+        assert repr(parse_backend_args([f"a={number!r}"])["a"]) == repr(number)
 
     @given(st.integers() | NUMBERS)
     def test_what_python_writes_comes_back(self, number: float) -> None:

@@ -172,8 +172,9 @@ def max_failed(text: str, total: int, what: str = "--max-failed") -> int:
 def parse_backend_args(specs: Iterable[str], flag: str = "--backend-arg") -> dict[str, Any]:
     """Parse ``KEY=VALUE`` options of a back end.
 
-    Values are numbers, true/false, lists and mappings in JSON, or text. A value in quotes, single
-    or double, is the text between them.
+    Values are numbers, true/false, lists and mappings in JSON, or text. A number that Python would
+    write otherwise, such as ``3.10``, is text, and a value in quotes, single or double, is the text
+    between them.
     """
     parsed: dict[str, Any] = {}
     for text in specs:
@@ -224,7 +225,8 @@ def _option(flag: str, text: str, value: str) -> Any:
         raise SweepConfigError(
             f"{flag} {shown(text)} has a non-finite value. Give a finite number or text."
         )
-    return option
+    # The version 3.10 and the account 12e4 are no numbers, and nothing here can tell.
+    return option if str(option) == value else value
 
 
 def _refused_constant(name: str) -> None:
