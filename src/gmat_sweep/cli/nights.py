@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_CONFIG, EXIT_OK, say, tell
-from gmat_sweep.disk.files import write_file
 from gmat_sweep.disk.paths import absolute_path, user_path
 from gmat_sweep.errors import SweepConfigError
 
@@ -101,6 +100,7 @@ def creep(arguments: argparse.Namespace) -> int:
     from gmat_sweep.analysis.nightly.cohorts import all_nights
     from gmat_sweep.analysis.nightly.creep import creeping, drift_over
     from gmat_sweep.analysis.nightly.shifts import FIGURES
+    from gmat_sweep.disk.files import write_file
 
     place = folder_of_nights(arguments.folder)
     nights = all_nights(place)
