@@ -11,33 +11,51 @@ from pathlib import Path
 import psutil
 import pytest
 
+from faulty_runs import has_ended, wait_until
+
 PROGRAM = """
 import sys, time
+from contextlib import nullcontext
 from gmat_sweep.backends.process.reaper import REAPER
 from gmat_sweep.flow.server import start_local_server
 
 server = start_local_server()
-if sys.argv[1] == "answering":
+if sys.argv[1] != "starting":
     server.wait()
 while (pid := server.place.process_id()) is None:
     time.sleep(0.01)
 REAPER.add_folder("/nowhere")
-print(REAPER._process.pid, pid, flush=True)
-time.sleep(100)
+with server.held() if sys.argv[1] == "in use" else nullcontext():
+    # The server looks who uses it three times a second.
+    time.sleep(sys.argv[1] == "in use")
+    print(REAPER._process.pid, pid, flush=True)
+    time.sleep(100)
 """
 
 
 @pytest.mark.promise("8", "driver and reaper killed at once, beside a server")
 @pytest.mark.parametrize(
-    "when", ["starting", pytest.param("answering", marks=pytest.mark.soak)], ids=str
+    ("when", "stays"),
+    [
+        ("starting", "0"),
+        pytest.param("answering", "0", marks=pytest.mark.soak),
+        # One that stays for half an hour after a sweep that ends in order.
+        pytest.param("in use", "30min", marks=pytest.mark.services),
+    ],
+    ids=str,
 )
 def test_the_server_ends_when_driver_and_reaper_are_killed_and_leaves_no_log(
-    when: str, tmp_path: Path
+    when: str, stays: str, tmp_path: Path
 ) -> None:
     (temporary := tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, when],
-        env={**os.environ, "PREFECT_HOME": str(tmp_path), "TMPDIR": str(temporary)},
+        env={
+            **os.environ,
+            "PREFECT_HOME": str(tmp_path),
+            "TMPDIR": str(temporary),
+            "GMAT_SWEEP_SERVER_IDLE": stays,
+        },
         stdout=subprocess.PIPE,
         text=True,
     ) as driver:
@@ -47,8 +65,7 @@ def test_the_server_ends_when_driver_and_reaper_are_killed_and_leaves_no_log(
         reaper.send_signal(signal.SIGKILL)
         driver.kill()
 
-    _, alive = psutil.wait_procs([server], timeout=10)
-    assert alive == []
+    wait_until(lambda: has_ended(server.pid), "the end of the server", 20)
     assert list(temporary.iterdir()) == []
 
 

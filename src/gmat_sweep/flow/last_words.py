@@ -10,6 +10,7 @@ starts this program as `gmat_sweep.flow.interruption` has ordered.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from gmat_sweep.flow.servers.place import ServerPlace
 from gmat_sweep.flow.servers.record import ServerRecord
 from gmat_sweep.folder.last_pass import LastPass, now
 
@@ -44,6 +46,7 @@ def main(api_url: str, flow_runs: str, record: str = "") -> None:
     os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "2"
     if record and (found := ServerRecord.read(Path(record))) is not None:
         os.environ["PREFECT_API_AUTH_STRING"] = found.auth
+        _keep_server(Path(record))
     import httpx
     from prefect.exceptions import PrefectException
 
@@ -59,6 +62,12 @@ def main(api_url: str, flow_runs: str, record: str = "") -> None:
                 time.sleep(_PAUSE_S)
         else:
             return
+
+
+def _keep_server(record: Path) -> None:
+    """Have the local server stay as after a sweep that has ended by itself: somebody will look."""
+    with contextlib.suppress(OSError):
+        os.utime(ServerPlace(record.parent, record.stem).users)
 
 
 def _note(folder: Path, flow_run: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
@@ -54,21 +55,23 @@ def test_dasks_loggers_are_the_callers_and_say_nothing_of_these_workers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Both while the workers are there and afterwards."""
+    # Dask sets its loggers up when it is imported.
+    importlib.import_module("distributed")
     theirs = logging.getLogger("distributed.scheduler")
-    before = levels_of_dask()
     root = logging.getLogger("distributed")
     root.addHandler(caplog.handler)
+    before = levels_of_dask()
     try:
         with DaskPool(n_workers=1) as pool:
             only_worker(pool)
             during = levels_of_dask()
             theirs.warning("another cluster's line")
+        after = levels_of_dask()
     finally:
         root.removeHandler(caplog.handler)
     theirs.warning("a later line")
 
     assert {name: during[name] for name in before} == before
-    after = levels_of_dask()
     assert {name: after[name] for name in before} == before
     said = [each.getMessage() for each in caplog.records if each.name.startswith("distributed")]
     assert set(said) <= {"another cluster's line", "a later line"}

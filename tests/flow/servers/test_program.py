@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import socket
 import threading
 import time
@@ -127,6 +128,26 @@ class TestUse:
         threading.Timer(0.1, users.write_text, ("0.5",)).start()
 
         assert self.ended_after(watch, ended) >= 0.55
+
+    @pytest.mark.parametrize("says_so", [False, True])
+    def test_it_does_not_stay_after_a_user_that_was_killed_unless_somebody_tells(
+        self, says_so: bool, users: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        users.write_text("3")
+        monkeypatch.setattr(program, "_AFTER_A_KILL_S", 0.5)
+        ended = threading.Event()
+        watch = UseWatch(users, ended.set)
+        watch.begin()
+        with users.open() as user:
+            fcntl.flock(user, fcntl.LOCK_SH)
+            threading.Timer(0.3, fcntl.flock, (user, fcntl.LOCK_UN)).start()
+            if says_so:
+                threading.Timer(0.5, os.utime, (users,)).start()
+
+            took = self.ended_after(watch, ended)
+
+        assert (took >= 3) == says_so
+        assert took >= 0.75
 
     def test_before_it_answers_it_waits_for_those_who_will_use_it(self, users: Path) -> None:
         ended = threading.Event()

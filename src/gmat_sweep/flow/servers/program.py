@@ -31,6 +31,8 @@ __all__ = ["Site", "UseWatch", "bound_socket", "main"]
 
 _PORT = 4200
 _LOOK_S = 0.3
+# A user that was killed has said nothing at its end; whoever tells of it in its place comes sooner.
+_AFTER_A_KILL_S = 10.0
 # For open connections, such as those of browsers, when the server ends.
 _GRACE_S = 3
 _LONGEST_END_S = 6.0
@@ -106,7 +108,9 @@ class UseWatch:
     ----------
     users : Path
         The file that the users of the server keep locked. Its text is the number of seconds that
-        the server stays after the last of them. Who writes to it counts as a user, too.
+        the server stays after the last of them. Who writes to it counts as a user, too. A user
+        writes when it leaves: if the last one did not, it was killed with all that could tell of
+        it, and the server stays for ten seconds at most.
     end : callable
         Called once, in the thread that calls `watch`.
     """
@@ -115,6 +119,7 @@ class UseWatch:
         self._file = os.open(users, os.O_RDWR)
         self._end = end
         self._touched = -1
+        self._touched_in_use = -1
         # While the server starts, who will use it waits without the lock, if it is to stay.
         self._last_use = math.inf
 
@@ -134,11 +139,13 @@ class UseWatch:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._last_use = max(self._last_use, time.monotonic())
+            self._touched_in_use = os.fstat(self._file).st_mtime_ns
             return False
         touched = os.fstat(self._file).st_mtime_ns
+        was_killed = touched == self._touched_in_use
         if touched != self._touched:
             self._touched, self._last_use = touched, max(self._last_use, time.monotonic())
-        stay_s = self._stay_s()
+        stay_s = min(self._stay_s(), _AFTER_A_KILL_S if was_killed else math.inf)
         if stay_s <= 0 or time.monotonic() - self._last_use >= stay_s:
             return True
         fcntl.flock(self._file, fcntl.LOCK_UN)

@@ -288,6 +288,8 @@ class SharedServer:
             # A forked child may have a copy of the descriptor: closing ours would leave it locked.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
+            # Once more without the lock: the server takes it for killed who leaves without a word.
+            self._touch()
 
     def _touch(self) -> None:
         """Have the server stay from now on for as long as this process wants it."""
