@@ -62,10 +62,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture
 def slow_mission(tmp_path: Path) -> Path:
-    """A mission that takes about a second a run."""
+    """A mission that takes a second or two a run."""
+    return of_days(15, tmp_path / "slow.script")
+
+
+def of_days(days: float, script: Path) -> Path:
+    """Write a mission of so many days, each of which takes 0.07 s of a fast machine."""
     text = (DATA / "leo_basic.script").read_text()
-    script = tmp_path / "slow.script"
-    script.write_text(text.replace("Sat.ElapsedSecs = 60", "Sat.ElapsedDays = 1.5"))
+    assert "Sat.ElapsedSecs = 60" in text
+    script.write_text(text.replace("Sat.ElapsedSecs = 60", f"Sat.ElapsedDays = {days}"))
     return script
 
 
@@ -765,13 +770,13 @@ def test_a_night_that_moved_tells_a_webhook_and_a_button_accepts_one(
 
 
 def test_a_server_that_goes_away_in_the_middle_costs_no_run_and_no_line(
-    server: LocalServer,
+    server: LocalServer, tmp_path: Path
 ) -> None:
     """Stopped and started again during a sweep of 200 runs: 200 lines, all accounted for."""
     folder = server.home / "through"
     flow_run_id = server.start(
         "monte-carlo",
-        mission=str(DATA / "leo_basic.script"),
+        mission=str(of_days(0.7, tmp_path / "leo_basic.script")),
         vary=SMA,
         n=200,
         seed=1,
