@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmat_sweep.cli.endings import EXIT_CONFIG, EXIT_OK, say, tell
-from gmat_sweep.disk.paths import absolute_path, user_path
+from gmat_sweep.disk.paths import HOME_VARIABLE, absolute_path, user_path
 from gmat_sweep.errors import SweepConfigError
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["accept", "creep", "evidence", "folder_of_nights", "show"]
-
-_HOME_VARIABLE = "GMAT_SWEEP_HOME"
 
 
 def folder_of_nights(given: str | None) -> Path:
@@ -32,7 +30,7 @@ def folder_of_nights(given: str | None) -> Path:
 
     if given is not None:
         return absolute_path(given, "folder")
-    home = absolute_path(os.environ.get(_HOME_VARIABLE) or os.curdir, _HOME_VARIABLE)
+    home = absolute_path(os.environ.get(HOME_VARIABLE) or os.curdir, HOME_VARIABLE)
     found = missions_with_nights(home / "nights")
     if len(found) == 1:
         return found[0]

@@ -13,11 +13,14 @@ from typing import Any
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.limits import shown
 
-__all__ = ["absolute_path", "current_folder", "user_path"]
+__all__ = ["HOME_VARIABLE", "absolute_path", "current_folder", "user_path"]
 
 # The limits of Linux, in bytes.
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4095
+
+HOME_VARIABLE = "GMAT_SWEEP_HOME"
+"""Environment variable: the folder that relative paths of flows, and nights, start from."""
 
 
 def user_path(path: Any, what: str) -> Path:

@@ -13,6 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
+from gmat_sweep.disk.paths import HOME_VARIABLE
 from gmat_sweep.flow.artifacts import slug
 
 __all__ = ["mission_key"]
@@ -50,7 +51,7 @@ def mission_key(mission: Path, study: Path | None = None, *, home: Path | None =
     files = [each for each in (mission, study) if each is not None]
     name = slug(" ".join(each.stem for each in files))
     if home is None:
-        named = os.environ.get("GMAT_SWEEP_HOME")
+        named = os.environ.get(HOME_VARIABLE)
         home = Path(named).expanduser().absolute() if named else None
     place = "\n".join(_place(each, home) for each in files)
     if home is not None and _holds(home / _HOLDERS / name, place):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from prefect.runtime import flow_run as this_flow_run
 
+from gmat_sweep.disk.paths import HOME_VARIABLE
 from gmat_sweep.errors import SweepConfigError
 from gmat_sweep.flow.artifacts import slug
 from gmat_sweep.flow.prefect_internals import is_automatic_name
@@ -42,9 +43,6 @@ __all__ = [
     "requirements_at",
     "title_of",
 ]
-
-HOME_VARIABLE = "GMAT_SWEEP_HOME"
-"""Environment variable: the folder that relative paths in parameters start from."""
 
 type Kind = Literal["grid", "explicit", "monte_carlo", "latin_hypercube", "sobol", "halton"]
 
